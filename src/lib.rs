@@ -1,1 +1,3 @@
-//! floor 2
+//! Floor 2 of Signalbox: transport, composition and the command line.
+
+pub mod config;

@@ -1,0 +1,211 @@
+use super::{Flags, LogFormat, Role, Settings, load_from};
+use secrecy::ExposeSecret;
+use std::io::Write;
+
+fn with(environment: &[(&str, &str)]) -> Result<Settings, String> {
+    with_flags(&Flags::default(), environment)
+}
+
+fn with_flags(flags: &Flags, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load_from(flags, environment).map_err(|error| error.to_string())
+}
+
+/// A configuration file that removes itself.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("signalbox-config-{}.toml", uuid::Uuid::now_v7()));
+        std::fs::File::create(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        Self(path)
+    }
+
+    fn flags(&self) -> Flags {
+        Flags {
+            config: Some(self.0.clone()),
+            ..Flags::default()
+        }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn the_default_alone_is_a_working_configuration() {
+    let settings = with(&[]).unwrap();
+    assert_eq!(settings.roles, [Role::Api, Role::Actors, Role::Jobs]);
+    assert_eq!(settings.server.body_max_bytes, 1 << 20);
+    assert_eq!(settings.imports.max_bytes, 512 << 20);
+    assert!(settings.uses_private_servers());
+}
+
+#[test]
+fn each_layer_lies_over_the_one_before() {
+    let file =
+        File::new("[server]\nlisten = \"127.0.0.1:1\"\n[jobs]\nconcurrency = 7\n[log]\nformat = \"json\"\n");
+    let environment = [
+        ("SIGNALBOX__SERVER__LISTEN", "127.0.0.1:2"),
+        ("SIGNALBOX__JOBS__CONCURRENCY", "8"),
+    ];
+    let mut flags = file.flags();
+    flags.listen = Some("127.0.0.1:3".parse().unwrap());
+    let settings = with_flags(&flags, &environment).unwrap();
+    assert_eq!(settings.log.format, LogFormat::Json);
+    assert_eq!(settings.jobs.concurrency, 8);
+    assert_eq!(settings.server.listen.port(), 3);
+    assert_eq!(with_flags(&file.flags(), &[]).unwrap().server.listen.port(), 1);
+}
+
+#[test]
+fn lists_are_written_with_commas_in_the_environment_and_in_flags() {
+    let settings = with(&[
+        ("SIGNALBOX__ROLES", "api, jobs"),
+        ("SIGNALBOX__SERVER__TRUSTED_PROXIES", "10.0.0.0/8"),
+    ]);
+    let settings = settings.unwrap();
+    assert_eq!(settings.roles, [Role::Api, Role::Jobs]);
+    assert_eq!(settings.server.trusted_proxies.len(), 1);
+    let flags = Flags {
+        roles: Some("jobs".into()),
+        ..Flags::default()
+    };
+    assert_eq!(
+        with_flags(&flags, &[("SIGNALBOX__ROLES", "api")]).unwrap().roles,
+        [Role::Jobs]
+    );
+}
+
+#[test]
+fn a_password_of_digits_stays_a_password() {
+    let environment = [
+        ("SIGNALBOX__BOOTSTRAP__EMAIL", "a@b.example"),
+        ("SIGNALBOX__BOOTSTRAP__PASSWORD", "12345678"),
+    ];
+    let settings = with(&environment).unwrap();
+    assert_eq!(settings.bootstrap.password.unwrap().expose_secret(), "12345678");
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name_in_every_layer() {
+    let file = File::new("[jobs]\nconcurency = 7\n");
+    let refused = with_flags(&file.flags(), &[]).unwrap_err();
+    assert!(
+        refused.contains("`jobs.concurency`") && refused.contains("no such setting"),
+        "{refused}"
+    );
+    let file = File::new("[job]\nconcurrency = 7\n");
+    let refused = with_flags(&file.flags(), &[]).unwrap_err();
+    assert!(refused.contains("`job`"), "{refused}");
+    let refused = with(&[("SIGNALBOX__JOBS__CONCURENCY", "7")]).unwrap_err();
+    assert!(refused.contains("SIGNALBOX__JOBS__CONCURENCY"), "{refused}");
+    let refused = with(&[("SIGNALBOX__JOBS", "7")]).unwrap_err();
+    assert!(refused.contains("SIGNALBOX__JOBS"), "{refused}");
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_refused_with_key_and_expectation() {
+    let refused = with(&[("SIGNALBOX__JOBS__CONCURRENCY", "many")]).unwrap_err();
+    assert!(
+        refused.contains("`jobs.concurrency` in the environment"),
+        "{refused}"
+    );
+    let refused = with(&[("SIGNALBOX__ROLES", "api,cook")]).unwrap_err();
+    assert!(
+        refused.contains("roles") && refused.contains("api, actors, jobs"),
+        "{refused}"
+    );
+    let refused = with(&[("SIGNALBOX__SERVER__LISTEN", "everywhere")]).unwrap_err();
+    assert!(refused.contains("`server.listen`"), "{refused}");
+}
+
+#[test]
+fn impossible_combinations_are_refused_with_the_key() {
+    let cases: [(&[(&str, &str)], &str); 9] = [
+        (&[("SIGNALBOX__DATABASE__URL", "postgres://h/d")], "`redis.url`"),
+        (&[("SIGNALBOX__REDIS__URL", "redis://h")], "`database.url`"),
+        (
+            &[("SIGNALBOX__DATABASE__OWNER_URL", "postgres://h/d")],
+            "`database.owner_url`",
+        ),
+        (
+            &[
+                ("SIGNALBOX__DATABASE__URL", "mysql://h/d"),
+                ("SIGNALBOX__REDIS__URL", "redis://h"),
+            ],
+            "`database.url`",
+        ),
+        (
+            &[("SIGNALBOX__BOOTSTRAP__PASSWORD", "long enough")],
+            "`bootstrap.email`",
+        ),
+        (&[("SIGNALBOX__ROLES", "")], "`roles`"),
+        (
+            &[("SIGNALBOX__SERVER__PUBLIC_URL", "http://hub.example")],
+            "`server.public_url`",
+        ),
+        (
+            &[("SIGNALBOX__AUTH__REFRESH_TOKEN_SECONDS", "60")],
+            "`auth.refresh_token_seconds`",
+        ),
+        (&[("SIGNALBOX__JOBS__LEASE_SECONDS", "0")], "`jobs.lease_seconds`"),
+    ];
+    for (environment, key) in cases {
+        let refused = with(environment).unwrap_err();
+        assert!(
+            refused.contains(key),
+            "{environment:?} was refused without naming {key}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn no_output_and_no_error_shows_a_secret() {
+    let canary = "c4n4ry-secret";
+    let url = format!("postgres://u:{canary}@h/d");
+    let environment = [
+        ("SIGNALBOX__DATABASE__URL", url.as_str()),
+        ("SIGNALBOX__REDIS__URL", "redis://:c4n4ry-secret@h"),
+        ("SIGNALBOX__BOOTSTRAP__EMAIL", "a@b.example"),
+        ("SIGNALBOX__BOOTSTRAP__PASSWORD", canary),
+    ];
+    let settings = with(&environment).unwrap();
+    let printed = format!("{settings:?}{}", toml::to_string(&settings).unwrap());
+    assert!(!printed.contains(canary), "{printed}");
+    let mistakes = [
+        "[bootstrap]\npassword = [\"c4n4ry-secret\"]\n".to_owned(),
+        "[bootstrap]\npassword = c4n4ry-secret\n".to_owned(),
+        "[jobs]\nconcurrency = \"c4n4ry-secret\"\n".to_owned(),
+        "[database]\nurl = \"mysql://c4n4ry-secret\"\n".to_owned(),
+    ];
+    for mistake in mistakes {
+        let file = File::new(&mistake);
+        let refused = with_flags(&file.flags(), &[]).unwrap_err();
+        assert!(!refused.contains(canary), "{refused}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_with_its_line() {
+    let file = File::new("[jobs]\nconcurrency =\n");
+    let refused = with_flags(&file.flags(), &[]).unwrap_err();
+    assert!(refused.contains("line 2"), "{refused}");
+    let missing = Flags {
+        config: Some("/nowhere/signalbox.toml".into()),
+        ..Flags::default()
+    };
+    assert!(
+        with_flags(&missing, &[])
+            .unwrap_err()
+            .contains("/nowhere/signalbox.toml")
+    );
+}
