@@ -1,1 +1,2 @@
 //! floor 1
+pub mod live_hub;

@@ -1,0 +1,4 @@
+//! Live delivery to clients: the Centrifuge protocol over WebSocket, and plain EventSource.
+
+pub mod client;
+pub mod protocol;
