@@ -1,4 +1,9 @@
 //! Floor 2 of Signalbox: transport, composition and the command line.
 
+pub mod cli;
 pub mod config;
+pub mod health;
 pub mod live;
+pub mod logging;
+pub mod serve;
+pub mod servers;

@@ -1,0 +1,101 @@
+//! The command line. Each command loads the settings, does one thing, and says in plain words what came of it.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.
+
+mod config;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use signalbox_actors::private_services::child;
+
+use crate::config::{ConfigError, Flags, Settings, load};
+use crate::serve;
+
+/// A self-hosted live operations hub.
+#[derive(Parser)]
+#[command(name = "signalbox", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Common {
+    /// Configuration file; `signalbox config print` shows every key
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data folder [default: /var/lib/signalbox as root, else $XDG_DATA_HOME/signalbox]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub
+    Serve {
+        /// Address to listen on; port 0 takes a free one and prints it
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+        /// What this node does, of api, actors and jobs, with commas
+        #[arg(long, value_name = "ROLES")]
+        roles: Option<String>,
+    },
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Runs the program named by the process's arguments.
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    if arguments.nth(1).is_some_and(|first| first == child::COMMAND) {
+        return failed(&child::run(arguments));
+    }
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let mut flags = Flags {
+        config: cli.common.config,
+        data: cli.common.data,
+        ..Flags::default()
+    };
+    if let Command::Serve { listen, roles } = &cli.command {
+        flags.listen = *listen;
+        flags.roles.clone_from(roles);
+    }
+    let settings: Settings = load(&flags)?;
+    match cli.command {
+        Command::Serve { .. } => serve::run(settings),
+        Command::Config(command) => config::run(&command, &settings),
+    }
+}
+
+/// Prints the error with its causes; what to do next stands in it.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some errors quote their cause themselves.
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    let _ = writeln!(std::io::stderr(), "signalbox: {text}");
+    ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+}
+
+/// One line for the person at the terminal. A closed terminal is no reason to stop.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
