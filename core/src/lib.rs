@@ -1,1 +1,28 @@
-//! floor 0
+//! Floor 0: what Signalbox knows and promises, without transport, actors or workers.
+//!
+//! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
+//! may name only those before it: `kernel db bus` < `outbox audit activity jobs files live` < `change` < `users` <
+//! `roles sessions` < `auth` < `imports`.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tests make ids, times and tasks as they like"
+    )
+)]
+
+pub mod activity;
+pub mod audit;
+pub mod bus;
+pub mod change;
+pub mod db;
+pub mod kernel;
+pub mod live;
+
+pub mod outbox;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+mod store;
+pub use store::Store;

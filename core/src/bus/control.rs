@@ -1,0 +1,91 @@
+//! What nodes tell each other at once. States, not commands: a repeat is harmless, a loss is made good by a poll.
+
+use super::Bus;
+use crate::kernel::error::Result;
+use crate::kernel::id::OrganizationId;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What a revocation is about (`revocations.kind`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationKind {
+    /// Everything a person has open ends.
+    User,
+    /// One session ends.
+    Session,
+    /// A person's rights changed: look again.
+    Access,
+    /// The rights of all in the organization changed: look again.
+    Organization,
+}
+
+impl RevocationKind {
+    /// As it stands in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Session => "session",
+            Self::Access => "access",
+            Self::Organization => "organization",
+        }
+    }
+
+    /// From the database; unknown kinds are of a newer node and treated by the caller as "look again".
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "user" => Some(Self::User),
+            "session" => Some(Self::Session),
+            "access" => Some(Self::Access),
+            "organization" => Some(Self::Organization),
+            _ => None,
+        }
+    }
+}
+
+/// Somebody is cut off, or must be looked at again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// Whose data.
+    pub organization: OrganizationId,
+    /// What about.
+    pub kind: RevocationKind,
+    /// The person, session or organization.
+    pub subject: Uuid,
+    /// The subject's access version (person) or epoch (organization) after the change, where one was bumped.
+    pub access_version: Option<i64>,
+    /// Shown to whoever was cut off; never personal.
+    pub reason: String,
+}
+
+/// A message on the control channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Control {
+    /// Cut off, now.
+    Revoked(Revocation),
+    /// The outbox has rows to order.
+    OutboxHint,
+    /// The ledger has due jobs.
+    JobsHint,
+    /// A job's cancellation was asked for.
+    JobCancel {
+        /// The job.
+        job: Uuid,
+    },
+    /// A node's own heartbeat through the bus.
+    Beat {
+        /// Which node.
+        node: String,
+        /// Counts up.
+        n: u64,
+    },
+}
+
+impl Bus {
+    /// Tells every node.
+    pub async fn tell(&self, message: &Control) -> Result<()> {
+        self.publish(&self.keys().control(), &serde_json::to_vec(message)?)
+            .await
+    }
+}

@@ -1,0 +1,110 @@
+//! Redis: cache, dispatcher and backplane; never the truth. Whoever needs a script keeps it beside the keys it uses.
+
+use crate::kernel::error::{Error, Result};
+use bb8_redis::{RedisConnectionManager, bb8};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub mod control;
+pub mod keys;
+mod subscription;
+pub use keys::Keys;
+pub use subscription::{Signal, Subscription};
+
+/// A command that has not answered by then is treated as an outage. redis' own default, 500 ms, is shorter than an AOF
+/// sync on a slow disk.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The connection to Redis. Cheap to clone.
+#[derive(Clone)]
+pub struct Bus {
+    client: redis::Client,
+    pool: bb8::Pool<RedisConnectionManager>,
+    shared: ConnectionManager,
+    keys: Arc<Keys>,
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bus")
+    }
+}
+
+impl Bus {
+    /// Connects to `url` (`redis://`, `rediss://`, `redis+unix://`); every key and channel begins with `prefix`.
+    pub async fn connect(url: &str, prefix: &str) -> Result<Self> {
+        let client = redis::Client::open(url)?;
+        let shared = client
+            .get_connection_manager_with_config(manager_config())
+            .await?;
+        let pool = bb8::Pool::builder()
+            .max_size(16)
+            .connection_timeout(Duration::from_secs(3))
+            .build(RedisConnectionManager::new(url)?)
+            .await?;
+        Ok(Self {
+            client,
+            pool,
+            shared,
+            keys: Arc::new(Keys::new(prefix)),
+        })
+    }
+
+    /// The names of everything in Redis.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// One connection for all: multiplexed, reconnecting. For single commands and scripts.
+    pub(crate) fn shared(&self) -> ConnectionManager {
+        self.shared.clone()
+    }
+
+    /// A connection of one's own, for MULTI and for blocking commands.
+    pub(crate) async fn own(&self) -> Result<bb8::PooledConnection<'_, RedisConnectionManager>> {
+        self.pool
+            .get()
+            .await
+            .map_err(|error| Error::unavailable("bus", error))
+    }
+
+    /// Answers when Redis does.
+    pub async fn ping(&self) -> Result<()> {
+        redis::cmd("PING").query_async::<()>(&mut self.shared()).await?;
+        Ok(())
+    }
+
+    /// The server's version, such as `7.0.15`.
+    pub async fn server_version(&self) -> Result<String> {
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut *self.own().await?)
+            .await?;
+        let line = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        Ok(line.unwrap_or("unknown").trim().to_owned())
+    }
+
+    /// Sends `message` to whoever listens on pub/sub channel `channel` now.
+    pub async fn publish(&self, channel: &str, message: &[u8]) -> Result<()> {
+        redis::cmd("PUBLISH")
+            .arg(channel)
+            .arg(message)
+            .query_async::<()>(&mut self.shared())
+            .await?;
+        Ok(())
+    }
+
+    /// Listens on pub/sub `channels` until the subscription is dropped, across reconnects.
+    pub async fn subscribe(&self, channels: &[String]) -> Result<Subscription> {
+        Subscription::open(&self.client, channels).await
+    }
+}
+
+fn manager_config() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
+        .set_response_timeout(Some(RESPONSE_TIMEOUT))
+        .set_connection_timeout(Some(Duration::from_secs(2)))
+        .set_number_of_retries(2)
+        .set_max_delay(Duration::from_millis(200))
+}

@@ -1,0 +1,91 @@
+//! Listening on pub/sub: one RESP3 connection that subscribes again by itself after an outage, and says that there was one.
+
+use crate::kernel::error::Result;
+use bytes::Bytes;
+use redis::aio::ConnectionManager;
+use redis::{IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, Value};
+use tokio::sync::mpsc;
+
+/// Messages waiting for the listener at most; beyond it they are dropped and [`Signal::Lost`] is told, so that the
+/// listener compares positions as after an outage.
+const WAITING: usize = 65_536;
+
+/// What a listener hears.
+#[derive(Clone, Debug)]
+pub enum Signal {
+    /// A message on a pub/sub channel.
+    Message {
+        /// The pub/sub channel's full name.
+        channel: String,
+        /// As published.
+        payload: Bytes,
+    },
+    /// The connection was lost, or the listener too slow: messages may be missing.
+    Lost,
+    /// Subscribed (again).
+    Subscribed,
+}
+
+/// An open subscription.
+pub struct Subscription {
+    signals: mpsc::Receiver<Signal>,
+    // keeps the connection, and with it the subscription, alive
+    _connection: ConnectionManager,
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Subscription")
+    }
+}
+
+impl Subscription {
+    pub(super) async fn open(client: &redis::Client, channels: &[String]) -> Result<Self> {
+        let info = client.get_connection_info().clone();
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let client = redis::Client::open(info.set_redis_settings(settings).into_connection_info()?)?;
+        let (sender, signals) = mpsc::channel(WAITING);
+        let config = super::manager_config()
+            .set_number_of_retries(usize::MAX)
+            .set_push_sender(move |push: PushInfo| {
+                if let Some(signal) = signal(push)
+                    && sender.try_send(signal).is_err()
+                {
+                    let _ = sender.try_send(Signal::Lost);
+                }
+                Ok::<_, redis::aio::SendError>(())
+            })
+            .set_automatic_resubscription();
+        let mut connection = client.get_connection_manager_with_config(config).await?;
+        connection.subscribe(channels).await?;
+        Ok(Self {
+            signals,
+            _connection: connection,
+        })
+    }
+
+    /// The next thing heard; `None` when the connection was given up for good.
+    pub async fn next(&mut self) -> Option<Signal> {
+        self.signals.recv().await
+    }
+}
+
+fn signal(push: PushInfo) -> Option<Signal> {
+    match push.kind {
+        PushKind::Message => {
+            let mut data = push.data.into_iter();
+            let (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =
+                (data.next(), data.next())
+            else {
+                return None;
+            };
+            Some(Signal::Message {
+                channel: String::from_utf8(channel).ok()?,
+                payload: payload.into(),
+            })
+        }
+        PushKind::Disconnection => Some(Signal::Lost),
+        PushKind::Subscribe => Some(Signal::Subscribed),
+        _ => None,
+    }
+}

@@ -1,0 +1,188 @@
+//! `Change`: the only way a person or program writes.
+//!
+//! It owns the transaction and the [`Ctx`]. [`Change::record`] writes the audit entry, the activity line and the outbox
+//! row; [`Change::revoke`] cuts somebody off; and all of it is there after [`Change::commit`], or none of it.
+//!
+//! Invariant: a commit without a recorded event is a mistake of ours: a panic in tests, an error in the product.
+//! Invariant: what must happen after the commit is a row as well (outbox, revocations, jobs); what is done here right
+//! after it only makes it happen sooner.
+
+use crate::bus::control::{Control, Revocation};
+use crate::db::{PgConnection, Tx};
+use crate::kernel::ctx::Ctx;
+use crate::kernel::error::{Error, Result};
+use crate::kernel::event::Event;
+use crate::kernel::id::EventId;
+use crate::outbox::{StoredActor, StoredEvent};
+use crate::{Store, activity, audit, outbox};
+use serde_json::{Map, Value};
+use std::time::Duration;
+use time::OffsetDateTime;
+
+/// Telling other nodes must not hold up the answer: their poll finds the row within 100 ms anyway.
+const TELL_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// One act being written.
+#[derive(Debug)]
+pub struct Change {
+    store: Store,
+    tx: Tx,
+    ctx: Ctx,
+    at: OffsetDateTime,
+    recorded: usize,
+    revocations: Vec<Revocation>,
+    jobs: bool,
+}
+
+impl Change {
+    /// Opens the transaction.
+    pub async fn begin(store: &Store, ctx: &Ctx) -> Result<Self> {
+        Ok(Self {
+            tx: store.db.begin(ctx.organization).await?,
+            at: store.clock.now(),
+            store: store.clone(),
+            ctx: ctx.clone(),
+            recorded: 0,
+            revocations: Vec::new(),
+            jobs: false,
+        })
+    }
+
+    /// For a feature's own statements.
+    pub fn tx(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Who acts.
+    pub fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
+    /// The instant of this change, the same in all it writes.
+    pub fn at(&self) -> OffsetDateTime {
+        self.at
+    }
+
+    /// Records what happened. Call it after the subject's row is locked, so that events of a row stand in the order of
+    /// its changes.
+    pub async fn record(&mut self, mut event: Event) -> Result<EventId> {
+        seal(&self.store, &mut event)?;
+        let mut channels = std::mem::take(&mut event.channels);
+        let entry = if event.audited {
+            activity::append(&mut self.tx, &self.ctx, &event, self.at).await?;
+            channels.push(audit::CHANNEL.to_owned());
+            Some(audit::append(&mut self.tx, &self.ctx, &event, self.at).await?)
+        } else {
+            None
+        };
+        let stored = self.stored(&event, entry);
+        outbox::append(&mut self.tx, self.ctx.organization, &event, &stored, &channels).await?;
+        self.recorded += 1;
+        Ok(stored.id)
+    }
+
+    /// Cuts somebody off, or has their rights looked at again, the moment this commits.
+    pub async fn revoke(&mut self, revocation: Revocation) -> Result<()> {
+        sqlx::query!(
+            "INSERT INTO revocations (organization_id, kind, subject, access_version, reason) VALUES ($1, $2, $3, $4, $5)",
+            revocation.organization.0,
+            revocation.kind.as_str(),
+            revocation.subject,
+            revocation.access_version,
+            revocation.reason,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        self.revocations.push(revocation);
+        Ok(())
+    }
+
+    /// Notes that this change put a job into the ledger, so that the feeder is woken.
+    pub fn wake_jobs(&mut self) {
+        self.jobs = true;
+    }
+
+    /// Makes it true, then makes it known.
+    pub async fn commit(self) -> Result<()> {
+        if self.recorded == 0 {
+            debug_assert!(false, "a change was committed without a recorded event");
+            return Err(Error::internal("a change was committed without a recorded event"));
+        }
+        self.tx.commit().await?;
+        for revocation in &self.revocations {
+            self.store.signals.revoked(revocation);
+        }
+        self.store.signals.outbox.notify_one();
+        if self.jobs {
+            self.store.signals.jobs.notify_one();
+        }
+        let mut messages: Vec<Control> = self.revocations.into_iter().map(Control::Revoked).collect();
+        messages.push(Control::OutboxHint);
+        if self.jobs {
+            messages.push(Control::JobsHint);
+        }
+        let telling = async {
+            for message in &messages {
+                self.store.bus.tell(message).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        if !matches!(tokio::time::timeout(TELL_TIMEOUT, telling).await, Ok(Ok(()))) {
+            metrics::counter!("signalbox_change_untold_total").increment(1);
+        }
+        Ok(())
+    }
+
+    fn stored(&self, event: &Event, audit: Option<Value>) -> StoredEvent {
+        StoredEvent {
+            specversion: "1.0".to_owned(),
+            id: EventId::new(),
+            source: "/signalbox".to_owned(),
+            kind: event.kind.to_owned(),
+            time: self.at,
+            schema: outbox::SCHEMA,
+            action: event.action.to_owned(),
+            actor: StoredActor::from(&self.ctx.actor),
+            subject: event.subject.clone(),
+            patch: event.patch.clone(),
+            acts: event.acts.iter().map(|act| (*act).to_owned()).collect(),
+            data: event.data.clone(),
+            rows: event.rows.iter().map(|(row, _)| row.clone()).collect(),
+            cause: self.ctx.cause.clone(),
+            severity: event.severity,
+            text: event.text.to_owned(),
+            audit,
+        }
+    }
+}
+
+/// Seals every personal value of the event in place, before anything is written.
+fn seal(store: &Store, event: &mut Event) -> Result<()> {
+    for (row, person) in &mut event.rows {
+        if let Some(person) = person {
+            store.sealer.seal_row(*person, row)?;
+        }
+    }
+    let Some(person) = event.person else { return Ok(()) };
+    if let Some(patch) = &mut event.patch {
+        store.sealer.seal_row(person, patch)?;
+    }
+    let changes = std::mem::take(&mut event.changes);
+    event.changes = changes
+        .into_iter()
+        .map(|(field, mut change)| {
+            if crate::kernel::seal::PERSONAL.contains(&field.as_str())
+                && let Some(sides) = change.as_object_mut()
+            {
+                for value in sides.values_mut().filter(|value| !value.is_null()) {
+                    *value = Value::String(store.sealer.seal(person, value)?);
+                }
+            }
+            Ok((field, change))
+        })
+        .collect::<Result<Map<_, _>>>()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! PostgreSQL, the truth. Every transaction names the organization it works for, which row-level security then holds.
+//!
+//! Invariant: nothing outside core names a table; nothing outside this folder opens a transaction.
+
+use crate::kernel::error::Result;
+use crate::kernel::id::OrganizationId;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use std::str::FromStr;
+use std::time::Duration;
+
+mod migrate;
+#[cfg(feature = "testing")]
+pub(crate) use migrate::fingerprint;
+pub use migrate::{MigrationState, migrate, migration_state};
+
+/// An open transaction; dropped without commit it rolls back.
+pub type Tx = Transaction<'static, Postgres>;
+/// What a store function writes through.
+pub use sqlx::PgConnection;
+
+/// How to reach the database.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `postgres://` URL of the hub's own role.
+    pub url: String,
+    /// A read-only replica's URL, if there is one.
+    pub replica_url: Option<String>,
+    /// Connections at most, per pool.
+    pub max_connections: u32,
+}
+
+/// The pools. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    primary: PgPool,
+    replica: Option<PgPool>,
+}
+
+impl Db {
+    /// Connects; fails when the server cannot be reached within 10 s.
+    pub async fn connect(options: &Options) -> Result<Self> {
+        let primary = pool(&options.url, options.max_connections).await?;
+        let replica = match &options.replica_url {
+            Some(url) => Some(pool(url, options.max_connections).await?),
+            None => None,
+        };
+        Ok(Self { primary, replica })
+    }
+
+    /// A snapshot to read `organization` from: the replica where there is one.
+    pub async fn read(&self, organization: OrganizationId) -> Result<Tx> {
+        begin(
+            self.replica.as_ref().unwrap_or(&self.primary),
+            SNAPSHOT,
+            &organization.to_string(),
+        )
+        .await
+    }
+
+    /// A snapshot of the primary, for what must not be stale by a replica's lag: who may get in.
+    pub async fn primary(&self, organization: OrganizationId) -> Result<Tx> {
+        begin(&self.primary, SNAPSHOT, &organization.to_string()).await
+    }
+
+    /// A snapshot of the primary across organizations, for the hub's own eyes: sign-in by e-mail, relay, revocations.
+    pub async fn snapshot(&self) -> Result<Tx> {
+        begin(&self.primary, SNAPSHOT, "*").await
+    }
+
+    /// What the machine notes about itself, across organizations. Which tables and columns may be written so is a list
+    /// that tidy holds; everything a person or program changes goes through `Change`.
+    pub async fn bookkeeping(&self) -> Result<Tx> {
+        begin(&self.primary, "", "*").await
+    }
+
+    /// For `Change` alone.
+    pub(crate) async fn begin(&self, organization: OrganizationId) -> Result<Tx> {
+        begin(&self.primary, "", &organization.to_string()).await
+    }
+
+    /// Answers when the database does.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query_scalar!(r#"SELECT 1 AS "one!""#)
+            .fetch_one(&self.primary)
+            .await?;
+        Ok(())
+    }
+
+    /// The server's version, such as `15.18`.
+    pub async fn server_version(&self) -> Result<String> {
+        Ok(
+            sqlx::query_scalar!(r#"SELECT current_setting('server_version') AS "version!""#)
+                .fetch_one(&self.primary)
+                .await?,
+        )
+    }
+
+    /// Closes every connection; later calls answer `database.unavailable`.
+    pub async fn close(&self) {
+        self.primary.close().await;
+        if let Some(replica) = &self.replica {
+            replica.close().await;
+        }
+    }
+}
+
+const SNAPSHOT: &str = " ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// One round trip opens the transaction and names the organization. `organization` is a UUID or `*`, never a person's
+/// text, so it may stand in the statement.
+async fn begin(pool: &PgPool, mode: &str, organization: &str) -> Result<Tx> {
+    let sql = format!("BEGIN{mode}; SET LOCAL signalbox.organization = '{organization}'");
+    Ok(pool.begin_with(AssertSqlSafe(sql)).await?)
+}
+
+async fn pool(url: &str, max_connections: u32) -> Result<PgPool> {
+    let options = PgConnectOptions::from_str(url)?
+        .application_name("signalbox")
+        .options([
+            ("statement_timeout", "60s"),
+            ("lock_timeout", "20s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(max_connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(10))
+        // a dead connection shows itself at the first statement; asking first costs a round trip each time
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?)
+}

@@ -1,0 +1,112 @@
+//! Who asks, through what, on whose behalf, from where: carried by every change into audit, outbox and jobs.
+
+use super::error::{Error, Result};
+use super::id::{OrganizationId, SessionId, UserId};
+use super::permission::PermissionSet;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// Who acts. Names are not kept here: they are personal, and looked up when shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum Actor {
+    /// A person.
+    User(UserId),
+    /// The hub itself, naming its part (`bootstrap`, `jobs`).
+    System(String),
+}
+
+impl Actor {
+    /// `user` or `system`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::System(_) => "system",
+        }
+    }
+
+    /// The person's id, if it is one.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::User(id) => Some(*id),
+            Self::System(_) => None,
+        }
+    }
+}
+
+/// Through which credential somebody acts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum Credential {
+    /// A signed-in session.
+    Session(SessionId),
+    /// The hub's own hands.
+    Internal,
+}
+
+/// Everything about a request that outlives it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ctx {
+    /// Whose data this is about.
+    pub organization: OrganizationId,
+    /// Who acts.
+    pub actor: Actor,
+    /// Through which credential.
+    pub credential: Credential,
+    /// Set while somebody acts as somebody else.
+    pub on_behalf_of: Option<UserId>,
+    /// From which address.
+    pub ip: Option<IpAddr>,
+    /// With which program, at most 400 characters.
+    pub user_agent: Option<String>,
+    /// This request.
+    pub request_id: Uuid,
+    /// W3C trace id, 32 hex digits.
+    pub trace_id: String,
+    /// The `Idempotency-Key`: comes back as the event's `cause`.
+    pub cause: Option<String>,
+    /// What the actor may do; not stored, because rights are read when they are used.
+    #[serde(skip)]
+    pub permissions: PermissionSet,
+}
+
+impl Ctx {
+    /// The hub's own context for `part`, with no permission at all: the hub calls what needs none.
+    pub fn system(organization: OrganizationId, part: &str) -> Self {
+        let request = super::id::EventId::new().0;
+        Self {
+            organization,
+            actor: Actor::System(part.to_owned()),
+            credential: Credential::Internal,
+            on_behalf_of: None,
+            ip: None,
+            user_agent: None,
+            request_id: request,
+            trace_id: request.simple().to_string(),
+            cause: None,
+            permissions: PermissionSet::default(),
+        }
+    }
+
+    /// Passes when `permission` is held, else says which one is missing.
+    pub fn require(&self, permission: &str) -> Result<()> {
+        if self.permissions.has(permission) {
+            Ok(())
+        } else {
+            Err(Error::forbidden(permission))
+        }
+    }
+
+    /// Nobody rises by a side door (DESIGN §8): whoever holds more than the actor is out of the actor's reach.
+    pub fn require_over(&self, subject: &PermissionSet) -> Result<()> {
+        if self.permissions.covers(subject) {
+            return Ok(());
+        }
+        Err(Error::new(
+            super::error::Kind::Forbidden,
+            "permission.outranked",
+            "This person may do things that you may not, so you cannot change them. Ask an owner.",
+        ))
+    }
+}

@@ -1,0 +1,12 @@
+//! Words every feature uses: ids, who asks, permissions, errors, events, sealing, time.
+//!
+//! Invariant: nothing in here touches the network or the disk.
+
+pub mod clock;
+pub mod ctx;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod page;
+pub mod permission;
+pub mod seal;

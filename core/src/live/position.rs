@@ -1,0 +1,48 @@
+//! Where a channel stands, as PostgreSQL knows it (table `live_channels`).
+
+use crate::db::PgConnection;
+use crate::kernel::error::Result;
+use crate::kernel::id::OrganizationId;
+use sha2::{Digest, Sha256};
+
+/// A place in a channel's stream.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Position {
+    /// Opaque; another one means that offsets of before say nothing.
+    pub epoch: String,
+    /// Of the newest ordered event, 0 before the first.
+    pub offset: u64,
+}
+
+/// Reads a channel's position. In the transaction that reads the rows, so that a list has no gap: overlap is harmless.
+pub async fn read(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    channel: &str,
+) -> Result<Position> {
+    let row = sqlx::query!(
+        "SELECT epoch, top FROM live_channels WHERE organization_id = $1 AND channel = $2",
+        organization.0,
+        channel
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map_or_else(
+        || Position {
+            epoch: first_epoch(organization, channel),
+            offset: 0,
+        },
+        |row| Position {
+            epoch: row.epoch,
+            offset: row.top as u64,
+        },
+    ))
+}
+
+/// The epoch a channel begins with: the same wherever it is asked for before the relay has written its row.
+pub fn first_epoch(organization: OrganizationId, channel: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(organization.0.as_bytes());
+    hash.update(channel.as_bytes());
+    hex::encode(&hash.finalize()[..6])
+}

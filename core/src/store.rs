@@ -1,0 +1,59 @@
+//! Everything core needs to work: database, bus, sealing, time, and who wants to hear of a commit at once.
+
+use crate::bus::Bus;
+use crate::bus::control::Revocation;
+use crate::db::Db;
+use crate::kernel::clock::Clock;
+use crate::kernel::seal::Sealer;
+use parking_lot::RwLock;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+type Listener = Arc<dyn Fn(&Revocation) + Send + Sync>;
+
+/// Handed to every floor above. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    /// The truth.
+    pub db: Db,
+    /// Cache, dispatcher, backplane.
+    pub bus: Bus,
+    /// Seals personal values and the hub's own secrets.
+    pub sealer: Sealer,
+    /// What time it is.
+    pub clock: Clock,
+    /// Wakes this node after a commit; other nodes are told over the bus.
+    pub signals: Signals,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// Hints within this node. Each is only a hint: a poll makes good what is missed.
+#[derive(Clone, Default)]
+pub struct Signals {
+    /// The outbox has rows to order.
+    pub outbox: Arc<Notify>,
+    /// The ledger has due jobs.
+    pub jobs: Arc<Notify>,
+    revoked: Arc<RwLock<Vec<Listener>>>,
+}
+
+impl Signals {
+    /// `listener` is called in the committing task, right after each commit that cuts somebody off on this node: it must
+    /// be quick and must not wait.
+    pub fn on_revoked(&self, listener: impl Fn(&Revocation) + Send + Sync + 'static) {
+        self.revoked.write().push(Arc::new(listener));
+    }
+
+    /// Tells this node's listeners.
+    pub fn revoked(&self, revocation: &Revocation) {
+        let listeners = self.revoked.read().clone();
+        for listener in listeners {
+            listener(revocation);
+        }
+    }
+}

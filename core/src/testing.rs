@@ -1,0 +1,166 @@
+//! A database and a Redis prefix of its own for each test, on the private servers that `bin/test` starts.
+//!
+//! `TEST_DATABASE_URL` is a superuser's URL on a Unix socket, `TEST_REDIS_URL` a Redis to share: each test has a key and
+//! channel prefix of its own, and one that flushes or stops Redis starts its own.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test support module fails by panicking"
+)]
+
+use crate::Store;
+use crate::bus::Bus;
+use crate::db::{Db, Options, fingerprint};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::OrganizationId;
+use crate::kernel::seal::Sealer;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::time::Duration;
+
+/// The secret every test installation has.
+pub const SECRET: [u8; 32] = [42; 32];
+
+/// A store on an empty, migrated database with one organization.
+#[derive(Debug)]
+pub struct TestStore {
+    /// The store.
+    pub store: Store,
+    /// The organization made for the test.
+    pub organization: OrganizationId,
+    /// URL of the hub's role on this test's database.
+    pub app_url: String,
+    /// URL of a superuser on this test's database.
+    pub admin_url: String,
+    /// URL of the shared Redis.
+    pub redis_url: String,
+    /// This test's prefix in it.
+    pub prefix: String,
+}
+
+/// Makes one.
+pub async fn store() -> TestStore {
+    let admin = std::env::var("TEST_DATABASE_URL")
+        .expect("TEST_DATABASE_URL: run bin/test, or set it to a superuser's URL");
+    let redis_url =
+        std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL: run bin/test, or set it to a Redis URL");
+    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = PgConnection::connect(&admin).await.unwrap();
+    let template = template(&mut connection, &admin).await;
+    let sql = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER signalbox_owner");
+    for _ in 0..200 {
+        match sqlx::query(AssertSqlSafe(sql.clone()))
+            .execute(&mut connection)
+            .await
+        {
+            Ok(_) => break,
+            // somebody else copies the template at this moment
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55006") => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let app_url = url(&admin, "signalbox_app", &name);
+    let db = Db::connect(&Options {
+        url: app_url.clone(),
+        replica_url: None,
+        max_connections: 12,
+    })
+    .await
+    .unwrap();
+    let bus = Bus::connect(&redis_url, &name).await.unwrap();
+    let organization = OrganizationId::new();
+    let mut tx = db.bookkeeping().await.unwrap();
+    sqlx::query!(
+        "INSERT INTO organizations (id, name) VALUES ($1, 'Test')",
+        organization.0
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let store = Store {
+        db,
+        bus,
+        sealer: Sealer::new(&SECRET),
+        clock: Clock::system(),
+        signals: crate::store::Signals::default(),
+    };
+    let admin_url = url(&admin, "", &name);
+    TestStore {
+        store,
+        organization,
+        app_url,
+        admin_url,
+        redis_url,
+        prefix: name,
+    }
+}
+
+/// The migrated template, named after the migrations it holds; made by whoever comes first.
+async fn template(connection: &mut PgConnection, admin: &str) -> String {
+    let name = format!("template_{:x}", fingerprint());
+    sqlx::query("SELECT pg_advisory_lock(7001)")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    if !there {
+        for role in ["signalbox_owner LOGIN CREATEROLE", "signalbox_app LOGIN"] {
+            // exists already where another test run shares the cluster
+            let _ = sqlx::query(AssertSqlSafe(format!("CREATE ROLE {role}")))
+                .execute(&mut *connection)
+                .await;
+        }
+        let making = format!("{name}_making");
+        for sql in [
+            format!("DROP DATABASE IF EXISTS {making}"),
+            format!("CREATE DATABASE {making} OWNER signalbox_owner"),
+        ] {
+            sqlx::query(AssertSqlSafe(sql))
+                .execute(&mut *connection)
+                .await
+                .unwrap();
+        }
+        crate::db::migrate(&url(admin, "signalbox_owner", &making))
+            .await
+            .unwrap();
+        sqlx::query(AssertSqlSafe(format!("ALTER DATABASE {making} RENAME TO {name}")))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+    sqlx::query("SELECT pg_advisory_unlock(7001)")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    name
+}
+
+/// `admin` with another user (unless empty) and database: `postgres://user@localhost/db?host=/socket`.
+fn url(admin: &str, user: &str, database: &str) -> String {
+    let (head, query) = admin.split_once('?').unwrap_or((admin, ""));
+    let rest = head
+        .strip_prefix("postgres://")
+        .expect("TEST_DATABASE_URL begins with postgres://");
+    let (authority, _) = rest.split_once('/').unwrap_or((rest, ""));
+    let (old, host) = authority.split_once('@').unwrap_or(("", authority));
+    let user = if user.is_empty() { old } else { user };
+    format!("postgres://{user}@{host}/{database}?{query}")
+}
+
+/// Waits until `condition` holds, looking again every 10 ms; panics with `what` after 20 s.
+pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
