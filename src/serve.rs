@@ -57,13 +57,11 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
     };
     tokio::select! {
         ended = tokio::time::timeout(Duration::from_secs(settings.server.shutdown_seconds), ending) => {
-            match ended {
-                Ok(outcome) => outcome.context("the HTTP server task failed")?.context("the HTTP server failed"),
-                Err(_) => {
-                    tracing::warn!("the stop took too long and is cut short");
-                    Ok(())
-                }
+            if let Ok(outcome) = ended {
+                return outcome.context("the HTTP server task failed")?.context("the HTTP server failed");
             }
+            tracing::warn!("the stop took too long and is cut short");
+            Ok(())
         }
         () = stop.second() => end_at_once(),
     }

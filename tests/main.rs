@@ -1,1 +1,4 @@
-//! t
+//! Tests of the whole program, from outside.
+
+#[cfg(test)]
+mod services;

@@ -143,7 +143,11 @@ fn place_servers(dir: &Path, hub: &Path, identity: Identity) -> Result<(), Servi
         return place_elsewhere(dir, &servers);
     }
     make_folder(&servers, 0o711)?;
-    if can_enter(&servers, hub, identity)? {
+    // Behind a link the way to the link does not matter.
+    let real = servers
+        .canonicalize()
+        .map_err(|e| ServicesError::io(format!("find {}", servers.display()), e))?;
+    if can_enter(&real, hub, identity)? {
         return Ok(());
     }
     Err(ServicesError::Folder {
