@@ -1,3 +1,9 @@
-//! floor 1
+//! Signalbox floor 1: supervised state.
+//!
+//! Every long-lived piece of state in the process is an actor, every actor is a child of one
+//! [`supervision::Tree`], and everybody else talks to it through an async handle. An actor is only ever
+//! a cache of PostgreSQL or Redis: it can be lost at any instant and start empty.
+
 pub mod live_hub;
 pub mod private_services;
+pub mod supervision;

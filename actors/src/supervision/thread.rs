@@ -1,0 +1,53 @@
+//! The threads actors run on.
+//!
+//! Not `actix::Arbiter`, for three reasons. An arbiter's I/O and timers live on its own thread, so a
+//! frozen actor would also freeze every pooled database connection that was opened there, for everybody;
+//! here the reactor belongs to the shared multi-thread runtime and a thread carries nothing but its
+//! actors. An arbiter needs a global `System`. And its thread cannot be named, which matters when
+//! somebody asks `top` which actor burns the processor.
+
+use std::io;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Sends work to one thread. The thread ends once this is dropped; what still runs on it is dropped too.
+pub(super) struct Thread {
+    jobs: UnboundedSender<Job>,
+    /// Tells a thread from its successor of the same name.
+    pub(super) id: u64,
+}
+
+impl Thread {
+    /// Starts a thread named `actor-<name>`. An error is the system's: no more threads or memory.
+    pub(super) fn start(name: &str, id: u64, io: &Handle) -> io::Result<Self> {
+        // Unbounded, but only the warden writes here: one job per launch.
+        let (jobs, mut inbox) = unbounded_channel::<Job>();
+        let io = io.clone();
+        std::thread::Builder::new()
+            .name(format!("actor-{name}"))
+            .spawn(move || {
+                let local = LocalSet::new();
+                io.block_on(local.run_until(async move {
+                    while let Some(job) = inbox.recv().await {
+                        job();
+                    }
+                }));
+            })?;
+        Ok(Self { jobs, id })
+    }
+
+    /// Whether the thread still takes work. A stuck one does: only the heartbeat tells.
+    pub(super) fn is_open(&self) -> bool {
+        !self.jobs.is_closed()
+    }
+
+    /// Runs `job` on the thread, inside its `LocalSet`.
+    pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        // A thread that ended meanwhile drops the job, and with it the guard, which reports the loss.
+        let _ = self.jobs.send(Box::new(job));
+    }
+}
