@@ -30,7 +30,7 @@ pub struct Context<A: Actor<Context = Self>> {
     factory: Factory<A>,
     /// Whether `restarting` has asked for a new actor, so that the guard can refuse old state.
     pub(super) rebuilt: bool,
-    /// Whether the pulse has beaten since the last start: then the start itself went well.
+    /// Whether a message was taken or the pulse has beaten since the last start, which then went well.
     pub(super) beaten: bool,
     pub(super) line: Arc<Line>,
     pub(super) post: Arc<Post>,
@@ -68,6 +68,14 @@ impl<A: Actor<Context = Self>> Context<A> {
             open_since: None,
         };
         ContextFut::new(context, actor, mailbox)
+    }
+
+    /// The start went well: the actor takes messages.
+    pub(super) fn show_life(&mut self) {
+        if !self.beaten {
+            self.beaten = true;
+            self.post.runs(self.line.generation);
+        }
     }
 
     /// Ends the timing of a message whose handling went on after its handler returned.
@@ -156,6 +164,7 @@ where
             // Replaced while frozen: another incarnation has the word now.
             return;
         }
+        context.show_life();
         let began = Instant::now();
         let response = <A as Handler<M>>::handle(actor, message, context);
         response.handle(context, self.answer.take());

@@ -264,8 +264,10 @@ fn text_of(payload: Box<dyn Any + Send>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use signalbox_core::kernel::clock::Clock;
     use tokio::sync::watch;
 
+    use super::super::post::Site;
     use super::super::spec::Spec;
     use super::super::status::ActorState;
     use super::*;
@@ -279,7 +281,11 @@ mod tests {
                 drop(Claim::on(post, &line));
             },
         );
-        let post = Post::create(Spec::named("lost"), launch, Arc::new(watch::Sender::new(0)));
+        let site = Site {
+            changes: Arc::new(watch::Sender::new(0)),
+            clock: Clock::system(),
+        };
+        let post = Post::create(Spec::named("lost"), launch, site);
         let Ok(thread) = super::super::thread::Thread::start("lost", 1, &tokio::runtime::Handle::current())
         else {
             panic!("no thread")

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use signalbox_core::kernel::clock::Clock;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -108,14 +109,21 @@ pub(super) struct Post {
     pub(super) meter: Meter,
     launch: Launch,
     record: Mutex<Record>,
-    changes: Arc<watch::Sender<u64>>,
+    site: Site,
+}
+
+/// What all posts of a tree share.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub(super) changes: Arc<watch::Sender<u64>>,
+    pub(super) clock: Clock,
 }
 
 impl Post {
-    pub(super) fn create(spec: Spec, launch: Launch, changes: Arc<watch::Sender<u64>>) -> Arc<Self> {
+    pub(super) fn create(spec: Spec, launch: Launch, site: Site) -> Arc<Self> {
         let record = Record {
             state: ActorState::Starting,
-            since: OffsetDateTime::now_utc(),
+            since: site.clock.now(),
             restarts: 0,
             last_reason: None,
             generation: 0,
@@ -131,7 +139,7 @@ impl Post {
             meter: Meter::default(),
             launch,
             record: Mutex::new(record),
-            changes,
+            site,
         })
     }
 
@@ -370,13 +378,13 @@ impl Post {
     fn enter(&self, record: &mut Record, state: ActorState) {
         if record.state != state {
             record.state = state;
-            record.since = OffsetDateTime::now_utc();
+            record.since = self.site.clock.now();
             self.changed();
         }
     }
 
     fn changed(&self) {
-        self.changes.send_modify(|version| *version += 1);
+        self.site.changes.send_modify(|version| *version += 1);
     }
 }
 

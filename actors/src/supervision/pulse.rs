@@ -35,10 +35,7 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pulse {
         }
         context.close_measure();
         context.line.beat(Instant::now());
-        if !context.beaten {
-            context.beaten = true;
-            context.post.runs(context.line.generation);
-        }
+        context.show_life();
         if let Some(poison) = context.line.take_poison() {
             suffer(poison, context);
         }

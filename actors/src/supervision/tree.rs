@@ -8,6 +8,7 @@ use actix::dev::channel::channel;
 use actix::{Actor, Addr, Supervised};
 use arc_swap::ArcSwapOption;
 use parking_lot::RwLock;
+use signalbox_core::kernel::clock::Clock;
 use tokio::runtime::{Handle as Io, RuntimeFlavor};
 use tokio::sync::{oneshot, watch};
 
@@ -15,7 +16,7 @@ use super::context::{Context, Factory};
 use super::guard::{Claim, Guard};
 use super::handle::{Desk, Handle, Slot};
 use super::line::{Line, Poison};
-use super::post::{Launch, Post};
+use super::post::{Launch, Post, Site};
 use super::spec::Spec;
 use super::status::{ActorState, ActorStatus};
 use super::thread::Thread;
@@ -28,6 +29,8 @@ pub struct Options {
     pub faults: bool,
     /// How often the warden looks at every child. A freeze is noticed at most two ticks late.
     pub tick: Duration,
+    /// What the `since` of a state is read from. Everything else measures with the monotonic clock.
+    pub clock: Clock,
 }
 
 impl Default for Options {
@@ -35,6 +38,7 @@ impl Default for Options {
         Self {
             faults: false,
             tick: Duration::from_millis(100),
+            clock: Clock::system(),
         }
     }
 }
@@ -77,7 +81,7 @@ pub struct StopReport {
 pub(super) struct Shared {
     /// Sorted by (order, age).
     pub(super) posts: RwLock<Vec<Arc<Post>>>,
-    pub(super) changes: Arc<watch::Sender<u64>>,
+    pub(super) site: Site,
     pub(super) io: Io,
 }
 
@@ -101,10 +105,13 @@ impl Tree {
         if io.runtime_flavor() != RuntimeFlavor::MultiThread {
             return Err(StartError::NeedsMultiThreadRuntime);
         }
-        let changes = Arc::new(watch::Sender::new(0));
+        let site = Site {
+            changes: Arc::new(watch::Sender::new(0)),
+            clock: options.clock,
+        };
         let shared = Arc::new(Shared {
             posts: RwLock::default(),
-            changes,
+            site,
             io,
         });
         let orders = warden::start(Arc::clone(&shared), options.tick)?;
@@ -137,7 +144,7 @@ impl Tree {
             return Err(StartError::NameTaken(spec.name));
         }
         let place = posts.partition_point(|post| post.spec.order <= spec.order);
-        let post = Post::create(spec, launch, Arc::clone(&self.0.shared.changes));
+        let post = Post::create(spec, launch, self.0.shared.site.clone());
         posts.insert(place, Arc::clone(&post));
         Ok(Handle::on(slot, post))
     }
@@ -209,7 +216,7 @@ impl Tree {
 
     /// Counts up whenever a child's state or restarts change; read [`Self::snapshot`] then.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
-        self.0.shared.changes.subscribe()
+        self.0.shared.site.changes.subscribe()
     }
 
     /// Whether [`Self::poison`] works.
@@ -275,6 +282,7 @@ where
         let claim = Claim::on(post, &line);
         let factory = Arc::clone(&factory);
         thread.run(move || {
+            #[expect(clippy::disallowed_methods, reason = "this is where tasks get their owner")]
             tokio::task::spawn_local(Guard::over(mailbox, address, factory, claim));
         });
     })

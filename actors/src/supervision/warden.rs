@@ -137,7 +137,7 @@ impl Warden {
     /// Goes on watching until `done` or `within` is over. Returns whether it is done.
     fn look_until(&mut self, within: Duration, done: impl Fn() -> bool) -> bool {
         let end = Instant::now() + within;
-        let mut changes = self.shared.changes.subscribe();
+        let mut changes = self.shared.site.changes.subscribe();
         loop {
             if done() {
                 return true;

@@ -87,6 +87,7 @@ async fn every_figure_reaches_prometheus_under_its_name() {
     let tree = Tree::start(Options {
         faults: true,
         tick: Duration::from_millis(10),
+        ..Options::default()
     })
     .unwrap();
     let handle = tree

@@ -3,7 +3,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "tests fail by panicking, and some cause panics on purpose"
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, some cause panics on purpose, and callers are tasks of their own"
 )]
 
 mod export;

@@ -168,6 +168,7 @@ pub fn tree() -> Tree {
     Tree::start(Options {
         faults: true,
         tick: Duration::from_millis(10),
+        ..Options::default()
     })
     .unwrap()
 }
