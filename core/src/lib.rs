@@ -1,7 +1,7 @@
 //! Floor 0: what Signalbox knows and promises, without transport, actors or workers.
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
-//! may name only those before it: `kernel db bus` < `outbox audit activity jobs files live` < `change` < `users` <
+//! may name only those before it: `kernel db bus` < `people` < `outbox audit activity jobs files live` < `change` < `users` <
 //! `roles sessions` < `auth` < `imports`.
 
 #![cfg_attr(
@@ -21,8 +21,10 @@ pub mod kernel;
 pub mod live;
 
 pub mod outbox;
+pub mod people;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod users;
 
 mod store;
 pub use store::Store;

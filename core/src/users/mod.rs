@@ -1,0 +1,14 @@
+//! People: who they are, what state they are in, and what they may do.
+//!
+//! Tables: `users`, and what hangs on a person when it changes with them (`user_roles` at creation, open rows of
+//! `user_sessions` at a ban, a deletion or a reset).
+//! Events: `user.created`, `user.updated`, `user.deleted`, `user.banned`, `user.unbanned`, `user.password_reset`, all on
+//! [`CHANNEL`].
+//!
+//! Invariant: nobody rises by a side door: whoever holds a permission that the actor lacks is out of the actor's reach,
+//! nobody bans or deletes themselves, and the last owner stays.
+
+pub mod rights;
+
+/// Wire channel of everything that happens to people.
+pub const CHANNEL: &str = "feed:users";
