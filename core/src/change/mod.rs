@@ -19,6 +19,8 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use time::OffsetDateTime;
 
+pub mod idempotency;
+
 /// Telling other nodes must not hold up the answer: their poll finds the row within 100 ms anyway.
 const TELL_TIMEOUT: Duration = Duration::from_millis(50);
 
@@ -32,20 +34,34 @@ pub struct Change {
     recorded: usize,
     revocations: Vec<Revocation>,
     jobs: bool,
+    answered: bool,
 }
 
 impl Change {
-    /// Opens the transaction.
+    /// Opens the transaction. With an `Idempotency-Key`, fails with `idempotency.running` while another request under
+    /// the same key is at work.
     pub async fn begin(store: &Store, ctx: &Ctx) -> Result<Self> {
+        let mut tx = store.db.begin(ctx.organization).await?;
+        idempotency::claim(&mut tx, ctx).await?;
         Ok(Self {
-            tx: store.db.begin(ctx.organization).await?,
+            tx,
             at: store.clock.now(),
             store: store.clone(),
             ctx: ctx.clone(),
             recorded: 0,
             revocations: Vec::new(),
             jobs: false,
+            answered: false,
         })
+    }
+
+    /// Keeps what the request is about to be answered, so that a repeat under the same `Idempotency-Key` gets it again
+    /// and nothing is done twice. Every POST calls this before its commit; without a key it does nothing.
+    pub async fn answer(&mut self, status: u16, body: &impl serde::Serialize) -> Result<()> {
+        let body = serde_json::to_value(body)?;
+        idempotency::keep(&mut self.tx, &self.store, &self.ctx, self.at, status, Some(&body)).await?;
+        self.answered = true;
+        Ok(())
     }
 
     /// For a feature's own statements.
@@ -103,10 +119,13 @@ impl Change {
     }
 
     /// Makes it true, then makes it known.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
         if self.recorded == 0 {
             debug_assert!(false, "a change was committed without a recorded event");
             return Err(Error::internal("a change was committed without a recorded event"));
+        }
+        if !self.answered {
+            idempotency::keep(&mut self.tx, &self.store, &self.ctx, self.at, 204, None).await?;
         }
         self.tx.commit().await?;
         for revocation in &self.revocations {

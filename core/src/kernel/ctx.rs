@@ -45,6 +45,17 @@ pub enum Credential {
     Internal,
 }
 
+/// A request that its sender may repeat without doing it twice (`Idempotency-Key`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The sender's key, 1 to 255 characters.
+    pub key: String,
+    /// Method and path: a key belongs to one operation.
+    pub operation: String,
+    /// SHA-256 of the body: a key belongs to one content.
+    pub request_hash: [u8; 32],
+}
+
 /// Everything about a request that outlives it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ctx {
@@ -66,6 +77,9 @@ pub struct Ctx {
     pub trace_id: String,
     /// The `Idempotency-Key`: comes back as the event's `cause`.
     pub cause: Option<String>,
+    /// Set where the request carries an `Idempotency-Key`; `Change` keeps the answer under it.
+    #[serde(skip)]
+    pub idempotency: Option<Idempotency>,
     /// What the actor may do; not stored, because rights are read when they are used.
     #[serde(skip)]
     pub permissions: PermissionSet,
@@ -85,6 +99,7 @@ impl Ctx {
             request_id: request,
             trace_id: request.simple().to_string(),
             cause: None,
+            idempotency: None,
             permissions: PermissionSet::default(),
         }
     }

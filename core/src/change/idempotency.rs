@@ -1,0 +1,154 @@
+//! Table `idempotency`: what was answered to a request that may be sent again.
+//!
+//! Invariant: the answer is a row in the transaction of the change it speaks of: both are there, or neither.
+//! Invariant: answers hold personal values and one-time passwords, so they stand sealed.
+
+use crate::Store;
+use crate::db::PgConnection;
+use crate::kernel::ctx::{Ctx, Idempotency};
+use crate::kernel::error::{Error, Kind, Result};
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+/// How long an answer is kept.
+pub const KEPT: Duration = Duration::hours(24);
+
+const PURPOSE: &[u8] = b"idempotency";
+
+/// An answer given before.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Its body, if it had one.
+    pub body: Option<Value>,
+}
+
+/// The answer already given to this request, if there is one. The same key with another body or for another operation is
+/// the sender's mistake: `idempotency.key_reused`.
+pub async fn find(store: &Store, ctx: &Ctx) -> Result<Option<Answer>> {
+    let Some((asked, actor)) = asked(ctx) else {
+        return Ok(None);
+    };
+    let mut tx = store.db.primary(ctx.organization).await?;
+    let row = sqlx::query!(
+        "SELECT operation, request_hash, status, answer FROM idempotency
+         WHERE organization_id = $1 AND actor_id = $2 AND key = $3 AND created_at > $4",
+        ctx.organization.0,
+        actor,
+        asked.key,
+        store.clock.now() - KEPT,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    if row.operation != asked.operation || row.request_hash != asked.request_hash {
+        return Err(Error::new(
+            Kind::Invalid,
+            "idempotency.key_reused",
+            "This Idempotency-Key was used for another request within 24 hours. Use a new key for a new request.",
+        ));
+    }
+    let body = match row.answer {
+        Some(Value::String(sealed)) => Some(open(store, &sealed)?),
+        _ => None,
+    };
+    Ok(Some(Answer {
+        status: row.status.map_or(204, |status| status as u16),
+        body,
+    }))
+}
+
+/// Takes the key for this transaction, or says that another request holds it. The lock ends with the transaction, so a
+/// request that dies leaves nothing behind.
+pub(super) async fn claim(connection: &mut PgConnection, ctx: &Ctx) -> Result<()> {
+    let Some((asked, actor)) = asked(ctx) else {
+        return Ok(());
+    };
+    let name = format!("idempotency/{}/{actor}/{}", ctx.organization, asked.key);
+    let free = sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "free!""#,
+        name
+    )
+    .fetch_one(connection)
+    .await?;
+    if free { Ok(()) } else { Err(running()) }
+}
+
+/// Writes the answer. A row of a step before (an upload that commits its file first) is replaced; an answer that another
+/// request gave meanwhile is not.
+pub(super) async fn keep(
+    connection: &mut PgConnection,
+    store: &Store,
+    ctx: &Ctx,
+    at: OffsetDateTime,
+    status: u16,
+    body: Option<&Value>,
+) -> Result<()> {
+    let Some((asked, actor)) = asked(ctx) else {
+        return Ok(());
+    };
+    let sealed = body.map(|body| seal(store, body)).transpose()?;
+    let kept = sqlx::query!(
+        "INSERT INTO idempotency AS old (organization_id, actor_id, key, operation, request_hash, status, answer, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (organization_id, actor_id, key) DO UPDATE
+         SET operation = excluded.operation, request_hash = excluded.request_hash, status = excluded.status,
+             answer = excluded.answer, created_at = excluded.created_at
+         WHERE old.created_at <= $9 OR (old.answer IS NULL AND old.request_hash = excluded.request_hash)",
+        ctx.organization.0,
+        actor,
+        asked.key,
+        asked.operation,
+        asked.request_hash.as_slice(),
+        i32::from(status),
+        sealed,
+        at,
+        at - KEPT,
+    )
+    .execute(connection)
+    .await?;
+    if kept.rows_affected() == 1 { Ok(()) } else { Err(running()) }
+}
+
+/// Forgets answers older than [`KEPT`]; the machine's own housekeeping, a few thousand rows a call.
+pub async fn forget_old(store: &Store) -> Result<u64> {
+    let mut tx = store.db.bookkeeping().await?;
+    let gone = sqlx::query!(
+        "DELETE FROM idempotency WHERE ctid IN (SELECT ctid FROM idempotency WHERE created_at <= $1 LIMIT 5000)",
+        store.clock.now() - KEPT,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    Ok(gone)
+}
+
+fn asked(ctx: &Ctx) -> Option<(&Idempotency, uuid::Uuid)> {
+    Some((ctx.idempotency.as_ref()?, ctx.actor.user()?.0))
+}
+
+fn running() -> Error {
+    let mut error = Error::new(
+        Kind::Conflict,
+        "idempotency.running",
+        "A request with this Idempotency-Key is still running. Send it again in a moment to get its answer.",
+    );
+    error.retry_after = Some(1);
+    error
+}
+
+fn seal(store: &Store, body: &Value) -> Result<Value> {
+    let sealed = store.sealer.seal_bytes(PURPOSE, &serde_json::to_vec(body)?)?;
+    Ok(Value::String(hex::encode(sealed)))
+}
+
+fn open(store: &Store, sealed: &str) -> Result<Value> {
+    let bytes = hex::decode(sealed).map_err(Error::internal)?;
+    let plain = store
+        .sealer
+        .open_bytes(PURPOSE, &bytes)
+        .ok_or_else(|| Error::internal("a kept answer cannot be opened: the installation's secret has changed"))?;
+    Ok(serde_json::from_slice(&plain)?)
+}
