@@ -1,9 +1,11 @@
 //! Floor 2 of Signalbox: transport, composition and the command line.
 
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod health;
 pub mod live;
 pub mod logging;
+pub mod secrets;
 pub mod serve;
 pub mod servers;

@@ -1,24 +1,30 @@
 //! `signalbox serve`: starts the floors from below and stops them from above.
 //!
-//! Start: servers, HTTP. Stop: the same backwards, `server.shutdown_seconds` in all; a second signal ends at
-//! once, and then the kernel ends the private servers cleanly.
+//! Start: servers, secret, migrations, store, HTTP. Stop: the same backwards, `server.shutdown_seconds` in all;
+//! a second signal ends at once, and then the kernel ends the private servers cleanly.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use secrecy::ExposeSecret;
 use signalbox_actors::private_services::{PrivateServices, ServerState};
+use signalbox_core::bus::Bus;
+use signalbox_core::db::{self, Db};
+use signalbox_core::kernel::clock::Clock;
+use signalbox_core::kernel::seal::Sealer;
+use signalbox_core::{Signals, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::say;
 use crate::config::Settings;
 use crate::health::{self, Health};
-use crate::logging;
-use crate::servers::Servers;
+use crate::servers::{BUS_PREFIX, Servers};
+use crate::{logging, secrets};
 
 /// Runs the hub until a signal stops it.
 ///
@@ -43,48 +49,76 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
     if let Some(private) = &servers.private {
         watch_private(&health, private);
     }
-    let (address, http, running) = start_http(settings, health.clone())?;
+    let store = tokio::select! {
+        store = open_store(settings, servers) => store?,
+        () = stop.next() => return Ok(()),
+    };
+    watch_store(&health, &store);
+    let (address, mut http) = http(settings, health.clone())?;
     say(format_args!(
         "Signalbox is ready: {}",
         console_address(settings, address)
     ));
-    stop.first().await;
-    tracing::info!("stopping");
-    health.drain();
-    let ending = async {
-        http.stop(true).await;
-        running.await
-    };
     tokio::select! {
-        ended = tokio::time::timeout(Duration::from_secs(settings.server.shutdown_seconds), ending) => {
-            if let Ok(outcome) = ended {
-                return outcome.context("the HTTP server task failed")?.context("the HTTP server failed");
-            }
+        ended = &mut http => return ended.context("the HTTP server ended by itself"),
+        () = stop.next() => tracing::info!("stopping"),
+    }
+    health.drain();
+    let handle = http.handle();
+    let ending = async {
+        let ((), ended) = tokio::join!(handle.stop(true), http);
+        store.db.close().await;
+        ended.context("the HTTP server failed")
+    };
+    let within = Duration::from_secs(settings.server.shutdown_seconds);
+    tokio::select! {
+        ended = tokio::time::timeout(within, ending) => ended.unwrap_or_else(|_| {
             tracing::warn!("the stop took too long and is cut short");
             Ok(())
-        }
-        () = stop.second() => end_at_once(),
+        }),
+        () = stop.next() => end_at_once(),
     }
 }
 
-type Running = actix_web::rt::task::JoinHandle<std::io::Result<()>>;
+/// Migrates, then opens what every floor above works with.
+async fn open_store(settings: &Settings, servers: &Servers) -> anyhow::Result<Store> {
+    let secret = secrets::load_or_create(&settings.data_dir()?)?;
+    db::migrate(servers.owner_url.expose_secret())
+        .await
+        .context("the database cannot be brought to this version; `signalbox doctor` says what is wrong")?;
+    let options = db::Options {
+        url: servers.app_url.expose_secret().to_owned(),
+        replica_url: None,
+        max_connections: settings.database.max_connections,
+    };
+    let unreachable = |server| format!("{server} cannot be reached; `signalbox doctor` says what is wrong");
+    Ok(Store {
+        db: Db::connect(&options)
+            .await
+            .with_context(|| unreachable("PostgreSQL"))?,
+        bus: Bus::connect(servers.redis_url.expose_secret(), BUS_PREFIX)
+            .await
+            .with_context(|| unreachable("Redis"))?,
+        sealer: Sealer::new(&secret),
+        clock: Clock::system(),
+        signals: Signals::default(),
+    })
+}
 
-fn start_http(
-    settings: &Settings,
-    health: web::Data<Health>,
-) -> anyhow::Result<(SocketAddr, ServerHandle, Running)> {
+fn http(settings: &Settings, health: web::Data<Health>) -> anyhow::Result<(SocketAddr, Server)> {
     let listen = settings.server.listen;
     let server = HttpServer::new(move || App::new().app_data(health.clone()).configure(health::routes))
         .disable_signals()
         .shutdown_timeout(settings.server.shutdown_seconds)
         .bind(listen)
         .with_context(|| {
-            format!("cannot listen on {listen}. Stop what uses that address, or choose another with --listen; port 0 takes a free one")
+            format!(
+                "cannot listen on {listen}. Stop what uses that address, or choose another with --listen; port 0 \
+                 takes a free one"
+            )
         })?;
     let address = server.addrs().first().copied().unwrap_or(listen);
-    let server = server.run();
-    let handle = server.handle();
-    Ok((address, handle, actix_web::rt::spawn(server)))
+    Ok((address, server.run()))
 }
 
 fn watch_private(health: &Health, private: &Arc<PrivateServices>) {
@@ -95,22 +129,42 @@ fn watch_private(health: &Health, private: &Arc<PrivateServices>) {
             .into_iter()
             .filter(|s| s.state != ServerState::Running)
             .collect();
+        let told = down.iter().map(|s| {
+            format!(
+                "{} is {:?}: {}",
+                s.name,
+                s.state,
+                s.last_reason.as_deref().unwrap_or("-")
+            )
+        });
+        let told = told.collect::<Vec<_>>().join("; ");
         std::future::ready(if down.is_empty() {
-            Ok("PostgreSQL and Redis run".to_owned())
+            Ok("both run".to_owned())
         } else {
-            Err(down
-                .iter()
-                .map(|s| {
-                    format!(
-                        "{} is {:?}: {}",
-                        s.name,
-                        s.state,
-                        s.last_reason.as_deref().unwrap_or("-")
-                    )
-                })
-                .collect::<Vec<_>>()
-                .join("; "))
+            Err(told)
         })
+    });
+}
+
+fn watch_store(health: &Health, store: &Store) {
+    let (db, bus) = (store.db.clone(), store.bus.clone());
+    health.add("postgresql", move || {
+        let db = db.clone();
+        async move {
+            db.ping()
+                .await
+                .map(|()| "answers".into())
+                .map_err(|e| e.to_string())
+        }
+    });
+    health.add("redis", move || {
+        let bus = bus.clone();
+        async move {
+            bus.ping()
+                .await
+                .map(|()| "answers".into())
+                .map_err(|e| e.to_string())
+        }
     });
 }
 
@@ -145,15 +199,11 @@ impl StopSignals {
         })
     }
 
-    async fn first(&mut self) {
+    async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-
-    async fn second(&mut self) {
-        self.first().await;
     }
 }
 

@@ -8,6 +8,9 @@ use signalbox_actors::private_services::{PrivateServices, Urls};
 
 use crate::config::Settings;
 
+/// Before every name in Redis, so that a server may be shared with others.
+pub const BUS_PREFIX: &str = "signalbox";
+
 /// Addresses of the servers, and the private servers themselves when they are ours to stop.
 pub struct Servers {
     /// For the hub's work.

@@ -27,4 +27,4 @@ pub mod testing;
 pub mod users;
 
 mod store;
-pub use store::Store;
+pub use store::{Signals, Store};

@@ -2,7 +2,10 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.
 
+mod backup;
 mod config;
+mod doctor;
+mod migrate;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -46,6 +49,19 @@ enum Command {
         #[arg(long, value_name = "ROLES")]
         roles: Option<String>,
     },
+    /// Bring the database to this version; serve does so by itself
+    Migrate,
+    /// Check what the hub needs, and say how to mend what is wrong
+    Doctor,
+    /// Write everything into one file; the hub may be running
+    Backup { file: PathBuf },
+    /// Put a backup back; the hub must not be running
+    Restore {
+        file: PathBuf,
+        /// Throw away what the database holds now
+        #[arg(long)]
+        replace: bool,
+    },
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
@@ -77,6 +93,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let settings: Settings = load(&flags)?;
     match cli.command {
         Command::Serve { .. } => serve::run(settings),
+        Command::Migrate => migrate::run(&settings),
+        Command::Doctor => doctor::run(&settings),
+        Command::Backup { file } => backup::backup(&settings, &file),
+        Command::Restore { file, replace } => backup::restore(&settings, &file, replace),
         Command::Config(command) => config::run(&command, &settings),
     }
 }
@@ -92,6 +112,14 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     }
     let _ = writeln!(std::io::stderr(), "signalbox: {text}");
     ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+}
+
+/// Runs a command's asynchronous part.
+fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work))
 }
 
 /// One line for the person at the terminal. A closed terminal is no reason to stop.

@@ -1,6 +1,7 @@
 use super::{Flags, LogFormat, Role, Settings, load_from};
 use secrecy::ExposeSecret;
 use std::io::Write;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 fn with(environment: &[(&str, &str)]) -> Result<Settings, String> {
     with_flags(&Flags::default(), environment)
@@ -18,7 +19,13 @@ struct File(std::path::PathBuf);
 
 impl File {
     fn new(text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("signalbox-config-{}.toml", uuid::Uuid::now_v7()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "signalbox-config-{}-{}.toml",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
         std::fs::File::create(&path)
             .unwrap()
             .write_all(text.as_bytes())

@@ -1,6 +1,6 @@
 //! Commands as typed: what they print, and how they refuse.
 
-use super::hub::{run, said, signalbox};
+use super::hub::{Folder, Hub, run, said, servers_are_gone, signalbox};
 
 #[test]
 fn a_wrong_setting_ends_with_code_2_the_key_and_the_reason() {
@@ -21,7 +21,7 @@ fn a_wrong_setting_ends_with_code_2_the_key_and_the_reason() {
 fn what_config_print_prints_can_be_used_as_a_configuration_file() {
     let printed = run(["config", "print"]);
     assert!(printed.status.success());
-    let folder = super::hub::Folder::new();
+    let folder = Folder::new();
     let file = folder.path().join("signalbox.toml");
     std::fs::write(&file, &printed.stdout).unwrap();
     let again = run(["--config", file.to_str().unwrap(), "config", "print"]);
@@ -32,7 +32,7 @@ fn what_config_print_prints_can_be_used_as_a_configuration_file() {
 fn an_address_in_use_is_refused_with_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let data = super::hub::Folder::new();
+    let data = Folder::new();
     let output = run([
         "serve",
         "--listen",
@@ -42,5 +42,95 @@ fn an_address_in_use_is_refused_with_what_to_do() {
     ]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("--listen"), "{}", said(&output));
-    assert!(super::hub::servers_are_gone(data.path()));
+    assert!(servers_are_gone(data.path()));
+}
+
+#[test]
+fn the_doctor_finds_a_healthy_hub_healthy_running_or_stopped() {
+    let data = Folder::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let doctor = || {
+        let mut command = signalbox();
+        command.env("SIGNALBOX__SERVER__LISTEN", &free).args([
+            "doctor",
+            "--data",
+            data.path().to_str().unwrap(),
+        ]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    assert!(doctor().contains("the first `signalbox serve` makes them"));
+    assert!(
+        !data.path().join("servers").exists(),
+        "a look must not make anything"
+    );
+    let hub = Hub::start(data.path());
+    for check in [
+        "files",
+        "disk",
+        "port",
+        "programs",
+        "clock",
+        "PostgreSQL",
+        "migrations",
+        "Redis",
+    ] {
+        assert!(
+            doctor().contains(&format!("ok     {check}")),
+            "{check} is not reported"
+        );
+    }
+    hub.stop();
+    assert!(doctor().contains("ok     migrations"));
+    assert!(servers_are_gone(data.path()));
+}
+
+#[test]
+fn the_doctor_says_how_to_mend_each_thing_that_is_wrong() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut command = signalbox();
+    command
+        .env(
+            "SIGNALBOX__SERVER__LISTEN",
+            taken.local_addr().unwrap().to_string(),
+        )
+        .env(
+            "SIGNALBOX__DATABASE__URL",
+            format!("postgres://u:c4n4ry@{nobody}/d"),
+        )
+        .env("SIGNALBOX__REDIS__URL", format!("redis://:c4n4ry@{nobody}"))
+        .arg("doctor");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = said(&output);
+    for check in ["port", "PostgreSQL", "migrations", "Redis"] {
+        assert!(
+            text.contains(&format!("wrong  {check}")),
+            "{check} is not reported: {text}"
+        );
+    }
+    assert_eq!(
+        text.matches("to mend: ").count(),
+        text.matches("wrong  ").count(),
+        "{text}"
+    );
+    assert!(!text.contains("c4n4ry"), "a password was printed: {text}");
+}
+
+#[test]
+fn migrating_twice_changes_nothing_the_second_time() {
+    let data = Folder::new();
+    let migrate = || run(["migrate", "--data", data.path().to_str().unwrap()]);
+    let (first, second) = (migrate(), migrate());
+    assert!(first.status.success(), "{}", said(&first));
+    assert_eq!(said(&first), said(&second));
 }

@@ -1,5 +1,6 @@
 //! The operational base: private servers, their folder, and the commands around them, each as a person meets it.
 
+mod backup;
 mod commands;
 mod folders;
 mod hub;

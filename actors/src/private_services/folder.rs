@@ -17,6 +17,7 @@ use std::process::Stdio;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
+use signalbox_core::kernel::clock::Clock;
 
 use super::identity::Identity;
 use super::{ServicesError, child, postgres};
@@ -171,7 +172,7 @@ fn place_elsewhere(dir: &Path, link: &Path) -> Result<(), ServicesError> {
         .take(20)
         .collect();
     // The time makes it new: a data folder that was deleted and made again must not find its old data.
-    let stamp = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
+    let stamp = Clock::system().now().unix_timestamp_nanos();
     let target = Path::new(ELSEWHERE).join(format!("{name}-{stamp:x}"));
     make_folder(&target, 0o711)?;
     for part in target.ancestors().take(3) {

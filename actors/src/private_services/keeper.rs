@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
+use signalbox_core::kernel::clock::Clock;
 use time::OffsetDateTime;
 
 use super::folder::Folder;
@@ -190,7 +191,7 @@ impl Server {
             is_ready,
             child: None,
             state: ServerState::Starting,
-            since: OffsetDateTime::now_utc(),
+            since: Clock::system().now(),
             started: now,
             next_start: now,
             backoff: BACKOFF_FIRST,
@@ -277,7 +278,7 @@ impl Server {
 
     fn enter(&mut self, state: ServerState) {
         self.state = state;
-        self.since = OffsetDateTime::now_utc();
+        self.since = Clock::system().now();
     }
 
     fn lives(&mut self) -> bool {

@@ -10,9 +10,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 mod migrate;
+mod whole;
 #[cfg(feature = "testing")]
 pub(crate) use migrate::fingerprint;
 pub use migrate::{MigrationState, migrate, migration_state};
+pub use whole::{ServerFacts, clear, is_empty, server_facts};
 
 /// An open transaction; dropped without commit it rolls back.
 pub type Tx = Transaction<'static, Postgres>;

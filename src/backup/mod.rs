@@ -1,0 +1,126 @@
+//! Backup and restore: one tar file with everything an installation is, apart from its programs.
+//!
+//! ```text
+//! manifest.json   what made it, when, and the dump's hash
+//! database.dump   pg_dump's custom format: any newer PostgreSQL restores it
+//! secrets.hex     the installation's secret; without it personal values in the audit log are lost
+//! ```
+//!
+//! Redis is not in it: it is rebuilt from PostgreSQL.
+//!
+//! Invariant: a backup file appears whole or not at all, and nobody but its owner can read it.
+//! Invariant: a restore happens in one transaction, and never over data unless told.
+
+mod archive;
+mod programs;
+
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use secrecy::ExposeSecret;
+use signalbox_actors::private_services::{PostgresBinaries, forget_redis};
+use signalbox_core::db;
+use signalbox_core::kernel::clock::Clock;
+
+use crate::config::Settings;
+use crate::secrets;
+use crate::servers::Servers;
+use archive::{Manifest, Scratch};
+use programs::{dump, load};
+
+/// Writes a backup of a running or a stopped hub to `file`; returns its size in bytes.
+///
+/// # Errors
+/// The file exists, a server cannot be reached, or `pg_dump` failed.
+pub async fn backup(settings: &Settings, servers: &Servers, file: &Path) -> anyhow::Result<u64> {
+    ensure!(
+        !file.exists(),
+        "{} exists; choose another name, a backup is never overwritten",
+        file.display()
+    );
+    let url = &servers.admin_url;
+    let facts = db::server_facts(url.expose_secret()).await?;
+    let binaries = tools_for(facts.version_number / 10_000)?;
+    let secret_file = secrets::path(&settings.data_dir()?);
+    let secret = std::fs::read(&secret_file).with_context(|| {
+        format!(
+            "cannot read {}; give the data folder of the hub with --data",
+            secret_file.display()
+        )
+    })?;
+    let scratch = Scratch::beside(file)?;
+    dump(&binaries, url, &scratch.path().join("database.dump"))?;
+    let manifest = Manifest::of(&scratch, Clock::system().now(), facts.version)?;
+    archive::pack(&scratch, &manifest, &secret, file)
+}
+
+/// Puts a backup into the database and the data folder of a hub that is not running.
+///
+/// # Errors
+/// The file is no backup or damaged; the database holds data and `replace` is false; `pg_restore` failed.
+pub async fn restore(
+    settings: &Settings,
+    servers: &Servers,
+    file: &Path,
+    replace: bool,
+) -> anyhow::Result<Manifest> {
+    let dir = settings.data_dir()?;
+    let scratch = Scratch::beside(&dir.join("restore"))?;
+    let (manifest, secret) = archive::unpack(file, &scratch)?;
+    let admin = servers.admin_url.expose_secret();
+    if !db::is_empty(admin).await? && !replace {
+        bail!(
+            "the database is not empty, so nothing was changed. To throw away what is in it and put the backup of {} \
+             in its place, say `signalbox restore {} --replace`",
+            manifest.made_at,
+            file.display()
+        );
+    }
+    let facts = db::server_facts(admin).await?;
+    let binaries = tools_for(facts.version_number / 10_000)?;
+    place_secret(&dir, &secret, replace)?;
+    if replace {
+        db::clear(admin).await?;
+    }
+    load(
+        &binaries,
+        &servers.admin_url,
+        servers.private.is_some(),
+        &scratch.path().join("database.dump"),
+    )?;
+    if servers.private.is_some() {
+        servers.stop();
+        forget_redis(&dir)?;
+    }
+    Ok(manifest)
+}
+
+/// Tools at least as new as the server: `pg_dump` refuses a newer one.
+fn tools_for(server_major: u32) -> anyhow::Result<PostgresBinaries> {
+    let binaries = PostgresBinaries::find(Some(server_major))?;
+    ensure!(
+        binaries.major >= server_major,
+        "the database is PostgreSQL {server_major}, and the tools here are of version {}; install \
+         postgresql-client-{server_major}",
+        binaries.major
+    );
+    Ok(binaries)
+}
+
+/// The secret belongs to the data. An other one that is already there is kept beside it, never lost.
+fn place_secret(dir: &Path, secret: &[u8], replace: bool) -> anyhow::Result<()> {
+    let path = secrets::path(dir);
+    match std::fs::read(&path) {
+        Ok(present) if present == secret => return Ok(()),
+        Ok(_) if !replace => bail!(
+            "{} holds another installation's secret. Restore into a new folder with --data, or say --replace",
+            path.display()
+        ),
+        Ok(_) => {
+            let kept = dir.join("secrets.before-restore.hex");
+            std::fs::rename(&path, &kept).with_context(|| format!("cannot rename {}", path.display()))?;
+        }
+        Err(_) => {}
+    }
+    secrets::write(&path, secret)
+}
