@@ -1,0 +1,77 @@
+/**
+ * The one way to the hub's REST API. Types come from the committed OpenAPI document.
+ *
+ * Invariant: a 401 leads to one refresh for all tabs together (a refresh token turns once; two tabs that both turn it
+ * would look like a thief), then to one repeat of the request, then to the sign-in page.
+ */
+import createClient from "openapi-fetch";
+import { problemFrom } from "./problem";
+import type { paths } from "./schema.gen";
+
+const CSRF = "signalbox.csrf";
+const REFRESHED = "signalbox.refreshed";
+
+// The token is bound to the session cookie and worthless without it; all tabs of the browser share both.
+export function keepCsrf(token: string | null | undefined): void {
+  if (token) localStorage.setItem(CSRF, token);
+}
+
+export function forgetCsrf(): void {
+  localStorage.removeItem(CSRF);
+}
+
+type Listener = () => void;
+const signedOut = new Set<Listener>();
+
+/** Told when the session is over and cannot be renewed. */
+export function onSignedOut(listener: Listener): Listener {
+  signedOut.add(listener);
+  return () => signedOut.delete(listener);
+}
+
+function dressed(request: Request): Request {
+  request.headers.set("X-Signalbox-Client", "console");
+  const csrf = localStorage.getItem(CSRF);
+  if (request.method !== "GET" && csrf) request.headers.set("X-CSRF-Token", csrf);
+  return request;
+}
+
+async function turnTokens(): Promise<boolean> {
+  const request = new Request("/api/v1/auth/refresh", { method: "POST", body: "{}", headers: { "Content-Type": "application/json" } });
+  const response = await fetch(dressed(request));
+  if (!response.ok) return false;
+  const body = (await response.json()) as { csrf_token?: string };
+  keepCsrf(body.csrf_token);
+  localStorage.setItem(REFRESHED, String(Date.now()));
+  return true;
+}
+
+/** True when the session lives on: renewed by this tab, or by another since `before` (milliseconds of the clock). */
+export function refresh(before: number): Promise<boolean> {
+  return navigator.locks.request("signalbox.refresh", async () => {
+    if (Number(localStorage.getItem(REFRESHED)) > before) return true;
+    return turnTokens();
+  });
+}
+
+async function send(request: Request): Promise<Response> {
+  const began = Date.now();
+  const again = request.clone();
+  const response = await fetch(dressed(request));
+  if (response.status !== 401 || new URL(request.url).pathname.startsWith("/api/v1/auth/")) return response;
+  if (await refresh(began)) return fetch(dressed(again));
+  for (const listener of signedOut) listener();
+  return response;
+}
+
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
+
+/** An upload is sent once and never copied for a repeat: call `GET /me` first, so that the session is fresh. */
+export const sendOnce = (request: Request): Promise<Response> => fetch(dressed(request));
+
+/** The result of a call, or its problem thrown. */
+export async function must<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await call;
+  if (!response.ok) throw problemFrom(error, response);
+  return data as T;
+}

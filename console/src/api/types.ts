@@ -1,0 +1,27 @@
+/** Names for what the generated client returns. Nothing here is written by hand but the names. */
+import type { paths } from "./schema.gen";
+
+type Ok<P extends keyof paths, M extends keyof paths[P], S extends number = 200> = paths[P][M] extends {
+  responses: Record<S, { content: { "application/json": infer B } }>;
+}
+  ? B
+  : never;
+
+export type Me = Ok<"/api/v1/me", "get">;
+export type UserPage = Ok<"/api/v1/users", "get">;
+/** `gone` is the console's own mark: deleted while it was on the screen. */
+export type User = Ok<"/api/v1/users/{id}", "get"> & { gone?: boolean };
+export type Role = Ok<"/api/v1/roles", "get">["items"][number];
+export type Session = Ok<"/api/v1/users/{id}/sessions", "get">["items"][number];
+export type Activity = Ok<"/api/v1/users/{id}/activity", "get">["items"][number];
+export type AuditPage = Ok<"/api/v1/audit", "get">;
+export type Audit = AuditPage["items"][number];
+export type JobPage = Ok<"/api/v1/jobs", "get">;
+export type Job = JobPage["items"][number];
+export type JobDetail = Ok<"/api/v1/jobs/{id}", "get">;
+export type Import = Ok<"/api/v1/imports/{id}", "get">;
+export type ImportPreview = Ok<"/api/v1/imports/{id}/preview", "get">;
+export type Overview = Ok<"/api/v1/overview", "get">;
+export type Actors = Ok<"/api/v1/system/actors", "get">;
+export type Actor = Actors["items"][number];
+export type SystemInfo = Ok<"/api/v1/system/info", "get">;

@@ -1,0 +1,74 @@
+/** The address bar is the state: every page, filter, tab and open item has its address. */
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
+import { asProblem } from "../api/problem";
+import { meQuery } from "../auth/session";
+import { ErrorState } from "../parts/states";
+import { Toasts } from "../parts/toast";
+import { Shell, ShellGhost } from "./shell/Shell";
+import { queries } from "./queries";
+
+/** Search parameters are texts; what is empty is absent. */
+function texts<K extends string>(...keys: K[]) {
+  return (search: Record<string, unknown>): { [P in K]?: string } => {
+    const kept: { [P in K]?: string } = {};
+    for (const key of keys) {
+      const value = search[key];
+      if (value !== undefined && value !== null && value !== "") kept[key] = String(value);
+    }
+    return kept;
+  };
+}
+
+const root = createRootRoute({
+  component: () => (
+    <>
+      <Outlet />
+      <Toasts />
+    </>
+  ),
+  notFoundComponent: lazyRouteComponent(() => import("../pages/account/NotFound")),
+});
+
+const signIn = createRoute({ getParentRoute: () => root, path: "/sign-in", validateSearch: texts("next"), component: lazyRouteComponent(() => import("../pages/signin/SignIn")) });
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  beforeLoad: async ({ location }) => {
+    try {
+      const me = await queries.ensureQueryData(meQuery);
+      if (me.must_change_password && location.pathname !== "/account") throw redirect({ to: "/account", replace: true });
+    } catch (error) {
+      if (asProblem(error).status === 401) throw redirect({ to: "/sign-in", search: { next: location.href }, replace: true });
+      throw error;
+    }
+  },
+  component: Shell,
+  pendingComponent: ShellGhost,
+  pendingMs: 150,
+  errorComponent: ({ error, reset }) => <ErrorState problem={asProblem(error)} retry={() => void router.invalidate().then(reset)} />,
+});
+
+const below = { getParentRoute: () => shell } as const;
+
+const overview = createRoute({ ...below, path: "/", component: lazyRouteComponent(() => import("../pages/overview/Overview")) });
+const users = createRoute({ ...below, path: "/users", validateSearch: texts("q", "status", "role", "department", "sort", "open", "tab", "create"), component: lazyRouteComponent(() => import("../pages/users/Users")) });
+const user = createRoute({ ...below, path: "/users/$id", validateSearch: texts("tab"), component: lazyRouteComponent(() => import("../pages/users/UserPage")) });
+const imports = createRoute({ ...below, path: "/imports", component: lazyRouteComponent(() => import("../pages/imports/Imports")) });
+const newImport = createRoute({ ...below, path: "/imports/new", validateSearch: texts("file", "check"), component: lazyRouteComponent(() => import("../pages/imports/Wizard")) });
+const oneImport = createRoute({ ...below, path: "/imports/$id", component: lazyRouteComponent(() => import("../pages/imports/ImportPage")) });
+const jobs = createRoute({ ...below, path: "/jobs", validateSearch: texts("state", "queue", "open"), component: lazyRouteComponent(() => import("../pages/jobs/Jobs")) });
+const job = createRoute({ ...below, path: "/jobs/$id", component: lazyRouteComponent(() => import("../pages/jobs/JobPage")) });
+const audit = createRoute({ ...below, path: "/audit", validateSearch: texts("action", "actor", "subject", "open"), component: lazyRouteComponent(() => import("../pages/audit/AuditLog")) });
+const system = createRoute({ ...below, path: "/system", component: lazyRouteComponent(() => import("../pages/system/System")) });
+const account = createRoute({ ...below, path: "/account", component: lazyRouteComponent(() => import("../pages/account/Account")) });
+
+const tree = root.addChildren([signIn, shell.addChildren([overview, users, user, imports, newImport, oneImport, jobs, job, audit, system, account])]);
+
+export const router = createRouter({ routeTree: tree, defaultPreload: "intent", defaultPreloadStaleTime: 0, scrollRestoration: false });
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,35 @@
+/** The pages of this version and the permission each needs. What one may not see is absent. */
+import type { TextId } from "../../i18n";
+import type { IconName } from "../../parts/Icon";
+
+export interface Page {
+  to: "/" | "/users" | "/imports" | "/jobs" | "/audit" | "/system";
+  name: TextId;
+  icon: IconName;
+  permission: string;
+  /** The letter after `g`. */
+  letter: string;
+}
+
+export const GROUPS: { name: TextId; pages: Page[] }[] = [
+  { name: "nav.operate", pages: [{ to: "/", name: "nav.overview", icon: "overview", permission: "overview:read", letter: "o" }] },
+  { name: "nav.people", pages: [{ to: "/users", name: "nav.users", icon: "users", permission: "users:read", letter: "u" }] },
+  {
+    name: "nav.delivery",
+    pages: [
+      { to: "/jobs", name: "nav.jobs", icon: "jobs", permission: "jobs:read", letter: "j" },
+      { to: "/imports", name: "nav.imports", icon: "imports", permission: "imports:read", letter: "i" },
+    ],
+  },
+  {
+    name: "nav.govern",
+    pages: [
+      { to: "/audit", name: "nav.audit", icon: "audit", permission: "audit:read", letter: "a" },
+      { to: "/system", name: "nav.system", icon: "system", permission: "system:read", letter: "s" },
+    ],
+  },
+];
+
+export function visibleGroups(permissions: readonly string[]): typeof GROUPS {
+  return GROUPS.map((group) => ({ ...group, pages: group.pages.filter((page) => permissions.includes(page.permission)) })).filter((group) => group.pages.length > 0);
+}

@@ -1,0 +1,55 @@
+/** Who is signed in, what they may do, and why they were signed out. */
+import { queryOptions, useQuery } from "@tanstack/react-query";
+import { api, forgetCsrf, keepCsrf, must } from "../api/client";
+import type { Me } from "../api/types";
+import { queries } from "../app/queries";
+
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: async (): Promise<Me> => {
+    const me = await must(api.GET("/api/v1/me"));
+    keepCsrf(me.csrf_token);
+    return me;
+  },
+  staleTime: Number.POSITIVE_INFINITY,
+  retry: false,
+});
+
+/** The signed-in person. Only below the shell, which does not render before it knows. */
+export function useMe(): Me {
+  const { data } = useQuery(meQuery);
+  if (!data) throw new Error("useMe outside the shell");
+  return data;
+}
+
+export function useMay(permission: string): boolean {
+  return useMe().permissions.includes(permission);
+}
+
+/** What the cache knows now, for code outside React. */
+export function permissions(): ReadonlySet<string> {
+  return new Set(queries.getQueryData(meQuery.queryKey)?.permissions ?? []);
+}
+
+export async function signIn(email: string, password: string): Promise<void> {
+  const told = await must(api.POST("/api/v1/auth/login", { body: { email, password } }));
+  keepCsrf(told.csrf_token);
+}
+
+export async function signOut(): Promise<void> {
+  await api.POST("/api/v1/auth/logout");
+  forgetCsrf();
+}
+
+const WHY = "signalbox.signed-out";
+
+/** Kept across the way to the sign-in page: one line that says why the session ended. */
+export function keepReason(reason: string): void {
+  sessionStorage.setItem(WHY, reason);
+}
+
+export function takeReason(): string | null {
+  const reason = sessionStorage.getItem(WHY);
+  sessionStorage.removeItem(WHY);
+  return reason;
+}

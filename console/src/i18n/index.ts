@@ -1,0 +1,35 @@
+/** Every text a person reads comes from the catalogue; the build compiles its ICU messages. */
+import { i18n, type Messages } from "@lingui/core";
+import source from "./en.texts.json";
+
+export type TextId = keyof typeof source;
+
+i18n.load("en", source as unknown as Messages);
+i18n.activate("en");
+
+export function t(id: TextId, values?: Record<string, unknown>): string {
+  return i18n._(id, values);
+}
+
+/** A text whose id is made at run time, or `fallback` where the catalogue has none. */
+export function tOr(id: string, fallback: string, values?: Record<string, unknown>): string {
+  return id in source ? i18n._(id, values) : fallback;
+}
+
+const integer = new Intl.NumberFormat();
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+
+export const number = (value: number): string => integer.format(value);
+export const shortNumber = (value: number): string => compact.format(value);
+
+/** Bytes as a person says them, in powers of 1,000. */
+export function bytes(value: number): string {
+  const units = ["B", "kB", "MB", "GB"];
+  let n = value;
+  let unit = 0;
+  while (n >= 1000 && unit < units.length - 1) {
+    n /= 1000;
+    unit += 1;
+  }
+  return `${n < 10 && unit > 0 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+}

@@ -1,0 +1,188 @@
+/**
+ * How events change what is on the screen. Pure: rows and events in, rows out.
+ *
+ * Invariant: a row changes only to a higher version, so repeats, jumps and any order of arrival are harmless. A row never
+ * moves and never vanishes here: what is new waits in `fresh`, what is deleted stays and says so.
+ */
+import type { InfiniteData } from "@tanstack/react-query";
+import type { LiveEvent } from "./event";
+
+export interface Row {
+  id: string;
+  version?: number;
+  can?: string[];
+  /** Set here, never by the hub: deleted while it was on the screen. */
+  gone?: boolean;
+}
+
+export interface ListPage<T extends Row> {
+  items: T[];
+  next_cursor?: string | null;
+  epoch?: string;
+  offset?: number;
+  total?: { value: number; estimate: boolean };
+  /** First page only. Newcomers that wait for the person, newest first. */
+  fresh?: T[];
+  /** First page only. Newcomers, or rows changed in bulk, that the event did not carry: only reading again shows them. */
+  unread?: number;
+}
+
+export type ListData<T extends Row> = InfiniteData<ListPage<T>, string | null>;
+
+export interface Change {
+  id: string;
+  version: number;
+  patch: Record<string, unknown> | null;
+  acts?: string[];
+  created: boolean;
+  deleted: boolean;
+  offset?: number;
+}
+
+/** The bulk part of a batch: rows that changed without being carried. */
+interface Bulk {
+  offset: number;
+  inserted: number;
+  updated: number;
+  carried: Change[];
+}
+
+export interface Batch {
+  changes: Map<string, Change>;
+  bulks: Bulk[];
+}
+
+export interface View<T extends Row> {
+  matches: (row: T) => boolean;
+  /** Whether nothing is filtered, so that a bulk act's count is this list's count. */
+  whole: boolean;
+  may: ReadonlySet<string>;
+}
+
+/** Newcomers kept for the person; beyond it they are only counted. */
+const FRESH = 200;
+
+const CREATING = new Set(["user.created", "audit.recorded", "job.enqueued", "import.started"]);
+
+function changeOf(event: LiveEvent): Change | null {
+  const subject = event.subject;
+  if (!subject) return null;
+  const deleted = event.type.endsWith(".deleted");
+  if (!event.patch && !deleted) return null;
+  return {
+    id: subject.id,
+    version: subject.version ?? Number(event.patch?.version ?? 1),
+    patch: event.patch ?? null,
+    acts: event.acts,
+    created: CREATING.has(event.type),
+    deleted,
+    offset: event.offset,
+  };
+}
+
+function carriedRows(event: LiveEvent): Change[] {
+  return (event.rows ?? []).map((row) => {
+    const version = Number(row.version ?? 1);
+    const acts = Array.isArray(row.acts) ? (row.acts as string[]) : event.acts;
+    return { id: String(row.id), version, patch: row, acts, created: version === 1, deleted: false, offset: event.offset };
+  });
+}
+
+/** Folds the events about one kind of subject; of several about one row the highest version wins, and stays "created". */
+export function batchOf(events: LiveEvent[], kind: string): Batch {
+  const changes = new Map<string, Change>();
+  const bulks: Bulk[] = [];
+  const put = (change: Change) => {
+    const other = changes.get(change.id);
+    const newer = other && other.version > change.version ? other : change;
+    changes.set(change.id, { ...newer, created: change.created || (other?.created ?? false) });
+  };
+  for (const event of events) {
+    if (event.type === "users.imported" && kind === "user") {
+      const carried = carriedRows(event);
+      carried.forEach(put);
+      const count = (key: string) => Number(event.data?.[key] ?? 0);
+      bulks.push({ offset: event.offset ?? 0, inserted: count("inserted"), updated: count("updated"), carried });
+    } else if (event.subject?.kind === kind) {
+      const change = changeOf(event);
+      if (change) put(change);
+    }
+  }
+  return { changes, bulks };
+}
+
+/** `users.ban` is what the row allows, `users:ban` what the viewer may. */
+function cut(acts: string[], may: ReadonlySet<string>): string[] {
+  return acts.filter((act) => may.has(act.replace(".", ":")));
+}
+
+export function patchRow<T extends Row>(row: T, change: Change | undefined, may: ReadonlySet<string>): T {
+  if (!change || change.version <= (row.version ?? 0)) return row;
+  const can = change.acts ? cut(change.acts, may) : row.can;
+  return { ...row, ...change.patch, id: row.id, version: change.version, can, gone: change.deleted || row.gone };
+}
+
+function patchRows<T extends Row>(rows: T[], batch: Batch, may: ReadonlySet<string>): T[] {
+  let changed = false;
+  const next = rows.map((row) => {
+    const after = patchRow(row, batch.changes.get(row.id), may);
+    changed ||= after !== row;
+    return after;
+  });
+  return changed ? next : rows;
+}
+
+function newcomer<T extends Row>(change: Change, may: ReadonlySet<string>): T {
+  return { can: cut(change.acts ?? [], may), ...change.patch, id: change.id, version: change.version } as unknown as T;
+}
+
+function withNewcomers<T extends Row>(pages: ListPage<T>[], batch: Batch, view: View<T>): ListPage<T>[] {
+  const first = pages[0];
+  if (!first) return pages;
+  const behind = (offset: number | undefined) => offset === undefined || offset > (first.offset ?? 0);
+  const candidates = [...batch.changes.values()].filter((change) => change.created && !change.deleted && behind(change.offset));
+  const lost = [...batch.changes.values()].filter((change) => change.deleted && behind(change.offset));
+  const bulks = batch.bulks.filter((bulk) => behind(bulk.offset));
+  if (candidates.length + lost.length + bulks.length === 0) return pages;
+
+  const known = new Set(pages.flatMap((page) => page.items.map((row) => row.id)).concat((first.fresh ?? []).map((row) => row.id)));
+  const carried = new Set(bulks.flatMap((bulk) => bulk.carried.map((change) => change.id)));
+  const came = candidates.filter((change) => !known.has(change.id)).map((change) => newcomer<T>(change, view.may)).filter(view.matches);
+
+  let unread = first.unread ?? 0;
+  let total = first.total?.value ?? 0;
+  for (const bulk of bulks) {
+    const shown = bulk.carried.filter((change) => change.created).length;
+    unread += Math.max(0, bulk.inserted - shown);
+    // Rows changed in bulk may be on the screen without having been carried: one unread mark is enough to read again.
+    if (bulk.updated > bulk.carried.length - shown) unread += 1;
+    if (view.whole) total += bulk.inserted;
+  }
+  const single = came.filter((row) => !carried.has(row.id)).length;
+  total += single - lost.filter((change) => known.has(change.id) || view.whole).length;
+
+  const fresh = [...came.reverse(), ...(first.fresh ?? [])];
+  unread += Math.max(0, fresh.length - FRESH);
+  const counted = first.total && { ...first.total, value: Math.max(0, total) };
+  return [{ ...first, fresh: fresh.slice(0, FRESH), unread, ...(counted && { total: counted }) }, ...pages.slice(1)];
+}
+
+export function applyToList<T extends Row>(data: ListData<T>, batch: Batch, view: View<T>): ListData<T> {
+  let changed = false;
+  const patched = data.pages.map((page) => {
+    const items = patchRows(page.items, batch, view.may);
+    const fresh = page.fresh && patchRows(page.fresh, batch, view.may);
+    if (items === page.items && fresh === page.fresh) return page;
+    changed = true;
+    return { ...page, items, ...(fresh && { fresh }) };
+  });
+  const pages = withNewcomers(patched, batch, view);
+  return changed || pages !== patched ? { ...data, pages } : data;
+}
+
+/** The waiting newcomers step to the top. */
+export function takeFresh<T extends Row>(data: ListData<T>): ListData<T> {
+  const [first, ...rest] = data.pages;
+  if (!first?.fresh?.length) return data;
+  return { ...data, pages: [{ ...first, items: [...first.fresh, ...first.items], fresh: [] }, ...rest] };
+}

@@ -1,0 +1,51 @@
+/** Which cached lists an event of a kind concerns, and which rows a list's filters admit. */
+import type { Row } from "./apply";
+
+export type Filters = Record<string, string | undefined>;
+
+interface Kind {
+  /** The first part of the query key. */
+  key: string;
+  channel: string;
+  matches: (row: Row & Record<string, unknown>, filters: Filters) => boolean;
+}
+
+const has = (value: unknown, wanted: string | undefined) => !wanted || value === wanted;
+const refers = (value: unknown, wanted: string | undefined) => {
+  if (!wanted) return true;
+  const { id, name, label } = (value ?? {}) as Record<string, unknown>;
+  return [id, name, label].includes(wanted);
+};
+
+function hasText(row: Record<string, unknown>, q: string | undefined): boolean {
+  const wanted = q?.trim().toLowerCase();
+  if (!wanted) return true;
+  const words = [row.name, row.email, row.department].filter((value) => typeof value === "string");
+  return words.some((value) => value.toLowerCase().includes(wanted));
+}
+
+export const KINDS: Record<string, Kind> = {
+  user: {
+    key: "users",
+    channel: "feed:users",
+    matches: (row, f) =>
+      has(row.status, f.status) &&
+      has(row.department, f.department) &&
+      hasText(row, f.q) &&
+      (!f.role || (Array.isArray(row.roles) && row.roles.some((role) => refers(role, f.role)))),
+  },
+  job: {
+    key: "jobs",
+    channel: "feed:jobs",
+    matches: (row, f) => has(row.state, f.state) && has(row.queue, f.queue),
+  },
+  audit_entry: {
+    key: "audit",
+    channel: "feed:audit",
+    matches: (row, f) => has(row.action, f.action) && refers(row.actor, f.actor) && refers(row.subject, f.subject),
+  },
+  import: { key: "imports", channel: "feed:jobs", matches: () => true },
+};
+
+/** A filter that narrows; the order of a list does not. */
+export const isWhole = (filters: Filters): boolean => Object.entries(filters).every(([key, value]) => key === "sort" || !value);

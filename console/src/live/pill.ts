@@ -1,0 +1,70 @@
+/** What the connection pill shows. */
+import { useSyncExternalStore } from "react";
+
+export type PillState = "connecting" | "live" | "reconnecting" | "resumed" | "refetched" | "ended";
+
+export interface Pill {
+  state: PillState;
+  /** Milliseconds of the clock; null before the first event. */
+  lastEvent: number | null;
+  resumedEvents: number;
+}
+
+/** How long "resumed" and "refetched" stand before the pill says "live" again, in milliseconds. */
+const NOTE = 6000;
+
+class PillStore {
+  private now: Pill = { state: "connecting", lastEvent: null, resumedEvents: 0 };
+  private listeners = new Set<() => void>();
+  private back: ReturnType<typeof setTimeout> | undefined;
+  private told = 0;
+
+  subscribe = (listener: () => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+  get = () => this.now;
+
+  private set(next: Partial<Pill>): void {
+    this.now = { ...this.now, ...next };
+    for (const listener of this.listeners) listener();
+  }
+
+  private note(next: Partial<Pill>): void {
+    clearTimeout(this.back);
+    this.set(next);
+    this.back = setTimeout(() => this.set({ state: "live" }), NOTE);
+  }
+
+  connected(): void {
+    clearTimeout(this.back);
+    this.set({ state: "live" });
+  }
+  reconnecting(): void {
+    clearTimeout(this.back);
+    this.set({ state: "reconnecting" });
+  }
+  ended(): void {
+    clearTimeout(this.back);
+    this.set({ state: "ended" });
+  }
+  resumed(events: number): void {
+    this.note({ state: "resumed", resumedEvents: events });
+  }
+  refetched(): void {
+    this.note({ state: "refetched" });
+  }
+  /** The age is shown in whole seconds, so a burst of events needs no more than four notices a second. */
+  event(): void {
+    const at = Date.now();
+    if (at - this.told < 250) {
+      this.now.lastEvent = at;
+      return;
+    }
+    this.told = at;
+    this.set({ lastEvent: at });
+  }
+}
+
+export const pill = new PillStore();
+export const usePill = (): Pill => useSyncExternalStore(pill.subscribe, pill.get);

@@ -1,0 +1,169 @@
+/** Joins the link and the query cache: one batch of events in, every cached list and item up to date. */
+import type { QueryKey } from "@tanstack/react-query";
+import type { Activity, JobDetail, Overview } from "../api/types";
+import { queries } from "../app/queries";
+import { permissions } from "../auth/session";
+import { type Batch, applyToList, batchOf, type ListData, type ListPage, patchRow, type Row, type View } from "./apply";
+import { noteCounters } from "./counters";
+import type { LiveEvent } from "./event";
+import { type Filters, isWhole, KINDS } from "./kinds";
+import { Link } from "./link";
+import { forgetProgress, type Progress, setProgress } from "./progress";
+
+type AnyRow = Row & Record<string, unknown>;
+
+let link: Link | null = null;
+
+/** Reading again is spread over this many milliseconds, so that a thousand consoles do not come at once. */
+const JITTER = 800;
+
+export const jitter = (): number => Math.random() * JITTER;
+
+function viewFor(kind: string, filters: Filters): View<AnyRow> {
+  return { matches: (row) => KINDS[kind]?.matches(row, filters) ?? true, whole: isWhole(filters), may: permissions() };
+}
+
+function patchLists(kind: string, key: string, batch: Batch): void {
+  for (const [queryKey, data] of queries.getQueriesData<ListData<AnyRow>>({ queryKey: [key, "list"] })) {
+    if (data) queries.setQueryData(queryKey, applyToList(data, batch, viewFor(kind, filtersOf(queryKey))));
+  }
+}
+
+const filtersOf = (key: QueryKey) => (key[2] ?? {}) as Filters;
+
+function patchItems(key: string, batch: Batch): void {
+  const may = permissions();
+  for (const change of batch.changes.values()) {
+    queries.setQueryData<AnyRow>([key, "one", change.id], (row) => row && patchRow(row, change, may));
+  }
+}
+
+/** A detail's own history: what happened to this subject, newest first. */
+function addActivity(events: LiveEvent[]): void {
+  for (const event of events) {
+    if (event.subject?.kind !== "user" || !event.id) continue;
+    const entry = { id: event.id, at: event.at, action: event.type, actor: event.actor, subject: event.subject, text: event.text ?? "" } as Activity;
+    queries.setQueryData<ListData<Activity & Row>>(["users", "activity", event.subject.id], (data) => {
+      const first = data?.pages[0];
+      if (!data || !first || first.items.some((item) => item.id === entry.id)) return data;
+      return { ...data, pages: [{ ...first, items: [entry, ...first.items] }, ...data.pages.slice(1)] };
+    });
+  }
+}
+
+function addJobEvents(events: LiveEvent[]): void {
+  for (const event of events) {
+    if (event.subject?.kind !== "job" || event.offset === undefined) continue;
+    const { at, type, subject } = event;
+    if (/succeeded|failed|cancelled|quarantined/.test(type)) forgetProgress(subject.id);
+    const kind = type.replace(/^job\./, "");
+    queries.setQueryData<JobDetail>(["jobs", "one", subject.id], (job) => {
+      if (!job || job.events.some((known) => known.at === at && known.kind.replace(/^job\./, "") === kind)) return job;
+      return { ...job, events: [...job.events, { at, kind, detail: event.data ?? null } as JobDetail["events"][number]] };
+    });
+  }
+}
+
+/** An import's state is its job's; its counts come with each chunk. */
+function patchImports(events: LiveEvent[]): void {
+  const patches = new Map<string, Record<string, unknown>>();
+  const add = (id: string, patch: Record<string, unknown>) => patches.set(id, { ...patches.get(id), ...patch });
+  for (const { type, patch, data } of events) {
+    const subject = patch?.subject as { kind?: string; id?: string } | undefined;
+    if (type.startsWith("job.") && subject?.kind === "import" && subject.id) {
+      const { state, error, finished_at } = patch ?? {};
+      add(subject.id, { state, error, finished_at });
+    }
+    if (type === "users.imported" && typeof data?.import_id === "string" && data.counts) add(data.import_id, { counts: data.counts });
+  }
+  if (patches.size === 0) return;
+  const patched = <T extends { id: string }>(row: T): T => (patches.has(row.id) ? { ...row, ...patches.get(row.id) } : row);
+  for (const id of patches.keys()) queries.setQueryData<AnyRow>(["imports", "one", id], (row) => row && patched(row));
+  for (const [key, data] of queries.getQueriesData<ListData<AnyRow>>({ queryKey: ["imports", "list"] })) {
+    if (data) queries.setQueryData(key, { ...data, pages: data.pages.map((page) => ({ ...page, items: page.items.map(patched) })) });
+  }
+}
+
+function applyState(events: LiveEvent[]): void {
+  const progress = new Map<string, Progress>();
+  for (const event of events) {
+    if (event.type === "counters.changed" && event.counters) {
+      const counters = event.counters as Overview["counters"];
+      noteCounters(counters, Date.parse(event.at));
+      queries.setQueryData<Overview>(["overview"], (data) => data && { ...data, counters: { ...data.counters, ...counters } });
+    } else if (event.type === "system.actors") {
+      queries.setQueryData(["system", "actors"], { node: event.node, items: event.items });
+    } else if (event.type === "job.progress" && event.subject && event.progress) {
+      progress.set(event.subject.id, event.progress);
+    }
+  }
+  setProgress(progress);
+}
+
+function grantsChanged(events: LiveEvent[], me: string): boolean {
+  return events.some((event) => {
+    const mine = event.channel?.startsWith("inbox:") || (event.subject?.kind === "user" && event.subject.id === me);
+    return mine && /roles|grants|permission/.test(event.type);
+  });
+}
+
+function apply(events: LiveEvent[], me: string): void {
+  for (const [kind, { key }] of Object.entries(KINDS)) {
+    const batch = batchOf(events, kind);
+    if (batch.changes.size + batch.bulks.length === 0) continue;
+    patchLists(kind, key, batch);
+    patchItems(key, batch);
+  }
+  addActivity(events);
+  addJobEvents(events);
+  patchImports(events);
+  applyState(events);
+  if (grantsChanged(events, me)) setTimeout(() => void queries.invalidateQueries(), jitter());
+}
+
+/** Everything read from this channel is read again. */
+function readAgain(channel: string): void {
+  const keys = Object.values(KINDS).filter((kind) => kind.channel === channel).map((kind) => kind.key);
+  if (channel.startsWith("job:")) keys.push("jobs", "imports");
+  setTimeout(() => {
+    for (const key of keys) void queries.invalidateQueries({ queryKey: [key] });
+  }, jitter());
+}
+
+export function startLive(me: string, ended: (reason: string, code: number) => void): void {
+  link ??= new Link({ events: (batch) => apply(batch, me), lost: readAgain, ended });
+  link.follow(`inbox:${me}`);
+}
+
+export function stopLive(): void {
+  link?.close();
+  link = null;
+}
+
+/** A row the hub answered to our own act: shown at once, the event that follows finds it done. */
+export function showRow(kind: string, row: Row): void {
+  const key = KINDS[kind]?.key;
+  if (!key) return;
+  const replaced = (old: AnyRow) => (old.id === row.id && (old.version ?? 0) < (row.version ?? 0) ? { ...old, ...row } : old);
+  queries.setQueryData<AnyRow>([key, "one", row.id], (old) => old && replaced(old));
+  queries.setQueriesData<ListData<AnyRow>>({ queryKey: [key, "list"] }, (data) => data && { ...data, pages: data.pages.map((page: ListPage<AnyRow>) => ({ ...page, items: page.items.map(replaced) })) });
+}
+
+export const followChannel = (channel: string): boolean => link?.follow(channel) ?? false;
+export const holdChannel = (channel: string): (() => void) => link?.hold(channel) ?? (() => {});
+
+/**
+ * Brings a page that was just read up to the present, and follows its channel from there on. `first` pages also decide
+ * where the stream begins.
+ */
+export function level<T extends Row>(kind: string, page: ListPage<T>, filters: Filters, key: QueryKey): ListPage<T> {
+  const channel = KINDS[kind]?.channel;
+  if (!link || !channel || page.epoch === undefined || page.offset === undefined) return page;
+  const covered = link.follow(channel, { epoch: page.epoch, offset: page.offset });
+  if (!covered) setTimeout(() => void queries.invalidateQueries({ queryKey: key }), jitter());
+  const missed = link.since(channel, page.offset);
+  if (missed.length === 0) return page;
+  const data = { pages: [page], pageParams: [null] } as unknown as ListData<AnyRow>;
+  const [after] = applyToList(data, batchOf(missed, kind), viewFor(kind, filters)).pages;
+  return (after ?? page) as unknown as ListPage<T>;
+}

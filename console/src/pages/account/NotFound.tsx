@@ -1,0 +1,16 @@
+import Button from "@mui/material/Button";
+import { Link } from "@tanstack/react-router";
+import { t } from "../../i18n";
+import { EmptyState } from "../../parts/states";
+
+export default function NotFound() {
+  return (
+    <main>
+      <EmptyState icon="search" title={t("notfound.title")} text={t("notfound.text")}>
+        <Button variant="outlined" component={Link} to="/">
+          {t("notfound.action")}
+        </Button>
+      </EmptyState>
+    </main>
+  );
+}

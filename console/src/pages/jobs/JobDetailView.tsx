@@ -1,0 +1,74 @@
+import Alert from "@mui/material/Alert";
+import Button from "@mui/material/Button";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
+import { api, must } from "../../api/client";
+import { asProblem } from "../../api/problem";
+import type { JobDetail } from "../../api/types";
+import { t, tOr } from "../../i18n";
+import { holdChannel, showRow } from "../../live/store";
+import { duration, Facts, Id, Raw, StatePill, Time, useNow } from "../../parts/basics";
+import { ConfirmWithImpact } from "../../parts/Confirm";
+import parts from "../../parts/parts.module.css";
+import { ErrorState, Lines } from "../../parts/states";
+import { JobProgress } from "./JobProgress";
+import { isActive, jobQuery } from "./queries";
+import css from "./jobs.module.css";
+
+export function JobDetailView({ id }: { id: string }) {
+  useEffect(() => holdChannel(`job:${id}`), [id]);
+  const query = useQuery(jobQuery(id));
+  const [asked, setAsked] = useState(false);
+  if (query.error && !query.data) return <ErrorState problem={asProblem(query.error)} retry={() => void query.refetch()} />;
+  const job = query.data;
+  if (!job) return <div className={css.detail}><Lines count={8} height={28} /></div>;
+  const cancel = async () => showRow("job", await must(api.POST("/api/v1/jobs/{id}/cancel", { params: { path: { id } }, body: {} as never })));
+  return (
+    <div className={css.detail}>
+      <div className={parts.spread}>
+        <h2>{tOr(`job.${job.kind}`, job.kind)}</h2>
+        <StatePill state={job.state} />
+      </div>
+      <JobProgress job={job} />
+      {job.error && <Alert severity="error" icon={false}>{job.error}</Alert>}
+      <Facts
+        facts={[
+          [t("field.queue"), job.queue],
+          [t("field.requestedBy"), job.requested_by?.name ?? t("actor.system")],
+          [t("field.attempt"), t("job.attemptOf", { n: job.attempt, of: job.max_attempts })],
+          [t("field.crashes"), job.crashes],
+          [t("field.created"), <Time key="created" at={job.created_at} />],
+          [t("field.took"), <Took key="took" job={job} />],
+          ...(job.subject?.kind === "import" ? ([[t("field.import"), <Link key="import" to="/imports/$id" params={{ id: job.subject.id }}>{t("job.openImport")}</Link>]] as [string, React.ReactNode][]) : []),
+          [t("field.id"), <Id key="id" value={job.id} />],
+        ]}
+      />
+      {isActive(job.state) && job.can?.includes("jobs.cancel") && (
+        <div>
+          <Button variant="outlined" color="error" onClick={() => setAsked(true)}>{t("job.cancel")}</Button>
+        </div>
+      )}
+      <ConfirmWithImpact open={asked} onClose={() => setAsked(false)} title={t("job.cancelTitle")} text={t("job.cancelText")} action={t("job.cancel")} run={cancel} />
+      <section>
+        <h3>{t("job.events")}</h3>
+        <ol className={css.events}>
+          {(job.events ?? []).map((event, index) => (
+            <li key={`${event.at} ${index}`}>
+              <span>{tOr(`event.${event.kind.replace(/^job\./, "")}`, event.kind)}</span>
+              <Time at={event.at} />
+            </li>
+          ))}
+        </ol>
+      </section>
+      <Raw value={job} />
+    </div>
+  );
+}
+
+function Took({ job }: { job: JobDetail }) {
+  const now = useNow();
+  if (!job.started_at) return <>–</>;
+  const end = job.finished_at ? Date.parse(job.finished_at) : now;
+  return <>{duration(Math.max(0, end - Date.parse(job.started_at)))}</>;
+}

@@ -1,0 +1,22 @@
+import { queryOptions } from "@tanstack/react-query";
+import { api, must } from "../../api/client";
+import type { Job, JobDetail } from "../../api/types";
+import type { ListPage } from "../../live/apply";
+import type { Filters } from "../../live/kinds";
+
+/** Rows a page of the list asks for. */
+const PAGE = 100;
+
+export function fetchJobs(filters: Filters) {
+  return (cursor: string | null, signal: AbortSignal) =>
+    must(api.GET("/api/v1/jobs", { params: { query: { ...filters, limit: PAGE, ...(cursor && { cursor }) } as never }, signal })) as Promise<ListPage<Job>>;
+}
+
+export const jobQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["jobs", "one", id],
+    queryFn: ({ signal }): Promise<JobDetail> => must(api.GET("/api/v1/jobs/{id}", { params: { path: { id } }, signal })),
+  });
+
+const ACTIVE = new Set(["waiting", "running", "paused", "retrying"]);
+export const isActive = (state: string): boolean => ACTIVE.has(state);

@@ -1,0 +1,70 @@
+import Button from "@mui/material/Button";
+import Dialog from "@mui/material/Dialog";
+import DialogActions from "@mui/material/DialogActions";
+import DialogContent from "@mui/material/DialogContent";
+import DialogTitle from "@mui/material/DialogTitle";
+import { useState } from "react";
+import { api, must } from "../../api/client";
+import { asProblem, type Problem } from "../../api/problem";
+import { useMay } from "../../auth/session";
+import { t } from "../../i18n";
+import { Field } from "../../parts/Field";
+import parts from "../../parts/parts.module.css";
+import { ErrorLine } from "../../parts/states";
+import { toast } from "../../parts/toast";
+import { once } from "./queries";
+import { RolePicker } from "./RolePicker";
+
+const EMPTY = { name: "", email: "", department: "", phone: "", password: "" };
+
+export function CreateUser({ onClose }: { onClose: (created?: string) => void }) {
+  const [draft, setDraft] = useState(EMPTY);
+  const [roles, setRoles] = useState<string[]>([]);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  // One key for this form: sent twice, it makes one person.
+  const [key, setKey] = useState(once);
+  const mayAssign = useMay("roles:assign");
+  const told = (field: string) => problem?.fields.find((error) => error.field === field)?.detail;
+  const set = (field: keyof typeof EMPTY) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
+
+  const submit = async (event: React.FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setProblem(null);
+    try {
+      const given = Object.fromEntries(Object.entries(draft).map(([field, value]) => [field, field === "password" ? value : value.trim()]).filter(([, value]) => value !== ""));
+      const body = { ...given, ...(roles.length > 0 && { roles }) } as { name: string; email: string };
+      const user = await must(api.POST("/api/v1/users", { params: { header: key } as never, body: body as never }));
+      toast(t("create.done", { name: draft.name }));
+      onClose(user.id);
+    } catch (error) {
+      setProblem(asProblem(error));
+      setKey(once());
+      setBusy(false);
+    }
+  };
+  const unplaced = problem && problem.fields.every((error) => !(error.field in EMPTY));
+  return (
+    <Dialog open onClose={busy ? undefined : () => onClose()} maxWidth="xs" fullWidth aria-labelledby="create-title">
+      <form onSubmit={submit}>
+        <DialogTitle id="create-title">{t("users.create")}</DialogTitle>
+        <DialogContent>
+          <div className={parts.stack}>
+            <Field label={t("field.name")} value={draft.name} onValue={set("name")} required autoFocus error={told("name")} />
+            <Field label={t("field.email")} type="email" value={draft.email} onValue={set("email")} required error={told("email")} />
+            <Field label={t("field.department")} value={draft.department} onValue={set("department")} error={told("department")} />
+            <Field label={t("field.phone")} type="tel" value={draft.phone} onValue={set("phone")} error={told("phone")} />
+            <Field label={t("create.password")} type="password" autoComplete="new-password" value={draft.password} onValue={set("password")} error={told("password")} note={t("create.passwordNote")} />
+            {mayAssign && <RolePicker chosen={roles} onChange={setRoles} />}
+            {unplaced && <ErrorLine problem={problem} />}
+          </div>
+        </DialogContent>
+        <DialogActions>
+          <Button variant="text" onClick={() => onClose()} disabled={busy}>{t("cancel")}</Button>
+          <Button type="submit" variant="contained" loading={busy} disabled={!draft.name.trim() || !draft.email.trim()}>{t("create.action")}</Button>
+        </DialogActions>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,222 @@
+import Button from "@mui/material/Button";
+import IconButton from "@mui/material/IconButton";
+import Menu from "@mui/material/Menu";
+import MenuItem from "@mui/material/MenuItem";
+import Checkbox from "@mui/material/Checkbox";
+import Tab from "@mui/material/Tab";
+import Tabs from "@mui/material/Tabs";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import type { User } from "../../api/types";
+import { PageFrame } from "../../app/shell/PageFrame";
+import { useMay } from "../../auth/session";
+import { number, t } from "../../i18n";
+import { useOffer } from "../../keys/registry";
+import type { ListPage, Row } from "../../live/apply";
+import { type Filters, isWhole, KINDS } from "../../live/kinds";
+import { useLiveList } from "../../live/useLiveList";
+import { Face, Hint, StatePill, Time, useLater } from "../../parts/basics";
+import { type Column, DataTable } from "../../parts/DataTable";
+import { Choice, Field } from "../../parts/Field";
+import { Icon } from "../../parts/Icon";
+import { Inspector } from "../../parts/Inspector";
+import { EmptyState } from "../../parts/states";
+import table from "../../parts/table.module.css";
+import { useHidden } from "../../parts/useHidden";
+import { useSelection } from "../../parts/useSelection";
+import { BulkBar } from "./BulkBar";
+import { CreateUser } from "./CreateUser";
+import { DEFAULT_SORT, fetchUsers, rolesQuery } from "./queries";
+import { UserDetail } from "./UserDetail";
+import css from "./users.module.css";
+
+const STATUSES = ["", "active", "invited", "suspended", "banned"] as const;
+
+export default function Users() {
+  const search = useSearch({ from: "/shell/users" });
+  const navigate = useNavigate({ from: "/users" });
+  const { q, status, role, department, sort = DEFAULT_SORT, open } = search;
+  const filters: Filters = useMemo(() => ({ q, status, role, department, sort }), [q, status, role, department, sort]);
+  const [calm, setCalm] = useState(true);
+  const fetchPage = useMemo(() => fetchUsers(filters) as (cursor: string | null, signal: AbortSignal) => Promise<ListPage<User>>, [filters]);
+  const list = useLiveList<User>({ kind: "user", key: "users", filters, fetchPage, newestFirst: sort === DEFAULT_SORT, calm });
+  const selection = useSelection<User>();
+  const columns = useColumns();
+  const [hidden, hide] = useHidden("users");
+  const mayCreate = useMay("users:create");
+  const mayImport = useMay("users:import");
+
+  const change = useCallback((next: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }), [navigate]);
+  const show = useCallback((row: User) => void navigate({ search: (before) => ({ ...before, open: row.id }) }), [navigate]);
+  const full = useCallback((row: User) => void navigate({ to: "/users/$id", params: { id: row.id } }), [navigate]);
+  const close = useCallback(() => void navigate({ search: ({ open: _, tab: __, ...before }) => before }), [navigate]);
+  const create = () => change({ create: "1" });
+  useOffer(mayCreate ? [{ id: "users.create", keys: "n", label: t("users.create"), group: t("keys.page"), run: create }] : []);
+
+  const dim = useCallback((row: User) => (KINDS.user?.matches(row as unknown as Row & Record<string, unknown>, filters) ? null : t("list.nomatch")), [filters]);
+  const total = list.total && `${list.total.estimate ? t("list.about", { n: number(list.total.value) }) : number(list.total.value)}`;
+  return (
+    <PageFrame
+      title={t("nav.users")}
+      name={t("nav.users")}
+      count={<span data-testid="total">{total ?? ""}</span>}
+      fill
+      actions={
+        <>
+          {mayImport && (
+            <Button variant="outlined" startIcon={<Icon name="upload" small />} component={Link} to="/imports/new">
+              {t("users.import")}
+            </Button>
+          )}
+          {mayCreate && (
+            <Button variant="contained" startIcon={<Icon name="plus" small />} onClick={create}>
+              {t("users.create")}
+            </Button>
+          )}
+        </>
+      }
+    >
+      <DataTable
+        label={t("nav.users")}
+        list={list}
+        columns={columns}
+        hidden={hidden}
+        phone={PhoneRow}
+        name={nameOf}
+        selection={selection}
+        openId={open}
+        onOpen={show}
+        onFull={full}
+        dim={dim}
+        sort={sort}
+        onSort={(next) => change({ sort: next === DEFAULT_SORT ? undefined : next })}
+        onCalm={setCalm}
+        toolbar={<Toolbar filters={filters} rows={list.rows} change={change} columns={columns} hidden={hidden} hide={hide} />}
+        empty={<Nobody filtered={!isWhole(filters)} clear={() => change({ q: undefined, status: undefined, role: undefined, department: undefined })} />}
+      />
+      {selection.rows.size > 0 && <BulkBar selection={selection} />}
+      {open && (
+        <Inspector title={t("user.title")} onClose={close} full={`/users/${open}`}>
+          <UserDetail key={open} id={open} tab={search.tab ?? "profile"} onTab={(tab) => change({ tab: tab === "profile" ? undefined : tab })} />
+        </Inspector>
+      )}
+      {search.create && <CreateUser onClose={(id) => change({ create: undefined, ...(id && { open: id }) })} />}
+    </PageFrame>
+  );
+}
+
+const nameOf = (user: User) => user.name;
+const masked = (user: User, field: "email" | "phone") => (user.masked?.includes(field) ? t("masked") : (user[field] ?? ""));
+
+function Who({ user }: { user: User }) {
+  return (
+    <span className={table.two}>
+      <Face name={user.name} id={user.id} />
+      <div>
+        <Link to="/users/$id" params={{ id: user.id }} tabIndex={-1}>{user.name}</Link>
+        <small>{masked(user, "email")}</small>
+      </div>
+    </span>
+  );
+}
+
+const PhoneRow = (user: User) => (
+  <>
+    <Who user={user} />
+    <StatePill state={user.status} />
+  </>
+);
+
+function useColumns(): Column<User>[] {
+  return useMemo(
+    () => [
+      { id: "name", header: t("field.user"), width: "minmax(0, 2.4fr)", sort: ["name", "-name"], cell: (user) => <Who user={user} /> },
+      { id: "status", header: t("field.status"), width: "minmax(var(--col-state), 1fr)", cell: (user) => <StatePill state={user.status} /> },
+      { id: "roles", header: t("field.roles"), width: "minmax(0, 1.2fr)", cell: (user) => user.roles?.map((role) => role.name).join(", ") || "–" },
+      { id: "department", header: t("field.department"), width: "minmax(0, 1.2fr)", cell: (user) => user.department ?? "–" },
+      { id: "phone", header: t("field.phone"), width: "minmax(0, 1.2fr)", cell: (user) => masked(user, "phone") || "–" },
+      { id: "last_login", header: t("field.lastLogin"), width: "minmax(var(--col-time), 0.8fr)", numeric: true, sort: ["-last_login_at", "last_login_at"], cell: (user) => <Time at={user.last_login_at} /> },
+      { id: "created", header: t("field.created"), width: "minmax(var(--col-time), 0.8fr)", numeric: true, sort: ["-created_at", "created_at"], cell: (user) => <Time at={user.created_at} /> },
+    ],
+    [],
+  );
+}
+
+interface ToolbarProps {
+  filters: Filters;
+  rows: User[];
+  change: (next: Record<string, string | undefined>) => void;
+  columns: Column<User>[];
+  hidden: Record<string, boolean>;
+  hide: (id: string, hidden: boolean) => void;
+}
+
+function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps) {
+  const mayRoles = useMay("roles:read");
+  const roles = useQuery({ ...rolesQuery, enabled: mayRoles }).data?.items ?? [];
+  const box = useRef<HTMLInputElement>(null);
+  const [text, setText] = useState(filters.q ?? "");
+  const later = useLater(text.trim(), 200);
+  useEffect(() => {
+    if (later !== (filters.q ?? "")) change({ q: later || undefined });
+    // Only what was typed leads; the address leads at the start.
+  }, [later]);
+  const [anchor, setAnchor] = useState<HTMLElement | null>(null);
+  useOffer([{ id: "users.filter", keys: "/", label: t("keys.filter"), group: t("keys.page"), run: () => box.current?.focus(), keyOnly: true }]);
+  const departments = useMemo(() => [...new Set([filters.department, ...rows.map((row) => row.department)].filter((name): name is string => Boolean(name)))].sort().slice(0, 100), [rows, filters.department]);
+  return (
+    <>
+      <Tabs className={css.tabs} value={filters.status ?? ""} onChange={(_, value: string) => change({ status: value || undefined })} variant="scrollable" scrollButtons={false} aria-label={t("field.status")}>
+        {STATUSES.map((status) => (
+          <Tab key={status} value={status} label={status ? t(`state.${status}`) : t("users.all")} />
+        ))}
+      </Tabs>
+      <div className={table.toolbar}>
+        <div className={table.search}>
+          <Field label={t("users.search")} hideLabel placeholder={t("users.search")} value={text} onValue={setText} inputRef={box} startAdornment={<Icon name="search" small />} />
+        </div>
+        {roles.length > 0 && (
+          <span className="field-choice">
+            <Choice label={t("field.role")} hideLabel value={filters.role ?? ""} onValue={(role) => change({ role: role || undefined })} options={[{ value: "", label: t("users.anyRole") }, ...roles.map((role) => ({ value: role.id, label: role.name }))]} />
+          </span>
+        )}
+        <span className="field-choice">
+          <Choice label={t("field.department")} hideLabel value={filters.department ?? ""} onValue={(department) => change({ department: department || undefined })} options={[{ value: "", label: t("users.anyDepartment") }, ...departments.map((name) => ({ value: name, label: name }))]} />
+        </span>
+        <span className={table.grow} />
+        <Hint text={t("list.columns")}>
+          <IconButton aria-label={t("list.columns")} aria-haspopup="menu" onClick={(event) => setAnchor(event.currentTarget)}>
+            <Icon name="columns" />
+          </IconButton>
+        </Hint>
+        <Menu anchorEl={anchor} open={anchor !== null} onClose={() => setAnchor(null)}>
+          {columns.slice(1).map((column) => (
+            <MenuItem key={column.id} role="menuitemcheckbox" aria-checked={!hidden[column.id]} onClick={() => hide(column.id, !hidden[column.id])}>
+              <Checkbox checked={!hidden[column.id]} tabIndex={-1} slotProps={{ input: { "aria-hidden": true } }} />
+              {column.header}
+            </MenuItem>
+          ))}
+        </Menu>
+      </div>
+    </>
+  );
+}
+
+function Nobody({ filtered, clear }: { filtered: boolean; clear: () => void }) {
+  const mayImport = useMay("users:import");
+  if (filtered) {
+    return (
+      <EmptyState icon="search" title={t("users.none.title")} text={t("users.none.text")}>
+        <Button variant="outlined" onClick={clear}>{t("users.none.action")}</Button>
+      </EmptyState>
+    );
+  }
+  return (
+    <EmptyState icon="users" title={t("users.empty.title")} text={t("users.empty.text")}>
+      {mayImport && (
+        <Button variant="outlined" component={Link} to="/imports/new">{t("users.import")}</Button>
+      )}
+    </EmptyState>
+  );
+}

@@ -1,0 +1,62 @@
+/** A labelled control with its note and its error, the label above. */
+import OutlinedInput, { type OutlinedInputProps } from "@mui/material/OutlinedInput";
+import Select from "@mui/material/Select";
+import { type ReactNode, useId } from "react";
+import css from "./parts.module.css";
+
+interface Labelled {
+  label: string;
+  note?: ReactNode;
+  error?: string;
+  hideLabel?: boolean;
+}
+
+type FieldProps = Labelled & Pick<OutlinedInputProps, "value" | "type" | "autoComplete" | "autoFocus" | "required" | "multiline" | "minRows" | "placeholder" | "disabled" | "startAdornment" | "inputRef"> & {
+  onValue: (value: string) => void;
+};
+
+export function Field({ label, note, error, hideLabel, onValue, required, ...input }: FieldProps) {
+  const id = useId();
+  const described = error || note ? `${id}-note` : undefined;
+  return (
+    <div className={css.field}>
+      <label htmlFor={id} className={hideLabel ? "visually-hidden" : undefined}>
+        {label}
+      </label>
+      <OutlinedInput
+        {...input}
+        id={id}
+        error={Boolean(error)}
+        fullWidth
+        onChange={(event) => onValue(event.target.value)}
+        slotProps={{ input: { "aria-describedby": described, "aria-required": required } }}
+      />
+      {(error || note) && (
+        <span id={described} className={error ? css.fieldError : css.note}>
+          {error ?? note}
+        </span>
+      )}
+    </div>
+  );
+}
+
+type ChoiceProps = Labelled & { value: string; onValue: (value: string) => void; options: { value: string; label: string }[]; disabled?: boolean };
+
+export function Choice({ label, note, error, hideLabel, value, onValue, options, disabled }: ChoiceProps) {
+  const id = useId();
+  return (
+    <div className={css.field}>
+      <label htmlFor={id} className={hideLabel ? "visually-hidden" : undefined}>
+        {label}
+      </label>
+      <Select native id={id} inputProps={{ id }} value={value} disabled={disabled} error={Boolean(error)} size="small" onChange={(event) => onValue(event.target.value)}>
+        {options.map((option) => (
+          <option key={option.value} value={option.value}>
+            {option.label}
+          </option>
+        ))}
+      </Select>
+      {(error || note) && <span className={error ? css.fieldError : css.note}>{error ?? note}</span>}
+    </div>
+  );
+}

@@ -1,0 +1,78 @@
+/** What a page says when it has nothing to show: empty, failed, forbidden, offline. Each names the next step. */
+import Button from "@mui/material/Button";
+import Skeleton from "@mui/material/Skeleton";
+import type { ReactNode } from "react";
+import type { Problem } from "../api/problem";
+import { t, type TextId } from "../i18n";
+import { Id } from "./basics";
+import { Icon, type IconName } from "./Icon";
+import css from "./parts.module.css";
+
+export function EmptyState({ icon, title, text, children }: { icon: IconName; title: string; text: string; children?: ReactNode }) {
+  return (
+    <div className={css.state}>
+      <span className={css.stateIcon}>
+        <Icon name={icon} />
+      </span>
+      <h2>{title}</h2>
+      <p>{text}</p>
+      {children && <div className={css.stateActions}>{children}</div>}
+    </div>
+  );
+}
+
+function words(problem: Problem): [TextId, TextId, IconName] {
+  if (problem.offline) return ["error.offline.title", "error.offline.text", "warn"];
+  if (problem.status === 403) return ["error.forbidden.title", "error.forbidden.text", "ban"];
+  if (problem.status === 404 || problem.status === 410) return ["error.missing.title", "error.missing.text", "search"];
+  return ["error.failed.title", "error.failed.text", "warn"];
+}
+
+export function ErrorState({ problem, retry }: { problem: Problem; retry?: () => void }) {
+  const [title, text, icon] = words(problem);
+  return (
+    <div className={css.state} role="alert">
+      <span className={css.stateIcon}>
+        <Icon name={icon} />
+      </span>
+      <h2>{t(title)}</h2>
+      <p>{t(text)}</p>
+      {!problem.offline && problem.status !== 403 && <p className={css.small}>{problem.message}</p>}
+      {problem.traceId && (
+        <p className={css.row}>
+          <span className={css.small}>{t("error.trace")}</span>
+          <Id value={problem.traceId} />
+        </p>
+      )}
+      {retry && (
+        <div className={css.stateActions}>
+          <Button variant="outlined" onClick={retry} startIcon={<Icon name="refresh" small />}>
+            {t("error.retry")}
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** An error inside a form or a dialog: one line, with its request id. */
+export function ErrorLine({ problem }: { problem: Problem | null }) {
+  if (!problem) return null;
+  return (
+    <p className={css.fieldError} role="alert">
+      {problem.offline ? t("error.offline.text") : problem.message}
+      {problem.retryAfter !== null && ` ${t("error.retryAfter", { n: problem.retryAfter })}`}
+      {problem.traceId && ` (${problem.traceId})`}
+    </p>
+  );
+}
+
+export function Lines({ count, height = 20 }: { count: number; height?: number }) {
+  return (
+    <div className={css.stack} aria-busy="true" aria-label={t("loading")} role="status">
+      {Array.from({ length: count }, (_, index) => (
+        <Skeleton key={index} variant="rounded" height={height} />
+      ))}
+    </div>
+  );
+}

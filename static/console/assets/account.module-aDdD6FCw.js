@@ -1,0 +1,1 @@
+var e={narrow:`_narrow_1ucun_1`};export{e as t};
