@@ -6,6 +6,7 @@ pub mod config;
 pub mod health;
 pub mod live;
 pub mod logging;
+pub mod metrics;
 pub mod secrets;
 pub mod serve;
 pub mod servers;

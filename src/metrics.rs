@@ -15,7 +15,10 @@ const SECONDS: &[f64] = &[
 ///
 /// # Errors
 /// When a recorder is there already.
-#[expect(clippy::disallowed_methods, reason = "ends with the process, and owns nothing but samples")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "ends with the process, and owns nothing but samples"
+)]
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
@@ -37,5 +40,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn render(handle: web::Data<PrometheusHandle>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(handle.render())
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(handle.render())
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
 use signalbox_actors::private_services::{PrivateServices, ServerState};
@@ -24,7 +25,7 @@ use crate::cli::say;
 use crate::config::Settings;
 use crate::health::{self, Health};
 use crate::servers::{BUS_PREFIX, Servers};
-use crate::{logging, secrets};
+use crate::{logging, metrics, secrets};
 
 /// Runs the hub until a signal stops it.
 ///
@@ -54,7 +55,8 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
         () = stop.next() => return Ok(()),
     };
     watch_store(&health, &store);
-    let (address, mut http) = http(settings, health.clone())?;
+    let recorder = web::Data::new(metrics::install().context("metrics cannot be recorded")?);
+    let (address, mut http) = http(settings, health.clone(), recorder)?;
     say(format_args!(
         "Signalbox is ready: {}",
         console_address(settings, address)
@@ -105,9 +107,20 @@ async fn open_store(settings: &Settings, servers: &Servers) -> anyhow::Result<St
     })
 }
 
-fn http(settings: &Settings, health: web::Data<Health>) -> anyhow::Result<(SocketAddr, Server)> {
+fn http(
+    settings: &Settings,
+    health: web::Data<Health>,
+    recorder: web::Data<PrometheusHandle>,
+) -> anyhow::Result<(SocketAddr, Server)> {
     let listen = settings.server.listen;
-    let server = HttpServer::new(move || App::new().app_data(health.clone()).configure(health::routes))
+    let app = move || {
+        App::new()
+            .app_data(health.clone())
+            .app_data(recorder.clone())
+            .configure(health::routes)
+            .configure(metrics::routes)
+    };
+    let server = HttpServer::new(app)
         .disable_signals()
         .shutdown_timeout(settings.server.shutdown_seconds)
         .bind(listen)

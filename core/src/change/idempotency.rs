@@ -108,7 +108,11 @@ pub(super) async fn keep(
     )
     .execute(connection)
     .await?;
-    if kept.rows_affected() == 1 { Ok(()) } else { Err(running()) }
+    if kept.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(running())
+    }
 }
 
 /// Forgets answers older than [`KEPT`]; the machine's own housekeeping, a few thousand rows a call.
@@ -146,9 +150,8 @@ fn seal(store: &Store, body: &Value) -> Result<Value> {
 
 fn open(store: &Store, sealed: &str) -> Result<Value> {
     let bytes = hex::decode(sealed).map_err(Error::internal)?;
-    let plain = store
-        .sealer
-        .open_bytes(PURPOSE, &bytes)
-        .ok_or_else(|| Error::internal("a kept answer cannot be opened: the installation's secret has changed"))?;
+    let plain = store.sealer.open_bytes(PURPOSE, &bytes).ok_or_else(|| {
+        Error::internal("a kept answer cannot be opened: the installation's secret has changed")
+    })?;
     Ok(serde_json::from_slice(&plain)?)
 }
