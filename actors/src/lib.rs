@@ -4,6 +4,7 @@
 //! [`supervision::Tree`], and everybody else talks to it through an async handle. An actor is only ever
 //! a cache of PostgreSQL or Redis: it can be lost at any instant and start empty.
 
+pub mod backplane;
 pub mod live_hub;
 pub mod private_services;
 pub mod supervision;

@@ -1,4 +1,18 @@
 //! Live delivery to clients: the Centrifuge protocol over WebSocket, and plain EventSource.
+//!
+//! `protocol` is what the words on the wire mean, `client` what a connection may do next; neither knows a socket. `wire` is
+//! bytes, `socket` and `plug` the WebSocket's two halves and its end from outside, `connection` carries out what `client`
+//! wants, `sse` and `stream_id` are the event stream. Who may come in and see what is asked of `gate`.
 
 pub mod client;
+mod connection;
+pub mod gate;
+mod plug;
 pub mod protocol;
+mod socket;
+mod sse;
+mod stream_id;
+mod wire;
+
+pub use connection::Live;
+pub use plug::on_connect;

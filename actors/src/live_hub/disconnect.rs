@@ -4,6 +4,8 @@
 /// Why the server ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disconnect {
+    /// A frame longer than the limit. A code of the transport, and the only one below 3000 that is final.
+    TooLarge,
     /// The node stops; the client finds another.
     Shutdown,
     /// The hub failed; trying again may help.
@@ -26,6 +28,8 @@ pub enum Disconnect {
     BadRequest,
     /// Nobody signed in on this connection in time.
     Stale,
+    /// The rights that carried the connection are gone.
+    PermissionDenied,
     /// The operation exists and this hub does not offer it.
     NotAvailable,
     /// The session was ended by its owner or by an administrator.
@@ -38,6 +42,7 @@ impl Disconnect {
     /// The WebSocket close code.
     pub fn code(self) -> u16 {
         match self {
+            Self::TooLarge => 1009,
             Self::Shutdown => 3001,
             Self::Internal => 3004,
             Self::Expired => 3005,
@@ -49,6 +54,7 @@ impl Disconnect {
             Self::InvalidToken => 3500,
             Self::BadRequest => 3501,
             Self::Stale => 3502,
+            Self::PermissionDenied => 3507,
             Self::NotAvailable => 3508,
             Self::SignedOut => 4500,
             Self::AccessEnded => 4501,
@@ -58,6 +64,7 @@ impl Disconnect {
     /// The reason beside the code: at most 123 bytes, and never JSON, which an SDK would read as advice of protocol version 1.
     pub fn reason(self) -> &'static str {
         match self {
+            Self::TooLarge => "message size limit exceeded",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal server error",
             Self::Expired => "connection expired",
@@ -69,14 +76,21 @@ impl Disconnect {
             Self::InvalidToken => "invalid token",
             Self::BadRequest => "bad request",
             Self::Stale => "stale",
+            Self::PermissionDenied => "permission denied",
             Self::NotAvailable => "not available",
             Self::SignedOut => "signed out",
             Self::AccessEnded => "access ended",
         }
     }
 
+    /// Whether coming back is of no use: by the code's range, and 1009 alone of the transport's.
+    pub fn is_final(self) -> bool {
+        matches!(self.code(), 1009 | 3500..4000 | 4500..5000)
+    }
+
     /// Every code this hub sends.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
+        Self::TooLarge,
         Self::Shutdown,
         Self::Internal,
         Self::Expired,
@@ -88,6 +102,7 @@ impl Disconnect {
         Self::InvalidToken,
         Self::BadRequest,
         Self::Stale,
+        Self::PermissionDenied,
         Self::NotAvailable,
         Self::SignedOut,
         Self::AccessEnded,

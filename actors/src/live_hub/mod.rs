@@ -3,9 +3,25 @@
 //! Invariant: a connection's queue is bounded in bytes, and no client can make another one wait.
 //! Invariant: once a subscription or a connection has ended, nothing of it is queued any more; what a subject
 //! may no longer see is dropped before the end is written.
+//! Invariant: a follower gets every event after the place it began at, once, in order, or is told that it lost its place.
+//! Invariant: an event is masked and encoded once for each (encoding, view class) on the node, and shared as bytes.
+//!
+//! `outlet` is a connection's queue, `publication` an event with its frames, `channel` the rules of delivery as plain
+//! state, `shard` the actor around it, `inlet` what a shard keeps over restarts, `history` what Redis still has, `hub` the
+//! handle, `connections` all that end when the node cannot vouch for itself. Which protocol a client speaks is no concern of this folder: it brings its `Encoding`.
 
+mod channel;
+mod connections;
 mod disconnect;
+mod history;
+mod hub;
+mod inlet;
 mod outlet;
+mod publication;
+mod shard;
 
+pub use connections::{Connected, Transport};
 pub use disconnect::Disconnect;
+pub use hub::{FollowError, Following, LiveHub, Membership, Wish};
 pub use outlet::{Frame, Outlet, Queued, Signal, Subscriber, Taken, queued_bytes};
+pub use publication::{ChannelKey, Encoding, Place, Publication, View};

@@ -34,6 +34,7 @@ pub fn queued_bytes() -> usize {
 pub struct Frame {
     whole: Bytes,
     header: u8,
+    alone: bool,
 }
 
 impl Frame {
@@ -41,7 +42,25 @@ impl Frame {
     /// batch gets one header of its own.
     pub fn new(whole: Bytes, header: u8) -> Self {
         debug_assert!(usize::from(header) <= whole.len());
-        Self { whole, header }
+        Self {
+            whole,
+            header,
+            alone: false,
+        }
+    }
+
+    /// A frame that may not be joined with others: transport control.
+    pub fn alone(whole: Bytes) -> Self {
+        Self {
+            whole,
+            header: 0,
+            alone: true,
+        }
+    }
+
+    /// Whether it must stay a frame of its own.
+    pub fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// Header and message.
@@ -123,6 +142,12 @@ impl Outlet {
                 offset: 0,
             },
         );
+    }
+
+    /// Queues a message that moves a subscription to a position, in order with its publications.
+    pub fn push_at(&self, frame: Frame, slot: u32, offset: u64) {
+        let state = self.state.lock();
+        self.queue(state, Queued { frame, slot, offset });
     }
 
     /// Ends the connection after what is already queued. The first end counts.

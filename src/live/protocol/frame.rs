@@ -9,7 +9,7 @@ pub const MAX_FRAME_BYTES: usize = 65_536;
 /// allowed; an empty frame or an empty line is not the protocol.
 pub fn lines(frame: &[u8]) -> Result<impl Iterator<Item = &[u8]>, Disconnect> {
     if frame.len() > MAX_FRAME_BYTES {
-        return Err(Disconnect::BadRequest);
+        return Err(Disconnect::TooLarge);
     }
     let body = frame.strip_suffix(b"\n").unwrap_or(frame);
     if body.is_empty() {

@@ -1,0 +1,372 @@
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use signalbox_core::kernel::id::OrganizationId;
+use signalbox_core::kernel::permission::PermissionSet;
+use signalbox_core::live::view::ViewClass;
+use uuid::Uuid;
+
+use super::*;
+use crate::live_hub::publication::{ChannelKey, Encoding};
+use crate::live_hub::{Frame, Outlet, Signal, Taken};
+
+/// Writes nothing but the offset: order is what these tests look at.
+#[derive(Debug)]
+struct Offsets;
+
+impl Encoding for Offsets {
+    fn id(&self) -> u8 {
+        255
+    }
+
+    fn publication(&self, _: &str, _: &str, offset: u64) -> Frame {
+        Frame::new(Bytes::from(offset.to_string()), 0)
+    }
+}
+
+fn view() -> View {
+    View {
+        class: ViewClass::of(&PermissionSet::default()),
+        encoding: &Offsets,
+    }
+}
+
+fn publication(epoch: &str, offset: u64) -> Arc<Publication> {
+    let channel = ChannelKey {
+        organization: OrganizationId(Uuid::nil()),
+        name: "feed:users".into(),
+    };
+    Publication::new(
+        channel,
+        epoch.into(),
+        offset,
+        Bytes::from_static(br#"{"event":{},"row":"user"}"#),
+    )
+}
+
+fn place(epoch: &str, offset: u64) -> Place {
+    Place {
+        epoch: epoch.into(),
+        offset,
+    }
+}
+
+/// One follower as its own connection.
+struct Follower {
+    subscriber: Arc<Subscriber>,
+    got: Vec<u64>,
+    lost: bool,
+}
+
+impl Follower {
+    fn new() -> Self {
+        let subscriber = Subscriber::new(Outlet::new(usize::MAX), 1);
+        Self {
+            subscriber,
+            got: vec![],
+            lost: false,
+        }
+    }
+
+    fn joined(channel: &mut Channel) -> Self {
+        let follower = Self::new();
+        channel.join(follower.subscriber.clone(), view());
+        follower
+    }
+
+    fn released(channel: &mut Channel, at: Place) -> Self {
+        let follower = Self::joined(channel);
+        channel.release(&follower.subscriber, at);
+        follower
+    }
+
+    fn look(&mut self) -> &[u64] {
+        let mut cx = Context::from_waker(Waker::noop());
+        let outlet = self.subscriber.outlet();
+        while let Poll::Ready(Taken::Batch(batch)) = outlet.poll_take(&mut cx, usize::MAX) {
+            self.got.extend(batch.iter().map(|item| item.offset));
+        }
+        self.lost |= matches!(outlet.poll_signal(&mut cx), Poll::Ready(Signal::Lost(1)));
+        &self.got
+    }
+
+    fn is_lost(&mut self) -> bool {
+        self.look();
+        self.lost
+    }
+}
+
+fn history(top: u64, offsets: std::ops::RangeInclusive<u64>) -> Page {
+    Page::History {
+        top: place("e", top),
+        publications: offsets.map(|offset| publication("e", offset)).collect(),
+    }
+}
+
+#[test]
+fn what_passes_while_a_follower_joins_comes_right_after_its_release() {
+    let mut channel = Channel::default();
+    let mut first = Follower::released(&mut channel, place("e", 5));
+    let mut second = Follower::joined(&mut channel);
+    channel.arrive(publication("e", 6));
+    channel.arrive(publication("e", 7));
+    assert!(second.look().is_empty(), "nothing before the release");
+    channel.release(&second.subscriber, place("e", 6));
+    channel.arrive(publication("e", 8));
+    assert_eq!(first.look(), [6, 7, 8]);
+    assert_eq!(second.look(), [7, 8]);
+}
+
+#[test]
+fn the_first_followers_of_a_channel_may_have_read_different_places() {
+    let mut channel = Channel::default();
+    let (mut one, mut two) = (Follower::joined(&mut channel), Follower::joined(&mut channel));
+    for offset in 6..=9 {
+        channel.arrive(publication("e", offset));
+    }
+    channel.release(&one.subscriber, place("e", 8));
+    channel.release(&two.subscriber, place("e", 6));
+    assert_eq!(one.look(), [9]);
+    assert_eq!(two.look(), [7, 8, 9]);
+}
+
+#[test]
+fn a_follower_whose_history_is_ahead_of_the_bus_gets_nothing_twice() {
+    let mut channel = Channel::default();
+    let _first = Follower::released(&mut channel, place("e", 5));
+    let mut ahead = Follower::released(&mut channel, place("e", 7));
+    for offset in 6..=8 {
+        channel.arrive(publication("e", offset));
+    }
+    assert_eq!(ahead.look(), [8]);
+}
+
+#[test]
+fn a_gap_is_filled_from_history_before_anything_behind_it_is_delivered() {
+    let mut channel = Channel::default();
+    let mut follower = Follower::released(&mut channel, place("e", 5));
+    assert_eq!(channel.arrive(publication("e", 8)), Need::Read(5));
+    assert_eq!(
+        channel.arrive(publication("e", 9)),
+        Need::Nothing,
+        "one read at a time"
+    );
+    assert!(follower.look().is_empty());
+    assert_eq!(channel.read(history(9, 6..=7)), Need::Read(7), "another page");
+    assert_eq!(channel.read(history(9, 8..=9)), Need::Nothing);
+    channel.arrive(publication("e", 10));
+    assert_eq!(follower.look(), [6, 7, 8, 9, 10]);
+}
+
+#[test]
+fn a_gap_that_history_cannot_fill_loses_the_followers() {
+    let lost: [fn() -> Page; 5] = [
+        || history(9, 8..=9),
+        || Page::History {
+            top: place("e", 9),
+            publications: vec![],
+        },
+        || Page::History {
+            top: place("other", 1),
+            publications: vec![publication("other", 1)],
+        },
+        || Page::Unpublished {
+            epoch: "other".into(),
+        },
+        || Page::Unreachable,
+    ];
+    for page in lost {
+        let mut channel = Channel::default();
+        let mut follower = Follower::released(&mut channel, place("e", 5));
+        channel.arrive(publication("e", 8));
+        assert_eq!(channel.read(page()), Need::Nothing);
+        assert!(follower.is_lost(), "{:?}", page());
+        assert!(follower.look().is_empty());
+        assert!(channel.sweep(), "nobody is left");
+    }
+}
+
+#[test]
+fn a_new_generation_of_the_stream_loses_the_followers() {
+    let mut channel = Channel::default();
+    let mut follower = Follower::released(&mut channel, place("e", 5));
+    assert_eq!(channel.arrive(publication("next", 1)), Need::Read(5));
+    let page = Page::History {
+        top: place("next", 1),
+        publications: vec![publication("next", 1)],
+    };
+    channel.read(page);
+    assert!(follower.is_lost());
+}
+
+#[test]
+fn repeats_and_state_without_a_position_change_nothing() {
+    let mut channel = Channel::default();
+    let mut follower = Follower::released(&mut channel, place("e", 5));
+    channel.arrive(publication("e", 5));
+    channel.arrive(publication("", 0));
+    channel.arrive(publication("e", 6));
+    channel.arrive(publication("e", 6));
+    assert_eq!(follower.look(), [0, 6]);
+    assert_eq!(channel.offset(), Some(6));
+}
+
+#[test]
+fn a_comparison_that_finds_nothing_missing_disturbs_nobody() {
+    let mut channel = Channel::default();
+    let mut follower = Follower::released(&mut channel, place("e", 5));
+    assert_eq!(channel.check(), Need::Read(5));
+    channel.arrive(publication("e", 6));
+    assert_eq!(
+        channel.read(Page::Unpublished { epoch: "e".into() }),
+        Need::Nothing
+    );
+    assert_eq!(follower.look(), [6]);
+}
+
+#[test]
+fn followers_that_nobody_releases_do_not_pile_up_memory() {
+    let mut channel = Channel::default();
+    let mut healthy = Follower::released(&mut channel, place("e", 0));
+    let mut stuck = Follower::joined(&mut channel);
+    for offset in 1..=RECENT as u64 + 1 {
+        channel.arrive(publication("e", offset));
+    }
+    assert!(stuck.is_lost());
+    assert!(channel.recent.is_empty());
+    assert_eq!(healthy.look().len(), RECENT + 1);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Append to the stream; the bus carries it, or loses it.
+    Publish {
+        carried: bool,
+    },
+    /// The oldest message on the bus arrives.
+    Carry,
+    Join,
+    /// The oldest joining follower reads the stream.
+    Look,
+    /// The oldest follower that has read is released.
+    Release,
+    /// The read under way ends, with a page of at most this many.
+    Read(usize),
+    /// Somebody wants the stream compared.
+    Check,
+    Leave(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::bool::weighted(0.9).prop_map(|carried| Step::Publish { carried }),
+        6 => Just(Step::Carry),
+        2 => Just(Step::Join),
+        3 => Just(Step::Look),
+        3 => Just(Step::Release),
+        3 => (1..4usize).prop_map(Step::Read),
+        1 => Just(Step::Check),
+        1 => (0..6usize).prop_map(Step::Leave),
+    ]
+}
+
+#[derive(Default)]
+struct World {
+    channel: Channel,
+    top: u64,
+    bus: std::collections::VecDeque<u64>,
+    followers: Vec<(Follower, Option<u64>, bool)>,
+    need: Option<u64>,
+}
+
+impl World {
+    fn take(&mut self, need: Need) {
+        if let Need::Read(since) = need {
+            self.need = Some(since);
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Publish { carried } => {
+                self.top += 1;
+                self.bus.extend(carried.then_some(self.top));
+            }
+            Step::Carry => {
+                if let Some(offset) = self.bus.pop_front() {
+                    let need = self.channel.arrive(publication("e", offset));
+                    self.take(need);
+                }
+            }
+            Step::Join => {
+                let follower = Follower::joined(&mut self.channel);
+                self.followers.push((follower, None, false));
+            }
+            Step::Look => {
+                if let Some((_, read, _)) = self.followers.iter_mut().find(|(_, read, _)| read.is_none()) {
+                    *read = Some(self.top);
+                }
+            }
+            Step::Release => {
+                let next = self
+                    .followers
+                    .iter_mut()
+                    .find(|(_, read, released)| read.is_some() && !released);
+                if let Some((follower, Some(read), released)) = next {
+                    *released = true;
+                    let need = self.channel.release(&follower.subscriber, place("e", *read));
+                    self.take(need);
+                }
+            }
+            Step::Read(limit) => {
+                if let Some(since) = self.need.take() {
+                    let last = self.top.min(since + *limit as u64);
+                    let need = self.channel.read(history(self.top, since + 1..=last));
+                    self.take(need);
+                }
+            }
+            Step::Check => {
+                let need = self.channel.check();
+                self.take(need);
+            }
+            Step::Leave(which) => {
+                if let Some((follower, ..)) = self.followers.get(*which) {
+                    follower.subscriber.close();
+                    self.channel.sweep();
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Messages are lost, late and read twice; followers come, read and leave whenever they like. In the end every
+    /// one that is still there and was not told that it is lost has everything after the place it read, once, in order.
+    #[test]
+    fn nobody_misses_or_doubles_anything_without_being_told(steps in prop::collection::vec(step(), 0..120)) {
+        let mut world = World::default();
+        for step in &steps {
+            world.step(step);
+        }
+        for _ in 0..200 {
+            [Step::Carry, Step::Look, Step::Release, Step::Read(3)].iter().for_each(|step| world.step(step));
+        }
+        world.step(&Step::Check);
+        for _ in 0..200 {
+            world.step(&Step::Read(3));
+        }
+        let top = world.top;
+        for (follower, read, _) in &mut world.followers {
+            let from = read.unwrap_or(top);
+            if follower.is_lost() || !follower.subscriber.is_open() {
+                let got = follower.look();
+                let expected: Vec<u64> = (from + 1..).take(got.len()).collect();
+                prop_assert_eq!(got, expected);
+            } else {
+                prop_assert_eq!(follower.look(), (from + 1..=top).collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One shard of the hub: the channels of a part of this node's connections.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::fut::ActorFutureExt;
+use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
+use signalbox_core::Store;
+
+use super::channel::{Channel, Need};
+use super::connections::Connections;
+use super::history;
+use super::inlet::Inlet;
+use super::outlet::Subscriber;
+use super::publication::{ChannelKey, Place, Publication, View};
+use crate::supervision::{Context, Supervised};
+
+/// How often every channel is compared with what is stored: the last resort against what the bus lost silently.
+const COMPARE_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the lease of this node's connections is looked at.
+const ENFORCE_EVERY: Duration = Duration::from_millis(200);
+
+/// See the module. Its state is a cache: a new incarnation starts empty, and everybody who was subscribed is told to come
+/// back, which they do with their position.
+pub(super) struct LiveHub {
+    store: Store,
+    inlet: Arc<Inlet>,
+    connections: Arc<Connections>,
+    channels: HashMap<ChannelKey, Channel>,
+}
+
+impl LiveHub {
+    pub(super) fn new((store, inlet, connections): (Store, Arc<Inlet>, Arc<Connections>)) -> Self {
+        Self {
+            store,
+            inlet,
+            connections,
+            channels: HashMap::new(),
+        }
+    }
+
+    /// Delivers what came over the bus. Every handler begins with it, so that messages and deliveries keep their order.
+    fn deliver(&mut self, ctx: &mut Context<Self>) {
+        let (publications, overflowed) = self.inlet.take();
+        for publication in publications {
+            self.arrive(publication, ctx);
+        }
+        if overflowed {
+            self.compare_all(ctx);
+        }
+    }
+
+    fn arrive(&mut self, publication: Arc<Publication>, ctx: &mut Context<Self>) {
+        let Some(channel) = self.channels.get_mut(&publication.channel) else {
+            return;
+        };
+        let key = publication.channel.clone();
+        let need = channel.arrive(publication);
+        self.meet(key, need, ctx);
+    }
+
+    fn meet(&mut self, key: ChannelKey, need: Need, ctx: &mut Context<Self>) {
+        let Need::Read(since) = need else { return };
+        let store = self.store.clone();
+        let read = async move {
+            let page = history::page(&store, &key, since).await;
+            (key, page)
+        };
+        let done = read.into_actor(self).map(|(key, page), hub, ctx| {
+            if let Some(channel) = hub.channels.get_mut(&key) {
+                let need = channel.read(page);
+                hub.meet(key, need, ctx);
+            }
+        });
+        ctx.spawn(done);
+    }
+
+    fn compare_all(&mut self, ctx: &mut Context<Self>) {
+        self.channels.retain(|_, channel| !channel.sweep());
+        let needs: Vec<_> = self
+            .channels
+            .iter_mut()
+            .map(|(key, channel)| (key.clone(), channel.check()))
+            .collect();
+        for (key, need) in needs {
+            self.meet(key, need, ctx);
+        }
+    }
+}
+
+impl Actor for LiveHub {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // whoever the incarnation before this one served is served by nobody now
+        self.inlet.lose_everybody();
+        ctx.run_interval(COMPARE_EVERY, |hub, ctx| {
+            hub.deliver(ctx);
+            hub.compare_all(ctx);
+        });
+        ctx.run_interval(ENFORCE_EVERY, |hub, _| hub.connections.enforce(Instant::now()));
+    }
+}
+
+impl Supervised for LiveHub {
+    fn restarting(&mut self, ctx: &mut Self::Context) {
+        *self = ctx.rebuild();
+    }
+}
+
+/// The inlet has something.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Deliver;
+
+impl Handler<Deliver> for LiveHub {
+    type Result = ();
+
+    fn handle(&mut self, _: Deliver, ctx: &mut Self::Context) {
+        self.deliver(ctx);
+    }
+}
+
+/// Keep what comes from now on for this subscriber, until it is released.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Join {
+    pub(super) key: ChannelKey,
+    pub(super) subscriber: Arc<Subscriber>,
+    pub(super) view: View,
+}
+
+impl Handler<Join> for LiveHub {
+    type Result = ();
+
+    fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
+        self.deliver(ctx);
+        self.channels
+            .entry(join.key)
+            .or_default()
+            .join(join.subscriber, join.view);
+    }
+}
+
+/// The subscriber has everything up to this place: let the rest flow.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Release {
+    pub(super) key: ChannelKey,
+    pub(super) subscriber: Arc<Subscriber>,
+    pub(super) place: Place,
+}
+
+impl Handler<Release> for LiveHub {
+    type Result = ();
+
+    fn handle(&mut self, release: Release, ctx: &mut Self::Context) {
+        self.deliver(ctx);
+        match self.channels.get_mut(&release.key) {
+            Some(channel) => {
+                let need = channel.release(&release.subscriber, release.place);
+                self.meet(release.key, need, ctx);
+            }
+            None => release.subscriber.lose(),
+        }
+    }
+}
+
+/// Somebody has left this channel.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Left(pub(super) ChannelKey);
+
+impl Handler<Left> for LiveHub {
+    type Result = ();
+
+    fn handle(&mut self, left: Left, _: &mut Self::Context) {
+        if self.channels.get_mut(&left.0).is_some_and(Channel::sweep) {
+            self.channels.remove(&left.0);
+        }
+    }
+}
+
+/// The bus may have lost messages: compare every channel with what is stored.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Compare;
+
+impl Handler<Compare> for LiveHub {
+    type Result = ();
+
+    fn handle(&mut self, _: Compare, ctx: &mut Self::Context) {
+        self.deliver(ctx);
+        self.compare_all(ctx);
+    }
+}

@@ -1,0 +1,73 @@
+//! Ending a socket from outside. A peer that does not read keeps the HTTP dispatcher waiting for room, and with it
+//! everything that is polled from there; the socket itself can still be shut down.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::dev::Extensions;
+use actix_web::rt::net::TcpStream;
+use nix::sys::socket::{Shutdown, shutdown};
+use socket2::SockRef;
+
+/// How long sent bytes may stay unacknowledged, or the peer's window closed, before the kernel ends the connection.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+
+/// The socket under an HTTP connection, by number: a duplicate would cost every connection a second descriptor.
+#[derive(Debug, Clone, Copy)]
+struct Socket(RawFd);
+
+/// To be called by the HTTP server for each connection it accepts.
+pub fn on_connect(connection: &dyn Any, extensions: &mut Extensions) {
+    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+        let socket = SockRef::from(stream);
+        // both only make things faster; a socket that refuses them works all the same
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        extensions.insert(Socket(stream.as_raw_fd()));
+    }
+}
+
+/// Pulls the plug of one connection while its response body lives.
+///
+/// Neither half is `Send`: body, dispatcher and driver share one thread, and the dispatcher closes the socket only after it
+/// has dropped the body. So between the look at `alive` and the shutdown the number cannot come to mean another socket.
+#[derive(Debug)]
+pub struct Plug {
+    socket: Option<Socket>,
+    alive: Rc<Cell<bool>>,
+}
+
+/// The other half, to be kept in the response body.
+#[derive(Debug)]
+pub struct Alive(Rc<Cell<bool>>);
+
+impl Plug {
+    /// Both halves for the connection that `request` came on.
+    pub fn of(request: &actix_web::HttpRequest) -> (Self, Alive) {
+        let alive = Rc::new(Cell::new(true));
+        (
+            Self {
+                socket: request.conn_data::<Socket>().copied(),
+                alive: alive.clone(),
+            },
+            Alive(alive),
+        )
+    }
+
+    /// Ends the connection whatever the peer does.
+    pub fn pull(&self) {
+        if let Some(Socket(number)) = self.socket.filter(|_| self.alive.get()) {
+            // a socket that is no longer connected says so; that is what was wanted
+            let _ = shutdown(number, Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}

@@ -1,0 +1,323 @@
+//! WebSocket: the handshake, frames in and bytes out. All that is known of actix-web-actors stands here.
+//!
+//! Invariant: reading and timers never wait for writing. The response body writes and is polled by the HTTP dispatcher
+//! only while the socket takes bytes; everything else is a task of its own on the same thread.
+//! Invariant: no frame, however fragmented, takes more than [`MAX_FRAME_BYTES`] of memory.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_http::ws::{OpCode, Parser, ProtocolError};
+use actix_web::error::PayloadError;
+use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web_actors::ws;
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use signalbox_actors::live_hub::{Outlet, Taken};
+use tokio::sync::oneshot;
+
+use super::plug::Alive;
+use super::protocol::{Disconnect, MAX_FRAME_BYTES};
+use super::wire::{close_frame, websocket_bytes};
+
+/// Bytes handed to the dispatcher at once: what its write buffer holds.
+const CHUNK: usize = 32 * 1024;
+
+/// The subprotocols a client may offer; the JSON protocol is also spoken without any.
+const SUBPROTOCOLS: &[&str] = &["centrifuge-json"];
+
+/// The longest header of a client's frame.
+const HEADER: usize = 14;
+
+/// Why the upgrade is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// Not a WebSocket handshake.
+    #[error("{0}")]
+    Handshake(ws::HandshakeError),
+    /// Only the Protobuf form was offered.
+    #[error(
+        "this hub speaks the JSON form of the protocol; connect without a subprotocol, or with centrifuge-json"
+    )]
+    Subprotocol,
+}
+
+/// Answers the handshake. The body writes what `outlet` gets until it ends and `done` is gone.
+pub fn upgrade(
+    request: &HttpRequest,
+    outlet: Arc<Outlet>,
+    alive: Alive,
+    done: oneshot::Receiver<()>,
+) -> Result<HttpResponse, UpgradeError> {
+    if wants_protobuf(request) {
+        return Err(UpgradeError::Subprotocol);
+    }
+    let mut response =
+        ws::handshake_with_protocols(request, SUBPROTOCOLS).map_err(UpgradeError::Handshake)?;
+    let body = Writer {
+        outlet,
+        done,
+        said_why: false,
+        _alive: alive,
+    };
+    Ok(response.streaming(body))
+}
+
+fn wants_protobuf(request: &HttpRequest) -> bool {
+    let offers = request
+        .headers()
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .filter_map(|value| value.to_str().ok());
+    let mut offers = offers
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .peekable();
+    let by_query = request
+        .query_string()
+        .split('&')
+        .any(|pair| matches!(pair, "format=protobuf" | "cf_protocol=protobuf"));
+    by_query || (offers.peek().is_some() && offers.all(|offer| offer == "centrifuge-protobuf"))
+}
+
+/// The response body: one writer for one outlet.
+struct Writer {
+    outlet: Arc<Outlet>,
+    done: oneshot::Receiver<()>,
+    said_why: bool,
+    _alive: Alive,
+}
+
+impl Stream for Writer {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.said_why {
+            // the socket stays until the peer has had its time to answer the close
+            return Pin::new(&mut self.done).poll(cx).map(|_| None);
+        }
+        match std::task::ready!(self.outlet.poll_take(cx, CHUNK)) {
+            Taken::Batch(batch) => Poll::Ready(Some(Ok(websocket_bytes(batch)))),
+            Taken::Ended(why) => {
+                self.said_why = true;
+                Poll::Ready(Some(Ok(close_frame(why))))
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// The socket is gone: whoever feeds it has nobody left to feed.
+    fn drop(&mut self) {
+        self.outlet.cut(Disconnect::ForceReconnect);
+    }
+}
+
+/// What a peer sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A whole message.
+    Message(Bytes),
+    /// A WebSocket ping, to be answered with its payload.
+    Ping(Bytes),
+    /// The peer closes, or has gone.
+    Closed,
+    /// What came is not the protocol.
+    Bad(Disconnect),
+}
+
+/// The reading half.
+pub struct Reader {
+    payload: web::Payload,
+    buffer: BytesMut,
+    message: BytesMut,
+    continuing: bool,
+}
+
+impl Reader {
+    /// Reads frames from the body of the upgraded request.
+    pub fn new(payload: web::Payload) -> Self {
+        Self {
+            payload,
+            buffer: BytesMut::new(),
+            message: BytesMut::new(),
+            continuing: false,
+        }
+    }
+
+    /// The next thing a peer sent. Safe to drop and ask again. After `Closed` or `Bad` nothing follows.
+    pub async fn next(&mut self) -> Incoming {
+        loop {
+            match self.parse() {
+                Ok(Some(incoming)) => return incoming,
+                Ok(None) if self.buffer.len() > MAX_FRAME_BYTES + HEADER => {
+                    return Incoming::Bad(Disconnect::TooLarge);
+                }
+                Ok(None) => {}
+                Err(ProtocolError::Overflow) => return Incoming::Bad(Disconnect::TooLarge),
+                Err(_) => return Incoming::Bad(Disconnect::BadRequest),
+            }
+            match self.payload.next().await {
+                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
+                Some(Err(PayloadError::Overflow)) => return Incoming::Bad(Disconnect::TooLarge),
+                Some(Err(_)) | None => return Incoming::Closed,
+            }
+        }
+    }
+
+    fn parse(&mut self) -> Result<Option<Incoming>, ProtocolError> {
+        while let Some((last, code, payload)) = Parser::parse(&mut self.buffer, true, MAX_FRAME_BYTES)? {
+            if self.buffer.is_empty() {
+                // an idle connection keeps no buffer
+                self.buffer = BytesMut::new();
+            }
+            let payload = payload.unwrap_or_default();
+            match code {
+                OpCode::Ping => return Ok(Some(Incoming::Ping(payload.freeze()))),
+                OpCode::Pong => {}
+                OpCode::Close => return Ok(Some(Incoming::Closed)),
+                OpCode::Text if !self.continuing && last => {
+                    return Ok(Some(Incoming::Message(payload.freeze())));
+                }
+                OpCode::Text if !self.continuing => {
+                    self.continuing = true;
+                    self.message = payload;
+                }
+                OpCode::Continue if self.continuing => {
+                    self.message.extend_from_slice(&payload);
+                    if self.message.len() > MAX_FRAME_BYTES {
+                        return Err(ProtocolError::Overflow);
+                    }
+                    if last {
+                        self.continuing = false;
+                        return Ok(Some(Incoming::Message(
+                            std::mem::take(&mut self.message).freeze(),
+                        )));
+                    }
+                }
+                // binary frames carry the Protobuf form, which was not agreed upon
+                OpCode::Text | OpCode::Continue | OpCode::Binary | OpCode::Bad => {
+                    return Err(ProtocolError::BadOpCode);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::FromRequest;
+    use actix_web::test::TestRequest;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    async fn reader(bytes: Vec<u8>) -> Reader {
+        let (request, mut payload) = TestRequest::default().set_payload(bytes).to_http_parts();
+        Reader::new(web::Payload::from_request(&request, &mut payload).await.unwrap())
+    }
+
+    fn all(bytes: Vec<u8>) -> Vec<Incoming> {
+        actix_web::rt::System::new().block_on(async {
+            let mut reader = reader(bytes).await;
+            let mut all = vec![];
+            loop {
+                let incoming = reader.next().await;
+                let last = matches!(incoming, Incoming::Closed | Incoming::Bad(_));
+                all.push(incoming);
+                if last {
+                    return all;
+                }
+            }
+        })
+    }
+
+    fn frame(code: OpCode, last: bool, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = BytesMut::new();
+        Parser::write_message(&mut bytes, payload, code, last, true);
+        bytes.to_vec()
+    }
+
+    fn message(text: &'static str) -> Incoming {
+        Incoming::Message(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn messages_in_pieces_and_pings_between_them_are_read() {
+        let bytes = [
+            frame(OpCode::Text, true, b"one"),
+            frame(OpCode::Text, false, b"tw"),
+            frame(OpCode::Ping, true, b"p"),
+            frame(OpCode::Pong, true, b"ignored"),
+            frame(OpCode::Continue, true, b"o"),
+            frame(OpCode::Close, true, b""),
+            frame(OpCode::Text, true, b"after the end"),
+        ];
+        let ping = Incoming::Ping(Bytes::from_static(b"p"));
+        assert_eq!(
+            all(bytes.concat()),
+            [message("one"), ping, message("two"), Incoming::Closed]
+        );
+    }
+
+    #[test]
+    fn a_peer_that_goes_away_has_closed() {
+        assert_eq!(all(vec![]), [Incoming::Closed]);
+        assert_eq!(
+            all(frame(OpCode::Text, true, b"cut off")[..8].to_vec()),
+            [Incoming::Closed]
+        );
+    }
+
+    #[test]
+    fn a_message_over_the_limit_is_refused_whole_in_pieces_or_only_announced() {
+        let too_large = [Incoming::Bad(Disconnect::TooLarge)];
+        let piece = vec![b'x'; MAX_FRAME_BYTES];
+        let just = frame(OpCode::Text, true, &piece);
+        assert!(matches!(all(just)[0], Incoming::Message(_)));
+        assert_eq!(
+            all(frame(OpCode::Text, true, &[&piece[..], b"x"].concat())),
+            too_large
+        );
+        let pieces = [
+            frame(OpCode::Text, false, &piece),
+            frame(OpCode::Continue, true, b"x"),
+        ]
+        .concat();
+        assert_eq!(all(pieces), too_large);
+        let mut announced = vec![0x81, 0xFF];
+        announced.extend_from_slice(&(1u64 << 40).to_be_bytes());
+        announced.extend_from_slice(&[0; MAX_FRAME_BYTES + 100]);
+        assert_eq!(all(announced), too_large);
+    }
+
+    #[test]
+    fn what_is_not_a_clients_text_frame_is_a_bad_request() {
+        let mut unmasked = BytesMut::new();
+        Parser::write_message(&mut unmasked, "{}", OpCode::Text, true, false);
+        for bytes in [
+            unmasked.to_vec(),
+            frame(OpCode::Binary, true, b"\x00"),
+            frame(OpCode::Continue, true, b"nothing to continue"),
+            [frame(OpCode::Text, false, b"a"), frame(OpCode::Text, true, b"b")].concat(),
+            vec![0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+            b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        ] {
+            assert_eq!(
+                all(bytes.clone()),
+                [Incoming::Bad(Disconnect::BadRequest)],
+                "{bytes:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_in_closed_or_bad(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let last = all(bytes).pop();
+            prop_assert!(matches!(last, Some(Incoming::Closed | Incoming::Bad(_))), "{last:?}");
+        }
+    }
+}

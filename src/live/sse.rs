@@ -1,0 +1,396 @@
+//! `GET /api/v1/stream`: the same events for plain EventSource and `curl`.
+//!
+//! Every event carries in its `id:` how far all channels of the stream are, so that one `Last-Event-ID` resumes them all.
+//! `event: reset` names channels whose present state must be fetched again. `event: end` says why nothing more comes, where
+//! reconnecting would only be refused; without it, reconnecting helps.
+//!
+//! Invariant: rights that change end the stream or the view at once; what was queued under the old ones is not written.
+//! Invariant: as on WebSocket, timers and signals never wait for writing.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::Stream;
+use serde_json::json;
+use signalbox_actors::live_hub::{
+    ChannelKey, Connected, FollowError, Frame, Membership, Outlet, Place, Signal, Taken, Transport, View,
+    Wish,
+};
+use signalbox_core::live::view::ViewClass;
+use tokio::sync::oneshot;
+use tokio::time::{sleep_until, timeout};
+
+use super::client::SignInError;
+use super::connection::Live;
+use super::gate::Admission;
+use super::plug::{Alive, Plug};
+use super::protocol::Disconnect;
+use super::stream_id::StreamId;
+use super::wire::{EventStream, comment_frame, event_frame};
+
+/// Between comments.
+const COMMENT: Duration = Duration::from_secs(15);
+
+/// How long the last words may take to be read.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Bytes handed to the dispatcher at once.
+const CHUNK: usize = 32 * 1024;
+
+/// Channels of one stream at most.
+pub const MAX_STREAM_CHANNELS: usize = 32;
+
+/// What the writing half knows of the stream: the driving half adds to it.
+#[derive(Debug, Default)]
+struct Written {
+    /// Which channel, and in which epoch, a slot of the outlet stands for.
+    slots: HashMap<u32, (Rc<str>, Arc<str>)>,
+    /// How far the client is, by what was given to its socket.
+    id: StreamId,
+    /// The id has moved since it was last told.
+    moved: bool,
+}
+
+/// One event stream, as it is driven.
+pub struct EventSource {
+    live: Live,
+    outlet: Arc<Outlet>,
+    admission: Admission,
+    channels: Vec<Held>,
+    written: Rc<RefCell<Written>>,
+    last_slot: u32,
+    _counted: Connected,
+}
+
+struct Held {
+    name: Rc<str>,
+    class: ViewClass,
+    slot: u32,
+    _membership: Membership,
+}
+
+impl EventSource {
+    /// Opens a stream over channels that have been judged. `known` is where the client stands.
+    ///
+    /// # Errors
+    /// When delivery is interrupted; trying again later helps.
+    pub async fn open(
+        live: Live,
+        outlet: Arc<Outlet>,
+        admission: Admission,
+        judged: Vec<(String, ViewClass)>,
+        known: &StreamId,
+    ) -> Result<Self, FollowError> {
+        let counted = live.hub.connected(&outlet, Transport::Sse);
+        let mut stream = Self {
+            live,
+            outlet,
+            admission,
+            channels: Vec::with_capacity(judged.len()),
+            written: Rc::default(),
+            last_slot: 0,
+            _counted: counted,
+        };
+        // spread over a second, so that streams that were cut together do not come back together
+        let retry = 500 + rand::random_range(0..1000);
+        stream
+            .outlet
+            .push(Frame::new(format!("retry: {retry}\n\n").into(), 0));
+        for (channel, class) in judged {
+            let place = known.place(&channel);
+            stream.follow(channel.as_str().into(), class, place).await?;
+        }
+        stream.outlet.push(comment_frame());
+        Ok(stream)
+    }
+
+    /// The half that writes, and the word of its end.
+    pub fn body(&self, alive: Alive) -> (Body, oneshot::Receiver<()>) {
+        let (gone, is_gone) = oneshot::channel();
+        let (outlet, written) = (self.outlet.clone(), self.written.clone());
+        (
+            Body {
+                outlet,
+                written,
+                over: false,
+                _alive: alive,
+                _gone: gone,
+            },
+            is_gone,
+        )
+    }
+
+    /// Drives the stream until it ends.
+    pub async fn run(mut self, plug: Plug, gone: oneshot::Receiver<()>) {
+        self.serve().await;
+        self.channels.clear();
+        drop(self.admission);
+        // a peer that does not even read the last words is not waited for any longer
+        let _ = timeout(CLOSING, gone).await;
+        plug.pull();
+    }
+
+    async fn serve(&mut self) {
+        let expires_at = self.admission.expires_in.map(|lasts| Instant::now() + lasts);
+        let mut comment_at = Instant::now() + COMMENT;
+        loop {
+            let deadline = expires_at.map_or(comment_at, |at| comment_at.min(at));
+            let outlet = self.outlet.clone();
+            tokio::select! {
+                biased;
+                signal = poll_fn(|cx| outlet.poll_signal(cx)) => match signal {
+                    Signal::Ended(_) => return,
+                    Signal::Lost(slot) => self.follow_again(slot).await,
+                    Signal::RightsChanged => self.look_again().await,
+                },
+                () = sleep_until(deadline.into()) => {
+                    if expires_at.is_some_and(|at| at <= deadline) {
+                        return self.outlet.end(Disconnect::Expired);
+                    }
+                    comment_at = deadline + COMMENT;
+                    self.outlet.push(comment_frame());
+                }
+            }
+        }
+    }
+
+    /// Follows a channel from where the client stands, and queues what it missed.
+    async fn follow(
+        &mut self,
+        name: Rc<str>,
+        class: ViewClass,
+        known: Option<&Place>,
+    ) -> Result<(), FollowError> {
+        self.last_slot += 1;
+        let slot = self.last_slot;
+        let channel = ChannelKey {
+            organization: self.admission.viewer.organization,
+            name: (&*name).into(),
+        };
+        let wish = Wish {
+            channel,
+            view: View {
+                class,
+                encoding: &EventStream,
+            },
+            since: known.cloned(),
+        };
+        let following = self.live.hub.follow(&self.outlet, slot, wish).await?;
+        let place = following.place;
+        self.written
+            .borrow_mut()
+            .slots
+            .insert(slot, (name.clone(), place.epoch.clone()));
+        let resumed = known.filter(|_| following.recovered);
+        let from = resumed.map_or(place.offset, |known| known.offset);
+        // no bytes, only the place: the next thing written tells it
+        self.outlet.push_at(Frame::new(Bytes::new(), 0), slot, from);
+        for (event, offset) in following.missed {
+            self.outlet.push_at(event_frame(None, &event), slot, offset);
+        }
+        if resumed.is_some() {
+            // what the client may not see has moved it too
+            self.outlet
+                .push_at(Frame::new(Bytes::new(), 0), slot, place.offset);
+        } else if known.is_some() {
+            self.outlet.push(event_frame(
+                Some("reset"),
+                &json!({"channels": [&*name]}).to_string(),
+            ));
+        }
+        following.membership.release(place);
+        self.channels.push(Held {
+            name,
+            class,
+            slot,
+            _membership: following.membership,
+        });
+        Ok(())
+    }
+
+    /// The hub lost this channel's place; the stream goes on from what was written.
+    async fn follow_again(&mut self, slot: u32) {
+        let Some(at) = self.channels.iter().position(|held| held.slot == slot) else {
+            return;
+        };
+        let Held { name, class, .. } = self.channels.swap_remove(at);
+        let known = self.written.borrow().id.place(&name).cloned();
+        self.follow_or_end(name, class, known).await;
+    }
+
+    async fn follow_or_end(&mut self, name: Rc<str>, class: ViewClass, known: Option<Place>) {
+        // a place of no epoch and offset 0 is nowhere: the client is told to fetch
+        let known = known.unwrap_or_else(|| Place {
+            epoch: "?".into(),
+            offset: 0,
+        });
+        if let Err(error) = self.follow(name, class, Some(&known)).await {
+            tracing::debug!(%error, "an event stream could not be continued");
+            self.outlet.cut(Disconnect::InsufficientState);
+        }
+    }
+
+    /// Rights may have changed: every channel is judged anew.
+    async fn look_again(&mut self) {
+        let (gate, before) = (self.live.gate.clone(), &self.admission.viewer);
+        match gate.look_again(before).await {
+            Ok(viewer) => self.admission.viewer = viewer,
+            Err(SignInError::AccessEnded) => return self.outlet.cut(Disconnect::AccessEnded),
+            Err(SignInError::Unavailable) => return self.outlet.cut(Disconnect::ForceReconnect),
+            Err(_) => return self.outlet.cut(Disconnect::SignedOut),
+        }
+        for held in std::mem::take(&mut self.channels) {
+            match gate.judge(&self.admission.viewer, &held.name).await {
+                Err(_) => return self.outlet.cut(Disconnect::PermissionDenied),
+                Ok(class) if class == held.class => self.channels.push(held),
+                Ok(class) => {
+                    let name = held.name.clone();
+                    drop(held);
+                    self.follow_or_end(name, class, None).await;
+                }
+            }
+        }
+    }
+}
+
+/// The response body of one event stream.
+pub struct Body {
+    outlet: Arc<Outlet>,
+    written: Rc<RefCell<Written>>,
+    over: bool,
+    _alive: Alive,
+    _gone: oneshot::Sender<()>,
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        loop {
+            match std::task::ready!(self.outlet.poll_take(cx, CHUNK)) {
+                Taken::Batch(batch) => {
+                    let mut text = Vec::new();
+                    let mut written = self.written.borrow_mut();
+                    for item in batch {
+                        written.write(item.slot, item.offset, item.frame.payload(), &mut text);
+                    }
+                    if !text.is_empty() {
+                        return Poll::Ready(Some(Ok(text.into())));
+                    }
+                }
+                Taken::Ended(why) => {
+                    self.over = true;
+                    return Poll::Ready(last_words(why).map(|words| Ok(words.whole())));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Body {
+    /// The socket is gone: whoever feeds it has nobody left to feed.
+    fn drop(&mut self) {
+        self.outlet.cut(Disconnect::ForceReconnect);
+    }
+}
+
+/// What is said where coming back is of no use.
+fn last_words(why: Disconnect) -> Option<Frame> {
+    // a token that ran out ends a socket for a moment, but an EventSource cannot bring another one
+    let told = why.is_final() || why == Disconnect::Expired;
+    told.then(|| {
+        event_frame(
+            Some("end"),
+            &json!({"code": why.code(), "reason": why.reason()}).to_string(),
+        )
+    })
+}
+
+impl Written {
+    /// Writes one item, with the id in front where it has moved. An item without bytes only moves its channel.
+    fn write(&mut self, slot: u32, offset: u64, bytes: &[u8], out: &mut Vec<u8>) {
+        if let Some((channel, epoch)) = self.slots.get(&slot) {
+            // state such as progress has no position and moves nothing
+            if offset > 0 || bytes.is_empty() {
+                self.id.set(
+                    channel,
+                    Place {
+                        epoch: epoch.clone(),
+                        offset,
+                    },
+                );
+                self.moved = true;
+            }
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.moved) {
+            let mut line = String::new();
+            // writing into a string has no way to fail
+            let _ = writeln!(line, "id: {}", self.id);
+            out.extend_from_slice(line.as_bytes());
+        }
+        out.extend_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(items: &[(u32, u64, &str)]) -> String {
+        let mut written = Written::default();
+        written.slots.insert(1, ("feed:users".into(), "e".into()));
+        written.slots.insert(2, ("job:1".into(), "f".into()));
+        let mut out = Vec::new();
+        for (slot, offset, bytes) in items {
+            written.write(*slot, *offset, bytes.as_bytes(), &mut out);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_event_carries_the_places_of_all_channels() {
+        let items = [
+            (1, 5, ""),
+            (2, 0, ""),
+            (1, 6, "data: a\n\n"),
+            (2, 1, "data: b\n\n"),
+        ];
+        assert_eq!(
+            text(&items),
+            "id: feed:users@e:6,job:1@f:0\ndata: a\n\nid: feed:users@e:6,job:1@f:1\ndata: b\n\n"
+        );
+    }
+
+    #[test]
+    fn progress_has_no_place_and_moves_nothing() {
+        let items = [(2, 4, ""), (2, 0, "data: p\n\n"), (0, 0, ":\n\n")];
+        assert_eq!(text(&items), "id: job:1@f:4\ndata: p\n\n:\n\n");
+    }
+
+    #[test]
+    fn only_an_end_without_return_is_told() {
+        let told: Vec<_> = Disconnect::ALL
+            .into_iter()
+            .filter(|why| last_words(*why).is_some())
+            .collect();
+        assert!(told.contains(&Disconnect::AccessEnded) && told.contains(&Disconnect::Expired));
+        assert!(!told.contains(&Disconnect::Shutdown) && !told.contains(&Disconnect::Slow));
+        let words = last_words(Disconnect::AccessEnded).unwrap();
+        let expected = "event: end\ndata: {\"code\":4501,\"reason\":\"access ended\"}\n\n";
+        assert_eq!(String::from_utf8_lossy(words.payload()), expected);
+    }
+}

@@ -1,0 +1,222 @@
+//! Bytes on the wire: WebSocket frames of a server (RFC 6455 §5.2: never masked, so one serves all clients) and the lines of
+//! an event stream.
+
+use std::collections::VecDeque;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::value::RawValue;
+use signalbox_actors::live_hub::{Encoding, Frame, Queued};
+
+use super::protocol::{Disconnect, publication_push};
+
+/// Messages joined into one WebSocket frame at most.
+const JOINED: usize = 16;
+
+const FINAL_TEXT: u8 = 0x81;
+const FINAL_CLOSE: u8 = 0x88;
+const FINAL_PONG: u8 = 0x8A;
+
+/// Publications as the Centrifuge protocol writes them in JSON over WebSocket.
+#[derive(Debug)]
+pub struct JsonOverWebSocket;
+
+impl Encoding for JsonOverWebSocket {
+    fn id(&self) -> u8 {
+        1
+    }
+
+    fn publication(&self, channel: &str, event: &str, offset: u64) -> Frame {
+        match serde_json::from_str::<&RawValue>(event) {
+            Ok(event) => text_frame(&publication_push(channel, event, offset)),
+            // the event was written by serde_json a moment ago; nothing is better than half a frame
+            Err(_) => Frame::new(Bytes::new(), 0),
+        }
+    }
+}
+
+/// Publications as EventSource reads them. The `id:` line is each stream's own and is written in front.
+#[derive(Debug)]
+pub struct EventStream;
+
+impl Encoding for EventStream {
+    fn id(&self) -> u8 {
+        2
+    }
+
+    fn publication(&self, _: &str, event: &str, _: u64) -> Frame {
+        event_frame(None, event)
+    }
+}
+
+/// One message as a frame of its own.
+pub fn text_frame(message: &[u8]) -> Frame {
+    let mut bytes = BytesMut::with_capacity(message.len() + 10);
+    put_header(&mut bytes, message.len());
+    let header = bytes.len() as u8;
+    bytes.put_slice(message);
+    Frame::new(bytes.freeze(), header)
+}
+
+/// The answer to a WebSocket ping, which must carry its payload (at most 125 bytes).
+pub fn pong_frame(payload: &[u8]) -> Frame {
+    Frame::alone(control(FINAL_PONG, &payload[..payload.len().min(125)]))
+}
+
+/// The end of a connection, with code and reason.
+pub fn close_frame(why: Disconnect) -> Bytes {
+    let mut payload = why.code().to_be_bytes().to_vec();
+    payload.extend_from_slice(why.reason().as_bytes());
+    control(FINAL_CLOSE, &payload)
+}
+
+/// A batch as it is written: alone a shared frame goes out as it is, together up to [`JOINED`] messages share a header.
+pub fn websocket_bytes(batch: VecDeque<Queued>) -> Bytes {
+    let mut items = batch.into_iter();
+    match (items.next(), items.len()) {
+        (Some(only), 0) => return only.frame.whole(),
+        (Some(first), _) => join(std::iter::once(first).chain(items)),
+        (None, _) => Bytes::new(),
+    }
+}
+
+fn join(items: impl Iterator<Item = Queued>) -> Bytes {
+    let mut out = BytesMut::new();
+    let mut run: Vec<Frame> = Vec::with_capacity(JOINED);
+    for Queued { frame, .. } in items {
+        if frame.is_alone() || run.len() == JOINED {
+            flush(&mut run, &mut out);
+        }
+        if frame.is_alone() {
+            out.put_slice(&frame.whole());
+        } else if !frame.payload().is_empty() {
+            run.push(frame);
+        }
+    }
+    flush(&mut run, &mut out);
+    out.freeze()
+}
+
+fn flush(run: &mut Vec<Frame>, out: &mut BytesMut) {
+    if run.is_empty() {
+        return;
+    }
+    let length = run.iter().map(|frame| frame.payload().len()).sum::<usize>() + run.len() - 1;
+    out.reserve(length + 10);
+    put_header(out, length);
+    for (n, frame) in run.drain(..).enumerate() {
+        if n > 0 {
+            out.put_u8(b'\n');
+        }
+        out.put_slice(frame.payload());
+    }
+}
+
+fn put_header(out: &mut BytesMut, length: usize) {
+    out.put_u8(FINAL_TEXT);
+    if length < 126 {
+        out.put_u8(length as u8);
+    } else if let Ok(length) = u16::try_from(length) {
+        out.put_u8(126);
+        out.put_u16(length);
+    } else {
+        out.put_u8(127);
+        out.put_u64(length as u64);
+    }
+}
+
+fn control(first: u8, payload: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(payload.len() + 2);
+    bytes.put_u8(first);
+    // control frames carry at most 125 bytes
+    bytes.put_u8(payload.len() as u8);
+    bytes.put_slice(payload);
+    bytes.freeze()
+}
+
+/// One event of an event stream. `data` is one line.
+pub fn event_frame(event: Option<&str>, data: &str) -> Frame {
+    let name = event.map(|event| format!("event: {event}\n")).unwrap_or_default();
+    Frame::new(format!("{name}data: {data}\n\n").into(), 0)
+}
+
+/// A line that clients ignore: it keeps proxies from closing the stream.
+pub fn comment_frame() -> Frame {
+    Frame::new(Bytes::from_static(b":\n\n"), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::ws::{OpCode, Parser};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn queued(frame: Frame) -> Queued {
+        Queued {
+            frame,
+            slot: 0,
+            offset: 0,
+        }
+    }
+
+    fn read(bytes: &Bytes) -> Vec<(OpCode, Vec<u8>)> {
+        let mut input = BytesMut::from(&bytes[..]);
+        let frames = std::iter::from_fn(|| Parser::parse(&mut input, false, usize::MAX).unwrap());
+        frames
+            .map(|(_, code, payload)| (code, payload.unwrap_or_default().to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn an_event_is_one_event_of_the_stream() {
+        assert_eq!(event_frame(None, "{}").payload(), b"data: {}\n\n");
+        assert_eq!(
+            event_frame(Some("reset"), "{}").payload(),
+            b"event: reset\ndata: {}\n\n"
+        );
+    }
+
+    #[test]
+    fn a_pong_between_messages_stays_a_frame_of_its_own() {
+        let batch = [
+            text_frame(b"a"),
+            text_frame(b"b"),
+            pong_frame(b"p"),
+            text_frame(b"c"),
+        ];
+        let frames = read(&websocket_bytes(batch.into_iter().map(queued).collect()));
+        let expected = [
+            (OpCode::Text, &b"a\nb"[..]),
+            (OpCode::Pong, b"p"),
+            (OpCode::Text, b"c"),
+        ];
+        assert_eq!(frames, expected.map(|(code, payload)| (code, payload.to_vec())));
+    }
+
+    #[test]
+    fn a_close_frame_carries_code_and_reason() {
+        for why in Disconnect::ALL {
+            let (code, payload) = read(&close_frame(why)).remove(0);
+            assert_eq!(code, OpCode::Close);
+            assert_eq!(payload[..2], why.code().to_be_bytes());
+            assert_eq!(&payload[2..], why.reason().as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_message_of_a_batch_is_read_back_in_order_and_no_frame_joins_more_than_16(
+            sizes in prop::collection::vec(prop_oneof![1..300usize, 65_500..65_600usize], 1..50),
+        ) {
+            let messages: Vec<Vec<u8>> = sizes.iter().map(|size| vec![b'x'; *size]).collect();
+            let batch = messages.iter().map(|message| queued(text_frame(message))).collect();
+            let mut got = Vec::new();
+            for (_, text) in read(&websocket_bytes(batch)) {
+                let joined: Vec<Vec<u8>> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+                prop_assert!(joined.len() <= JOINED);
+                got.extend(joined);
+            }
+            prop_assert_eq!(got, messages);
+        }
+    }
+}
