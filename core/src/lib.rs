@@ -22,6 +22,7 @@ pub mod live;
 
 pub mod outbox;
 pub mod people;
+pub mod sessions;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod users;

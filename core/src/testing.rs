@@ -15,7 +15,7 @@ use crate::Store;
 use crate::bus::Bus;
 use crate::db::{Db, Options, fingerprint};
 use crate::kernel::clock::Clock;
-use crate::kernel::id::OrganizationId;
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::seal::Sealer;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::time::Duration;
@@ -38,6 +38,39 @@ pub struct TestStore {
     pub redis_url: String,
     /// This test's prefix in it.
     pub prefix: String,
+}
+
+impl TestStore {
+    /// Runs `sql` (one statement or several) as a superuser: arranges what a test begins with, or what goes wrong.
+    pub async fn sql(&self, sql: impl Into<String>) {
+        let mut connection = PgConnection::connect(&self.admin_url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.into()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    /// An active person without roles.
+    pub async fn person(&self) -> UserId {
+        let user = UserId::new();
+        let organization = self.organization;
+        self.sql(format!(
+            "INSERT INTO users (id, organization_id, email, name) VALUES ('{user}', '{organization}', '{user}@example.com', 'Test Person')"
+        ))
+        .await;
+        user
+    }
+
+    /// A session of theirs that lasts an hour.
+    pub async fn session(&self, user: UserId) -> SessionId {
+        let session = SessionId::new();
+        let organization = self.organization;
+        self.sql(format!(
+            "INSERT INTO user_sessions (id, organization_id, user_id, expires_at) VALUES ('{session}', '{organization}', '{user}', now() + interval '1 hour')"
+        ))
+        .await;
+        session
+    }
 }
 
 /// Makes one.

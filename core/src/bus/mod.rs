@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub mod control;
 pub mod keys;
+mod rights;
 mod subscription;
 pub use keys::Keys;
 pub use subscription::{Signal, Subscription};

@@ -41,3 +41,37 @@ impl<S: Into<String>> FromIterator<S> for PermissionSet {
         Self(Arc::new(names.into_iter().map(Into::into).collect()))
     }
 }
+
+/// How new somebody's rights are: the person's `access_version` and their organization's `access_epoch`. Both only grow,
+/// in the transaction that changes the rights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RightsVersion {
+    /// `users.access_version`.
+    pub access: i64,
+    /// `organizations.access_epoch`.
+    pub epoch: i64,
+}
+
+impl RightsVersion {
+    /// True when whoever read this version saw everything that `other` saw.
+    pub fn covers(self, other: Self) -> bool {
+        self.access >= other.access && self.epoch >= other.epoch
+    }
+
+    /// The least version that covers both.
+    pub fn join(self, other: Self) -> Self {
+        Self {
+            access: self.access.max(other.access),
+            epoch: self.epoch.max(other.epoch),
+        }
+    }
+}
+
+/// What somebody may do, with the version it was read at, both from one snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// How new it is.
+    pub version: RightsVersion,
+    /// What they may do.
+    pub permissions: PermissionSet,
+}

@@ -1,0 +1,72 @@
+//! Reading `revocations` so that none is missed.
+//!
+//! A row's `seq` is taken when it is written, and seen when its transaction commits, which may be long after higher
+//! ones. So reading goes by transaction id: everything from the oldest transaction that was still running at the last
+//! read. Rows then come more than once; a revocation is a state, and a repeat is harmless.
+
+use crate::bus::control::{Revocation, RevocationKind};
+use crate::db::Db;
+use crate::kernel::error::Result;
+use crate::kernel::id::OrganizationId;
+use std::collections::HashSet;
+
+/// A reader's place in the table. It survives whatever reads; two readers have two.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// Transactions older than this had all ended when it was last read. `None` before the first read.
+    oldest: Option<String>,
+    /// The rows of the last read, which may come again.
+    seen: HashSet<i64>,
+}
+
+/// What a read found.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Committed since the last read, in the order they were written.
+    pub revocations: Vec<Revocation>,
+}
+
+impl Reader {
+    /// Reads what was committed since the last call. The first call finds nothing and sets the place: whoever starts
+    /// with an empty cache has nothing to take back.
+    pub async fn read(&mut self, db: &Db) -> Result<News> {
+        let mut tx = db.snapshot().await?;
+        // One statement, one snapshot: what it does not show is at least as new as the xmin it returns.
+        let rows = sqlx::query!(
+            r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS "oldest!", r.seq AS "seq?",
+                 r.organization_id AS "organization_id?", r.kind AS "kind?", r.subject AS "subject?",
+                 r.access_version, r.reason AS "reason?"
+               FROM (SELECT 1) AS one LEFT JOIN revocations r ON r.xid >= ($1::text)::xid8 ORDER BY r.seq"#,
+            self.oldest,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut news = News::default();
+        let mut seen = HashSet::new();
+        for row in rows {
+            if self.oldest.as_ref() != Some(&row.oldest) {
+                self.oldest = Some(row.oldest);
+            }
+            let (Some(seq), Some(organization), Some(kind), Some(subject)) =
+                (row.seq, row.organization_id, row.kind, row.subject)
+            else {
+                continue;
+            };
+            seen.insert(seq);
+            if self.seen.contains(&seq) {
+                continue;
+            }
+            // A kind of a newer node: everybody of the organization is looked at again.
+            let known = RevocationKind::parse(&kind);
+            news.revocations.push(Revocation {
+                organization: OrganizationId(organization),
+                kind: known.unwrap_or(RevocationKind::Organization),
+                subject: if known.is_some() { subject } else { organization },
+                access_version: known.and(row.access_version),
+                reason: row.reason.unwrap_or_default(),
+            });
+        }
+        self.seen = seen;
+        Ok(news)
+    }
+}
