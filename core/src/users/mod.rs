@@ -8,7 +8,16 @@
 //! Invariant: nobody rises by a side door: whoever holds a permission that the actor lacks is out of the actor's reach,
 //! nobody bans or deletes themselves, and the last owner stays.
 
+pub mod check;
+mod input;
+pub mod model;
 pub mod rights;
+pub mod search;
+pub mod service;
+pub mod store;
+
+pub use input::{NewUser, UserChange};
+pub use model::{User, UserItem, UserStatus};
 
 /// Wire channel of everything that happens to people.
 pub const CHANNEL: &str = "feed:users";

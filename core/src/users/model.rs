@@ -1,0 +1,254 @@
+//! A person as the hub knows them, and as a viewer sees them.
+
+use crate::kernel::ctx::Ctx;
+use crate::kernel::error::Result;
+use crate::kernel::event::{Scope, Subject};
+use crate::kernel::id::{ImportId, RoleId, UserId};
+use crate::kernel::permission::PermissionSet;
+use crate::kernel::seal::Person;
+use crate::live::view::ViewClass;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Where a person stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UserStatus {
+    /// May sign in.
+    Active,
+    /// Was asked to come.
+    Invited,
+    /// Is held back for a while.
+    Suspended,
+    /// Is shut out, for a reason.
+    Banned,
+}
+
+impl UserStatus {
+    const ALL: [Self; 4] = [Self::Active, Self::Invited, Self::Suspended, Self::Banned];
+
+    /// As it stands in the database and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Invited => "invited",
+            Self::Suspended => "suspended",
+            Self::Banned => "banned",
+        }
+    }
+
+    /// From the database or a query; `None` for what is no status.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// The Overview's counter of this status, where there is one.
+    pub fn counter(self) -> Option<&'static str> {
+        match self {
+            Self::Active => Some("users_active"),
+            Self::Banned => Some("users_banned"),
+            Self::Invited | Self::Suspended => None,
+        }
+    }
+}
+
+/// A role that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RoleName {
+    /// Its id.
+    pub id: RoleId,
+    /// Its name.
+    pub name: String,
+}
+
+/// One person: the row, and at the same time the `patch` of every event about it.
+#[derive(Clone, Debug, Serialize)]
+pub struct User {
+    /// Id.
+    pub id: UserId,
+    /// Address, trimmed and lower-case.
+    pub email: String,
+    /// Name as it is shown.
+    pub name: String,
+    /// State.
+    pub status: UserStatus,
+    /// Phone number, as written.
+    pub phone: Option<String>,
+    /// Department.
+    pub department: Option<String>,
+    /// URL of a picture.
+    pub profile_image: Option<String>,
+    /// What the organization records for employment equity, as it likes.
+    pub employment_equity: Option<Value>,
+    /// What an operator's own programs keep about a person.
+    pub metadata: Value,
+    /// Roles, by name.
+    pub roles: Vec<RoleName>,
+    /// Last sign-in.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub last_login_at: Option<OffsetDateTime>,
+    /// Added.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// Last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// Banned since.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub banned_at: Option<OffsetDateTime>,
+    /// Why banned.
+    pub ban_reason: Option<String>,
+    /// Grows by one with each change.
+    pub version: i64,
+    /// The import that last wrote this row.
+    pub last_import_id: Option<ImportId>,
+    /// Must choose a new password at the next sign-in.
+    pub must_change_password: bool,
+    /// Random part of the key that seals this person's values.
+    #[serde(skip)]
+    pub seal_salt: Uuid,
+    /// Bumped by every change of what this person may do.
+    #[serde(skip)]
+    pub access_version: i64,
+}
+
+/// A person as one viewer sees them.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = User)]
+pub struct UserItem {
+    /// Id.
+    pub id: UserId,
+    /// Address; null for viewers without `users:read_pii`.
+    pub email: Option<String>,
+    /// Name as it is shown.
+    pub name: String,
+    /// State.
+    pub status: UserStatus,
+    /// Phone number; null for viewers without `users:read_pii`.
+    pub phone: Option<String>,
+    /// Department.
+    pub department: Option<String>,
+    /// URL of a picture.
+    pub profile_image: Option<String>,
+    /// Employment equity; null for viewers without `users:read_pii`.
+    pub employment_equity: Option<Value>,
+    /// What an operator's own programs keep about a person.
+    #[schema(value_type = Object)]
+    pub metadata: Value,
+    /// Roles, by name.
+    pub roles: Vec<RoleName>,
+    /// Last sign-in.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub last_login_at: Option<OffsetDateTime>,
+    /// Added.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// Last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// Banned since.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub banned_at: Option<OffsetDateTime>,
+    /// Why banned.
+    pub ban_reason: Option<String>,
+    /// For `If-Match`; grows by one with each change.
+    pub version: i64,
+    /// The import that last wrote this row.
+    pub last_import_id: Option<ImportId>,
+    /// Must choose a new password at the next sign-in.
+    pub must_change_password: bool,
+    /// What this viewer may do to this person: `users.update`, `users.ban`, ...
+    pub can: Vec<String>,
+    /// Fields that are null because this viewer may not see them.
+    pub masked: Vec<String>,
+}
+
+/// What may be done to somebody, and the permission it needs.
+const ACTS: &[(&str, &str)] = &[
+    ("users.update", "users:update"),
+    ("users.delete", "users:delete"),
+    ("users.ban", "users:ban"),
+    ("users.unban", "users:ban"),
+    ("users.reset_password", "users:reset_password"),
+    ("roles.assign", "roles:assign"),
+];
+
+/// What nobody does to themselves.
+const NOT_TO_ONESELF: &[&str] = &[
+    "users.delete",
+    "users.ban",
+    "users.unban",
+    "users.reset_password",
+    "roles.assign",
+];
+
+impl User {
+    /// What the row's state allows, the same for all.
+    pub fn acts(&self) -> Vec<&'static str> {
+        let banned = self.status == UserStatus::Banned;
+        let allowed = |act: &str| match act {
+            "users.ban" => !banned,
+            "users.unban" => banned,
+            _ => true,
+        };
+        ACTS.iter()
+            .map(|(act, _)| *act)
+            .filter(|act| allowed(act))
+            .collect()
+    }
+
+    /// What the actor of `ctx` may do, given what this person holds. The same rules as in `service`, so that what is
+    /// shown is what is granted.
+    pub fn can(&self, ctx: &Ctx, held: &PermissionSet) -> Vec<String> {
+        if !ctx.permissions.covers(held) {
+            return Vec::new();
+        }
+        let oneself = ctx.actor.user() == Some(self.id);
+        let acts = self.acts();
+        ACTS.iter()
+            .filter(|(act, permission)| acts.contains(act) && ctx.permissions.has(permission))
+            .filter(|(act, _)| !(oneself && NOT_TO_ONESELF.contains(act)))
+            .map(|(act, _)| (*act).to_owned())
+            .collect()
+    }
+
+    /// As the actor of `ctx` sees it: masked by the one rule of `live::view`, with what they may do.
+    pub fn seen_by(&self, ctx: &Ctx, held: &PermissionSet) -> Result<UserItem> {
+        let mut row = self.patch()?;
+        ViewClass::of(&ctx.permissions).mask("user", &mut row);
+        row["can"] = serde_json::to_value(self.can(ctx, held))?;
+        Ok(serde_json::from_value(row)?)
+    }
+
+    /// The full visible post-image.
+    pub fn patch(&self) -> Result<Value> {
+        Ok(serde_json::to_value(self)?)
+    }
+
+    /// For events.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            kind: "user".into(),
+            id: self.id.0,
+            version: self.version,
+        }
+    }
+
+    /// Whose key seals this row's values.
+    pub fn person(&self) -> Person {
+        Person {
+            id: self.id,
+            salt: self.seal_salt,
+        }
+    }
+
+    /// Facts that decide who may see the row.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            team: None,
+            owner: Some(self.id.0),
+        }
+    }
+}

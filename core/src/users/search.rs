@@ -1,0 +1,456 @@
+//! The list of people: the one place of this feature where a query is built.
+//!
+//! Invariant: a page is found by comparing with the end of the page before (keyset), so page 10,000 costs what page 1
+//! does. Invariant: who may not see an address neither finds nor sorts by it.
+//!
+//! Searching walks first: the next few thousand rows in the asked order, looked through one by one, fill a page of a
+//! common term at once. Only a term too rare for that asks the trigram index, whose hits are then few enough to sort.
+//! The planner left alone would choose between the two by an estimate and lose seconds where the term and the order
+//! hang together.
+//!
+//! Lists read the view `users_searchable`: a row-level policy is a security barrier behind which LIKE may use no index.
+
+use super::model::{User, UserStatus};
+use super::store::{Row, with_roles};
+use crate::db::PgConnection;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::{RoleId, UserId};
+use crate::kernel::page;
+use crate::live::position::{self, Position};
+use crate::live::view::ViewClass;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::{FromRow, Postgres, QueryBuilder};
+use time::OffsetDateTime;
+
+/// Totals up to this are exact.
+pub const EXACT: i64 = 10_000;
+/// A search of fewer characters is a prefix search: a trigram needs three.
+const TRIGRAM: usize = 3;
+/// Longest search text, in characters.
+const LONGEST: usize = 200;
+/// Rows looked through one by one before the trigram index is asked; and as many more for each row of the page.
+const WALK: i64 = 4_000;
+const WALK_PER_ROW: i64 = 20;
+
+/// The order of a list. `-` means falling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum Sort {
+    /// Oldest first.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// Newest first.
+    #[default]
+    #[serde(rename = "-created_at")]
+    CreatedAtFalling,
+    /// By name.
+    #[serde(rename = "name")]
+    Name,
+    /// By name, falling.
+    #[serde(rename = "-name")]
+    NameFalling,
+    /// By address.
+    #[serde(rename = "email")]
+    Email,
+    /// By address, falling.
+    #[serde(rename = "-email")]
+    EmailFalling,
+    /// Never signed in first, then the longest ago.
+    #[serde(rename = "last_login_at")]
+    LastLoginAt,
+    /// Latest sign-in first.
+    #[serde(rename = "-last_login_at")]
+    LastLoginAtFalling,
+}
+
+impl Sort {
+    /// Expressions equal to those of the indexes.
+    fn expression(self) -> &'static str {
+        match self {
+            Self::CreatedAt | Self::CreatedAtFalling => "created_at",
+            Self::Name | Self::NameFalling => "lower(name) COLLATE \"C\"",
+            Self::Email | Self::EmailFalling => "email",
+            Self::LastLoginAt | Self::LastLoginAtFalling => "coalesce(last_login_at, 'epoch'::timestamptz)",
+        }
+    }
+
+    fn is_text(self) -> bool {
+        matches!(
+            self,
+            Self::Name | Self::NameFalling | Self::Email | Self::EmailFalling
+        )
+    }
+
+    fn falls(self) -> bool {
+        matches!(
+            self,
+            Self::CreatedAtFalling | Self::NameFalling | Self::EmailFalling | Self::LastLoginAtFalling
+        )
+    }
+}
+
+/// What is asked of the list.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Query {
+    /// Text in name, address or department; under three characters, the beginning of one of them.
+    pub q: Option<String>,
+    /// Only people in this state.
+    pub status: Option<UserStatus>,
+    /// Only holders of this role.
+    pub role: Option<RoleId>,
+    /// Only this department, whatever its case.
+    pub department: Option<String>,
+    /// Order.
+    pub sort: Sort,
+    /// Rows of a page.
+    #[serde(skip)]
+    pub limit: Option<u32>,
+    /// End of the page before.
+    #[serde(skip)]
+    pub cursor: Option<String>,
+}
+
+/// How many rows the whole list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Total {
+    /// Rows.
+    pub value: i64,
+    /// True where counting stopped at 10,000 and the planner's estimate is given.
+    pub estimate: bool,
+}
+
+/// One page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Rows.
+    pub users: Vec<User>,
+    /// Where the next page begins; absent on the last.
+    pub next_cursor: Option<String>,
+    /// Of `feed:users`, as of the first page.
+    pub position: Position,
+    /// As of the first page.
+    pub total: Total,
+}
+
+/// The end of a page, and what every page of a list has from its first.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor {
+    /// The list it belongs to.
+    list: String,
+    text: Option<String>,
+    micros: Option<i64>,
+    id: UserId,
+    position: Position,
+    total: Total,
+}
+
+#[derive(FromRow)]
+struct Found {
+    #[sqlx(flatten)]
+    row: Row,
+    key_text: Option<String>,
+    key_at: Option<OffsetDateTime>,
+}
+
+/// Reads one page. `connection` is a snapshot: rows, position and total are of one instant.
+pub async fn list(connection: &mut PgConnection, ctx: &Ctx, query: &Query) -> Result<Page> {
+    let limit = i64::from(page::limit(query.limit)?);
+    let asked = Asked::of(ctx, query)?;
+    let after = asked.cursor(query.cursor.as_deref())?;
+    let (position, total) = match &after {
+        Some(cursor) => (cursor.position.clone(), cursor.total),
+        None => (
+            position::read(connection, ctx.organization, super::CHANNEL).await?,
+            asked.total(connection).await?,
+        ),
+    };
+    let mut found = asked.rows(connection, after.as_ref(), limit + 1).await?;
+    let more = found.len() as i64 > limit;
+    found.truncate(limit as usize);
+    let next_cursor = match found.last() {
+        Some(end) if more => Some(page::encode_cursor(&Cursor {
+            list: asked.list.clone(),
+            text: end.key_text.clone(),
+            micros: end.key_at.map(|at| (at.unix_timestamp_nanos() / 1_000) as i64),
+            id: UserId(end.row.id),
+            position: position.clone(),
+            total,
+        })?),
+        _ => None,
+    };
+    let rows = found.into_iter().map(|found| found.row).collect();
+    Ok(Page {
+        users: with_roles(connection, ctx.organization, rows).await?,
+        next_cursor,
+        position,
+        total,
+    })
+}
+
+/// A checked query.
+struct Asked<'a> {
+    ctx: &'a Ctx,
+    query: &'a Query,
+    text: Option<Text>,
+    sees_email: bool,
+    list: String,
+}
+
+enum Text {
+    /// `LIKE` pattern of a part.
+    Part(String),
+    /// `LIKE` pattern of a beginning.
+    Beginning(String),
+}
+
+impl<'a> Asked<'a> {
+    fn of(ctx: &'a Ctx, query: &'a Query) -> Result<Self> {
+        let sees_email = ViewClass::of(&ctx.permissions).sees("user", "email");
+        if matches!(query.sort, Sort::Email | Sort::EmailFalling) && !sees_email {
+            return Err(Error::field(
+                "sort",
+                "not_visible",
+                "You may not see e-mail addresses, so you cannot sort by them. Sort by name instead.",
+            ));
+        }
+        let text = query
+            .q
+            .as_deref()
+            .map(str::trim)
+            .filter(|q| !q.is_empty())
+            .map(text)
+            .transpose()?;
+        if let Some(department) = &query.department {
+            plain("department", department)?;
+        }
+        let hash = Sha256::digest(serde_json::to_vec(query)?);
+        Ok(Self {
+            ctx,
+            query,
+            text,
+            sees_email,
+            list: hex::encode(&hash[..8]),
+        })
+    }
+
+    fn cursor(&self, cursor: Option<&str>) -> Result<Option<Cursor>> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let read: Cursor = page::decode_cursor(cursor)?;
+        let complete = if self.query.sort.is_text() {
+            read.text.is_some()
+        } else {
+            read.micros.is_some()
+        };
+        if read.list == self.list && complete {
+            return Ok(Some(read));
+        }
+        Err(Error::field(
+            "cursor",
+            "of_another_list",
+            "This cursor belongs to a list with other filters or another sort. Begin again without a cursor.",
+        ))
+    }
+
+    async fn rows(
+        &self,
+        connection: &mut PgConnection,
+        after: Option<&Cursor>,
+        limit: i64,
+    ) -> Result<Vec<Found>> {
+        if self.text.is_none() {
+            return self.fetch(connection, after, Way::Ordered, limit).await;
+        }
+        let walk = self.fetch(connection, after, Way::Walk, limit).await?;
+        if walk.len() as i64 >= limit {
+            return Ok(walk);
+        }
+        self.fetch(connection, after, Way::Hits, limit).await
+    }
+
+    async fn fetch(
+        &self,
+        connection: &mut PgConnection,
+        after: Option<&Cursor>,
+        way: Way,
+        limit: i64,
+    ) -> Result<Vec<Found>> {
+        let (sort, expression) = (self.query.sort, self.query.sort.expression());
+        let (key, cast) = if sort.is_text() {
+            ("key_text", "NULL::timestamptz AS key_at")
+        } else {
+            ("key_at", "NULL::text AS key_text")
+        };
+        let direction = if sort.falls() { "DESC" } else { "ASC" };
+        let order = format!(" ORDER BY {expression} {direction}, id {direction} LIMIT ");
+        let mut sql = QueryBuilder::new(format!(
+            "SELECT {}, {expression} AS {key}, {cast} FROM (SELECT * FROM users_searchable",
+            Row::COLUMNS
+        ));
+        self.push_where(&mut sql, after);
+        match way {
+            Way::Ordered => {}
+            Way::Walk => {
+                sql.push(&order).push_bind(WALK + limit * WALK_PER_ROW);
+            }
+            Way::Hits => {
+                self.push_text(&mut sql, " AND ");
+                // a fence: the planner must not walk here
+                sql.push(" OFFSET 0");
+            }
+        }
+        sql.push(") u");
+        if matches!(way, Way::Walk) {
+            self.push_text(&mut sql, " WHERE ");
+        }
+        sql.push(&order).push_bind(limit);
+        // not kept as a prepared statement: a plan made without the values would be a wrong one
+        Ok(sql
+            .build_query_as()
+            .persistent(false)
+            .fetch_all(connection)
+            .await?)
+    }
+
+    async fn total(&self, connection: &mut PgConnection) -> Result<Total> {
+        let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM users_searchable");
+        self.push_where(&mut sql, None);
+        self.push_text(&mut sql, " AND ");
+        sql.push(" LIMIT ").push_bind(EXACT + 1).push(") u");
+        let value: i64 = sql
+            .build_query_scalar()
+            .persistent(false)
+            .fetch_one(&mut *connection)
+            .await?;
+        if value <= EXACT {
+            return Ok(Total {
+                value,
+                estimate: false,
+            });
+        }
+        let mut sql = QueryBuilder::new("EXPLAIN (FORMAT JSON) SELECT FROM users_searchable");
+        self.push_where(&mut sql, None);
+        self.push_text(&mut sql, " AND ");
+        let plan: serde_json::Value = sql
+            .build_query_scalar()
+            .persistent(false)
+            .fetch_one(connection)
+            .await?;
+        Ok(Total {
+            value: plan[0]["Plan"]["Plan Rows"].as_i64().unwrap_or(value).max(value),
+            estimate: true,
+        })
+    }
+
+    fn push_where(&self, sql: &mut QueryBuilder<Postgres>, after: Option<&Cursor>) {
+        sql.push(" WHERE organization_id = ")
+            .push_bind(self.ctx.organization.0);
+        if let Some(status) = self.query.status {
+            sql.push(" AND status = ").push_bind(status.as_str());
+        }
+        if let Some(department) = &self.query.department {
+            sql.push(" AND lower(department) COLLATE \"C\" = lower(")
+                .push_bind(department.clone())
+                .push(")");
+        }
+        if let Some(role) = self.query.role {
+            sql.push(" AND id IN (SELECT user_id FROM user_roles WHERE organization_id = ")
+                .push_bind(self.ctx.organization.0)
+                .push(" AND role_id = ")
+                .push_bind(role.0)
+                .push(")");
+        }
+        let Some(end) = after else { return };
+        let comparison = if self.query.sort.falls() { "<" } else { ">" };
+        sql.push(format!(
+            " AND ({}, id) {comparison} (",
+            self.query.sort.expression()
+        ));
+        match (&end.text, end.micros) {
+            (Some(text), _) => sql.push_bind(text.clone()),
+            (None, micros) => sql.push_bind(instant(micros.unwrap_or_default())),
+        };
+        sql.push(", ").push_bind(end.id.0).push(")");
+    }
+
+    fn push_text(&self, sql: &mut QueryBuilder<Postgres>, before: &str) {
+        let (pattern, name, department) = match &self.text {
+            None => return,
+            // what is in the name or the department is in `search` too, so the index still finds the candidates
+            Some(Text::Part(pattern)) => {
+                sql.push(before)
+                    .push("search LIKE lower(")
+                    .push_bind(pattern.clone())
+                    .push(")");
+                if self.sees_email {
+                    return;
+                }
+                sql.push(" AND (");
+                (pattern, "lower(name)", "lower(department)")
+            }
+            Some(Text::Beginning(pattern)) => {
+                sql.push(before).push("(");
+                if self.sees_email {
+                    sql.push("email LIKE lower(")
+                        .push_bind(pattern.clone())
+                        .push(") OR ");
+                }
+                (
+                    pattern,
+                    "lower(name) COLLATE \"C\"",
+                    "lower(department) COLLATE \"C\"",
+                )
+            }
+        };
+        sql.push(format!("{name} LIKE lower("))
+            .push_bind(pattern.clone())
+            .push(format!(") OR {department} LIKE lower("))
+            .push_bind(pattern.clone())
+            .push("))");
+    }
+}
+
+/// How a page is fetched.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Along the order's index.
+    Ordered,
+    /// Along the order's index, a bounded way, looking at each row.
+    Walk,
+    /// By the text's index, sorting what it finds.
+    Hits,
+}
+
+fn text(q: &str) -> Result<Text> {
+    plain("q", q)?;
+    let escaped: String = q
+        .chars()
+        .flat_map(|c| {
+            matches!(c, '%' | '_' | '\\')
+                .then_some('\\')
+                .into_iter()
+                .chain([c])
+        })
+        .collect();
+    Ok(if q.chars().count() < TRIGRAM {
+        Text::Beginning(format!("{escaped}%"))
+    } else {
+        Text::Part(format!("%{escaped}%"))
+    })
+}
+
+fn plain(field: &str, text: &str) -> Result<()> {
+    if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
+        return Err(Error::field(
+            field,
+            "unreadable",
+            format!("{field} is at most {LONGEST} characters, without control characters."),
+        ));
+    }
+    Ok(())
+}
+
+fn instant(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

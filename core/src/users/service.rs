@@ -1,0 +1,394 @@
+//! What may be done with people. Every act: permission, lock, reach, write, record, cut off where it bites, commit.
+
+use super::input::{NewUser, UserChange};
+use super::model::{User, UserItem, UserStatus};
+use super::search::{self, Query, Total};
+use super::store::{self, Profile};
+use super::{CHANNEL, check, rights};
+use crate::Store;
+use crate::bus::control::{Revocation, RevocationKind};
+use crate::change::Change;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::event::{Event, Severity};
+use crate::kernel::id::UserId;
+use crate::kernel::permission::PermissionSet;
+use crate::kernel::seal;
+use crate::live::position::{self, Position};
+use serde::Serialize;
+use serde_json::Value;
+use std::future::Future;
+
+/// A page of people as one viewer sees them.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct UserList {
+    /// People.
+    pub items: Vec<UserItem>,
+    /// For the next page; null on the last.
+    pub next_cursor: Option<String>,
+    /// Where `feed:users` stood when the first page was read.
+    #[serde(flatten)]
+    pub position: Position,
+    /// How many there are in all.
+    pub total: Total,
+}
+
+/// One person as one viewer sees them.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct OneUser {
+    /// The person.
+    #[serde(flatten)]
+    pub user: UserItem,
+    /// Where `feed:users` stood.
+    #[serde(flatten)]
+    pub position: Position,
+}
+
+/// A password that is good for one sign-in, shown once.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct OneTimePassword {
+    /// Hand it over by another way than e-mail; its first use asks for a new password.
+    pub one_time_password: String,
+}
+
+impl std::fmt::Debug for OneTimePassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OneTimePassword")
+    }
+}
+
+/// Reads one page of the list.
+pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<UserList> {
+    ctx.require("users:read")?;
+    let mut tx = store.db.read(ctx.organization).await?;
+    let page = search::list(&mut tx, ctx, query).await?;
+    let ids: Vec<UserId> = page.users.iter().map(|user| user.id).collect();
+    let held = rights::of_many(&mut tx, ctx.organization, &ids).await?;
+    let none = PermissionSet::default();
+    Ok(UserList {
+        items: page
+            .users
+            .iter()
+            .map(|user| user.seen_by(ctx, held.get(&user.id).unwrap_or(&none)))
+            .collect::<Result<_>>()?,
+        next_cursor: page.next_cursor,
+        position: page.position,
+        total: page.total,
+    })
+}
+
+/// Reads one person.
+pub async fn get(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneUser> {
+    ctx.require("users:read")?;
+    let mut tx = store.db.read(ctx.organization).await?;
+    let position = position::read(&mut tx, ctx.organization, CHANNEL).await?;
+    let user = store::find(&mut tx, ctx.organization, id)
+        .await?
+        .ok_or_else(|| Error::not_found("user"))?;
+    let held = rights::of(&mut tx, ctx.organization, id).await?;
+    Ok(OneUser {
+        user: user.seen_by(ctx, &held)?,
+        position,
+    })
+}
+
+/// Adds a person. `password_hash` is only awaited once it is known that the actor may do this: hashing is dear.
+pub async fn create(
+    store: &Store,
+    ctx: &Ctx,
+    new: &NewUser,
+    password_hash: impl Future<Output = Result<Option<String>>>,
+) -> Result<UserItem> {
+    ctx.require("users:create")?;
+    let profile = new.profile()?;
+    let hash = password_hash.await?;
+    let mut change = Change::begin(store, ctx).await?;
+    let (id, at) = (UserId::new(), change.at());
+    rights::require_givable(change.tx(), ctx, &new.roles).await?;
+    store::insert(change.tx(), ctx.organization, id, &profile, hash.as_deref(), at).await?;
+    store::give_roles(
+        change.tx(),
+        ctx.organization,
+        id,
+        &new.roles,
+        ctx.actor.user(),
+        at,
+    )
+    .await?;
+    let user = read(&mut change, id).await?;
+    let mut event = Event::new(
+        "user.created",
+        "users.create",
+        user.subject(),
+        CHANNEL,
+        "{actor} added {subject}",
+    )
+    .scope(None, Some(user.scope()))
+    .counts("users_total", 1)
+    .counts("users_active", 1);
+    for (field, value) in written(&profile)? {
+        // an empty object is what everybody has
+        if value.as_object().is_some_and(serde_json::Map::is_empty) {
+            continue;
+        }
+        event = event.changed(&field, Value::Null, value);
+    }
+    if !user.roles.is_empty() {
+        event = event.changed("roles", Value::Null, serde_json::to_value(&user.roles)?);
+    }
+    change.record(with_row(event, &user)?).await?;
+    let held = rights::of(change.tx(), ctx.organization, id).await?;
+    let item = user.seen_by(ctx, &held)?;
+    change.answer(201, &item).await?;
+    change.commit().await?;
+    Ok(item)
+}
+
+/// Changes a person's profile. Another address ends their sessions: whoever reads the old mailbox is shut out.
+pub async fn update(
+    store: &Store,
+    ctx: &Ctx,
+    id: UserId,
+    if_match: Option<i64>,
+    wanted: &UserChange,
+) -> Result<UserItem> {
+    let mut act = Act::begin(store, ctx, id, "users:update").await?;
+    act.require_version(if_match)?;
+    let (before, at) = (Profile::of(&act.user), act.change.at());
+    let after = wanted.applied_to(&act.user)?;
+    let mut event = act.event("user.updated", "users.update", "{actor} changed {subject}");
+    let (was, is) = (written(&before)?, written(&after)?);
+    for ((field, was), (_, is)) in was.into_iter().zip(is) {
+        event = event.changed(&field, was, is);
+    }
+    if event.changes.is_empty() {
+        return act.user.seen_by(ctx, &act.held);
+    }
+    store::write_profile(act.change.tx(), id, &after, at).await?;
+    if before.email != after.email {
+        event = act.cut_off(event, "email_changed").await?;
+    }
+    act.finish(event).await
+}
+
+/// Marks a person as deleted.
+pub async fn delete(store: &Store, ctx: &Ctx, id: UserId, if_match: Option<i64>) -> Result<()> {
+    let mut act = Act::begin(store, ctx, id, "users:delete").await?;
+    act.require_version(if_match)?;
+    act.require_another("user.not_oneself", "delete").await?;
+    let at = act.change.at();
+    let event = act
+        .event("user.deleted", "users.delete", "{actor} deleted {subject}")
+        .severity(Severity::Warn)
+        .counts("users_total", -1);
+    let mut event = act.cut_off(event, "deleted").await?;
+    if let Some(counter) = act.user.status.counter() {
+        event = event.counts(counter, -1);
+    }
+    store::delete(act.change.tx(), id, at).await?;
+    event.subject.version += 1;
+    event.scope_after = None;
+    act.change.record(event).await?;
+    act.change.commit().await
+}
+
+/// Shuts a person out. `reason` is shown to operators.
+pub async fn ban(store: &Store, ctx: &Ctx, id: UserId, reason: &str) -> Result<UserItem> {
+    let mut act = Act::begin(store, ctx, id, "users:ban").await?;
+    let reason = check::reason(reason).map_err(|fault| Error::invalid(vec![fault.at("reason")]))?;
+    act.require_another("user.not_oneself", "ban").await?;
+    if act.user.status == UserStatus::Banned {
+        return Err(Error::new(
+            Kind::Conflict,
+            "user.already_banned",
+            "This person is banned already.",
+        ));
+    }
+    let at = act.change.at();
+    store::ban(act.change.tx(), id, &reason, at).await?;
+    let mut event = act
+        .event("user.banned", "users.ban", "{actor} banned {subject}")
+        .severity(Severity::Warn)
+        .changed("status", act.user.status.as_str(), "banned")
+        .reason(reason)
+        .counts("users_banned", 1);
+    if let Some(counter) = act.user.status.counter() {
+        event = event.counts(counter, -1);
+    }
+    let event = act.cut_off(event, "banned").await?;
+    act.finish(event).await
+}
+
+/// Lets a person in again; their sessions stay ended.
+pub async fn unban(store: &Store, ctx: &Ctx, id: UserId) -> Result<UserItem> {
+    let mut act = Act::begin(store, ctx, id, "users:ban").await?;
+    act.require_not_oneself("user.not_oneself", "unban")?;
+    if act.user.status != UserStatus::Banned {
+        return Err(Error::new(
+            Kind::Conflict,
+            "user.not_banned",
+            "This person is not banned.",
+        ));
+    }
+    let at = act.change.at();
+    store::unban(act.change.tx(), id, at).await?;
+    let event = act
+        .event("user.unbanned", "users.unban", "{actor} unbanned {subject}")
+        .changed("status", "banned", "active")
+        .counts("users_banned", -1)
+        .counts("users_active", 1);
+    act.finish(event).await
+}
+
+/// Replaces a person's password by a one-time password and ends their sessions. `hash` is called once it is known that
+/// the actor may do this.
+pub async fn reset_password<F: Future<Output = Result<String>>>(
+    store: &Store,
+    ctx: &Ctx,
+    id: UserId,
+    hash: impl FnOnce(String) -> F,
+) -> Result<OneTimePassword> {
+    ctx.require("users:reset_password")?;
+    let one_time_password = one_time_password()?;
+    let hash = hash(one_time_password.clone()).await?;
+    let mut act = Act::begin(store, ctx, id, "users:reset_password").await?;
+    act.require_not_oneself("user.own_password", "reset the password of")?;
+    let at = act.change.at();
+    store::reset_password(act.change.tx(), id, &hash, at).await?;
+    let event = act
+        .event(
+            "user.password_reset",
+            "users.reset_password",
+            "{actor} reset the password of {subject}",
+        )
+        .severity(Severity::Warn);
+    let event = act.cut_off(event, "password_reset").await?;
+    let answer = OneTimePassword { one_time_password };
+    act.record(event).await?;
+    act.change.answer(200, &answer).await?;
+    act.change.commit().await?;
+    Ok(answer)
+}
+
+/// One act on one person, who is locked.
+struct Act {
+    change: Change,
+    user: User,
+    held: PermissionSet,
+}
+
+impl Act {
+    async fn begin(store: &Store, ctx: &Ctx, id: UserId, permission: &str) -> Result<Self> {
+        ctx.require(permission)?;
+        let mut change = Change::begin(store, ctx).await?;
+        let user = store::lock(change.tx(), ctx.organization, id)
+            .await?
+            .ok_or_else(|| Error::not_found("user"))?;
+        let held = rights::of(change.tx(), ctx.organization, id).await?;
+        ctx.require_over(&held)?;
+        Ok(Self { change, user, held })
+    }
+
+    /// `If-Match`: an older version is answered with the present one, as this viewer sees it.
+    fn require_version(&self, if_match: Option<i64>) -> Result<()> {
+        if if_match.is_none_or(|version| version == self.user.version) {
+            return Ok(());
+        }
+        let current = self.user.seen_by(self.change.ctx(), &self.held)?;
+        let mut error = Error::new(
+            Kind::Stale,
+            "user.stale",
+            "Somebody changed this person meanwhile. Look at current and decide again.",
+        );
+        error.current = Some(Box::new(serde_json::to_value(current)?));
+        Err(error)
+    }
+
+    fn require_not_oneself(&self, code: &'static str, verb: &str) -> Result<()> {
+        if self.change.ctx().actor.user() != Some(self.user.id) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Conflict,
+            code,
+            format!("You cannot {verb} yourself. Ask somebody else who may."),
+        ))
+    }
+
+    /// Neither oneself nor the last owner.
+    async fn require_another(&mut self, code: &'static str, verb: &str) -> Result<()> {
+        self.require_not_oneself(code, verb)?;
+        let organization = self.change.ctx().organization;
+        rights::require_another_owner(self.change.tx(), organization, self.user.id).await
+    }
+
+    /// Ends what the person has open, the moment this commits.
+    async fn cut_off(&mut self, event: Event, reason: &'static str) -> Result<Event> {
+        let (organization, at) = (self.change.ctx().organization, self.change.at());
+        let ended = store::end_sessions(self.change.tx(), organization, self.user.id, reason, at).await?;
+        self.change
+            .revoke(Revocation {
+                organization,
+                kind: RevocationKind::User,
+                subject: self.user.id.0,
+                access_version: Some(ended.access_version),
+                reason: reason.to_owned(),
+            })
+            .await?;
+        Ok(event.detail("sessions_ended", ended.sessions))
+    }
+
+    fn event(&self, kind: &'static str, action: &'static str, text: &'static str) -> Event {
+        Event::new(kind, action, self.user.subject(), CHANNEL, text)
+            .person(self.user.person())
+            .scope(Some(self.user.scope()), Some(self.user.scope()))
+    }
+
+    /// Records `event` with the row as it is now.
+    async fn record(&mut self, mut event: Event) -> Result<()> {
+        self.user = read(&mut self.change, self.user.id).await?;
+        event.subject = self.user.subject();
+        let event = with_row(event, &self.user)?;
+        self.change.record(event).await?;
+        Ok(())
+    }
+
+    async fn finish(mut self, event: Event) -> Result<UserItem> {
+        self.record(event).await?;
+        let item = self.user.seen_by(self.change.ctx(), &self.held)?;
+        self.change.answer(200, &item).await?;
+        self.change.commit().await?;
+        Ok(item)
+    }
+}
+
+async fn read(change: &mut Change, id: UserId) -> Result<User> {
+    let organization = change.ctx().organization;
+    store::find(change.tx(), organization, id)
+        .await?
+        .ok_or_else(|| Error::internal("a person vanished under a lock"))
+}
+
+/// The row's post-image and acts on an event about it.
+fn with_row(event: Event, user: &User) -> Result<Event> {
+    Ok(event.patch(user.patch()?, user.acts()).person(user.person()))
+}
+
+/// Fields and values, always in the same order.
+fn written(profile: &Profile) -> Result<Vec<(String, Value)>> {
+    match serde_json::to_value(profile)? {
+        Value::Object(map) => Ok(map.into_iter().collect()),
+        _ => Err(Error::internal("a profile is an object")),
+    }
+}
+
+/// Twenty letters and digits that are not mistaken for one another: 100 bits.
+fn one_time_password() -> Result<String> {
+    const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
+    let mut bytes = [0_u8; 20];
+    seal::random(&mut bytes)?;
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect())
+}

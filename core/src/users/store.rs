@@ -1,0 +1,382 @@
+//! SQL of people. Every statement names the organization; row-level security is the second line.
+
+use super::model::{RoleName, User, UserStatus};
+use crate::db::PgConnection;
+use crate::kernel::error::{Error, FieldError, Kind, Result};
+use crate::kernel::id::{ImportId, OrganizationId, RoleId, UserId};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::FromRow;
+use std::collections::HashMap;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A row of `users` as it is read.
+#[derive(Clone, Debug, FromRow)]
+pub(super) struct Row {
+    pub id: Uuid,
+    pub email: String,
+    pub name: String,
+    pub status: String,
+    pub phone: Option<String>,
+    pub department: Option<String>,
+    pub profile_image: Option<String>,
+    pub employment_equity: Option<Value>,
+    pub metadata: Value,
+    pub last_login_at: Option<OffsetDateTime>,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+    pub banned_at: Option<OffsetDateTime>,
+    pub ban_reason: Option<String>,
+    pub version: i64,
+    pub last_import_id: Option<Uuid>,
+    pub must_change_password: bool,
+    pub seal_salt: Uuid,
+    pub access_version: i64,
+}
+
+impl Row {
+    /// For built queries; the order does not matter.
+    pub const COLUMNS: &str = "id, email, name, status, phone, department, profile_image, employment_equity, metadata, last_login_at, \
+         created_at, updated_at, banned_at, ban_reason, version, last_import_id, must_change_password, seal_salt, \
+         access_version";
+
+    fn into_user(self, roles: Vec<RoleName>) -> Result<User> {
+        Ok(User {
+            id: UserId(self.id),
+            email: self.email,
+            name: self.name,
+            status: UserStatus::parse(&self.status).ok_or_else(|| Error::internal("unknown user status"))?,
+            phone: self.phone,
+            department: self.department,
+            profile_image: self.profile_image,
+            employment_equity: self.employment_equity,
+            metadata: self.metadata,
+            roles,
+            last_login_at: self.last_login_at,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            banned_at: self.banned_at,
+            ban_reason: self.ban_reason,
+            version: self.version,
+            last_import_id: self.last_import_id.map(ImportId),
+            must_change_password: self.must_change_password,
+            seal_salt: self.seal_salt,
+            access_version: self.access_version,
+        })
+    }
+}
+
+/// Gives `rows` their roles, in one statement, and keeps their order.
+pub(super) async fn with_roles(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    rows: Vec<Row>,
+) -> Result<Vec<User>> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let mut roles: HashMap<Uuid, Vec<RoleName>> = HashMap::new();
+    let held = sqlx::query!(
+        "SELECT ur.user_id, r.id, r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id
+         WHERE ur.organization_id = $1 AND ur.user_id = ANY($2) ORDER BY r.name",
+        organization.0,
+        &ids
+    )
+    .fetch_all(connection)
+    .await?;
+    for role in held {
+        roles.entry(role.user_id).or_default().push(RoleName {
+            id: RoleId(role.id),
+            name: role.name,
+        });
+    }
+    rows.into_iter()
+        .map(|row| {
+            let held = roles.remove(&row.id).unwrap_or_default();
+            row.into_user(held)
+        })
+        .collect()
+}
+
+/// Reads one person who is not deleted.
+pub async fn find(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: UserId,
+) -> Result<Option<User>> {
+    let mut found = find_many(connection, organization, &[id]).await?;
+    Ok(found.pop())
+}
+
+/// Reads those of `ids` who are not deleted, in no particular order.
+pub async fn find_many(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    ids: &[UserId],
+) -> Result<Vec<User>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, email, name, status, phone, department, profile_image, employment_equity, metadata, last_login_at,
+           created_at, updated_at, banned_at, ban_reason, version, last_import_id, must_change_password, seal_salt,
+           access_version
+         FROM users WHERE organization_id = $1 AND id = ANY($2) AND deleted_at IS NULL",
+        organization.0,
+        &ids
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    with_roles(connection, organization, rows).await
+}
+
+/// Locks one person until the transaction ends, then reads them: everything about one person happens in order. The lock
+/// is the strong one, so that a sign-in under way is over before a ban looks for sessions to end.
+pub async fn lock(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: UserId,
+) -> Result<Option<User>> {
+    let there = sqlx::query_scalar!(
+        "SELECT id FROM users WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE",
+        organization.0,
+        id.0
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if there.is_none() {
+        return Ok(None);
+    }
+    find(connection, organization, id).await
+}
+
+/// The person with this address.
+pub async fn find_by_email(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    email: &str,
+) -> Result<Option<UserId>> {
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM users WHERE organization_id = $1 AND email = $2 AND deleted_at IS NULL",
+        organization.0,
+        email
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(id.map(UserId))
+}
+
+/// What somebody writes about a person; checked before it comes here.
+#[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "profile_image is the field's founding name")]
+pub(super) struct Profile {
+    pub email: String,
+    pub name: String,
+    pub phone: Option<String>,
+    pub department: Option<String>,
+    pub profile_image: Option<String>,
+    pub employment_equity: Option<Value>,
+    pub metadata: Value,
+}
+
+/// Adds a person with roles.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: UserId,
+    profile: &Profile,
+    password_hash: Option<&str>,
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO users (id, organization_id, email, name, phone, department, profile_image, employment_equity,
+           metadata, password_hash, password_changed_at, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $10::text IS NULL THEN NULL ELSE $11::timestamptz END, $11, $11)",
+        id.0,
+        organization.0,
+        profile.email,
+        profile.name,
+        profile.phone,
+        profile.department,
+        profile.profile_image,
+        profile.employment_equity,
+        profile.metadata,
+        password_hash,
+        at,
+    )
+    .execute(connection)
+    .await
+    .map_err(taken)?;
+    Ok(())
+}
+
+/// Gives roles to a person who has none.
+pub(super) async fn give_roles(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: UserId,
+    roles: &[RoleId],
+    by: Option<UserId>,
+    at: OffsetDateTime,
+) -> Result<()> {
+    let roles: Vec<Uuid> = roles.iter().map(|role| role.0).collect();
+    sqlx::query!(
+        "INSERT INTO user_roles (organization_id, user_id, role_id, granted_by, granted_at)
+         SELECT DISTINCT $1::uuid, $2::uuid, role, $4::uuid, $5::timestamptz FROM unnest($3::uuid[]) role",
+        organization.0,
+        id.0,
+        &roles,
+        by.map(|by| by.0),
+        at
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes a person's profile.
+pub(super) async fn write_profile(
+    connection: &mut PgConnection,
+    id: UserId,
+    profile: &Profile,
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE users SET email = $2, name = $3, phone = $4, department = $5, profile_image = $6,
+           employment_equity = $7, metadata = $8, version = version + 1, updated_at = $9 WHERE id = $1",
+        id.0,
+        profile.email,
+        profile.name,
+        profile.phone,
+        profile.department,
+        profile.profile_image,
+        profile.employment_equity,
+        profile.metadata,
+        at,
+    )
+    .execute(connection)
+    .await
+    .map_err(taken)?;
+    Ok(())
+}
+
+/// Shuts a person out.
+pub(super) async fn ban(
+    connection: &mut PgConnection,
+    id: UserId,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE users SET status = 'banned', banned_at = $2, ban_reason = $3, version = version + 1, updated_at = $2
+         WHERE id = $1",
+        id.0,
+        at,
+        reason,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lets a person in again.
+pub(super) async fn unban(connection: &mut PgConnection, id: UserId, at: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "UPDATE users SET status = 'active', banned_at = NULL, ban_reason = NULL, access_version = access_version + 1,
+           version = version + 1, updated_at = $2 WHERE id = $1",
+        id.0,
+        at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Marks a person as deleted. The row stays, and so does the address: an import rejects it instead of reviving it.
+pub(super) async fn delete(connection: &mut PgConnection, id: UserId, at: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "UPDATE users SET deleted_at = $2, version = version + 1, updated_at = $2 WHERE id = $1",
+        id.0,
+        at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Replaces a person's password by one that is good for choosing another.
+pub(super) async fn reset_password(
+    connection: &mut PgConnection,
+    id: UserId,
+    password_hash: &str,
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE users SET password_hash = $2, must_change_password = true, password_changed_at = $3,
+           version = version + 1, updated_at = $3 WHERE id = $1",
+        id.0,
+        password_hash,
+        at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What ended with [`end_sessions`].
+pub struct Ended {
+    /// How many open sessions.
+    pub sessions: i64,
+    /// The person's access version now.
+    pub access_version: i64,
+}
+
+/// Ends every session a person has, whatever wrote it: open rows are closed, and nothing older than `at` counts any more.
+pub async fn end_sessions(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: UserId,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Ended> {
+    let access_version = sqlx::query_scalar!(
+        "UPDATE users SET sessions_not_before = $2, access_version = access_version + 1 WHERE id = $1
+         RETURNING access_version",
+        id.0,
+        at
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let sessions = sqlx::query!(
+        "UPDATE user_sessions SET revoked_at = $3, revoked_reason = $4, version = version + 1
+         WHERE organization_id = $1 AND user_id = $2 AND revoked_at IS NULL",
+        organization.0,
+        id.0,
+        at,
+        reason,
+    )
+    .execute(connection)
+    .await?
+    .rows_affected() as i64;
+    Ok(Ended {
+        sessions,
+        access_version,
+    })
+}
+
+/// Two people with one address: `user.email_taken`.
+fn taken(error: sqlx::Error) -> Error {
+    let constraint = error.as_database_error().and_then(|error| error.constraint());
+    if constraint != Some("users_email_key") {
+        return error.into();
+    }
+    let mut taken = Error::new(
+        Kind::Conflict,
+        "user.email_taken",
+        "Somebody has this e-mail address already. Find and change them, or use another address.",
+    );
+    taken.errors = vec![FieldError {
+        field: "email".to_owned(),
+        code: "taken".into(),
+        detail: "Somebody has this address already.".to_owned(),
+    }];
+    taken
+}
