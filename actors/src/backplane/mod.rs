@@ -7,6 +7,9 @@
 //! was read from PostgreSQL.
 //! Invariant: after every interruption each followed channel is compared with what is stored.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -121,12 +121,11 @@ async fn look(store: &Store, key: &ChannelKey, since: u64) -> Result<(Option<His
     // never closed, so never an error
     let _turn = READS.acquire().await;
     let history = stored::read(&store.bus, key.organization, &key.name, since, PAGE).await?;
-    let position = match &history {
-        Some(history) => history.position.clone(),
-        None => {
-            let mut tx = store.db.primary(key.organization).await?;
-            position::read(&mut tx, key.organization, &key.name).await?
-        }
+    let position = if let Some(history) = &history {
+        history.position.clone()
+    } else {
+        let mut tx = store.db.primary(key.organization).await?;
+        position::read(&mut tx, key.organization, &key.name).await?
     };
     Ok((
         history,

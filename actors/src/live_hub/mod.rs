@@ -19,6 +19,8 @@ mod inlet;
 mod outlet;
 mod publication;
 mod shard;
+#[cfg(test)]
+mod tests;
 
 pub use connections::{Connected, Transport};
 pub use disconnect::Disconnect;

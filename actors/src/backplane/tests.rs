@@ -1,0 +1,307 @@
+//! The backplane on a Redis of its own, which is stopped, killed and restarted.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::sys::signal::{Signal as Unix, kill};
+use nix::unistd::Pid;
+use parking_lot::Mutex;
+use serde_json::json;
+use signalbox_core::bus::Bus;
+use signalbox_core::bus::control::Control;
+use signalbox_core::kernel::permission::PermissionSet;
+use signalbox_core::live::history::append;
+use signalbox_core::live::view::ViewClass;
+use signalbox_core::testing::{TestStore, eventually, store};
+use uuid::Uuid;
+
+use super::*;
+use crate::live_hub::{
+    ChannelKey, Disconnect, Encoding, Following, Frame, Outlet, Taken, Transport, View, Wish,
+};
+use crate::supervision::{Options, Poison};
+
+struct OwnRedis {
+    folder: PathBuf,
+    child: Option<Child>,
+}
+
+impl OwnRedis {
+    fn start() -> Self {
+        let folder = std::env::temp_dir().join(format!("signalbox-{}", Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut redis = Self { folder, child: None };
+        redis.run();
+        redis
+    }
+
+    fn run(&mut self) {
+        let server = Command::new("redis-server")
+            .args(["--port", "0", "--unixsocket"])
+            .arg(self.folder.join("s"))
+            .arg("--dir")
+            .arg(&self.folder)
+            .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
+            .stdout(Stdio::null())
+            .spawn();
+        self.child = Some(server.expect("redis-server is needed"));
+    }
+
+    fn url(&self) -> String {
+        format!("redis+unix://{}", self.folder.join("s").display())
+    }
+
+    fn signal(&self, signal: Unix) {
+        let pid = self.child.as_ref().map(|child| child.id() as i32).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    fn kill(&mut self) {
+        self.signal(Unix::SIGKILL);
+        self.child.take().unwrap().wait().unwrap();
+    }
+}
+
+impl Drop for OwnRedis {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Counts how often it was asked to settle, and can be made to fail.
+#[derive(Default)]
+struct Keeper {
+    settled: AtomicUsize,
+    fails: AtomicUsize,
+    heard: Mutex<Vec<Control>>,
+}
+
+impl ControlListener for Keeper {
+    fn heard(&self, message: Control) {
+        self.heard.lock().push(message);
+    }
+
+    fn settle(&self) -> BoxFuture<'static, Result<()>> {
+        self.settled.fetch_add(1, Ordering::SeqCst);
+        let fails = self.fails.load(Ordering::SeqCst) > 0;
+        Box::pin(async move {
+            let failed = signalbox_core::kernel::error::Error::internal("the database is away");
+            if fails { Err(failed) } else { Ok(()) }
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Offsets;
+
+impl Encoding for Offsets {
+    fn id(&self) -> u8 {
+        253
+    }
+
+    fn publication(&self, _: &str, _: &str, offset: u64) -> Frame {
+        Frame::new(Bytes::from(offset.to_string()), 0)
+    }
+}
+
+struct Node {
+    redis: OwnRedis,
+    test: TestStore,
+    tree: Tree,
+    hub: LiveHub,
+    keeper: Arc<Keeper>,
+    _backplane: Backplane,
+}
+
+impl Node {
+    async fn start() -> Self {
+        let redis = OwnRedis::start();
+        let mut test = store().await;
+        eventually("Redis answers", async || {
+            match Bus::connect(&redis.url(), "t").await {
+                Ok(bus) => {
+                    test.store.bus = bus;
+                    true
+                }
+                Err(_) => false,
+            }
+        })
+        .await;
+        let tree = Tree::start(Options {
+            faults: true,
+            ..Options::default()
+        })
+        .unwrap();
+        let hub = LiveHub::supervise(&tree, &test.store, 2).unwrap();
+        let keeper = Arc::new(Keeper::default());
+        let backplane = Backplane::supervise(&tree, &test.store, "n1", &hub, keeper.clone()).unwrap();
+        assert!(!hub.is_open(), "nothing is shown before the first heartbeat");
+        tree.start_all().await;
+        let node = Self {
+            redis,
+            test,
+            tree,
+            hub,
+            keeper,
+            _backplane: backplane,
+        };
+        node.opens().await;
+        node
+    }
+
+    async fn opens(&self) {
+        eventually("live delivery opens", async || self.hub.is_open()).await;
+    }
+
+    fn channel(&self) -> ChannelKey {
+        ChannelKey {
+            organization: self.test.organization,
+            name: "feed:users".into(),
+        }
+    }
+
+    async fn append(&self, position: u64) {
+        let key = self.channel();
+        let payload = json!({"event": {}, "row": "user"}).to_string().into_bytes();
+        eventually("the relay reaches Redis", async || {
+            let done = append(
+                &self.test.store.bus,
+                key.organization,
+                &key.name,
+                "e",
+                true,
+                position,
+                std::slice::from_ref(&payload),
+            );
+            done.await.is_ok()
+        })
+        .await;
+    }
+
+    async fn follow(&self, outlet: &Arc<Outlet>) -> Following {
+        let view = View {
+            class: ViewClass::of(&PermissionSet::default()),
+            encoding: &Offsets,
+        };
+        let following = self
+            .hub
+            .follow(
+                outlet,
+                1,
+                Wish {
+                    channel: self.channel(),
+                    view,
+                    since: None,
+                },
+            )
+            .await
+            .unwrap();
+        following.membership.release(following.place.clone());
+        following
+    }
+}
+
+async fn offsets(outlet: &Arc<Outlet>, count: usize) -> Vec<u64> {
+    let mut got = Vec::new();
+    let read = async {
+        while got.len() < count {
+            match std::future::poll_fn(|cx| outlet.poll_take(cx, 1_000_000)).await {
+                Taken::Batch(batch) => got.extend(batch.iter().map(|item| item.offset)),
+                Taken::Ended(why) => panic!("ended: {why:?} after {got:?}"),
+            }
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(20), read).await;
+    assert!(done.is_ok(), "got only {got:?}");
+    got
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publications_come_over_the_bus_and_a_redis_killed_for_a_moment_loses_none_and_ends_nobody() {
+    let mut node = Node::start().await;
+    node.append(1).await;
+    let outlet = Outlet::new(1 << 20);
+    let _counted = node.hub.connected(&outlet, Transport::WebSocket);
+    let _following = node.follow(&outlet).await;
+    node.append(2).await;
+    assert_eq!(offsets(&outlet, 1).await, [2]);
+    for round in 0..3 {
+        node.redis.kill();
+        node.redis.run();
+        // as fast as Redis answers, and so before the subscription stands again
+        for position in 1..=5 {
+            node.append(2 + round * 5 + position).await;
+        }
+        let expected: Vec<_> = (1..=5).map(|position| 2 + round * 5 + position).collect();
+        assert_eq!(offsets(&outlet, 5).await, expected);
+    }
+    assert_eq!(outlet.ended(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_is_cut_ends_everybody_within_five_seconds_and_opens_after_revocations_were_read() {
+    let node = Node::start().await;
+    node.append(1).await;
+    let outlet = Outlet::new(1 << 20);
+    let _counted = node.hub.connected(&outlet, Transport::WebSocket);
+    let _following = node.follow(&outlet).await;
+    let settled = node.keeper.settled.load(Ordering::SeqCst);
+    node.keeper.fails.store(1, Ordering::SeqCst);
+    let cut_at = Instant::now();
+    node.redis.signal(Unix::SIGSTOP);
+    eventually("the connection ends", async || outlet.ended().is_some()).await;
+    assert_eq!(outlet.ended(), Some(Disconnect::ForceReconnect));
+    let took = cut_at.elapsed();
+    assert!(
+        took < Duration::from_secs(5) && took > Duration::from_secs(3),
+        "{took:?}"
+    );
+    node.redis.signal(Unix::SIGCONT);
+    eventually("revocations are asked for", async || {
+        node.keeper.settled.load(Ordering::SeqCst) > settled + 1
+    })
+    .await;
+    assert!(!node.hub.is_open(), "they could not be read");
+    node.keeper.fails.store(0, Ordering::SeqCst);
+    node.opens().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_messages_reach_their_listener_and_heartbeats_do_not() {
+    let node = Node::start().await;
+    node.test
+        .store
+        .bus
+        .tell(&Control::Beat {
+            node: "other".into(),
+            n: 1,
+        })
+        .await
+        .unwrap();
+    node.test.store.bus.tell(&Control::OutboxHint).await.unwrap();
+    eventually("the hint arrives", async || !node.keeper.heard.lock().is_empty()).await;
+    assert_eq!(*node.keeper.heard.lock(), [Control::OutboxHint]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backplane_that_panics_or_freezes_comes_back_and_nothing_is_lost() {
+    let node = Node::start().await;
+    node.append(1).await;
+    let outlet = Outlet::new(1 << 20);
+    let _counted = node.hub.connected(&outlet, Transport::WebSocket);
+    let _following = node.follow(&outlet).await;
+    for (n, poison) in [Poison::Panic, Poison::Hang, Poison::Freeze]
+        .into_iter()
+        .enumerate()
+    {
+        node.tree.poison("backplane", poison).unwrap();
+        node.append(2 + n as u64).await;
+        assert_eq!(offsets(&outlet, 1).await, [2 + n as u64], "{poison:?}");
+    }
+    assert_eq!(outlet.ended(), None);
+}

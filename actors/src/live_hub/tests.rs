@@ -1,0 +1,348 @@
+//! The hub on a real Redis and PostgreSQL.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use signalbox_core::kernel::id::OrganizationId;
+use signalbox_core::kernel::permission::PermissionSet;
+use signalbox_core::live::history::{Appended, Batch, append};
+use signalbox_core::live::view::ViewClass;
+use signalbox_core::testing::{TestStore, eventually, store};
+
+use super::*;
+use crate::supervision::{Options, Poison, Tree};
+
+/// Writes the event as it is.
+#[derive(Debug)]
+struct Plain;
+
+impl Encoding for Plain {
+    fn id(&self) -> u8 {
+        254
+    }
+
+    fn publication(&self, _: &str, event: &str, _: u64) -> Frame {
+        Frame::new(Bytes::copy_from_slice(event.as_bytes()), 0)
+    }
+}
+
+struct Desk {
+    test: TestStore,
+    tree: Tree,
+    hub: LiveHub,
+}
+
+impl Desk {
+    async fn open() -> Self {
+        let test = store().await;
+        let options = Options {
+            faults: true,
+            ..Options::default()
+        };
+        let tree = Tree::start(options).unwrap();
+        let hub = LiveHub::supervise(&tree, &test.store, 2).unwrap();
+        tree.start_all().await;
+        hub.vouch_until(Instant::now() + Duration::from_secs(600));
+        Self { test, tree, hub }
+    }
+
+    fn channel(&self) -> ChannelKey {
+        channel(self.test.organization)
+    }
+
+    fn wish(&self, permissions: &[&str], since: Option<Place>) -> Wish {
+        let class = ViewClass::of(&permissions.iter().copied().collect::<PermissionSet>());
+        Wish {
+            channel: self.channel(),
+            view: View {
+                class,
+                encoding: &Plain,
+            },
+            since,
+        }
+    }
+
+    /// Stores events of the positions, as the relay does.
+    async fn append(&self, positions: std::ops::RangeInclusive<u64>) {
+        self.append_in("e1", positions).await;
+    }
+
+    async fn append_in(&self, epoch: &str, positions: std::ops::RangeInclusive<u64>) {
+        for batch in positions.collect::<Vec<_>>().chunks(100) {
+            let payloads: Vec<_> = batch.iter().map(|position| payload(*position)).collect();
+            let (bus, key) = (&self.test.store.bus, self.channel());
+            let done = append(bus, key.organization, &key.name, epoch, true, batch[0], &payloads)
+                .await
+                .unwrap();
+            assert_eq!(done, Appended::UpTo(*batch.last().unwrap()));
+        }
+    }
+
+    /// Hands the hub what the bus would carry.
+    fn carry(&self, positions: std::ops::RangeInclusive<u64>) {
+        let key = self.channel();
+        let batch = Batch {
+            organization: key.organization,
+            channel: key.name.to_string(),
+            epoch: "e1".into(),
+            first: *positions.start(),
+            payloads: positions.map(|position| payload(position).into()).collect(),
+        };
+        self.hub.publish(&Publication::of_batch(batch));
+    }
+}
+
+fn channel(organization: OrganizationId) -> ChannelKey {
+    ChannelKey {
+        organization,
+        name: "feed:users".into(),
+    }
+}
+
+fn payload(position: u64) -> Vec<u8> {
+    let patch = json!({"name": "Ada", "email": "ada@example.com", "phone": "555"});
+    json!({"event": {"n": position, "type": "user.updated", "patch": patch}, "row": "user"})
+        .to_string()
+        .into_bytes()
+}
+
+fn place(offset: u64) -> Option<Place> {
+    Some(Place {
+        epoch: "e1".into(),
+        offset,
+    })
+}
+
+/// The next `count` events of a connection.
+async fn events(outlet: &Arc<Outlet>, count: usize) -> Vec<Value> {
+    let mut events = Vec::new();
+    let read = async {
+        while events.len() < count {
+            let Taken::Batch(batch) = poll_fn(|cx| outlet.poll_take(cx, 1_000_000)).await else {
+                panic!("ended: {:?}", outlet.ended());
+            };
+            let values = batch
+                .iter()
+                .map(|item| serde_json::from_slice::<Value>(item.frame.payload()).unwrap());
+            events.extend(values);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), read)
+        .await
+        .expect("events never came");
+    events
+}
+
+fn numbers(events: &[Value]) -> Vec<u64> {
+    events.iter().map(|event| event["n"].as_u64().unwrap()).collect()
+}
+
+async fn signal(outlet: &Arc<Outlet>) -> Signal {
+    let signal = poll_fn(|cx| outlet.poll_signal(cx));
+    tokio::time::timeout(Duration::from_secs(20), signal)
+        .await
+        .expect("no signal came")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_gets_what_it_missed_and_then_what_comes_once_and_in_order() {
+    let desk = Desk::open().await;
+    desk.append(1..=5).await;
+    let outlet = Outlet::new(1 << 20);
+    let following = desk
+        .hub
+        .follow(&outlet, 1, desk.wish(&[], place(2)))
+        .await
+        .unwrap();
+    assert!(following.recovered);
+    assert_eq!(
+        following
+            .missed
+            .iter()
+            .map(|(_, offset)| *offset)
+            .collect::<Vec<_>>(),
+        [3, 4, 5]
+    );
+    // the bus is late: it repeats what history had
+    desk.append(6..=7).await;
+    desk.carry(4..=7);
+    following.membership.release(following.place);
+    desk.carry(7..=7);
+    let got = events(&outlet, 2).await;
+    assert_eq!(numbers(&got), [6, 7]);
+    assert_eq!(got[0]["offset"], 6);
+    assert_eq!(got[0]["channel"], "feed:users");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_class_of_viewers_gets_its_own_frame_live_and_recovered() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    let (full, masked) = (Outlet::new(1 << 20), Outlet::new(1 << 20));
+    let mut members = vec![];
+    for (outlet, permissions) in [(&full, &["users:read_pii"][..]), (&masked, &[])] {
+        let following = desk
+            .hub
+            .follow(outlet, 1, desk.wish(permissions, place(0)))
+            .await
+            .unwrap();
+        let missed: Value = serde_json::from_str(&following.missed[0].0).unwrap();
+        let seen = !permissions.is_empty();
+        assert_eq!(missed["patch"]["email"].is_string(), seen);
+        following.membership.release(following.place);
+        members.push(following.membership);
+    }
+    desk.append(2..=2).await;
+    desk.carry(2..=2);
+    assert_eq!(events(&full, 1).await[0]["patch"]["email"], "ada@example.com");
+    let event = events(&masked, 1).await.remove(0);
+    assert_eq!(event["patch"]["masked"], json!(["email", "phone"]));
+    assert!(!event.to_string().contains("example.com") && !event.to_string().contains("555"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_cannot_be_reached_is_not_called_recovered() {
+    let desk = Desk::open().await;
+    desk.append(1..=301).await;
+    let outlet = Outlet::new(1 << 20);
+    let mut recovered = vec![];
+    let other = Some(Place {
+        epoch: "other".into(),
+        offset: 300,
+    });
+    let unnamed = Some(Place {
+        epoch: "".into(),
+        offset: 300,
+    });
+    for since in [place(0), place(1), place(301), place(302), other, unnamed, None] {
+        let following = desk.hub.follow(&outlet, 1, desk.wish(&[], since)).await.unwrap();
+        assert_eq!(following.place.offset, 301);
+        recovered.push((following.recovered, following.missed.len()));
+    }
+    let no = (false, 0);
+    assert_eq!(recovered, [no, (true, 300), (true, 0), no, no, (true, 1), no]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bus_lost_is_read_from_history_before_what_follows() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    let outlet = Outlet::new(4 << 20);
+    let following = desk.hub.follow(&outlet, 1, desk.wish(&[], None)).await.unwrap();
+    following.membership.release(following.place);
+    desk.append(2..=1200).await;
+    desk.carry(1200..=1200);
+    desk.append(1201..=1201).await;
+    desk.carry(1201..=1201);
+    assert_eq!(
+        numbers(&events(&outlet, 1200).await),
+        (2..=1201).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_that_nothing_announces_is_found_by_comparing() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    let outlet = Outlet::new(1 << 20);
+    let following = desk.hub.follow(&outlet, 1, desk.wish(&[], None)).await.unwrap();
+    following.membership.release(following.place);
+    desk.append(2..=3).await;
+    desk.hub.compare();
+    assert_eq!(numbers(&events(&outlet, 2).await), [2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_generation_of_the_stream_sends_followers_back_for_their_place() {
+    let desk = Desk::open().await;
+    desk.append(1..=3).await;
+    let outlet = Outlet::new(1 << 20);
+    let following = desk.hub.follow(&outlet, 9, desk.wish(&[], None)).await.unwrap();
+    following.membership.release(following.place);
+    desk.append_in("e2", 1..=1).await;
+    desk.hub.compare();
+    assert_eq!(signal(&outlet).await, Signal::Lost(9));
+    let again = desk
+        .hub
+        .follow(&outlet, 10, desk.wish(&[], place(3)))
+        .await
+        .unwrap();
+    assert!(!again.recovered);
+    assert_eq!(
+        again.place,
+        Place {
+            epoch: "e2".into(),
+            offset: 1
+        }
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_panics_or_freezes_loses_nobody_without_telling() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    for poison in [Poison::Panic, Poison::Freeze, Poison::Hang] {
+        let outlet = Outlet::new(1 << 20);
+        let following = desk.hub.follow(&outlet, 1, desk.wish(&[], None)).await.unwrap();
+        following.membership.release(following.place.clone());
+        for shard in ["live_hub/0", "live_hub/1"] {
+            desk.tree.poison(shard, poison).unwrap();
+        }
+        assert_eq!(signal(&outlet).await, Signal::Lost(1), "{poison:?}");
+        let since = Some(following.place);
+        eventually("the shard takes followers again", async || {
+            desk.hub
+                .follow(&outlet, 2, desk.wish(&[], since.clone()))
+                .await
+                .is_ok_and(|again| again.recovered)
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_followed_while_the_node_cannot_vouch_for_itself() {
+    let test = store().await;
+    let tree = Tree::start(Options::default()).unwrap();
+    let hub = LiveHub::supervise(&tree, &test.store, 1).unwrap();
+    tree.start_all().await;
+    let class = ViewClass::of(&PermissionSet::default());
+    let wish = || Wish {
+        channel: channel(test.organization),
+        view: View {
+            class,
+            encoding: &Plain,
+        },
+        since: None,
+    };
+    let outlet = Outlet::new(1000);
+    assert!(matches!(
+        hub.follow(&outlet, 1, wish()).await,
+        Err(FollowError::Closed)
+    ));
+    hub.vouch_until(Instant::now() + Duration::from_millis(300));
+    let _counted = hub.connected(&outlet, Transport::Sse);
+    assert!(hub.follow(&outlet, 2, wish()).await.is_ok());
+    assert_eq!(signal(&outlet).await, Signal::Ended(Disconnect::ForceReconnect));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_slow_reader_is_ended_and_the_others_get_everything() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    let (slow, quick) = (Outlet::new(2_000), Outlet::new(16 << 20));
+    let mut members = vec![];
+    for outlet in [&slow, &quick] {
+        let following = desk.hub.follow(outlet, 1, desk.wish(&[], None)).await.unwrap();
+        following.membership.release(following.place);
+        members.push(following.membership);
+    }
+    desk.append(2..=100).await;
+    desk.carry(2..=100);
+    assert_eq!(numbers(&events(&quick, 99).await), (2..=100).collect::<Vec<_>>());
+    assert_eq!(signal(&slow).await, Signal::Ended(Disconnect::Slow));
+    assert_eq!(slow.bytes(), 0);
+}
