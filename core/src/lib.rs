@@ -17,6 +17,7 @@ pub mod audit;
 pub mod bus;
 pub mod change;
 pub mod db;
+pub mod jobs;
 pub mod kernel;
 pub mod live;
 

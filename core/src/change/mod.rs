@@ -19,7 +19,9 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use time::OffsetDateTime;
 
+mod enqueue;
 pub mod idempotency;
+pub mod ledger;
 
 /// Telling other nodes must not hold up the answer: their poll finds the row within 100 ms anyway.
 const TELL_TIMEOUT: Duration = Duration::from_millis(50);
@@ -91,7 +93,7 @@ impl Change {
         } else {
             None
         };
-        let stored = self.stored(&event, entry);
+        let stored = stored(&self.ctx, self.at, &event, entry);
         outbox::append(&mut self.tx, self.ctx.organization, &event, &stored, &channels).await?;
         self.recorded += 1;
         Ok(stored.id)
@@ -151,27 +153,28 @@ impl Change {
         }
         Ok(())
     }
+}
 
-    fn stored(&self, event: &Event, audit: Option<Value>) -> StoredEvent {
-        StoredEvent {
-            specversion: "1.0".to_owned(),
-            id: EventId::new(),
-            source: "/signalbox".to_owned(),
-            kind: event.kind.to_owned(),
-            time: self.at,
-            schema: outbox::SCHEMA,
-            action: event.action.to_owned(),
-            actor: StoredActor::from(&self.ctx.actor),
-            subject: event.subject.clone(),
-            patch: event.patch.clone(),
-            acts: event.acts.iter().map(|act| (*act).to_owned()).collect(),
-            data: event.data.clone(),
-            rows: event.rows.iter().map(|(row, _)| row.clone()).collect(),
-            cause: self.ctx.cause.clone(),
-            severity: event.severity,
-            text: event.text.to_owned(),
-            audit,
-        }
+/// The event as the outbox keeps it.
+fn stored(ctx: &Ctx, at: OffsetDateTime, event: &Event, audit: Option<Value>) -> StoredEvent {
+    StoredEvent {
+        specversion: "1.0".to_owned(),
+        id: EventId::new(),
+        source: "/signalbox".to_owned(),
+        kind: event.kind.to_owned(),
+        time: at,
+        schema: outbox::SCHEMA,
+        action: event.action.to_owned(),
+        actor: StoredActor::from(&ctx.actor),
+        subject: event.subject.clone(),
+        patch: event.patch.clone(),
+        acts: event.acts.iter().map(|act| (*act).to_owned()).collect(),
+        data: event.data.clone(),
+        rows: event.rows.iter().map(|(row, _)| row.clone()).collect(),
+        cause: ctx.cause.clone(),
+        severity: event.severity,
+        text: event.text.to_owned(),
+        audit,
     }
 }
 
