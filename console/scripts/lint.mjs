@@ -37,6 +37,14 @@ forbid(code, /@ts-(ignore|nocheck)|eslint-disable|biome-ignore/, "a silenced che
 forbid(code, /from "@mui\/material"/, "import the component's own path: the barrel makes the bundle grow");
 forbid(code, /https?:\/\//, "an address of another origin");
 
+// Every token that is read is defined. The table sets its columns itself.
+const defined = new Set([...readFileSync(join(root, "src/theme/tokens.css"), "utf8").matchAll(/^ {2}(--[\w-]+):/gm)].map((match) => match[1]).concat("--columns"));
+for (const file of all.filter((name) => /\.(css|tsx?)$/.test(name))) {
+  for (const [, token] of readFileSync(file, "utf8").matchAll(/var\((--[\w-]+)/g)) {
+    if (!defined.has(token)) breaches.push(`${relative(root, file)}: ${token} is no token`);
+  }
+}
+
 // Every text of the catalogue is used somewhere, or belongs to a family whose ids are made at run time.
 const FAMILIES = /^(did|event|job|phase|state|mode|tab|pill|count|bulk|act|audit\.by)\./;
 const sources = all.filter((file) => /\.tsx?$/.test(file)).map((file) => readFileSync(file, "utf8")).join("\n");

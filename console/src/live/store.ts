@@ -51,6 +51,9 @@ function addActivity(events: LiveEvent[]): void {
   }
 }
 
+/** The ledger's line and the event about it are written by two clocks: within two seconds they are the same. */
+const near = (a: string, b: string) => Math.abs(Date.parse(a) - Date.parse(b)) < 2000;
+
 function addJobEvents(events: LiveEvent[]): void {
   for (const event of events) {
     if (event.subject?.kind !== "job" || event.offset === undefined) continue;
@@ -58,7 +61,7 @@ function addJobEvents(events: LiveEvent[]): void {
     if (/succeeded|failed|cancelled|quarantined/.test(type)) forgetProgress(subject.id);
     const kind = type.replace(/^job\./, "");
     queries.setQueryData<JobDetail>(["jobs", "one", subject.id], (job) => {
-      if (!job || job.events.some((known) => known.at === at && known.kind.replace(/^job\./, "") === kind)) return job;
+      if (!job || job.events.some((known) => known.kind.replace(/^job\./, "") === kind && near(known.at, at))) return job;
       return { ...job, events: [...job.events, { at, kind, detail: event.data ?? null } as JobDetail["events"][number]] };
     });
   }

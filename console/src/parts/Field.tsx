@@ -49,7 +49,7 @@ export function Choice({ label, note, error, hideLabel, value, onValue, options,
       <label htmlFor={id} className={hideLabel ? "visually-hidden" : undefined}>
         {label}
       </label>
-      <Select native id={id} inputProps={{ id }} value={value} disabled={disabled} error={Boolean(error)} size="small" onChange={(event) => onValue(event.target.value)}>
+      <Select native fullWidth id={id} inputProps={{ id }} value={value} disabled={disabled} error={Boolean(error)} size="small" onChange={(event) => onValue(event.target.value)}>
         {options.map((option) => (
           <option key={option.value} value={option.value}>
             {option.label}

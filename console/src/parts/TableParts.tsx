@@ -69,6 +69,7 @@ export const TableRow = memo(function TableRow({ row, index, start, height, colu
   // Two names for one animation: each change starts it anew without rebuilding the row.
   const changed = first.current !== row.version && ((row.version ?? 0) % 2 === 0 ? css.changedEven : css.changedOdd);
   const classes = [css.row, chosen && css.chosen, active && css.active, open && css.open, why && css.dim, changed].filter(Boolean).join(" ");
+  // Captured before the link sees it: a plain click opens beside the list, with a key held it is the link's own.
   const click = (event: React.MouseEvent) => {
     const link = (event.target as HTMLElement).closest("a");
     if (link && (event.ctrlKey || event.metaKey || event.shiftKey)) return;
@@ -77,7 +78,7 @@ export const TableRow = memo(function TableRow({ row, index, start, height, colu
     onOpen(row, index);
   };
   return (
-    <div id={`row-${row.id}`} role="row" aria-rowindex={index + 2} aria-selected={chosen ?? undefined} className={classes} style={{ height, transform: `translateY(${start}px)` }} onClick={click}>
+    <div id={`row-${row.id}`} role="row" aria-rowindex={index + 2} aria-selected={chosen ?? undefined} className={classes} style={{ height, transform: `translateY(${start}px)` }} onClickCapture={click}>
       {toggle && (
         <label role="gridcell" className={css.check}>
           <input type="checkbox" checked={chosen ?? false} onChange={() => toggle(row)} aria-label={t("list.select", { name: name(row) })} />

@@ -80,6 +80,7 @@ export const Time = memo(function Time({ at }: { at: string | null | undefined }
 
 /** How long something took or takes, in words. */
 export function duration(milliseconds: number): string {
+  if (milliseconds < 1) return `${Math.round(milliseconds * 1000)} µs`;
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   const seconds = milliseconds / 1000;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;

@@ -17,6 +17,7 @@ export const theme = createTheme({
     background: { default: "var(--canvas)", paper: "var(--surface)" },
     text: { primary: "var(--text)", secondary: "var(--muted)", disabled: "var(--faint)" },
     divider: "var(--line)",
+    action: { active: "var(--muted)", hover: "var(--hover)", selected: "var(--accent-tint)", focus: "var(--accent-tint)", disabled: "var(--faint)", disabledBackground: "var(--idle-tint)" },
   },
   shape: { borderRadius: 6 },
   typography: {
@@ -60,7 +61,7 @@ export const theme = createTheme({
     MuiNativeSelect: { styleOverrides: { icon: { color: "var(--muted)" } } },
     MuiSelect: { styleOverrides: { icon: { color: "var(--muted)" } } },
     MuiCheckbox: { defaultProps: { size: "small" }, styleOverrides: { root: { padding: 6, color: "var(--faint)", "&.Mui-focusVisible": { outline: "2px solid var(--accent)", outlineOffset: -4 } } } },
-    MuiDialog: { styleOverrides: { paper: { ...paper, borderRadius: 12, margin: 16, width: "calc(100% - 32px)" } } },
+    MuiDialog: { styleOverrides: { container: { outline: 0 }, paper: { ...paper, outline: 0, borderRadius: 12, margin: 16, width: "calc(100% - 32px)" } } },
     MuiDialogTitle: { styleOverrides: { root: { font: "var(--type-section)", padding: "16px 20px 4px" } } },
     MuiDialogContent: { styleOverrides: { root: { padding: "8px 20px 16px" } } },
     MuiDialogActions: { styleOverrides: { root: { padding: "12px 20px 16px" } } },

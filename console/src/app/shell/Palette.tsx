@@ -43,6 +43,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   );
 }
 
+/** The hub has found them already: what was typed leads each value, so that the palette's own filter lets them pass. */
 function People({ text, pick }: { text: string; pick: (run: () => void) => () => void }) {
   const navigate = useNavigate();
   const may = useMay("users:read");
@@ -56,9 +57,9 @@ function People({ text, pick }: { text: string; pick: (run: () => void) => () =>
   });
   if (!data?.items.length || wanted !== text.trim()) return null;
   return (
-    <Command.Group heading={t("nav.users")} className={css.group} forceMount>
+    <Command.Group heading={t("nav.users")} className={css.group}>
       {data.items.map((user) => (
-        <Command.Item key={user.id} value={`user ${user.id}`} forceMount onSelect={pick(() => void navigate({ to: "/users/$id", params: { id: user.id } }))} className={css.item}>
+        <Command.Item key={user.id} value={`${wanted} ${user.id}`} onSelect={pick(() => void navigate({ to: "/users/$id", params: { id: user.id } }))} className={css.item}>
           <Face name={user.name} id={user.id} />
           <span>
             {user.name} <small>{user.email ?? ""}</small>

@@ -19,6 +19,11 @@ import css from "./imports.module.css";
 
 const COUNTS = ["total", "inserted", "updated", "unchanged", "rejected"] as const;
 
+/** Whether every row of the file is accounted for. */
+function complete({ counts }: Import, rows: number): boolean {
+  return counts.total >= rows && counts.total === counts.inserted + counts.updated + counts.unchanged + counts.rejected;
+}
+
 /** The import with the state its job last told. */
 export function useImport(id: string) {
   const query = useQuery(importQuery(id));
@@ -27,7 +32,7 @@ export function useImport(id: string) {
   const jobRow = useQuery({ ...jobQuery(job ?? ""), enabled: job !== null });
   const one = query.data;
   const over = jobRow.data !== undefined && !isActive(jobRow.data.state);
-  const stale = one !== undefined && over && (isActive(one.state) || one.counts.total !== one.counts.inserted + one.counts.updated + one.counts.unchanged + one.counts.rejected);
+  const stale = one !== undefined && over && (isActive(one.state) || !complete(one, jobRow.data?.progress?.total ?? 0));
   const { refetch } = query;
   // The last counts come with the event that ends the import; a viewer who may not follow that channel asks once.
   useEffect(() => {

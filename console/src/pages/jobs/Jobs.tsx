@@ -46,10 +46,10 @@ export default function Jobs() {
         onCalm={setCalm}
         toolbar={
           <div className={table.toolbar}>
-            <span className="field-choice">
+            <span className={table.choice}>
               <Choice label={t("field.state")} hideLabel value={state ?? ""} onValue={(value) => change({ state: value || undefined })} options={[{ value: "", label: t("jobs.anyState") }, ...STATES.map((name) => ({ value: name, label: t(`state.${name}`) }))]} />
             </span>
-            <span className="field-choice">
+            <span className={table.choice}>
               <Choice label={t("field.queue")} hideLabel value={queue ?? ""} onValue={(value) => change({ queue: value || undefined })} options={[{ value: "", label: t("jobs.anyQueue") }, ...queues.map((name) => ({ value: name, label: name }))]} />
             </span>
           </div>

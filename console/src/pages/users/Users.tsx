@@ -177,11 +177,11 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
           <Field label={t("users.search")} hideLabel placeholder={t("users.search")} value={text} onValue={setText} inputRef={box} startAdornment={<Icon name="search" small />} />
         </div>
         {roles.length > 0 && (
-          <span className="field-choice">
+          <span className={table.choice}>
             <Choice label={t("field.role")} hideLabel value={filters.role ?? ""} onValue={(role) => change({ role: role || undefined })} options={[{ value: "", label: t("users.anyRole") }, ...roles.map((role) => ({ value: role.id, label: role.name }))]} />
           </span>
         )}
-        <span className="field-choice">
+        <span className={table.choice}>
           <Choice label={t("field.department")} hideLabel value={filters.department ?? ""} onValue={(department) => change({ department: department || undefined })} options={[{ value: "", label: t("users.anyDepartment") }, ...departments.map((name) => ({ value: name, label: name }))]} />
         </span>
         <span className={table.grow} />

@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import { applyToList, batchOf, type ListData, type Row, takeFresh, type View } from "./apply";
+import type { LiveEvent } from "./event";
+
+interface Person extends Row {
+  name: string;
+  status?: string;
+}
+
+const view: View<Person> = { matches: () => true, whole: true, may: new Set(["users:ban"]) };
+const at = "2026-01-01T00:00:00Z";
+
+function list(items: Person[], offset = 0, total = items.length): ListData<Person> {
+  return { pages: [{ items, next_cursor: null, epoch: "e", offset, total: { value: total, estimate: false } }], pageParams: [null] };
+}
+
+function event(offset: number, type: string, id: string, version: number, patch: Record<string, unknown> | null = {}): LiveEvent {
+  return { id: `event-${offset}`, offset, at, type, subject: { kind: "user", id, version }, patch: patch && { id, version, ...patch }, acts: ["users.ban", "users.delete"] };
+}
+
+const apply = (data: ListData<Person>, events: LiveEvent[], as = view) => applyToList(data, batchOf(events, "user"), as);
+const first = (data: ListData<Person>) => {
+  const page = data.pages[0];
+  if (!page) throw new Error("a list has a first page");
+  return page;
+};
+
+/** A small seeded generator: the same shuffles in every run. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+describe("a list under events", () => {
+  it("takes a higher version and leaves the other rows the very same objects", () => {
+    const before = list([{ id: "a", version: 1, name: "A" }, { id: "b", version: 1, name: "B" }]);
+    const after = apply(before, [event(1, "user.updated", "a", 2, { name: "A2" })]);
+    expect(first(after).items[0]).toMatchObject({ name: "A2", version: 2 });
+    expect(first(after).items[1]).toBe(first(before).items[1]);
+  });
+
+  it("ignores an older version and is then the same list", () => {
+    const before = list([{ id: "a", version: 5, name: "A" }]);
+    expect(apply(before, [event(1, "user.updated", "a", 4, { name: "old" })])).toBe(before);
+  });
+
+  it("cuts what a row allows to what the viewer may", () => {
+    const after = apply(list([{ id: "a", version: 1, name: "A", can: [] }]), [event(1, "user.updated", "a", 2)]);
+    expect(first(after).items[0]?.can).toEqual(["users.ban"]);
+  });
+
+  it("ends the same in every order and with every repeat of the events", () => {
+    const events = [2, 3, 4, 5].flatMap((version) => ["a", "b"].map((id, index) => event(version * 2 + index, "user.updated", id, version, { name: `${id}${version}` })));
+    for (let seed = 1; seed <= 1000; seed += 1) {
+      const next = random(seed);
+      const shuffled = [...events, ...events.slice(0, 3)].sort(() => next() - 0.5);
+      let data = list([{ id: "a", version: 1, name: "a1" }, { id: "b", version: 1, name: "b1" }]);
+      while (shuffled.length > 0) data = apply(data, shuffled.splice(0, 1 + Math.floor(next() * 3)));
+      expect(first(data).items.map((row) => row.name)).toEqual(["a5", "b5"]);
+    }
+  });
+
+  it("lets a newcomer wait, counts it, and lets it step in when asked", () => {
+    const data = apply(list([{ id: "a", version: 1, name: "A" }]), [event(1, "user.created", "n", 1, { name: "New" })]);
+    expect(first(data).items.map((row) => row.id)).toEqual(["a"]);
+    expect(first(data).fresh?.map((row) => row.id)).toEqual(["n"]);
+    expect(first(data).total?.value).toBe(2);
+    const taken = takeFresh(data);
+    expect(first(taken).items.map((row) => row.id)).toEqual(["n", "a"]);
+    expect(first(taken).fresh).toEqual([]);
+  });
+
+  it("shows a newcomer once however often its event comes", () => {
+    const created = event(1, "user.created", "n", 1, { name: "New" });
+    const once = apply(list([]), [created]);
+    expect(apply(once, [created])).toEqual(once);
+    expect(first(apply(takeFresh(once), [created])).total?.value).toBe(1);
+  });
+
+  it("takes no notice of a newcomer the snapshot already counted", () => {
+    const data = apply(list([], 7, 10), [event(7, "user.created", "n", 1)]);
+    expect(first(data).fresh ?? []).toEqual([]);
+    expect(first(data).total?.value).toBe(10);
+  });
+
+  it("leaves a newcomer out that the filter does not admit", () => {
+    const banned = { ...view, whole: false, matches: (row: Person) => row.status === "banned" };
+    expect(first(apply(list([]), [event(1, "user.created", "n", 1, { status: "active" })], banned)).fresh).toEqual([]);
+  });
+
+  it("keeps a deleted row where it is and says so", () => {
+    const data = apply(list([{ id: "a", version: 1, name: "A" }]), [event(1, "user.deleted", "a", 2, null)]);
+    expect(first(data).items[0]).toMatchObject({ id: "a", gone: true });
+    expect(first(data).total?.value).toBe(0);
+  });
+
+  it("counts the people of an import that its event did not carry as unread", () => {
+    const imported: LiveEvent = {
+      offset: 1, at, type: "users.imported", subject: { kind: "import", id: "i", version: 1 },
+      data: { import_id: "i", seq: 1, inserted: 500, updated: 0 }, rows: [{ id: "n", version: 1, name: "N" }],
+    };
+    const page = first(apply(list([]), [imported]));
+    expect(page.fresh?.map((row) => row.id)).toEqual(["n"]);
+    expect(page.unread).toBe(499);
+    expect(page.total?.value).toBe(500);
+  });
+
+  it("patches the rows an import carries", () => {
+    const imported: LiveEvent = { offset: 1, at, type: "users.imported", subject: { kind: "import", id: "i", version: 1 }, data: { inserted: 0, updated: 1 }, rows: [{ id: "a", version: 2, name: "A2" }] };
+    const page = first(apply(list([{ id: "a", version: 1, name: "A" }]), [imported]));
+    expect(page.items[0]).toMatchObject({ name: "A2", version: 2 });
+    expect(page.unread).toBe(0);
+  });
+});

@@ -1,1 +1,0 @@
-var e={paper:`_paper_1v2po_1`,palette:`_palette_1v2po_2`,input:`_input_1v2po_4`,list:`_list_1v2po_17`,empty:`_empty_1v2po_18`,group:`_group_1v2po_19`,item:`_item_1v2po_21`,sheet:`_sheet_1v2po_36`};export{e as t};
