@@ -1,7 +1,7 @@
 //! `signalbox serve`: starts the floors from below and stops them from above.
 //!
-//! Start: servers, secret, migrations, store, HTTP. Stop: the same backwards, `server.shutdown_seconds` in all;
-//! a second signal ends at once, and then the kernel ends the private servers cleanly.
+//! Start: servers, secret, migrations, store, actors, HTTP. Stop: the same backwards, `server.shutdown_seconds` in
+//! all; a second signal ends at once, and then the kernel ends the private servers cleanly.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
-use signalbox_actors::private_services::{PrivateServices, ServerState};
+use signalbox_actors::private_services::{PrivateServices, ServerState, ServerWatch};
+use signalbox_actors::supervision::{Options as TreeOptions, Tree};
 use signalbox_core::bus::Bus;
 use signalbox_core::db::{self, Db};
 use signalbox_core::kernel::clock::Clock;
@@ -38,7 +39,8 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(notice) = servers.private.as_ref().and_then(|private| private.notice()) {
         say(notice);
     }
-    let outcome = actix_web::rt::System::new().block_on(floors(&settings, &servers));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = actix_web::rt::System::with_tokio_rt(|| runtime).block_on(floors(&settings, &servers));
     servers.stop();
     outcome
 }
@@ -56,30 +58,67 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
     };
     watch_store(&health, &store);
     let recorder = web::Data::new(metrics::install().context("metrics cannot be recorded")?);
+    let tree = start_actors(servers).await?;
+    watch_actors(&health, &tree);
     let (address, mut http) = http(settings, health.clone(), recorder)?;
     say(format_args!(
         "Signalbox is ready: {}",
         console_address(settings, address)
     ));
-    tokio::select! {
-        ended = &mut http => return ended.context("the HTTP server ended by itself"),
-        () = stop.next() => tracing::info!("stopping"),
-    }
+    let ended = tokio::select! {
+        ended = &mut http => Some(ended.context("the HTTP server ended by itself")),
+        () = stop.next() => None,
+    };
+    tracing::info!("stopping");
     health.drain();
+    let within = Duration::from_secs(settings.server.shutdown_seconds);
     let handle = http.handle();
     let ending = async {
-        let ((), ended) = tokio::join!(handle.stop(true), http);
+        let outcome = match ended {
+            Some(outcome) => outcome,
+            None => tokio::join!(handle.stop(true), http)
+                .1
+                .context("the HTTP server failed"),
+        };
+        let report = tree.stop(within).await;
+        if !report.killed.is_empty() {
+            tracing::warn!(killed = ?report.killed, "actors that did not stop in time");
+        }
         store.db.close().await;
-        ended.context("the HTTP server failed")
+        outcome
     };
-    let within = Duration::from_secs(settings.server.shutdown_seconds);
     tokio::select! {
-        ended = tokio::time::timeout(within, ending) => ended.unwrap_or_else(|_| {
+        outcome = tokio::time::timeout(within, ending) => outcome.unwrap_or_else(|_| {
             tracing::warn!("the stop took too long and is cut short");
             Ok(())
         }),
         () = stop.next() => end_at_once(),
     }
+}
+
+/// Every long-lived piece of state, as a child of one tree.
+async fn start_actors(servers: &Servers) -> anyhow::Result<Tree> {
+    let faults = std::env::var_os("SIGNALBOX_FAULTS").is_some_and(|set| set == "1");
+    let tree = Tree::start(TreeOptions {
+        faults,
+        ..TreeOptions::default()
+    })?;
+    if let Some(private) = &servers.private {
+        ServerWatch::add(&tree, private)?;
+    }
+    tree.start_all().await;
+    Ok(tree)
+}
+
+fn watch_actors(health: &Health, tree: &Tree) {
+    let tree = tree.clone();
+    health.add("actors", move || {
+        std::future::ready(
+            tree.ready()
+                .map(|()| "all run".into())
+                .map_err(|red| red.join("; ")),
+        )
+    });
 }
 
 /// Migrates, then opens what every floor above works with.

@@ -22,6 +22,7 @@ mod keeper;
 mod postgres;
 mod redis;
 mod status;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use parking_lot::Mutex;
 pub use binaries::{Binaries, PostgresBinaries, RedisBinary};
 pub use error::ServicesError;
 pub use status::{ServerState, ServerStatus};
+pub use watch::ServerWatch;
 
 /// How long a stop may take before the servers are killed.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
