@@ -18,6 +18,7 @@ use signalbox_actors::supervision::{Options as TreeOptions, Tree};
 use signalbox_core::bus::Bus;
 use signalbox_core::db::{self, Db};
 use signalbox_core::kernel::clock::Clock;
+use signalbox_core::kernel::password::Passwords;
 use signalbox_core::kernel::seal::Sealer;
 use signalbox_core::{Signals, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -141,6 +142,7 @@ async fn open_store(settings: &Settings, servers: &Servers) -> anyhow::Result<St
             .await
             .with_context(|| unreachable("Redis"))?,
         sealer: Sealer::new(&secret),
+        passwords: Passwords::new(settings.auth.argon2_memory_kib, settings.auth.argon2_passes)?,
         clock: Clock::system(),
         signals: Signals::default(),
     })

@@ -14,6 +14,7 @@
 
 pub mod activity;
 pub mod audit;
+pub mod auth;
 pub mod bus;
 pub mod change;
 pub mod db;
@@ -23,6 +24,7 @@ pub mod live;
 
 pub mod outbox;
 pub mod people;
+pub mod roles;
 pub mod sessions;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -4,6 +4,7 @@ use crate::bus::Bus;
 use crate::bus::control::Revocation;
 use crate::db::Db;
 use crate::kernel::clock::Clock;
+use crate::kernel::password::Passwords;
 use crate::kernel::seal::Sealer;
 use parking_lot::RwLock;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub struct Store {
     pub bus: Bus,
     /// Seals personal values and the hub's own secrets.
     pub sealer: Sealer,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
     /// What time it is.
     pub clock: Clock,
     /// Wakes this node after a commit; other nodes are told over the bus.

@@ -16,6 +16,7 @@ use crate::bus::Bus;
 use crate::db::{Db, Options, fingerprint};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::password::Passwords;
 use crate::kernel::seal::Sealer;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::time::Duration;
@@ -119,6 +120,8 @@ pub async fn store() -> TestStore {
         db,
         bus,
         sealer: Sealer::new(&SECRET),
+        // the least argon2 takes: a test is about what hangs on a password, not about its strength
+        passwords: Passwords::new(8, 1).unwrap(),
         clock: Clock::system(),
         signals: crate::store::Signals::default(),
     };

@@ -8,5 +8,6 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod page;
+pub mod password;
 pub mod permission;
 pub mod seal;

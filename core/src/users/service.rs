@@ -11,7 +11,7 @@ use crate::change::Change;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
-use crate::kernel::id::UserId;
+use crate::kernel::id::{RoleId, UserId};
 use crate::kernel::permission::PermissionSet;
 use crate::kernel::seal;
 use crate::live::position::{self, Position};
@@ -103,19 +103,32 @@ pub async fn create(
     let profile = new.profile()?;
     let hash = password_hash.await?;
     let mut change = Change::begin(store, ctx).await?;
-    let (id, at) = (UserId::new(), change.at());
     rights::require_givable(change.tx(), ctx, &new.roles).await?;
-    store::insert(change.tx(), ctx.organization, id, &profile, hash.as_deref(), at).await?;
-    store::give_roles(
-        change.tx(),
-        ctx.organization,
-        id,
-        &new.roles,
-        ctx.actor.user(),
-        at,
-    )
-    .await?;
-    let user = read(&mut change, id).await?;
+    let user = add(&mut change, &profile, &new.roles, hash.as_deref()).await?;
+    let held = rights::of(change.tx(), ctx.organization, user.id).await?;
+    let item = user.seen_by(ctx, &held)?;
+    change.answer(201, &item).await?;
+    change.commit().await?;
+    Ok(item)
+}
+
+/// Adds somebody on the hub's own behalf: at the first start there is nobody yet who could be asked.
+pub async fn found(change: &mut Change, new: &NewUser, password_hash: &str) -> Result<User> {
+    let profile = new.profile()?;
+    add(change, &profile, &new.roles, Some(password_hash)).await
+}
+
+async fn add(
+    change: &mut Change,
+    profile: &Profile,
+    roles: &[RoleId],
+    password_hash: Option<&str>,
+) -> Result<User> {
+    let (id, at, organization) = (UserId::new(), change.at(), change.ctx().organization);
+    let by = change.ctx().actor.user();
+    store::insert(change.tx(), organization, id, profile, password_hash, at).await?;
+    store::give_roles(change.tx(), organization, id, roles, by, at).await?;
+    let user = read(change, id).await?;
     let mut event = Event::new(
         "user.created",
         "users.create",
@@ -126,7 +139,7 @@ pub async fn create(
     .scope(None, Some(user.scope()))
     .counts("users_total", 1)
     .counts("users_active", 1);
-    for (field, value) in written(&profile)? {
+    for (field, value) in written(profile)? {
         // an empty object is what everybody has
         if value.as_object().is_some_and(serde_json::Map::is_empty) {
             continue;
@@ -137,11 +150,7 @@ pub async fn create(
         event = event.changed("roles", Value::Null, serde_json::to_value(&user.roles)?);
     }
     change.record(with_row(event, &user)?).await?;
-    let held = rights::of(change.tx(), ctx.organization, id).await?;
-    let item = user.seen_by(ctx, &held)?;
-    change.answer(201, &item).await?;
-    change.commit().await?;
-    Ok(item)
+    Ok(user)
 }
 
 /// Changes a person's profile. Another address ends their sessions: whoever reads the old mailbox is shut out.

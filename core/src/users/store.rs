@@ -166,7 +166,10 @@ pub async fn find_by_email(
 
 /// What somebody writes about a person; checked before it comes here.
 #[derive(Clone, Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "profile_image is the field's founding name")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "profile_image is the field's founding name"
+)]
 pub(super) struct Profile {
     pub email: String,
     pub name: String,

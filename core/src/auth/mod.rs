@@ -1,0 +1,110 @@
+//! Signing in, staying signed in, and signing out.
+//!
+//! Tables: `auth_tokens`, `signing_keys`, and of `user_sessions` and `users` what a sign-in changes.
+//! Acts: `auth.login`, `auth.login_failed`, `auth.logout`, `auth.refresh_reused`, `me.change_password`.
+//!
+//! Invariant: a failed sign-in says the same, after the same time, whether or not there is such an account.
+//! Invariant: tokens are kept as hashes, keys sealed; a token proves a session, never a permission.
+
+mod bootstrap;
+mod keys;
+mod login;
+mod password;
+mod refresh;
+mod token;
+
+pub use bootstrap::{Bootstrapped, bootstrap, create_owner};
+pub use keys::Keys;
+pub use login::{Client, SignedIn, login, logout};
+pub use password::change_password;
+pub use refresh::refresh;
+pub use token::{Claims, Holder, Use};
+
+use crate::Store;
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::id::SessionId;
+use crate::kernel::seal::Sealer;
+use crate::sessions::standing::Standing;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+use time::Duration;
+
+/// Lives of tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Lives {
+    /// Of an access token.
+    pub access: Duration,
+    /// Of a refresh token, from its last use.
+    pub refresh: Duration,
+}
+
+/// Issues and checks tokens. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    store: Store,
+    keys: Arc<Keys>,
+    lives: Lives,
+}
+
+impl Auth {
+    /// With the installation's signing keys, made at the first start.
+    pub async fn start(store: &Store, lives: Lives) -> Result<Self> {
+        Ok(Self {
+            keys: Arc::new(Keys::load(store).await?),
+            store: store.clone(),
+            lives,
+        })
+    }
+
+    /// The claims of a good access token; `auth.unauthenticated` otherwise.
+    pub async fn verify(&self, token: &str) -> Result<Claims> {
+        self.verified(token, &[Use::Access]).await
+    }
+
+    /// The claims of a token that may open a live connection: an access token, or one made for that.
+    pub async fn verify_live(&self, token: &str) -> Result<Claims> {
+        self.verified(token, &[Use::Access, Use::Live]).await
+    }
+
+    /// A token that opens live connections of `session` and nothing else, and its life in seconds. It
+    /// stands in a page's memory, so it is short-lived.
+    pub fn live_token(&self, session: &Standing) -> Result<(String, i64)> {
+        let life = LIVE_TOKEN.min(self.lives.access);
+        let claims = Claims::new(Use::Live, &Holder::from(session), self.store.clock.now(), life);
+        Ok((self.keys.sign(&claims, Use::Live)?, life.whole_seconds()))
+    }
+
+    async fn verified(&self, token: &str, uses: &[Use]) -> Result<Claims> {
+        let now = self.store.clock.now();
+        match self.keys.verify(token, uses, now) {
+            Err(token::Refused::UnknownKey) if self.keys.renew(&self.store).await? => {
+                self.keys.verify(token, uses, now).map_err(Error::from)
+            }
+            other => other.map_err(Error::from),
+        }
+    }
+}
+
+const LIVE_TOKEN: Duration = Duration::minutes(10);
+
+/// Nobody is signed in.
+pub fn unauthenticated() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "auth.unauthenticated",
+        "Sign in first: send the access token of POST /api/v1/auth/login as Authorization: Bearer.",
+    )
+}
+
+/// What a page of the console repeats to prove that it is one.
+pub fn csrf_token(sealer: &Sealer, session: SessionId) -> String {
+    hex::encode(sealer.mac("csrf", session.0.as_bytes()))
+}
+
+/// Whether `sent` is the session's CSRF token, in constant time.
+pub fn csrf_matches(sealer: &Sealer, session: SessionId, sent: &[u8]) -> bool {
+    csrf_token(sealer, session).as_bytes().ct_eq(sent).into()
+}
+
+#[cfg(test)]
+mod tests;

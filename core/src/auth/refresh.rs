@@ -1,0 +1,176 @@
+//! Refresh tokens: opaque, kept as hashes, used once (RFC 9700 §4.14.2).
+//!
+//! A refresh repeated within [`GRACE`] gets the same successor, so that many tabs refreshing at once sign nobody out.
+//! Later reuse means that somebody else holds the token: the session ends, whoever of the two asks.
+
+use super::login::{Client, SignedIn, signed_in};
+use super::token::Holder;
+use super::{Auth, csrf_matches};
+use crate::change::Change;
+use crate::db::PgConnection;
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::seal::random;
+use crate::sessions::{self, standing};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
+
+/// How long a used token still gets its successor.
+pub const GRACE: Duration = Duration::seconds(10);
+
+struct Row {
+    organization: OrganizationId,
+    session: SessionId,
+    user: UserId,
+    expires_at: OffsetDateTime,
+    used_at: Option<OffsetDateTime>,
+    successor: Option<Vec<u8>>,
+}
+
+/// New tokens for `token`. `csrf` is what a browser repeated; `None` where no cookie is involved.
+pub async fn refresh(
+    auth: &Auth,
+    token: &SecretString,
+    csrf: Option<Option<&[u8]>>,
+    client: &Client,
+) -> Result<SignedIn> {
+    let now = auth.store.clock.now();
+    let hash = hash(token);
+    let mut tx = auth.store.db.bookkeeping().await?;
+    let row = find(&mut tx, &hash).await?.ok_or_else(refused)?;
+    if let Some(sent) = csrf
+        && !sent.is_some_and(|sent| csrf_matches(&auth.store.sealer, row.session, sent))
+    {
+        return Err(Error::new(
+            Kind::Forbidden,
+            "auth.csrf",
+            "Repeat the csrf_token of sign-in in the header X-CSRF-Token.",
+        ));
+    }
+    let standing = standing::read(&auth.store.db, row.session, row.user).await?;
+    let session = Holder::from(&standing.map_err(|why| sessions::ended(&why))?);
+    if session.expires_at <= now || row.expires_at <= now {
+        return Err(refused());
+    }
+    let next = match (row.used_at, &row.successor) {
+        (None, _) => {
+            let next = issue(&mut tx, row.organization, row.session, now, auth.lives.refresh).await?;
+            mark_used(auth, &mut tx, &hash, &next, now).await?;
+            next
+        }
+        (Some(used), Some(sealed)) if now - used <= GRACE => {
+            let bytes = auth.store.sealer.open_bytes(&hash, sealed).ok_or_else(refused)?;
+            String::from_utf8(bytes).map_err(Error::internal)?.into()
+        }
+        _ => {
+            drop(tx);
+            return Err(end_family(auth, &session, client).await?);
+        }
+    };
+    tx.commit().await?;
+    signed_in(auth, &session, next, now)
+}
+
+/// Makes a refresh token of `session`, good from `now` for `life`.
+pub(super) async fn issue(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    session: SessionId,
+    now: OffsetDateTime,
+    life: Duration,
+) -> Result<SecretString> {
+    let mut bytes = [0; 32];
+    random(&mut bytes)?;
+    let token = SecretString::from(URL_SAFE_NO_PAD.encode(bytes));
+    sqlx::query!(
+        "INSERT INTO auth_tokens (hash, organization_id, session_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        hash(&token),
+        organization.0,
+        session.0,
+        now,
+        now + life,
+    )
+    .execute(connection)
+    .await?;
+    Ok(token)
+}
+
+/// Locks the token, so that of two at once the second finds the first one's successor.
+async fn find(connection: &mut PgConnection, hash: &[u8]) -> Result<Option<Row>> {
+    let row = sqlx::query!(
+        "SELECT t.organization_id, t.session_id, s.user_id, t.expires_at, t.used_at, t.successor
+         FROM auth_tokens t JOIN user_sessions s ON s.id = t.session_id WHERE t.hash = $1 FOR UPDATE OF t",
+        hash
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Row {
+        organization: OrganizationId(row.organization_id),
+        session: SessionId(row.session_id),
+        user: UserId(row.user_id),
+        expires_at: row.expires_at,
+        used_at: row.used_at,
+        successor: row.successor,
+    }))
+}
+
+/// The successor stands sealed for the token that it followed: whoever reads the table has neither.
+async fn mark_used(
+    auth: &Auth,
+    connection: &mut PgConnection,
+    hash: &[u8],
+    next: &SecretString,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let sealed = auth
+        .store
+        .sealer
+        .seal_bytes(hash, next.expose_secret().as_bytes())?;
+    sqlx::query!(
+        "UPDATE auth_tokens SET used_at = $2, successor = $3 WHERE hash = $1",
+        hash,
+        now,
+        sealed
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ends the session of a token that was used twice, and answers what whoever used it is told.
+async fn end_family(auth: &Auth, session: &Holder, client: &Client) -> Result<Error> {
+    let ctx = client.ctx(session.organization);
+    let mut change = Change::begin(&auth.store, &ctx).await?;
+    let why = "A refresh token of this session was used twice, so somebody else may hold it.";
+    if sessions::end(
+        &mut change,
+        session.session,
+        session.user,
+        "auth.refresh_reused",
+        why,
+    )
+    .await?
+    {
+        change.commit().await?;
+    }
+    Ok(Error::new(
+        Kind::Unauthenticated,
+        "auth.refresh_reused",
+        "This refresh token was used before, so its session has been ended for safety. Sign in again.",
+    ))
+}
+
+fn hash(token: &SecretString) -> Vec<u8> {
+    Sha256::digest(token.expose_secret().as_bytes()).to_vec()
+}
+
+fn refused() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "auth.refresh_refused",
+        "This refresh token is not good, or not any more. Sign in again.",
+    )
+}

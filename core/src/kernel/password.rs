@@ -1,0 +1,224 @@
+//! Passwords: argon2id (RFC 9106), behind a bounded queue.
+//!
+//! Invariant: at most half of the cores hash at one time and at most [`WAITING`] wait, so that a flood of sign-ins costs
+//! neither memory without bound nor everybody else's answers.
+//! Invariant: checking the password of nobody costs what checking somebody's does.
+
+use super::error::{Error, Kind, Result};
+use super::seal::random;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many may wait for their turn.
+pub const WAITING: usize = 64;
+/// Fewest characters of a password (NIST SP 800-63B §5.1.1.2).
+pub const SHORTEST: usize = 8;
+/// Most bytes of a password: long ones are welcome, books are not.
+pub const LONGEST: usize = 1024;
+
+/// Hashes and checks passwords. Cheap to clone; clones share one queue.
+#[derive(Clone)]
+pub struct Passwords(Arc<Inner>);
+
+struct Inner {
+    argon2: Argon2<'static>,
+    turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// Of a random password: what the password of nobody is checked against.
+    nobody: String,
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords")
+    }
+}
+
+/// The right to hash one password now; the next in the queue gets it when this is dropped.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+
+impl Passwords {
+    /// `memory` in KiB and `passes` of argon2id with one lane.
+    pub fn new(memory: u32, passes: u32) -> Result<Self> {
+        let params = Params::new(memory, passes, 1, None).map_err(internal)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let mut unguessable = [0; 32];
+        random(&mut unguessable)?;
+        let nobody = argon2.hash_password(&unguessable).map_err(internal)?.to_string();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self(Arc::new(Inner {
+            argon2,
+            turns: Arc::new(Semaphore::new((cores / 2).max(1))),
+            waiting: AtomicUsize::new(0),
+            nobody,
+        })))
+    }
+
+    /// Waits for a turn; `auth.busy` when [`WAITING`] others wait already.
+    pub async fn turn(&self) -> Result<Turn> {
+        if let Ok(permit) = Arc::clone(&self.0.turns).try_acquire_owned() {
+            return Ok(Turn(permit));
+        }
+        let _place = Place::take(&self.0.waiting)?;
+        let permit = Arc::clone(&self.0.turns).acquire_owned().await;
+        permit.map(Turn).map_err(Error::internal)
+    }
+
+    /// Hashes `password` for keeping, in PHC form.
+    pub async fn hash(&self, turn: Turn, password: SecretString) -> Result<String> {
+        let inner = Arc::clone(&self.0);
+        off_the_loop(turn, move || {
+            let bytes = password.expose_secret().as_bytes();
+            inner
+                .argon2
+                .hash_password(bytes)
+                .map(|hash| hash.to_string())
+                .map_err(internal)
+        })
+        .await
+    }
+
+    /// Whether `password` is the one that was hashed; without a hash it is not, after the same work.
+    pub async fn verify(&self, turn: Turn, password: SecretString, hash: Option<String>) -> Result<bool> {
+        let inner = Arc::clone(&self.0);
+        off_the_loop(turn, move || {
+            let (hash, somebody) = match &hash {
+                Some(hash) => (hash.as_str(), true),
+                None => (inner.nobody.as_str(), false),
+            };
+            let hash = PasswordHash::new(hash).map_err(internal)?;
+            let bytes = password.expose_secret().as_bytes();
+            Ok(inner.argon2.verify_password(bytes, &hash).is_ok() && somebody)
+        })
+        .await
+    }
+}
+
+/// Passes when `password` may be chosen; else says what is wrong with field `field`.
+pub fn require_choosable(password: &SecretString, field: &'static str) -> Result<()> {
+    let text = password.expose_secret();
+    if text.chars().count() < SHORTEST {
+        return Err(Error::field(
+            field,
+            "too_short",
+            format!("A password has at least {SHORTEST} characters."),
+        ));
+    }
+    if text.len() > LONGEST {
+        return Err(Error::field(
+            field,
+            "too_long",
+            format!("A password has at most {LONGEST} bytes."),
+        ));
+    }
+    Ok(())
+}
+
+/// A password to be used once: 120 random bits in groups of four letters and digits that are not mistaken for others.
+pub fn one_time() -> Result<SecretString> {
+    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz234567899";
+    let mut bytes = [0; 24];
+    random(&mut bytes)?;
+    let letters: Vec<char> = bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+        .collect();
+    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
+    Ok(groups.join("-").into())
+}
+
+async fn off_the_loop<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let worked = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    worked.await.map_err(Error::internal)?
+}
+
+fn internal(error: impl std::fmt::Display) -> Error {
+    Error::internal(format!("argon2: {error}"))
+}
+
+/// A place in the queue, given back even when the caller goes away while waiting.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Result<Self> {
+        let place = Self(waiting);
+        if waiting.fetch_add(1, Ordering::AcqRel) < WAITING {
+            return Ok(place);
+        }
+        let mut error = Error::new(
+            Kind::Unavailable,
+            "auth.busy",
+            "Too many people sign in at this moment. Try again in a few seconds.",
+        );
+        error.retry_after = Some(2);
+        Err(error)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_right_password_is_right_and_nobody_has_one() {
+        let passwords = Passwords::new(8, 1).unwrap();
+        let hash = passwords
+            .hash(passwords.turn().await.unwrap(), "correct horse".into())
+            .await
+            .unwrap();
+        for (password, hash, right) in [
+            ("correct horse", Some(hash.clone()), true),
+            ("wrong horse", Some(hash), false),
+            ("correct horse", None, false),
+        ] {
+            let turn = passwords.turn().await.unwrap();
+            assert_eq!(
+                passwords.verify(turn, password.into(), hash).await.unwrap(),
+                right
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_and_whoever_leaves_it_makes_room() {
+        let passwords = Passwords::new(8, 1).unwrap();
+        let mut held = Vec::new();
+        while let Ok(permit) = Arc::clone(&passwords.0.turns).try_acquire_owned() {
+            held.push(permit);
+        }
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(passwords.turn())).collect();
+        for turn in &mut waiting {
+            assert!(futures::poll!(turn.as_mut()).is_pending());
+        }
+        let refused = passwords.turn().await.unwrap_err();
+        assert_eq!(
+            (refused.code.as_ref(), refused.retry_after),
+            ("auth.busy", Some(2))
+        );
+        waiting.pop();
+        let mut next = Box::pin(passwords.turn());
+        assert!(futures::poll!(next.as_mut()).is_pending());
+        held.clear();
+        for turn in waiting {
+            turn.await.unwrap();
+        }
+    }
+}

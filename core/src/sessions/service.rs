@@ -1,0 +1,134 @@
+//! How a session ends.
+
+use super::standing::Refused;
+use crate::Store;
+use crate::bus::control::{Revocation, RevocationKind};
+use crate::change::Change;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::event::{Event, Subject};
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::users::rights;
+use serde_json::json;
+use uuid::Uuid;
+
+/// Whoever holds the session must sign in again.
+pub fn ended(why: &Refused) -> Error {
+    let code = match why {
+        Refused::Expired | Refused::Idle => "auth.session_expired",
+        _ => "auth.session_ended",
+    };
+    Error::new(
+        Kind::Unauthenticated,
+        code,
+        format!("This session is over ({why}). Sign in again."),
+    )
+}
+
+/// Ends `session`: one's own, or with `sessions:revoke` that of somebody who holds no more than the actor. An ended one
+/// stays ended, and that is no error.
+pub async fn revoke(store: &Store, ctx: &Ctx, session: SessionId) -> Result<()> {
+    let mut change = Change::begin(store, ctx).await?;
+    let owner = owner(&mut change, session).await?;
+    if ctx.actor.user() != Some(owner) {
+        ctx.require("sessions:revoke")?;
+        let held = rights::of(change.tx(), ctx.organization, owner).await?;
+        ctx.require_over(&held)?;
+    }
+    let why = "This session was ended from the list of sessions.";
+    if end(&mut change, session, owner, "sessions.revoke", why).await? {
+        change.commit().await?;
+    }
+    Ok(())
+}
+
+/// Marks `session` ended, records it under `action` and cuts off what hangs on it. False when it had ended already:
+/// then nothing is recorded.
+pub async fn end(
+    change: &mut Change,
+    session: SessionId,
+    user: UserId,
+    action: &'static str,
+    why: &str,
+) -> Result<bool> {
+    let (organization, at) = (change.ctx().organization, change.at());
+    let row = sqlx::query!(
+        "UPDATE user_sessions SET revoked_at = $3, revoked_reason = $4, version = version + 1
+         WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING version, expires_at",
+        organization.0,
+        session.0,
+        at,
+        why,
+    )
+    .fetch_optional(change.tx())
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    let open = if row.expires_at > at { -1 } else { 0 };
+    let event = event(
+        "session.revoked",
+        action,
+        session,
+        row.version,
+        user,
+        "{actor} ended {subject}",
+    )
+    .reason(why)
+    .counts("sessions_active", open);
+    change.record(event).await?;
+    change.revoke(revocation(organization, session, why)).await?;
+    Ok(true)
+}
+
+/// What is recorded when somebody has signed in.
+pub fn created(session: SessionId, user: UserId) -> Event {
+    event(
+        "session.created",
+        "auth.login",
+        session,
+        1,
+        user,
+        "{actor} signed in",
+    )
+    .counts("sessions_active", 1)
+}
+
+fn event(
+    kind: &'static str,
+    action: &'static str,
+    session: SessionId,
+    version: i64,
+    user: UserId,
+    text: &'static str,
+) -> Event {
+    let subject = Subject {
+        kind: "session".into(),
+        id: session.0,
+        version,
+    };
+    Event::new(kind, action, subject, format!("inbox:{user}"), text)
+        .data("user_id", json!(user))
+        .detail("user_id", json!(user))
+}
+
+fn revocation(organization: OrganizationId, session: SessionId, why: &str) -> Revocation {
+    Revocation {
+        organization,
+        kind: RevocationKind::Session,
+        subject: session.0,
+        access_version: None,
+        reason: why.to_owned(),
+    }
+}
+
+/// Whose session it is; locked, so that its events stand in order.
+async fn owner(change: &mut Change, session: SessionId) -> Result<UserId> {
+    let organization = change.ctx().organization;
+    let owner: Option<Uuid> = sqlx::query_scalar!(
+        "SELECT user_id FROM user_sessions WHERE organization_id = $1 AND id = $2 FOR UPDATE",
+        organization.0,
+        session.0
+    )
+    .fetch_optional(change.tx())
+    .await?;
+    owner.map(UserId).ok_or_else(|| Error::not_found("session"))
+}
