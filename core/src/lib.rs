@@ -1,8 +1,8 @@
 //! Floor 0: what Signalbox knows and promises, without transport, actors or workers.
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
-//! may name only those before it: `kernel db bus` < `people` < `outbox audit activity jobs files live` < `change` < `users` <
-//! `roles sessions` < `auth` < `imports`.
+//! may name only those before it: `kernel fault db bus` < `people` < `outbox audit activity jobs files live` <
+//! `change outbox_relay` < `users` < `roles sessions` < `auth` < `imports`.
 
 #![cfg_attr(
     test,
@@ -18,11 +18,13 @@ pub mod auth;
 pub mod bus;
 pub mod change;
 pub mod db;
+pub mod fault;
 pub mod jobs;
 pub mod kernel;
 pub mod live;
 
 pub mod outbox;
+pub mod outbox_relay;
 pub mod people;
 pub mod roles;
 pub mod sessions;

@@ -29,6 +29,11 @@ impl Keys {
         format!("{}:live:{{{organization}/{channel}}}:history", self.prefix)
     }
 
+    /// Which relay was here last: gone when Redis was flushed.
+    pub fn relay_mark(&self) -> String {
+        format!("{}:relay:mark", self.prefix)
+    }
+
     /// Pub/sub channel that carries a live channel's publications. FNV-1a: the same on every node and build.
     pub fn fan(&self, organization: OrganizationId, channel: &str) -> String {
         let bytes = organization.0.as_bytes().iter().copied().chain(channel.bytes());

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use std::str::FromStr;
 use std::time::Duration;
 
+pub mod leader;
 mod migrate;
 mod whole;
 #[cfg(feature = "testing")]

@@ -21,17 +21,18 @@ const META_SECONDS: u64 = 720 * 3_600;
 /// Publications in one call of the script at most, so that it never holds Redis up.
 pub const BATCH: usize = 100;
 
-// KEYS meta, history. ARGV fan, header, epoch, may begin ('1'), length, history s, meta s, first position, payloads...
+// KEYS meta, history. ARGV fan, header, epoch, begin over, length, history s, meta s, first position, payloads...
+// `begin over` is '' (never), '-' (when nothing is known) or the epoch:top that a stream of another epoch must still have.
 static APPEND: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local at = redis.call('HMGET', KEYS[1], 'epoch', 'top')
-local first, top = tonumber(ARGV[8]), nil
+local first, top, began = tonumber(ARGV[8]), nil, false
 if at[1] == ARGV[3] then
   top = tonumber(at[2])
-elseif ARGV[4] == '1' then
+elseif ARGV[4] == (at[1] and (at[1] .. ':' .. at[2]) or '-') then
   redis.call('DEL', KEYS[2])
-  top = first - 1
+  top, began = first - 1, true
 else
   return {at[1] or '', tonumber(at[2] or -1), 0}
 end
@@ -49,12 +50,22 @@ end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[3], 'top', top)
 redis.call('EXPIRE', KEYS[1], ARGV[7])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
-if #new > 0 then
-  redis.call('PUBLISH', ARGV[1], ARGV[2] .. '\n' .. ARGV[3] .. '\n' .. (top - #new + 1) .. '\n' .. table.concat(new, '\n'))
+if #new > 0 or began then
+  table.insert(new, 1, ARGV[2] .. '\n' .. ARGV[3] .. '\n' .. (top - #new + 1))
+  redis.call('PUBLISH', ARGV[1], table.concat(new, '\n'))
 end
 return {ARGV[3], top, 1}",
     )
 });
+
+/// Publications kept of `channel`.
+pub fn length(channel: &str) -> usize {
+    if channel.starts_with("job:") {
+        JOB_LENGTH
+    } else {
+        FEED_LENGTH
+    }
+}
 
 /// What Redis said to an append.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,29 +76,39 @@ pub enum Appended {
     Behind(Option<Position>),
 }
 
+/// Whether a stream may begin where Redis does not have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// No: say [`Appended::Behind`] instead.
+    Never,
+    /// Yes, if Redis still stands where it was seen: nowhere, or in another epoch. So a leader that froze after it
+    /// looked cannot undo what the next one has begun.
+    Over(Option<Position>),
+}
+
 /// Appends `payloads` (each one line of JSON, a [`super::published::Published`]) from position `first` on, and publishes
-/// those that were new. `begin` lets a channel that Redis does not know, or knows under another epoch, begin here.
+/// those that were new. A stream that begins is told to its listeners even without payloads, as a batch of none.
 pub async fn append(
     bus: &Bus,
     organization: OrganizationId,
     channel: &str,
     epoch: &str,
-    begin: bool,
+    begin: &Begin,
     first: u64,
     payloads: &[Vec<u8>],
 ) -> Result<Appended> {
-    let length = if channel.starts_with("job:") {
-        JOB_LENGTH
-    } else {
-        FEED_LENGTH
+    let over = match begin {
+        Begin::Never => String::new(),
+        Begin::Over(None) => "-".to_owned(),
+        Begin::Over(Some(at)) => format!("{}:{}", at.epoch, at.offset),
     };
     let mut call = APPEND.key(bus.keys().live_meta(organization, channel));
     call.key(bus.keys().live_history(organization, channel))
         .arg(bus.keys().fan(organization, channel))
         .arg(format!("{organization}\n{channel}"))
         .arg(epoch)
-        .arg(if begin { "1" } else { "0" })
-        .arg(length)
+        .arg(over)
+        .arg(length(channel))
         .arg(HISTORY_SECONDS)
         .arg(META_SECONDS)
         .arg(first);
@@ -100,6 +121,18 @@ pub async fn append(
         (_, Ok(offset)) if !at.is_empty() => Appended::Behind(Some(Position { epoch: at, offset })),
         _ => Appended::Behind(None),
     })
+}
+
+/// Leaves the mark of the relay that leads; false when the mark it left before is gone, and with it perhaps history: a
+/// flush ends no connection, so nothing else would tell.
+pub async fn leave_mark(bus: &Bus, epoch: i64) -> Result<bool> {
+    let before: Option<i64> = redis::cmd("SET")
+        .arg(bus.keys().relay_mark())
+        .arg(epoch)
+        .arg("GET")
+        .query_async(&mut bus.shared())
+        .await?;
+    Ok(before == Some(epoch))
 }
 
 /// Publishes state without a position: progress, counters, the supervision tree. Nothing is kept of it.
@@ -197,6 +230,24 @@ pub async fn read(
         position: Position { epoch, offset },
         publications,
     }))
+}
+
+/// Where each of `channels` stands in Redis, in one round trip; `None` for one it does not know.
+pub async fn positions<'a>(
+    bus: &Bus,
+    channels: impl Iterator<Item = (OrganizationId, &'a str)>,
+) -> Result<Vec<Option<Position>>> {
+    let mut pipe = redis::pipe();
+    for (organization, channel) in channels {
+        let meta = bus.keys().live_meta(organization, channel);
+        pipe.cmd("HMGET").arg(meta).arg("epoch").arg("top");
+    }
+    let found: Vec<(Option<String>, Option<u64>)> = pipe.query_async(&mut bus.shared()).await?;
+    let found = found.into_iter().map(|at| match at {
+        (Some(epoch), Some(offset)) => Some(Position { epoch, offset }),
+        _ => None,
+    });
+    Ok(found.collect())
 }
 
 /// Where a channel stands: as Redis knows it, else as PostgreSQL does.

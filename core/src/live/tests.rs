@@ -1,4 +1,5 @@
-use super::history::{self, Appended, Batch};
+use super::history::{self, Appended, Batch, Begin};
+use super::position::Position;
 use crate::bus::Signal;
 use crate::testing;
 use std::time::Duration;
@@ -11,7 +12,11 @@ fn payloads(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
 async fn history_takes_only_the_next_position_and_ignores_a_repeat() {
     let test = testing::store().await;
     let (bus, organization) = (&test.store.bus, test.organization);
-    let append = async |epoch: &str, begin, first, range| {
+    let [three, four] = [3, 4].map(|offset| Position {
+        epoch: "e1".to_owned(),
+        offset,
+    });
+    let append = async |epoch: &str, begin: &Begin, first, range| {
         history::append(
             bus,
             organization,
@@ -24,11 +29,13 @@ async fn history_takes_only_the_next_position_and_ignores_a_repeat() {
         .await
         .unwrap()
     };
-    assert_eq!(append("e1", false, 1, 1..3).await, Appended::Behind(None));
-    assert_eq!(append("e1", true, 1, 1..3).await, Appended::UpTo(2));
-    assert_eq!(append("e1", true, 1, 1..3).await, Appended::UpTo(2));
-    assert!(matches!(append("e1", true, 4, 4..5).await, Appended::Behind(Some(at)) if at.offset == 2));
-    assert_eq!(append("e1", true, 2, 2..5).await, Appended::UpTo(4));
+    assert_eq!(append("e1", &Begin::Never, 1, 1..3).await, Appended::Behind(None));
+    assert_eq!(append("e1", &Begin::Over(None), 1, 1..3).await, Appended::UpTo(2));
+    assert_eq!(append("e1", &Begin::Over(None), 1, 1..3).await, Appended::UpTo(2));
+    assert!(
+        matches!(append("e1", &Begin::Over(None), 4, 4..5).await, Appended::Behind(Some(at)) if at.offset == 2)
+    );
+    assert_eq!(append("e1", &Begin::Over(None), 2, 2..5).await, Appended::UpTo(4));
     let read = history::read(bus, organization, "feed:users", 1, 10)
         .await
         .unwrap()
@@ -38,8 +45,19 @@ async fn history_takes_only_the_next_position_and_ignores_a_repeat() {
         read.publications.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
         [2, 3, 4]
     );
-    assert!(matches!(append("e2", false, 5, 5..6).await, Appended::Behind(Some(at)) if at.epoch == "e1"));
-    assert_eq!(append("e2", true, 5, 5..6).await, Appended::UpTo(5));
+    assert!(
+        matches!(append("e2", &Begin::Never, 5, 5..6).await, Appended::Behind(Some(at)) if at.epoch == "e1")
+    );
+    let stale = append("e2", &Begin::Over(Some(three)), 5, 5..6).await;
+    assert_eq!(
+        stale,
+        Appended::Behind(Some(four.clone())),
+        "begun over what was not seen"
+    );
+    assert_eq!(
+        append("e2", &Begin::Over(Some(four)), 5, 5..6).await,
+        Appended::UpTo(5)
+    );
 }
 
 #[tokio::test]
@@ -53,7 +71,7 @@ async fn a_listener_hears_each_new_publication_once_in_order() {
             test.organization,
             "feed:users",
             "e",
-            true,
+            &Begin::Over(None),
             first,
             &payloads(first..first + 2),
         )

@@ -1,0 +1,170 @@
+//! Publishing: ordered rows go to Redis in the order of their positions, and Redis is mended where it has lost
+//! something.
+//!
+//! Nothing here needs to happen exactly once: the script appends the next position and ignores an earlier one. So a
+//! relay killed between publishing and marking publishes again without effect.
+
+use super::wire::{self, Row};
+use super::{Stream, mend};
+use crate::Store;
+use crate::db::leader::Lease;
+use crate::fault;
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::OrganizationId;
+use crate::live::history::{self, Appended, Begin};
+use crate::live::position::{self, Position};
+
+/// Outbox rows published in one step at most.
+const STEP: i64 = 500;
+/// Times one stream is mended in one step: each can fail only when another leader interferes.
+const MENDS: usize = 8;
+
+/// Publishes the oldest rows that are ordered and not published; answers how many.
+pub async fn publish(store: &Store, lease: &Lease) -> Result<usize> {
+    let mut tx = store.db.snapshot().await?;
+    let seqs = sqlx::query_scalar!(
+        "SELECT seq FROM outbox WHERE ordered_at IS NOT NULL AND published_at IS NULL ORDER BY seq LIMIT $1",
+        STEP
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if seqs.is_empty() {
+        return Ok(0);
+    }
+    let streams = sqlx::query!(
+        r#"SELECT organization_id, channel, min(position) AS "first!", max(position) AS "last!"
+           FROM outbox_positions WHERE seq = ANY($1) GROUP BY 1, 2"#,
+        &seqs
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    drop(tx);
+    for row in streams {
+        let stream = Stream {
+            organization: OrganizationId(row.organization_id),
+            channel: row.channel,
+        };
+        send(
+            store,
+            lease,
+            &stream,
+            Next::after(row.first as u64 - 1),
+            row.last as u64,
+        )
+        .await?;
+    }
+    fault::point("relay.publish.sent").await;
+    mark(store, &seqs).await?;
+    metrics::counter!("signalbox_outbox_published_total").increment(seqs.len() as u64);
+    Ok(seqs.len())
+}
+
+/// What to append next, and whether the stream may begin there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Next {
+    pub position: u64,
+    pub begin: Begin,
+}
+
+impl Next {
+    /// What follows `position`.
+    pub fn after(position: u64) -> Self {
+        Self {
+            position: position + 1,
+            begin: Begin::Never,
+        }
+    }
+}
+
+/// Brings `stream` in Redis up to position `last` at least.
+pub(super) async fn send(
+    store: &Store,
+    lease: &Lease,
+    stream: &Stream,
+    mut next: Next,
+    last: u64,
+) -> Result<()> {
+    for _ in 0..MENDS {
+        match append_up_to(store, stream, next, last).await? {
+            Appended::UpTo(_) => return Ok(()),
+            Appended::Behind(found) => next = mend::mend(store, lease, stream, found).await?,
+        }
+    }
+    Err(Error::internal(format!(
+        "the history of {} changes under the relay's hands",
+        stream.channel
+    )))
+}
+
+/// Appends page after page. [`Appended::Behind`] tells where Redis stands when that is not where the rows go on.
+async fn append_up_to(store: &Store, stream: &Stream, mut next: Next, last: u64) -> Result<Appended> {
+    while next.position <= last || next.begin != Begin::Never {
+        let page = page(store, stream, next.position).await?;
+        if page.payloads.is_empty() && next.position <= page.top.offset {
+            // pruned, although Redis never had it
+            return Ok(Appended::Behind(Some(Position {
+                offset: next.position - 1,
+                ..page.top
+            })));
+        }
+        fault::point("relay.publish.read").await;
+        let appended = history::append(
+            &store.bus,
+            stream.organization,
+            &stream.channel,
+            &page.top.epoch,
+            &next.begin,
+            next.position,
+            &page.payloads,
+        )
+        .await?;
+        match appended {
+            Appended::UpTo(offset) if offset <= page.top.offset => next = Next::after(offset),
+            // ahead of what was read here: of the rows, or only of this reading?
+            Appended::UpTo(offset) => return Ok(Appended::Behind(Some(Position { offset, ..page.top }))),
+            behind @ Appended::Behind(_) => return Ok(behind),
+        }
+    }
+    Ok(Appended::UpTo(next.position - 1))
+}
+
+struct Page {
+    top: Position,
+    payloads: Vec<Vec<u8>>,
+}
+
+/// The rows from `first` on without a hole, at most one call of the script, and where the channel stands.
+async fn page(store: &Store, stream: &Stream, first: u64) -> Result<Page> {
+    let mut tx = store.db.snapshot().await?;
+    let top = position::read(&mut tx, stream.organization, &stream.channel).await?;
+    let mut rows = sqlx::query_as!(
+        Row,
+        r#"SELECT p.position, o.id, o.type AS kind, o.schema, o.at, o.subject_kind, o.subject_id, o.subject_version,
+             o.scope_before, o.scope_after, o.event
+           FROM outbox_positions p JOIN outbox o USING (seq)
+           WHERE p.organization_id = $1 AND p.channel = $2 AND p.position >= $3 ORDER BY p.position LIMIT $4"#,
+        stream.organization.0,
+        stream.channel,
+        first as i64,
+        history::BATCH as i64,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let whole = (first as i64..)
+        .zip(&rows)
+        .take_while(|(at, row)| *at == row.position)
+        .count();
+    rows.truncate(whole);
+    let payloads = wire::payloads(&mut tx, &store.sealer, stream, rows).await?;
+    Ok(Page { top, payloads })
+}
+
+/// Not fenced: that these rows were published stays true, whoever says it.
+async fn mark(store: &Store, seqs: &[i64]) -> Result<()> {
+    let mut tx = store.db.bookkeeping().await?;
+    sqlx::query!("UPDATE outbox SET published_at = now() WHERE seq = ANY($1)", seqs)
+        .execute(&mut *tx)
+        .await?;
+    fault::point("relay.publish.marked").await;
+    Ok(tx.commit().await?)
+}
