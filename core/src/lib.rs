@@ -25,6 +25,7 @@ pub mod live;
 
 pub mod outbox;
 pub mod outbox_relay;
+pub mod overview;
 pub mod people;
 pub mod roles;
 pub mod sessions;

@@ -1,5 +1,7 @@
 //! Table `activity_logs`: the line people read ("Ada banned Bob"), append-only. Names are filled in when shown.
 
+pub mod list;
+
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;

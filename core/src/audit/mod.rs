@@ -3,6 +3,8 @@
 //! Invariant: an entry is written in the transaction of the change it records. Invariant: personal values are sealed;
 //! hashes cover the sealed bytes, so erasing a person breaks no proof.
 
+pub mod search;
+
 use crate::db::PgConnection;
 use crate::kernel::ctx::{Credential, Ctx};
 use crate::kernel::error::Result;

@@ -4,6 +4,7 @@ use super::error::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, de::DeserializeOwned};
+use time::OffsetDateTime;
 
 /// Rows of a page when nothing is asked.
 pub const DEFAULT_LIMIT: u32 = 50;
@@ -26,6 +27,17 @@ pub fn limit(asked: Option<u32>) -> Result<u32> {
 /// Writes where a page ended, so that the next begins there.
 pub fn encode_cursor<T: Serialize>(end: &T) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(end)?))
+}
+
+/// The instant a cursor names in microseconds since 1970.
+pub fn instant(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// An instant as a cursor names it.
+pub fn micros(at: OffsetDateTime) -> i64 {
+    (at.unix_timestamp_nanos() / 1_000) as i64
 }
 
 /// Reads what [`encode_cursor`] wrote; anything else is the caller's mistake.

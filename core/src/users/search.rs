@@ -26,6 +26,8 @@ use time::OffsetDateTime;
 
 /// Totals up to this are exact.
 pub const EXACT: i64 = 10_000;
+/// From this estimate on nothing is counted: the planner errs, but not so far.
+const SURELY_MORE: i64 = 3 * EXACT;
 /// A search of fewer characters is a prefix search: a trigram needs three.
 const TRIGRAM: usize = 3;
 /// Longest search text, in characters.
@@ -151,6 +153,8 @@ struct Found {
     row: Row,
     key_text: Option<String>,
     key_at: Option<OffsetDateTime>,
+    /// All hits, where they were all looked at anyway.
+    hits: Option<i64>,
 }
 
 /// Reads one page. `connection` is a snapshot: rows, position and total are of one instant.
@@ -158,21 +162,21 @@ pub async fn list(connection: &mut PgConnection, ctx: &Ctx, query: &Query) -> Re
     let limit = i64::from(page::limit(query.limit)?);
     let asked = Asked::of(ctx, query)?;
     let after = asked.cursor(query.cursor.as_deref())?;
+    let mut found = asked.rows(connection, after.as_ref(), limit + 1).await?;
+    let more = found.len() as i64 > limit;
     let (position, total) = match &after {
         Some(cursor) => (cursor.position.clone(), cursor.total),
         None => (
             position::read(connection, ctx.organization, super::CHANNEL).await?,
-            asked.total(connection).await?,
+            asked.total(connection, &found, more).await?,
         ),
     };
-    let mut found = asked.rows(connection, after.as_ref(), limit + 1).await?;
-    let more = found.len() as i64 > limit;
     found.truncate(limit as usize);
     let next_cursor = match found.last() {
         Some(end) if more => Some(page::encode_cursor(&Cursor {
             list: asked.list.clone(),
             text: end.key_text.clone(),
-            micros: end.key_at.map(|at| (at.unix_timestamp_nanos() / 1_000) as i64),
+            micros: end.key_at.map(page::micros),
             id: UserId(end.row.id),
             position: position.clone(),
             total,
@@ -283,8 +287,13 @@ impl<'a> Asked<'a> {
         };
         let direction = if sort.falls() { "DESC" } else { "ASC" };
         let order = format!(" ORDER BY {expression} {direction}, id {direction} LIMIT ");
+        let hits = if matches!(way, Way::Hits) {
+            "count(*) OVER ()"
+        } else {
+            "NULL::bigint"
+        };
         let mut sql = QueryBuilder::new(format!(
-            "SELECT {}, {expression} AS {key}, {cast} FROM (SELECT * FROM users_searchable",
+            "SELECT {}, {expression} AS {key}, {cast}, {hits} AS hits FROM (SELECT * FROM users_searchable",
             Row::COLUMNS
         ));
         self.push_where(&mut sql, after);
@@ -312,21 +321,17 @@ impl<'a> Asked<'a> {
             .await?)
     }
 
-    async fn total(&self, connection: &mut PgConnection) -> Result<Total> {
-        let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM users_searchable");
-        self.push_where(&mut sql, None);
-        self.push_text(&mut sql, " AND ");
-        sql.push(" LIMIT ").push_bind(EXACT + 1).push(") u");
-        let value: i64 = sql
-            .build_query_scalar()
-            .persistent(false)
-            .fetch_one(&mut *connection)
-            .await?;
-        if value <= EXACT {
-            return Ok(Total {
-                value,
-                estimate: false,
-            });
+    /// How many there are, given the first page.
+    async fn total(&self, connection: &mut PgConnection, first: &[Found], more: bool) -> Result<Total> {
+        let exactly = |value| Total {
+            value,
+            estimate: false,
+        };
+        if !more {
+            return Ok(exactly(first.len() as i64));
+        }
+        if let Some(hits) = first.first().and_then(|found| found.hits) {
+            return Ok(exactly(hits));
         }
         let mut sql = QueryBuilder::new("EXPLAIN (FORMAT JSON) SELECT FROM users_searchable");
         self.push_where(&mut sql, None);
@@ -334,10 +339,29 @@ impl<'a> Asked<'a> {
         let plan: serde_json::Value = sql
             .build_query_scalar()
             .persistent(false)
+            .fetch_one(&mut *connection)
+            .await?;
+        let estimate = plan[0]["Plan"]["Plan Rows"].as_i64().unwrap_or_default();
+        if estimate > SURELY_MORE {
+            return Ok(Total {
+                value: estimate,
+                estimate: true,
+            });
+        }
+        let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM users_searchable");
+        self.push_where(&mut sql, None);
+        self.push_text(&mut sql, " AND ");
+        sql.push(" LIMIT ").push_bind(EXACT + 1).push(") u");
+        let counted: i64 = sql
+            .build_query_scalar()
+            .persistent(false)
             .fetch_one(connection)
             .await?;
+        if counted <= EXACT {
+            return Ok(exactly(counted));
+        }
         Ok(Total {
-            value: plan[0]["Plan"]["Plan Rows"].as_i64().unwrap_or(value).max(value),
+            value: estimate.max(counted),
             estimate: true,
         })
     }
@@ -368,7 +392,7 @@ impl<'a> Asked<'a> {
         ));
         match (&end.text, end.micros) {
             (Some(text), _) => sql.push_bind(text.clone()),
-            (None, micros) => sql.push_bind(instant(micros.unwrap_or_default())),
+            (None, micros) => sql.push_bind(page::instant(micros.unwrap_or_default())),
         };
         sql.push(", ").push_bind(end.id.0).push(")");
     }
@@ -448,9 +472,4 @@ fn plain(field: &str, text: &str) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-fn instant(micros: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

@@ -6,6 +6,7 @@ use super::search::{self, Query, Total};
 use super::store::{self, Profile};
 use super::{CHANNEL, check, rights};
 use crate::Store;
+use crate::activity::{self, list::ActivityList};
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
 use crate::kernel::ctx::Ctx;
@@ -90,6 +91,22 @@ pub async fn get(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneUser> {
         user: user.seen_by(ctx, &held)?,
         position,
     })
+}
+
+/// Reads one page of what a person did and what was done to them.
+pub async fn activity(
+    store: &Store,
+    ctx: &Ctx,
+    id: UserId,
+    limit: Option<u32>,
+    cursor: Option<&str>,
+) -> Result<ActivityList> {
+    ctx.require("users:read")?;
+    let mut tx = store.db.read(ctx.organization).await?;
+    if store::find(&mut tx, ctx.organization, id).await?.is_none() {
+        return Err(Error::not_found("user"));
+    }
+    activity::list::list(store, &mut tx, ctx.organization, Some(id), limit, cursor).await
 }
 
 /// Adds a person. `password_hash` is only awaited once it is known that the actor may do this: hashing is dear.
@@ -344,7 +361,9 @@ impl Act {
                 reason: reason.to_owned(),
             })
             .await?;
-        Ok(event.detail("sessions_ended", ended.sessions))
+        Ok(event
+            .detail("sessions_ended", ended.sessions)
+            .counts("sessions_active", -ended.sessions))
     }
 
     fn event(&self, kind: &'static str, action: &'static str, text: &'static str) -> Event {
