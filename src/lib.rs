@@ -10,3 +10,4 @@ pub mod metrics;
 pub mod secrets;
 pub mod serve;
 pub mod servers;
+pub mod store;

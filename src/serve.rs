@@ -12,22 +12,17 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use secrecy::ExposeSecret;
 use signalbox_actors::private_services::{PrivateServices, ServerState, ServerWatch};
 use signalbox_actors::supervision::{Options as TreeOptions, Tree};
-use signalbox_core::bus::Bus;
-use signalbox_core::db::{self, Db};
-use signalbox_core::kernel::clock::Clock;
-use signalbox_core::kernel::password::Passwords;
-use signalbox_core::kernel::seal::Sealer;
-use signalbox_core::{Signals, Store};
+use signalbox_core::Store;
+use signalbox_core::auth;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::say;
+use crate::cli::{say, say_how_to_sign_in};
 use crate::config::Settings;
 use crate::health::{self, Health};
-use crate::servers::{BUS_PREFIX, Servers};
-use crate::{logging, metrics, secrets};
+use crate::servers::Servers;
+use crate::{logging, metrics, store};
 
 /// Runs the hub until a signal stops it.
 ///
@@ -54,7 +49,7 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
         watch_private(&health, private);
     }
     let store = tokio::select! {
-        store = open_store(settings, servers) => store?,
+        store = first_start(settings, servers) => store?,
         () = stop.next() => return Ok(()),
     };
     watch_store(&health, &store);
@@ -97,6 +92,22 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
     }
 }
 
+/// Opens the store, and on a new installation makes its first owner and says how to sign in.
+async fn first_start(settings: &Settings, servers: &Servers) -> anyhow::Result<Store> {
+    let store = store::open(settings, servers).await?;
+    let (email, password) = (
+        settings.bootstrap.email.as_deref(),
+        settings.bootstrap.password.clone(),
+    );
+    let made = auth::bootstrap(&store, email, password)
+        .await
+        .context("the first owner cannot be made; see bootstrap.email and bootstrap.password")?;
+    if let Some(owner) = made {
+        say_how_to_sign_in(&owner);
+    }
+    Ok(store)
+}
+
 /// Every long-lived piece of state, as a child of one tree.
 async fn start_actors(servers: &Servers) -> anyhow::Result<Tree> {
     let faults = std::env::var_os("SIGNALBOX_FAULTS").is_some_and(|set| set == "1");
@@ -120,32 +131,6 @@ fn watch_actors(health: &Health, tree: &Tree) {
                 .map_err(|red| red.join("; ")),
         )
     });
-}
-
-/// Migrates, then opens what every floor above works with.
-async fn open_store(settings: &Settings, servers: &Servers) -> anyhow::Result<Store> {
-    let secret = secrets::load_or_create(&settings.data_dir()?)?;
-    db::migrate(servers.owner_url.expose_secret())
-        .await
-        .context("the database cannot be brought to this version; `signalbox doctor` says what is wrong")?;
-    let options = db::Options {
-        url: servers.app_url.expose_secret().to_owned(),
-        replica_url: None,
-        max_connections: settings.database.max_connections,
-    };
-    let unreachable = |server| format!("{server} cannot be reached; `signalbox doctor` says what is wrong");
-    Ok(Store {
-        db: Db::connect(&options)
-            .await
-            .with_context(|| unreachable("PostgreSQL"))?,
-        bus: Bus::connect(servers.redis_url.expose_secret(), BUS_PREFIX)
-            .await
-            .with_context(|| unreachable("Redis"))?,
-        sealer: Sealer::new(&secret),
-        passwords: Passwords::new(settings.auth.argon2_memory_kib, settings.auth.argon2_passes)?,
-        clock: Clock::system(),
-        signals: Signals::default(),
-    })
 }
 
 fn http(

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.
 
+mod admin;
 mod backup;
 mod config;
 mod doctor;
@@ -13,7 +14,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use secrecy::ExposeSecret;
 use signalbox_actors::private_services::child;
+use signalbox_core::auth::Bootstrapped;
 
 use crate::config::{ConfigError, Flags, Settings, load};
 use crate::serve;
@@ -51,6 +54,9 @@ enum Command {
     },
     /// Bring the database to this version; serve does so by itself
     Migrate,
+    /// Give access back
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Check what the hub needs, and say how to mend what is wrong
     Doctor,
     /// Write everything into one file; the hub may be running
@@ -94,6 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve { .. } => serve::run(settings),
         Command::Migrate => migrate::run(&settings),
+        Command::Admin(command) => admin::run(&command, &settings),
         Command::Doctor => doctor::run(&settings),
         Command::Backup { file } => backup::backup(&settings, &file),
         Command::Restore { file, replace } => backup::restore(&settings, &file, replace),
@@ -112,6 +119,21 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     }
     let _ = writeln!(std::io::stderr(), "signalbox: {text}");
     ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+}
+
+/// Says who the new owner is. The only place that ever prints a password: one that we made, once.
+pub(crate) fn say_how_to_sign_in(owner: &Bootstrapped) {
+    match &owner.one_time_password {
+        Some(password) => say(format_args!(
+            "Sign in as {} with the one-time password {} (you choose your own then)",
+            owner.email,
+            password.expose_secret()
+        )),
+        None => say(format_args!(
+            "Sign in as {} with the password that was set",
+            owner.email
+        )),
+    }
 }
 
 /// Runs a command's asynchronous part.

@@ -1,6 +1,6 @@
 //! Commands as typed: what they print, and how they refuse.
 
-use super::hub::{Folder, Hub, run, said, servers_are_gone, signalbox};
+use super::hub::{Folder, Hub, run, said, servers_are_gone, signalbox, sql};
 
 #[test]
 fn a_wrong_setting_ends_with_code_2_the_key_and_the_reason() {
@@ -133,4 +133,52 @@ fn migrating_twice_changes_nothing_the_second_time() {
     let (first, second) = (migrate(), migrate());
     assert!(first.status.success(), "{}", said(&first));
     assert_eq!(said(&first), said(&second));
+}
+
+#[test]
+fn the_first_start_prints_a_one_time_password_once_and_admin_create_gives_another_owner() {
+    let data = Folder::new();
+    let mut hub = Hub::start(data.path());
+    assert_eq!(
+        hub.said().matches("one-time password").count(),
+        1,
+        "{}",
+        hub.said()
+    );
+    let create = [
+        "admin",
+        "create",
+        "second@example.com",
+        "--data",
+        data.path().to_str().unwrap(),
+    ];
+    let output = run(create);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("second@example.com with the one-time password "),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(sql(data.path(), "SELECT count(*) FROM users"), "2");
+    hub.stop();
+    let mut hub = Hub::start(data.path());
+    assert!(!hub.said().contains("password"), "{}", hub.said());
+    hub.stop();
+}
+
+#[test]
+fn a_chosen_first_owner_is_made_and_their_password_is_never_printed() {
+    let data = Folder::new();
+    let mut command = signalbox();
+    command.env("SIGNALBOX__BOOTSTRAP__EMAIL", "Ada@Example.com");
+    command.env("SIGNALBOX__BOOTSTRAP__PASSWORD", "c4n4ry-password");
+    let mut hub = Hub::launch(command, data.path());
+    hub.wait_until_ready();
+    let told = hub.said().to_owned();
+    assert!(
+        told.contains("ada@example.com") && !told.contains("c4n4ry"),
+        "{told}"
+    );
+    assert_eq!(sql(data.path(), "SELECT email FROM users"), "ada@example.com");
+    hub.stop();
 }

@@ -1,0 +1,43 @@
+//! Opens what every floor above works with.
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use signalbox_core::bus::Bus;
+use signalbox_core::db::{self, Db};
+use signalbox_core::kernel::clock::Clock;
+use signalbox_core::kernel::password::Passwords;
+use signalbox_core::kernel::seal::Sealer;
+use signalbox_core::{Signals, Store};
+
+use crate::config::Settings;
+use crate::secrets;
+use crate::servers::{BUS_PREFIX, Servers};
+
+/// Brings the database to this version, then opens database, bus and keys.
+///
+/// # Errors
+/// A server cannot be reached, or the secret of the data folder cannot be read.
+pub async fn open(settings: &Settings, servers: &Servers) -> anyhow::Result<Store> {
+    let secret = secrets::load_or_create(&settings.data_dir()?)?;
+    db::migrate(servers.owner_url.expose_secret())
+        .await
+        .context("the database cannot be brought to this version; `signalbox doctor` says what is wrong")?;
+    let options = db::Options {
+        url: servers.app_url.expose_secret().to_owned(),
+        replica_url: None,
+        max_connections: settings.database.max_connections,
+    };
+    let unreachable = |server| format!("{server} cannot be reached; `signalbox doctor` says what is wrong");
+    Ok(Store {
+        db: Db::connect(&options)
+            .await
+            .with_context(|| unreachable("PostgreSQL"))?,
+        bus: Bus::connect(servers.redis_url.expose_secret(), BUS_PREFIX)
+            .await
+            .with_context(|| unreachable("Redis"))?,
+        sealer: Sealer::new(&secret),
+        passwords: Passwords::new(settings.auth.argon2_memory_kib, settings.auth.argon2_passes)?,
+        clock: Clock::system(),
+        signals: Signals::default(),
+    })
+}
