@@ -4,6 +4,7 @@ pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod health;
+pub mod http;
 pub mod live;
 pub mod logging;
 pub mod metrics;

@@ -101,15 +101,12 @@ struct Chosen {
 impl Chosen {
     async fn of(store: &Store, email: Option<&str>, password: Option<SecretString>) -> Result<Self> {
         let email = email.unwrap_or(OWNER);
-        let (password, made) = match password {
-            Some(given) => {
-                require_choosable(&given, "password")?;
-                (given, None)
-            }
-            None => {
-                let made = one_time()?;
-                (made.clone(), Some(made))
-            }
+        let (password, made) = if let Some(given) = password {
+            require_choosable(&given, "password")?;
+            (given, None)
+        } else {
+            let made = one_time()?;
+            (made.clone(), Some(made))
         };
         let turn = store.passwords.turn().await?;
         Ok(Self {

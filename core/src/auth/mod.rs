@@ -9,6 +9,7 @@
 mod bootstrap;
 mod keys;
 mod login;
+mod oneself;
 mod password;
 mod refresh;
 mod token;
@@ -16,6 +17,7 @@ mod token;
 pub use bootstrap::{Bootstrapped, bootstrap, create_owner};
 pub use keys::Keys;
 pub use login::{Client, SignedIn, login, logout};
+pub use oneself::{Myself, Oneself, OrganizationName, oneself};
 pub use password::change_password;
 pub use refresh::refresh;
 pub use token::{Claims, Holder, Use};

@@ -1,0 +1,58 @@
+use super::{Tokens, answer, client, is_console, require_https};
+use crate::http::caller::require_origin;
+use crate::http::{Answer, Json, State};
+use actix_web::{HttpRequest, HttpResponse, post, web};
+use secrecy::SecretString;
+use serde::Deserialize;
+use signalbox_core::auth;
+use signalbox_core::kernel::error::Kind;
+
+/// Who signs in.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// E-mail address; case and spaces around it do not matter.
+    #[schema(format = "email")]
+    email: String,
+    /// Password.
+    #[schema(value_type = String, format = "password")]
+    password: SecretString,
+}
+
+/// Sign in
+///
+/// Failures are limited: 10 per account and address in 15 minutes, 100 per address and minute. With `X-Signalbox-Client:
+/// console` the tokens are set as cookies instead of answered.
+#[utoipa::path(
+    operation_id = "auth.login", tag = "auth", security(()),
+    request_body = Login,
+    responses((status = 200, body = Tokens), (status = 401, body = crate::http::problem::Body),
+              (status = 403, body = crate::http::problem::Body), (status = 429, body = crate::http::problem::Body))
+)]
+#[post("/auth/login")]
+pub async fn login(
+    state: web::Data<State>,
+    request: HttpRequest,
+    Json(login): Json<Login>,
+) -> Answer<HttpResponse> {
+    require_https(&request, &state)?;
+    if is_console(&request) {
+        require_origin(&request, &state, false)?;
+    }
+    let client = client(&request);
+    state.logins.admit(&login.email, client.ip)?;
+    let turn = state.store.passwords.turn().await?;
+    let attempt = state.logins.begin(&login.email, client.ip)?;
+    let outcome = auth::login(&state.auth, turn, &login.email, login.password, &client).await;
+    if !matches!(&outcome, Err(error) if matches!(error.kind, Kind::Unauthenticated | Kind::Forbidden)) {
+        attempt.take_back();
+    }
+    let mut answer = match outcome {
+        Ok(signed_in) => answer(&state, signed_in, is_console(&request)),
+        Err(error) => return Err(state.logins.described(error, &login.email, client.ip)),
+    };
+    state
+        .logins
+        .describe(&login.email, client.ip, answer.headers_mut());
+    Ok(answer)
+}

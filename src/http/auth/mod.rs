@@ -1,0 +1,89 @@
+//! `/api/v1/auth`: in, on, and out again.
+
+mod cookies;
+mod login;
+mod logout;
+mod refresh;
+
+use super::origin::Origin;
+use super::{Problem, State};
+use actix_web::{HttpRequest, HttpResponse};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use signalbox_core::auth::{Client, SignedIn, csrf_token};
+use signalbox_core::kernel::error::{Error, Kind};
+use signalbox_core::kernel::id::SessionId;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(super) fn routes(api: &mut ServiceConfig) {
+    api.service(login::login)
+        .service(refresh::refresh)
+        .service(logout::logout);
+}
+
+/// What sign-in and refresh answer. Programs get tokens; a browser gets them as cookies that no script can read, and the
+/// token that its requests must repeat.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Tokens {
+    /// JWT for `Authorization: Bearer`. Absent in cookie mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+    /// Life of the access token in seconds.
+    expires_in: i64,
+    /// Opaque, good for one refresh. Absent in cookie mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// The session.
+    session_id: SessionId,
+    /// For the header X-CSRF-Token. Only in cookie mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf_token: Option<String>,
+}
+
+/// True for the console's own pages, which keep their tokens in cookies.
+fn is_console(request: &HttpRequest) -> bool {
+    let client = request.headers().get("x-signalbox-client");
+    client.is_some_and(|client| client == "console")
+}
+
+fn answer(state: &State, signed_in: SignedIn, by_cookie: bool) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    if by_cookie {
+        for cookie in cookies::set(&signed_in) {
+            answer.cookie(cookie);
+        }
+    }
+    let csrf = by_cookie.then(|| csrf_token(&state.store.sealer, signed_in.session));
+    answer.json(Tokens {
+        access_token: (!by_cookie).then_some(signed_in.access_token),
+        expires_in: signed_in.expires_in,
+        refresh_token: (!by_cookie).then(|| signed_in.refresh_token.expose_secret().to_owned()),
+        session_id: signed_in.session,
+        csrf_token: csrf,
+    })
+}
+
+fn client(request: &HttpRequest) -> Client {
+    let origin = Origin::noted(request);
+    Client {
+        ip: origin.as_ref().and_then(|origin| origin.ip),
+        user_agent: origin.as_ref().and_then(|origin| origin.user_agent.clone()),
+        trace_id: origin.map(|origin| origin.trace_id).unwrap_or_default(),
+    }
+}
+
+/// Passwords and tokens do not travel in the clear. From this machine they do not travel.
+fn require_https(request: &HttpRequest, state: &State) -> Result<(), Problem> {
+    let safe = Origin::noted(request).is_some_and(|origin| origin.https || origin.loopback());
+    if safe || !state.settings.auth.https_required {
+        return Ok(());
+    }
+    let detail = match &state.settings.server.public_url {
+        Some(url) if url.starts_with("https://") => format!("Sign in over TLS, at {url}."),
+        _ => "Sign in over TLS: put a proxy with a certificate in front of the hub, name its network in \
+              server.trusted_proxies and its address in server.public_url. On a network where everybody is trusted, set \
+              auth.https_required = false."
+            .to_owned(),
+    };
+    Err(Error::new(Kind::Forbidden, "auth.https_required", detail).into())
+}

@@ -1,0 +1,208 @@
+//! Who asks: Bearer token or session cookie, checked against the session's present state.
+
+use super::access::Known;
+use super::origin::Origin;
+use super::{Problem, State, idempotency};
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue, ORIGIN};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures::future::LocalBoxFuture;
+use signalbox_core::auth::{self, Claims};
+use signalbox_core::kernel::ctx::{Actor, Credential, Ctx};
+use signalbox_core::kernel::error::{Error, Kind};
+use std::ops::Deref;
+
+/// Cookie with the access token. `__Host-`: set by this host over TLS, for this host alone (RFC 6265bis §4.1.3.2).
+pub const ACCESS_COOKIE: &str = "__Host-signalbox_access";
+/// Cookie with the refresh token.
+pub const REFRESH_COOKIE: &str = "__Host-signalbox_refresh";
+/// Header that repeats the session's CSRF token.
+pub const CSRF_HEADER: &str = "x-csrf-token";
+
+/// A signed-in caller, whoever must change their password included: only what serves that takes it.
+#[derive(Clone, Debug)]
+pub struct AnyCaller {
+    /// For core.
+    pub ctx: Ctx,
+    /// The session as it is now.
+    pub known: Known,
+    /// When the access token expires, seconds since 1970.
+    pub expires: i64,
+}
+
+/// A signed-in caller. Derefs to its [`Ctx`].
+#[derive(Clone, Debug)]
+pub struct Caller(pub AnyCaller);
+
+impl Deref for Caller {
+    type Target = Ctx;
+    fn deref(&self) -> &Ctx {
+        &self.0.ctx
+    }
+}
+
+impl Deref for AnyCaller {
+    type Target = Ctx;
+    fn deref(&self) -> &Ctx {
+        &self.ctx
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let caller = AnyCaller::of(&request).await?;
+            if caller.known.standing.must_change_password {
+                return Err(Error::new(
+                    Kind::Forbidden,
+                    "auth.password_change_required",
+                    "Choose a new password first: POST /api/v1/me/password.",
+                )
+                .into());
+            }
+            Ok(Self(caller))
+        })
+    }
+}
+
+impl FromRequest for AnyCaller {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Self::of(&request).await })
+    }
+}
+
+impl AnyCaller {
+    async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let state = state(request)?;
+        let (token, by_cookie) = token(request)?;
+        let claims = state.auth.verify(&token).await?;
+        if by_cookie {
+            require_own_page(request, state, &claims)?;
+        }
+        let known = state.access.known(claims.session(), claims.user()).await?;
+        let mut ctx = anonymous(request, known.standing.organization);
+        ctx.actor = Actor::User(known.standing.user);
+        ctx.credential = Credential::Session(known.standing.session);
+        ctx.permissions = known.permissions.clone();
+        idempotency::replay(request, &state.store, &mut ctx).await?;
+        Ok(Self {
+            ctx,
+            known,
+            expires: claims.exp,
+        })
+    }
+}
+
+/// Who is at the other end of a live connection that presents `token`, an access token or one of `POST /live/token`.
+/// Refuses whoever must change their password first.
+pub async fn of_live_token(state: &State, token: &str) -> Result<(Known, Claims), Error> {
+    let claims = state.auth.verify_live(token).await?;
+    let known = state.access.known(claims.session(), claims.user()).await?;
+    if known.standing.must_change_password {
+        return Err(Error::new(
+            Kind::Forbidden,
+            "auth.password_change_required",
+            "Choose a new password first.",
+        ));
+    }
+    Ok((known, claims))
+}
+
+/// The facts of the request without anybody in it yet.
+pub fn anonymous(request: &HttpRequest, organization: signalbox_core::kernel::id::OrganizationId) -> Ctx {
+    let mut ctx = Ctx::system(organization, "auth");
+    if let Some(origin) = Origin::noted(request) {
+        ctx.ip = origin.ip;
+        ctx.user_agent = origin.user_agent;
+        ctx.request_id = origin.request_id;
+        ctx.trace_id = origin.trace_id;
+    }
+    ctx
+}
+
+fn state(request: &HttpRequest) -> Result<&web::Data<State>, Problem> {
+    request
+        .app_data::<web::Data<State>>()
+        .ok_or_else(|| Error::internal("the application has no state").into())
+}
+
+/// The access token, and whether a cookie carried it. A header wins: whoever sets one is a program.
+fn token(request: &HttpRequest) -> Result<(String, bool), Problem> {
+    if let Some(header) = request.headers().get(AUTHORIZATION) {
+        let bearer = header.to_str().ok().and_then(|text| text.split_once(' '));
+        return match bearer {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Ok((token.trim().to_owned(), false))
+            }
+            _ => Err(auth::unauthenticated().into()),
+        };
+    }
+    match request.cookie(ACCESS_COOKIE) {
+        Some(cookie) => Ok((cookie.value().to_owned(), true)),
+        None => Err(auth::unauthenticated().into()),
+    }
+}
+
+/// A browser sends cookies whoever's page asks. A page of ours proves itself: right Origin, and for everything that
+/// changes something the CSRF token, which no foreign page can read.
+fn require_own_page(request: &HttpRequest, state: &State, claims: &Claims) -> Result<(), Problem> {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    require_origin(request, state, !safe)?;
+    if safe {
+        return Ok(());
+    }
+    let sent = request.headers().get(CSRF_HEADER).map(HeaderValue::as_bytes);
+    if sent.is_some_and(|sent| auth::csrf_matches(&state.store.sealer, claims.session(), sent)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Forbidden,
+        "auth.csrf",
+        "Repeat the csrf_token of sign-in or of GET /api/v1/me in the header X-CSRF-Token.",
+    )
+    .into())
+}
+
+/// `Origin` names this hub: the host that was asked, or the public address. Where `needed` it must be there.
+pub fn require_origin(request: &HttpRequest, state: &State, needed: bool) -> Result<(), Problem> {
+    let good = match request.headers().get(ORIGIN) {
+        None => !needed,
+        Some(sent) => sent.to_str().is_ok_and(|sent| is_ours(request, state, sent)),
+    };
+    if good {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Forbidden,
+        "auth.origin",
+        "This request comes from another site than the hub's own. Open the console at its own address.",
+    )
+    .into())
+}
+
+fn is_ours(request: &HttpRequest, state: &State, sent: &str) -> bool {
+    if state
+        .settings
+        .server
+        .public_url
+        .as_deref()
+        .is_some_and(|url| url.eq_ignore_ascii_case(sent))
+    {
+        return true;
+    }
+    let host = sent
+        .strip_prefix("https://")
+        .or_else(|| sent.strip_prefix("http://"));
+    let extensions = request.extensions();
+    let asked = extensions.get::<Origin>().map(|origin| origin.host.as_str());
+    matches!((host, asked), (Some(host), Some(asked)) if !asked.is_empty() && host.eq_ignore_ascii_case(asked))
+}

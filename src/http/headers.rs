@@ -1,0 +1,31 @@
+//! Headers every answer carries.
+
+use actix_web::http::header::{
+    CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+
+/// Adds what is not there yet. `https`: the client spoke TLS, so it may be told to keep to it.
+pub fn secure(headers: &mut HeaderMap, https: bool) {
+    let mut add = |name: HeaderName, value: &'static str| {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    };
+    add(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(X_FRAME_OPTIONS, "DENY");
+    add(REFERRER_POLICY, "no-referrer");
+    add(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    add(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    // what a person may see is kept by nobody on the way
+    add(CACHE_CONTROL, "no-store");
+    if https {
+        add(STRICT_TRANSPORT_SECURITY, "max-age=63072000");
+    }
+}

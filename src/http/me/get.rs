@@ -1,0 +1,40 @@
+use crate::http::{Answer, AnyCaller, State};
+use actix_web::{get, web};
+use serde::Serialize;
+use signalbox_core::auth::{self, Oneself};
+use signalbox_core::kernel::id::SessionId;
+
+/// Who the caller is and may do.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Me {
+    /// Person, organization, roles.
+    #[serde(flatten)]
+    oneself: Oneself,
+    /// Permissions held now, sorted.
+    #[schema(example = json!(["users:read"]))]
+    permissions: Vec<String>,
+    /// The session that asks.
+    session_id: SessionId,
+    /// For the header X-CSRF-Token, where cookies are used.
+    csrf_token: String,
+    /// True: nothing but POST /api/v1/me/password is allowed now.
+    must_change_password: bool,
+}
+
+/// Who am I, and what may I do
+#[utoipa::path(
+    operation_id = "me.get", tag = "me",
+    responses((status = 200, body = Me), (status = 401, body = crate::http::problem::Body))
+)]
+#[get("/me")]
+pub async fn get(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json<Me>> {
+    let standing = &caller.known.standing;
+    let oneself = auth::oneself(&state.store, standing.organization, standing.user).await?;
+    Ok(web::Json(Me {
+        oneself,
+        permissions: caller.ctx.permissions.iter().map(str::to_owned).collect(),
+        session_id: standing.session,
+        csrf_token: auth::csrf_token(&state.store.sealer, standing.session),
+        must_change_password: standing.must_change_password,
+    }))
+}

@@ -1,0 +1,101 @@
+//! REST under `/api/v1`: decode, call core, encode.
+//!
+//! [`routes`] is the table of contents: every operation of the hub is reached from it, in reading order. An operation's id
+//! is `<feature>.<verb>` (DESIGN §7), the same in the OpenAPI document, in metrics and in the audit log.
+//!
+//! A handler takes a [`Caller`] (who asks, checked), a [`Json`] or query, calls one function of core and answers
+//! [`Answer`]. Errors of core become RFC 9457 problems in one place, [`problem`].
+
+pub mod access;
+mod auth;
+pub mod caller;
+pub mod etag;
+pub mod headers;
+pub mod idempotency;
+pub mod json;
+pub mod limits;
+mod live_token;
+mod me;
+pub mod observe;
+pub mod openapi;
+pub mod operations;
+pub mod origin;
+pub mod problem;
+mod roles;
+mod sessions;
+pub mod state;
+
+pub use caller::{AnyCaller, Caller};
+pub use etag::IfMatch;
+pub use json::Json;
+pub use problem::Problem;
+pub use state::State;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{App, Error, HttpRequest, web};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// What a handler answers.
+pub type Answer<T> = Result<T, Problem>;
+
+/// Every operation under `/api/v1`, in reading order.
+fn routes(api: &mut ServiceConfig) {
+    api.configure(auth::routes)
+        .configure(me::routes)
+        .configure(sessions::routes)
+        .configure(roles::routes)
+        .configure(live_token::routes);
+}
+
+/// The whole HTTP application of one worker. `state` is shared by all of them.
+pub fn app(
+    state: web::Data<State>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let (app, document) = App::new()
+        .into_utoipa_app()
+        .openapi(openapi::document())
+        .service(utoipa_actix_web::scope("/api/v1").configure(routes))
+        .split_for_parts();
+    app.app_data(state)
+        .app_data(web::Data::new(operations::Operations::of(&document)))
+        .app_data(web::QueryConfig::default().error_handler(problem::of_query))
+        .app_data(web::PathConfig::default().error_handler(problem::of_path))
+        .route("/api/openapi.json", web::get().to(openapi::serve))
+        .app_data(web::Data::new(document))
+        .default_service(web::to(nothing_here))
+        .wrap(from_fn(idempotency::read_key))
+        .wrap(from_fn(observe::observe))
+}
+
+/// The OpenAPI document of all operations, without starting anything.
+pub fn document() -> utoipa::openapi::OpenApi {
+    App::new()
+        .into_utoipa_app()
+        .openapi(openapi::document())
+        .service(utoipa_actix_web::scope("/api/v1").configure(routes))
+        .split_for_parts()
+        .1
+}
+
+/// Whatever no route answers: a known path with another method is 405.
+async fn nothing_here(
+    request: HttpRequest,
+    operations: web::Data<operations::Operations>,
+) -> Answer<actix_web::HttpResponse> {
+    let methods = operations.methods(request.path());
+    if !methods.is_empty() {
+        return Err(Problem::method(methods));
+    }
+    Err(Problem::no_route())
+}

@@ -1,0 +1,102 @@
+//! The outermost layer: notes where a request comes from, writes its problem with the trace id, counts and times it.
+//!
+//! Invariant: nothing personal is logged: the route's pattern, never its path or query.
+
+use super::operations::Operations;
+use super::origin::Origin;
+use super::{Problem, State, headers, problem};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, web};
+use signalbox_core::kernel::error::{Error as CoreError, Kind};
+use std::time::Instant;
+use tracing::Instrument;
+
+/// Middleware; see above.
+pub async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    };
+    let origin = Origin::of(&request, &state.settings);
+    let span = tracing::info_span!("request", trace_id = %origin.trace_id);
+    request.extensions_mut().insert(origin.clone());
+    let inner = request.request().clone();
+    let answered = next.call(request).instrument(span.clone()).await;
+    let mut answer = match answered {
+        Ok(answer) => describe(answer.map_into_boxed_body(), &origin, &span),
+        Err(error) => ServiceResponse::new(inner, explain(&error, &origin, &span)),
+    };
+    headers::secure(answer.headers_mut(), origin.https);
+    count(answer.request(), answer.status().as_u16(), started, &span);
+    Ok(answer)
+}
+
+fn describe(answer: ServiceResponse, origin: &Origin, span: &tracing::Span) -> ServiceResponse {
+    let described = answer
+        .response()
+        .error()
+        .map(|error| explain(error, origin, span));
+    match described {
+        Some(response) => answer.into_response(response),
+        None => answer,
+    }
+}
+
+/// The problem of an error, whoever raised it. The chain of causes goes to the log and no further.
+fn explain(error: &Error, origin: &Origin, span: &tracing::Span) -> actix_web::HttpResponse {
+    if let Some(problem) = error.as_error::<Problem>() {
+        if let Problem::Error(error) | Problem::WithHeaders(error, _) = problem {
+            log(error, span);
+        }
+        return problem.answer(&origin.trace_id);
+    }
+    let status = error.as_response_error().status_code();
+    let mut described = problem::of_framework(status);
+    if described.kind == Kind::Internal {
+        described.source = Some(error.to_string().into());
+        log(&described, span);
+    }
+    Problem::from(described).answer(&origin.trace_id)
+}
+
+fn log(error: &CoreError, span: &tracing::Span) {
+    let chain = || {
+        let mut text = String::new();
+        let mut next = std::error::Error::source(error);
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        text
+    };
+    match error.kind {
+        Kind::Internal => tracing::error!(parent: span, code = %error.code, "a request failed{}", chain()),
+        Kind::Unavailable | Kind::Timeout => {
+            tracing::warn!(parent: span, code = %error.code, "a request could not be served{}", chain());
+        }
+        _ => {}
+    }
+}
+
+fn count(request: &HttpRequest, status: u16, started: Instant, span: &tracing::Span) {
+    let pattern = request.match_pattern();
+    let operations = request.app_data::<web::Data<Operations>>();
+    let operation = pattern
+        .as_deref()
+        .zip(operations)
+        .and_then(|(pattern, operations)| operations.id(request.method().as_str(), pattern))
+        .map(str::to_owned)
+        .or(pattern)
+        .unwrap_or_else(|| "none".to_owned());
+    let took = started.elapsed();
+    tracing::debug!(parent: span, operation, status, took_us = took.as_micros() as u64, "answered");
+    metrics::counter!("signalbox_http_requests_total", "operation" => operation.clone(), "status" => status.to_string())
+        .increment(1);
+    metrics::histogram!("signalbox_http_request_seconds", "operation" => operation)
+        .record(took.as_secs_f64());
+}

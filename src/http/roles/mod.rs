@@ -1,0 +1,77 @@
+//! `/api/v1/roles`, `/api/v1/permissions`, and who holds which role.
+
+use super::{Answer, Caller, Json, State, etag};
+use actix_web::{HttpResponse, get, put, web};
+use serde::{Deserialize, Serialize};
+use signalbox_core::kernel::id::{RoleId, UserId};
+use signalbox_core::roles::{self, Permission, Role};
+use signalbox_core::users::UserItem;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(super) fn routes(api: &mut ServiceConfig) {
+    api.service(list).service(permissions).service(assign);
+}
+
+/// All roles.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Roles {
+    /// The predefined first.
+    items: Vec<Role>,
+}
+
+/// All permissions.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Permissions {
+    /// By category.
+    items: Vec<Permission>,
+}
+
+/// What somebody is to hold.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assignment {
+    /// These roles, no more and no fewer.
+    roles: Vec<RoleId>,
+}
+
+/// All roles and what each may do
+#[utoipa::path(
+    operation_id = "roles.list", tag = "roles",
+    responses((status = 200, body = Roles), (status = 403, body = super::problem::Body))
+)]
+#[get("/roles")]
+async fn list(state: web::Data<State>, caller: Caller) -> Answer<web::Json<Roles>> {
+    let items = roles::list(&state.store, &caller).await?;
+    Ok(web::Json(Roles { items }))
+}
+
+/// All permissions there are
+#[utoipa::path(
+    operation_id = "permissions.list", tag = "roles",
+    responses((status = 200, body = Permissions), (status = 403, body = super::problem::Body))
+)]
+#[get("/permissions")]
+async fn permissions(state: web::Data<State>, caller: Caller) -> Answer<web::Json<Permissions>> {
+    let items = roles::permissions(&state.store, &caller).await?;
+    Ok(web::Json(Permissions { items }))
+}
+
+/// Give and take roles
+///
+/// Nobody gives a role holding a permission they lack, changes their own roles, or takes the last owner's.
+#[utoipa::path(
+    operation_id = "roles.assign", tag = "roles", request_body = Assignment,
+    params(("id" = UserId, Path, description = "The person")),
+    responses((status = 200, body = UserItem), (status = 403, body = super::problem::Body),
+              (status = 404, body = super::problem::Body), (status = 409, body = super::problem::Body))
+)]
+#[put("/users/{id}/roles")]
+async fn assign(
+    state: web::Data<State>,
+    caller: Caller,
+    id: web::Path<UserId>,
+    Json(body): Json<Assignment>,
+) -> Answer<HttpResponse> {
+    let item = roles::assign(&state.store, &caller, *id, &body.roles).await?;
+    Ok(etag::etag(&mut HttpResponse::Ok(), item.version).json(item))
+}

@@ -1,0 +1,51 @@
+//! What every handler may reach.
+
+use super::access::{Access, FromPrimary};
+use super::limits::LoginLimits;
+use crate::config::Settings;
+use signalbox_core::Store;
+use signalbox_core::auth::{Auth, Lives};
+use signalbox_core::kernel::error::Result;
+use std::sync::Arc;
+use time::Duration;
+
+/// Shared by all workers of the process.
+pub struct State {
+    /// Core.
+    pub store: Store,
+    /// As they were at the start.
+    pub settings: Arc<Settings>,
+    /// Issues and checks tokens.
+    pub auth: Auth,
+    /// Who may get in, and what they may do.
+    pub access: Arc<dyn Access>,
+    /// How often signing in may fail.
+    pub logins: LoginLimits,
+}
+
+impl State {
+    /// Reads the signing keys, or makes the first. Access is checked in PostgreSQL for each request.
+    pub async fn start(store: Store, settings: Arc<Settings>) -> Result<Self> {
+        let seconds = |n: u64| Duration::seconds(i64::try_from(n).unwrap_or(i64::MAX));
+        let lives = Lives {
+            access: seconds(settings.auth.access_token_seconds),
+            refresh: seconds(settings.auth.refresh_token_seconds),
+        };
+        Ok(Self {
+            auth: Auth::start(&store, lives).await?,
+            access: Arc::new(FromPrimary {
+                store: store.clone(),
+                idle: lives.refresh,
+            }),
+            logins: LoginLimits::of(&settings.auth),
+            store,
+            settings,
+        })
+    }
+
+    /// With another keeper of access: one that remembers what it has checked.
+    pub fn with_access(mut self, access: Arc<dyn Access>) -> Self {
+        self.access = access;
+        self
+    }
+}
