@@ -6,5 +6,7 @@
 
 pub mod backplane;
 pub mod live_hub;
+pub mod permission_cache;
 pub mod private_services;
+pub mod session_keeper;
 pub mod supervision;

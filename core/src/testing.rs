@@ -51,6 +51,25 @@ impl TestStore {
             .unwrap();
     }
 
+    /// What a query of one number says, read as a superuser.
+    pub async fn count(&self, sql: &str) -> i64 {
+        let mut connection = PgConnection::connect(&self.admin_url).await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
+
+    /// A lock on `table` that everything else waits for, until it is dropped.
+    pub async fn lock(&self, table: &str) -> impl Send {
+        let mut connection = PgConnection::connect(&self.admin_url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; LOCK TABLE {table}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection
+    }
+
     /// An active person without roles.
     pub async fn person(&self) -> UserId {
         let user = UserId::new();

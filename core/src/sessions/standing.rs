@@ -69,18 +69,29 @@ impl Standing {
     }
 }
 
-/// Reads how `session` of `user` stands. Time is judged by [`Standing::check_time`].
+/// Reads how `session` of `user` stands; somebody else's is unknown.
 pub async fn read(db: &Db, session: SessionId, user: UserId) -> Result<Result<Standing, Refused>> {
+    let standing = find(db, session).await?;
+    Ok(standing.and_then(|found| {
+        if found.user == user {
+            Ok(found)
+        } else {
+            Err(Refused::Unknown)
+        }
+    }))
+}
+
+/// Reads how `session` stands, whosever it is. Time is judged by [`Standing::check_time`].
+pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refused>> {
     let mut tx = db.snapshot().await?;
     let row = sqlx::query!(
-        r#"SELECT s.organization_id, s.created_at, s.last_seen_at, s.expires_at,
+        r#"SELECT s.user_id, s.organization_id, s.created_at, s.last_seen_at, s.expires_at,
              s.revoked_at IS NOT NULL AS "revoked!", s.revoked_reason, u.status, u.deleted_at IS NOT NULL AS "deleted!",
              coalesce(s.created_at < u.sessions_not_before, false) AS "outdated!",
              u.must_change_password, u.access_version, o.access_epoch
            FROM user_sessions s JOIN users u ON u.id = s.user_id JOIN organizations o ON o.id = s.organization_id
-           WHERE s.id = $1 AND s.user_id = $2"#,
+           WHERE s.id = $1"#,
         session.0,
-        user.0,
     )
     .fetch_optional(&mut *tx)
     .await?;
@@ -104,7 +115,7 @@ pub async fn read(db: &Db, session: SessionId, user: UserId) -> Result<Result<St
         || {
             Ok(Standing {
                 session,
-                user,
+                user: UserId(row.user_id),
                 organization: OrganizationId(row.organization_id),
                 created_at: row.created_at,
                 last_seen_at: row.last_seen_at,

@@ -1,0 +1,146 @@
+//! The actor: one read per person at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::fut::ActorFutureExt;
+use actix::{Actor, AsyncContext, Handler, Message, ResponseFuture, WrapFuture};
+use signalbox_core::Store;
+use signalbox_core::kernel::id::UserId;
+use signalbox_core::kernel::permission::{Rights, RightsVersion};
+use tokio::sync::oneshot;
+
+use super::{Question, Shelf, Unavailable, count, primary};
+use crate::supervision::{Context, Supervised};
+
+/// Redis is a shortcut: one that takes longer than the way round is none.
+const REDIS_WITHIN: Duration = Duration::from_millis(100);
+
+type Answer = Result<Arc<Rights>, Unavailable>;
+
+/// Answer this question, from Redis or the primary.
+#[derive(Message)]
+#[rtype(result = "Answer")]
+pub(super) struct Load(pub(super) Question);
+
+/// Somebody will ask this soon.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Warm(pub(super) Question);
+
+/// A read under way.
+struct Reading {
+    /// What it will satisfy.
+    at_least: RightsVersion,
+    waiting: Vec<oneshot::Sender<Answer>>,
+    /// Who came later and wants something newer than it may bring.
+    later: Vec<(Question, oneshot::Sender<Answer>)>,
+}
+
+/// See the module. What it has read is on the shelf, which outlives it and is safe to: a set is used by its version.
+pub(super) struct Keeper {
+    shelf: Shelf,
+    store: Store,
+    readings: HashMap<UserId, Reading>,
+}
+
+impl Keeper {
+    pub(super) fn new(shelf: Shelf, store: Store) -> Self {
+        Self {
+            shelf,
+            store,
+            readings: HashMap::new(),
+        }
+    }
+
+    /// Has the question answered to `waiting`, by the read under way where that will do.
+    fn answer(&mut self, question: Question, waiting: oneshot::Sender<Answer>, ctx: &mut Context<Self>) {
+        if let Some(reading) = self.readings.get_mut(&question.user) {
+            if reading.at_least.covers(question.at_least) {
+                reading.waiting.push(waiting);
+            } else {
+                reading.later.push((question, waiting));
+            }
+            return;
+        }
+        let reading = Reading {
+            at_least: question.at_least,
+            waiting: vec![waiting],
+            later: Vec::new(),
+        };
+        self.readings.insert(question.user, reading);
+        let store = self.store.clone();
+        let read = async move { read(&store, question).await };
+        ctx.spawn(
+            read.into_actor(self)
+                .map(move |answer, keeper, ctx| keeper.finish(question.user, &answer, ctx)),
+        );
+    }
+
+    fn finish(&mut self, user: UserId, answer: &Answer, ctx: &mut Context<Self>) {
+        if let Ok(rights) = answer {
+            let older = self
+                .shelf
+                .get(&user)
+                .is_none_or(|kept| rights.version.covers(kept.version));
+            if older {
+                self.shelf.insert(user, Arc::clone(rights));
+            }
+        }
+        let Some(reading) = self.readings.remove(&user) else {
+            return;
+        };
+        for waiting in reading.waiting {
+            // Whoever went away needs no answer.
+            let _ = waiting.send(answer.clone());
+        }
+        for (question, waiting) in reading.later {
+            self.answer(question, waiting, ctx);
+        }
+    }
+}
+
+/// From Redis if that is new enough, else from the primary, which Redis is then told.
+async fn read(store: &Store, question: Question) -> Answer {
+    let kept = tokio::time::timeout(REDIS_WITHIN, store.bus.kept_rights(question.user)).await;
+    if let Ok(Ok(Some(rights))) = kept
+        && rights.version.covers(question.at_least)
+    {
+        count("redis");
+        return Ok(Arc::new(rights));
+    }
+    let rights = primary(store, question).await?;
+    // Without Redis the next node reads the primary; nothing else is lost.
+    let _ = tokio::time::timeout(REDIS_WITHIN, store.bus.keep_rights(question.user, &rights)).await;
+    Ok(rights)
+}
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+}
+
+impl Supervised for Keeper {
+    fn restarting(&mut self, ctx: &mut Self::Context) {
+        *self = ctx.rebuild();
+    }
+}
+
+impl Handler<Load> for Keeper {
+    type Result = ResponseFuture<Answer>;
+
+    fn handle(&mut self, load: Load, ctx: &mut Self::Context) -> Self::Result {
+        let (waiting, answer) = oneshot::channel();
+        self.answer(load.0, waiting, ctx);
+        Box::pin(async move { answer.await.unwrap_or(Err(Unavailable)) })
+    }
+}
+
+impl Handler<Warm> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, warm: Warm, ctx: &mut Self::Context) {
+        let (waiting, _) = oneshot::channel();
+        self.answer(warm.0, waiting, ctx);
+    }
+}

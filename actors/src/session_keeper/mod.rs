@@ -1,0 +1,195 @@
+//! SessionKeeper: the live sessions of this node, and what hangs on them.
+//!
+//! A request is let in because its session is *known good*: session, person and access version were read from the
+//! primary and have been kept true by revocations since. An empty cache knows nothing and allows nothing.
+//!
+//! Three ways lead a revocation here, each sufficient alone: this node's own commits (in the committing task), the
+//! control channel, and reading the table every 100 ms. Only the last needs the actor; the other two act on the
+//! ledger directly, so a frozen actor delays nothing. What the actor cannot do in time closes the fast path: knowledge
+//! is trusted for [`Options::trust`] after the last complete read of `revocations`, then each request asks the primary.
+//!
+//! Invariant: a session revoked before this node heard of it is never served from memory after it heard.
+//! Invariant: a connection is attached only to a session that is good at that moment, under the same lock that a
+//! revocation takes; so none slips in between.
+//! Invariant: memory is bounded by [`Options::sessions`] plus the open connections.
+
+mod connection;
+mod keeper;
+mod ledger;
+mod loading;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use signalbox_core::Store;
+use signalbox_core::bus::control::Control;
+use signalbox_core::kernel::error::Result;
+use signalbox_core::kernel::id::{OrganizationId, SessionId, UserId};
+use signalbox_core::kernel::permission::RightsVersion;
+use signalbox_core::sessions::standing::Refused;
+use time::OffsetDateTime;
+
+use crate::backplane::ControlListener;
+use crate::supervision::{Handle, Spec, StartError, Tree};
+pub use connection::{ACCESS_ENDED, Attachment, Connection, SIGNED_OUT};
+use keeper::{Flush, Keeper};
+use ledger::Ledger;
+
+/// Limits of the keeper.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Sessions kept in memory beside those with open connections.
+    pub sessions: usize,
+    /// A session unused for this long ends.
+    pub idle: time::Duration,
+    /// A kept session is read again after this long, whatever was heard.
+    pub refresh: Duration,
+    /// How often `revocations` is read.
+    pub poll: Duration,
+    /// How long what is kept is believed after the last complete read.
+    pub trust: Duration,
+    /// How long reading a session may take before the caller is told to try again.
+    pub load_within: Duration,
+    /// Last-seen times are written this often at most per session.
+    pub write_behind: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sessions: 50_000,
+            idle: time::Duration::days(7),
+            refresh: Duration::from_mins(1),
+            poll: Duration::from_millis(100),
+            trust: Duration::from_secs(2),
+            load_within: Duration::from_secs(5),
+            write_behind: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A session that is good now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The session.
+    pub session: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// In which organization.
+    pub organization: OrganizationId,
+    /// Its absolute end.
+    pub expires_at: OffsetDateTime,
+    /// The person's rights are at least this new: what [`crate::permission_cache`] must not be behind.
+    pub version: RightsVersion,
+    /// The person may only change their password.
+    pub must_change_password: bool,
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The session is not good: sign in again.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It cannot be told at the moment: try again.
+    #[error("sessions cannot be checked at the moment; try again in a few seconds")]
+    Unavailable,
+}
+
+/// Asks for sessions, and hangs connections on them. Cheap to clone.
+#[derive(Clone)]
+pub struct SessionKeeper {
+    ledger: Arc<Ledger>,
+    handle: Handle<Keeper>,
+}
+
+impl std::fmt::Debug for SessionKeeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionKeeper")
+    }
+}
+
+impl SessionKeeper {
+    /// Adds the keeper to the tree and has it hear this node's own commits.
+    ///
+    /// # Errors
+    /// When the tree already has one.
+    pub fn supervise(tree: &Tree, store: &Store, options: Options) -> Result<Self, StartError> {
+        let ledger = Arc::new(Ledger::of(store.clone(), options));
+        let kept = Arc::clone(&ledger);
+        let handle = tree.child(Spec::named("session_keeper").order(30), move || {
+            Keeper::new(Arc::clone(&kept))
+        })?;
+        let heard = Arc::clone(&ledger);
+        store.signals.on_revoked(move |revocation| heard.hear(revocation));
+        Ok(Self { ledger, handle })
+    }
+
+    /// The session, if it is good and `user`'s. A look into memory; a read of the primary when that is not enough.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn authenticate(&self, session: SessionId, user: UserId) -> Result<Known, Denied> {
+        let known = self.known(session).await?;
+        if known.user == user {
+            Ok(known)
+        } else {
+            Err(Refused::Unknown.into())
+        }
+    }
+
+    /// The session, if it is good, whosever it is.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn known(&self, session: SessionId) -> Result<Known, Denied> {
+        self.ledger.known(session).await
+    }
+
+    /// Hangs `connection` on a good session: when that ends, the connection is closed. The end of the
+    /// [`Attachment`] takes it off again.
+    ///
+    /// # Errors
+    /// [`Denied`]; the connection was not attached and not closed.
+    pub async fn attach(
+        &self,
+        session: SessionId,
+        connection: Arc<dyn Connection>,
+    ) -> Result<(Known, Attachment), Denied> {
+        self.ledger.attach(session, connection).await
+    }
+
+    /// Connections open on this node.
+    pub fn connections(&self) -> usize {
+        self.ledger.connections()
+    }
+
+    /// Sessions kept in memory.
+    pub fn sessions(&self) -> usize {
+        self.ledger.sessions()
+    }
+
+    /// Writes what is still to be written of last-seen times. Called once before the tree stops.
+    pub async fn flush(&self) {
+        // What is not written is a few seconds of "last seen"; no reason to hold a shutdown up.
+        let _ = self.handle.ask(Flush).await;
+    }
+}
+
+/// The control channel's and the backplane's way in.
+impl ControlListener for SessionKeeper {
+    fn heard(&self, message: Control) {
+        match message {
+            Control::Revoked(revocation) => self.ledger.spread(&revocation),
+            Control::OutboxHint => self.ledger.store.signals.outbox.notify_one(),
+            Control::JobsHint => self.ledger.store.signals.jobs.notify_one(),
+            Control::JobCancel { .. } | Control::Beat { .. } => {}
+        }
+    }
+
+    fn settle(&self) -> BoxFuture<'static, Result<()>> {
+        let ledger = Arc::clone(&self.ledger);
+        Box::pin(async move { ledger.read_revocations().await })
+    }
+}

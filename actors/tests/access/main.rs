@@ -1,0 +1,11 @@
+//! SessionKeeper and PermissionCache on a real PostgreSQL and Redis.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and callers are tasks of their own"
+)]
+
+mod permissions;
+mod sessions;
+mod stage;
