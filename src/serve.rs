@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer, web};
+use actix_web::{HttpServer, web};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -22,7 +22,10 @@ use crate::cli::{say, say_how_to_sign_in};
 use crate::config::Settings;
 use crate::health::{self, Health};
 use crate::servers::Servers;
-use crate::{logging, metrics, store};
+use crate::{
+    http::{self, State},
+    logging, metrics, store,
+};
 
 /// Runs the hub until a signal stops it.
 ///
@@ -56,7 +59,8 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
     let recorder = web::Data::new(metrics::install().context("metrics cannot be recorded")?);
     let tree = start_actors(servers).await?;
     watch_actors(&health, &tree);
-    let (address, mut http) = http(settings, health.clone(), recorder)?;
+    let state = State::start(store.clone(), Arc::new(settings.clone())).await?;
+    let (address, mut http) = serve_http(settings, web::Data::new(state), health.clone(), recorder)?;
     say(format_args!(
         "Signalbox is ready: {}",
         console_address(settings, address)
@@ -133,14 +137,15 @@ fn watch_actors(health: &Health, tree: &Tree) {
     });
 }
 
-fn http(
+fn serve_http(
     settings: &Settings,
+    state: web::Data<State>,
     health: web::Data<Health>,
     recorder: web::Data<PrometheusHandle>,
 ) -> anyhow::Result<(SocketAddr, Server)> {
     let listen = settings.server.listen;
     let app = move || {
-        App::new()
+        http::app(state.clone())
             .app_data(health.clone())
             .app_data(recorder.clone())
             .configure(health::routes)
