@@ -51,12 +51,15 @@ pub async fn is_empty(url: &str) -> Result<bool> {
 /// Removes everything the hub ever made in the database. For a restore that was told to replace.
 pub async fn clear(owner_url: &str) -> Result<()> {
     let mut connection = PgConnection::connect(owner_url).await?;
-    sqlx::raw_sql(
-        "BEGIN; DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner;
-         GRANT USAGE ON SCHEMA public TO PUBLIC; COMMIT",
-    )
-    .execute(&mut connection)
-    .await?;
+    let mut tx = connection.begin().await?;
+    sqlx::query!("DROP SCHEMA public CASCADE").execute(&mut *tx).await?;
+    sqlx::query!("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!("GRANT USAGE ON SCHEMA public TO PUBLIC")
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
     connection.close().await?;
     Ok(())
 }
