@@ -4,8 +4,11 @@
 //! [`supervision::Tree`], and everybody else talks to it through an async handle. An actor is only ever
 //! a cache of PostgreSQL or Redis: it can be lost at any instant and start empty.
 
+pub mod audit_sequencer;
 pub mod backplane;
+mod leadership;
 pub mod live_hub;
+pub mod outbox_relay;
 pub mod permission_cache;
 pub mod private_services;
 pub mod session_keeper;

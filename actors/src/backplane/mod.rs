@@ -192,6 +192,10 @@ impl Ear {
     fn message(&mut self, channel: &str, payload: &Bytes, ctx: &mut Context<Self>) {
         if channel != self.store.bus.keys().control() {
             if let Some(batch) = Batch::parse(payload) {
+                if batch.payloads.is_empty() {
+                    // a stream began anew and nobody knows when its first event comes
+                    self.hub.compare();
+                }
                 let publications = Publication::of_batch(batch);
                 metrics::counter!("signalbox_live_publications_total").increment(publications.len() as u64);
                 self.hub.publish(&publications);

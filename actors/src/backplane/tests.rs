@@ -11,7 +11,7 @@ use serde_json::json;
 use signalbox_core::bus::Bus;
 use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::permission::PermissionSet;
-use signalbox_core::live::history::append;
+use signalbox_core::live::history::{Begin, append};
 use signalbox_core::live::view::ViewClass;
 use signalbox_core::testing::{TestStore, eventually, store};
 use uuid::Uuid;
@@ -174,7 +174,7 @@ impl Node {
                 key.organization,
                 &key.name,
                 "e",
-                true,
+                &Begin::Over(None),
                 position,
                 std::slice::from_ref(&payload),
             );

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use signalbox_core::kernel::id::OrganizationId;
 use signalbox_core::kernel::permission::PermissionSet;
-use signalbox_core::live::history::{Appended, Batch, append};
+use signalbox_core::live::history::{Appended, Batch, Begin, append, read};
 use signalbox_core::live::view::ViewClass;
 use signalbox_core::testing::{TestStore, eventually, store};
 
@@ -74,9 +74,19 @@ impl Desk {
         for batch in positions.collect::<Vec<_>>().chunks(100) {
             let payloads: Vec<_> = batch.iter().map(|position| payload(*position)).collect();
             let (bus, key) = (&self.test.store.bus, self.channel());
-            let done = append(bus, key.organization, &key.name, epoch, true, batch[0], &payloads)
-                .await
-                .unwrap();
+            let stands = read(bus, key.organization, &key.name, 0, 1).await.unwrap();
+            let begin = Begin::Over(stands.map(|history| history.position));
+            let done = append(
+                bus,
+                key.organization,
+                &key.name,
+                epoch,
+                &begin,
+                batch[0],
+                &payloads,
+            )
+            .await
+            .unwrap();
             assert_eq!(done, Appended::UpTo(*batch.last().unwrap()));
         }
     }

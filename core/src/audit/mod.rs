@@ -3,6 +3,7 @@
 //! Invariant: an entry is written in the transaction of the change it records. Invariant: personal values are sealed;
 //! hashes cover the sealed bytes, so erasing a person breaks no proof.
 
+pub mod chain;
 pub mod search;
 
 use crate::db::PgConnection;
