@@ -5,6 +5,7 @@ use super::model::User;
 use super::store::Profile;
 use crate::kernel::error::{Error, FieldError, Result};
 use crate::kernel::id::RoleId;
+use crate::kernel::password::require_choosable;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -91,6 +92,9 @@ impl NewUser {
                 code: "too_many".into(),
                 detail: format!("A person has at most {MOST_ROLES} roles."),
             });
+        }
+        if let Some(Err(error)) = self.password.as_ref().map(|it| require_choosable(it, "password")) {
+            faults.0.extend(error.errors);
         }
         let profile = Profile {
             email: faults.take("email", check::email(&self.email)),

@@ -21,3 +21,6 @@ pub use model::{User, UserItem, UserStatus};
 
 /// Wire channel of everything that happens to people.
 pub const CHANNEL: &str = "feed:users";
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,12 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{RoleId, UserId};
+use crate::kernel::password::one_time;
 use crate::kernel::permission::PermissionSet;
-use crate::kernel::seal;
 use crate::live::position::{self, Position};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
-use std::future::Future;
 
 /// A page of people as one viewer sees them.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -109,16 +109,14 @@ pub async fn activity(
     activity::list::list(store, &mut tx, ctx.organization, Some(id), limit, cursor).await
 }
 
-/// Adds a person. `password_hash` is only awaited once it is known that the actor may do this: hashing is dear.
-pub async fn create(
-    store: &Store,
-    ctx: &Ctx,
-    new: &NewUser,
-    password_hash: impl Future<Output = Result<Option<String>>>,
-) -> Result<UserItem> {
+/// Adds a person.
+pub async fn create(store: &Store, ctx: &Ctx, new: &NewUser) -> Result<UserItem> {
     ctx.require("users:create")?;
     let profile = new.profile()?;
-    let hash = password_hash.await?;
+    let hash = match &new.password {
+        Some(password) => Some(hash(store, password).await?),
+        None => None,
+    };
     let mut change = Change::begin(store, ctx).await?;
     rights::require_givable(change.tx(), ctx, &new.roles).await?;
     let user = add(&mut change, &profile, &new.roles, hash.as_deref()).await?;
@@ -266,17 +264,12 @@ pub async fn unban(store: &Store, ctx: &Ctx, id: UserId) -> Result<UserItem> {
     act.finish(event).await
 }
 
-/// Replaces a person's password by a one-time password and ends their sessions. `hash` is called once it is known that
-/// the actor may do this.
-pub async fn reset_password<F: Future<Output = Result<String>>>(
-    store: &Store,
-    ctx: &Ctx,
-    id: UserId,
-    hash: impl FnOnce(String) -> F,
-) -> Result<OneTimePassword> {
+/// Replaces a person's password by a one-time password and ends their sessions.
+pub async fn reset_password(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneTimePassword> {
+    // asked twice: here, so that nobody makes us hash who may not; and under the lock
     ctx.require("users:reset_password")?;
-    let one_time_password = one_time_password()?;
-    let hash = hash(one_time_password.clone()).await?;
+    let password = one_time()?;
+    let hash = hash(store, &password).await?;
     let mut act = Act::begin(store, ctx, id, "users:reset_password").await?;
     act.require_not_oneself("user.own_password", "reset the password of")?;
     let at = act.change.at();
@@ -289,7 +282,9 @@ pub async fn reset_password<F: Future<Output = Result<String>>>(
         )
         .severity(Severity::Warn);
     let event = act.cut_off(event, "password_reset").await?;
-    let answer = OneTimePassword { one_time_password };
+    let answer = OneTimePassword {
+        one_time_password: password.expose_secret().to_owned(),
+    };
     act.record(event).await?;
     act.change.answer(200, &answer).await?;
     act.change.commit().await?;
@@ -410,13 +405,7 @@ fn written(profile: &Profile) -> Result<Vec<(String, Value)>> {
     }
 }
 
-/// Twenty letters and digits that are not mistaken for one another: 100 bits.
-fn one_time_password() -> Result<String> {
-    const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
-    let mut bytes = [0_u8; 20];
-    seal::random(&mut bytes)?;
-    Ok(bytes
-        .iter()
-        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
-        .collect())
+async fn hash(store: &Store, password: &SecretString) -> Result<String> {
+    let turn = store.passwords.turn().await?;
+    store.passwords.hash(turn, password.clone()).await
 }
