@@ -5,8 +5,10 @@
 mod admin;
 mod backup;
 mod config;
+mod demo;
 mod doctor;
 mod migrate;
+mod openapi;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -68,6 +70,10 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Fill the hub with made-up people and some activity, to look around in
+    Demo,
+    /// Print the OpenAPI document of the REST API
+    Openapi,
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
@@ -101,6 +107,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve { .. } => serve::run(settings),
         Command::Migrate => migrate::run(&settings),
         Command::Admin(command) => admin::run(&command, &settings),
+        Command::Demo => demo::run(&settings),
+        Command::Openapi => openapi::run(),
         Command::Doctor => doctor::run(&settings),
         Command::Backup { file } => backup::backup(&settings, &file),
         Command::Restore { file, replace } => backup::restore(&settings, &file, replace),

@@ -182,3 +182,43 @@ fn a_chosen_first_owner_is_made_and_their_password_is_never_printed() {
     assert_eq!(sql(data.path(), "SELECT email FROM users"), "ada@example.com");
     hub.stop();
 }
+
+#[test]
+fn the_demo_adds_people_beside_a_running_hub_and_the_audit_log_says_who_did_it() {
+    let data = Folder::new();
+    let demo = || run(["demo", "--data", data.path().to_str().unwrap()]);
+    let too_early = demo();
+    assert_eq!(too_early.status.code(), Some(1));
+    assert!(
+        said(&too_early).contains("signalbox serve"),
+        "{}",
+        said(&too_early)
+    );
+    let hub = Hub::start(data.path());
+    let output = demo();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(
+        sql(
+            data.path(),
+            "SELECT count(*) FROM users WHERE email LIKE '%@demo.example'"
+        ),
+        "120"
+    );
+    assert_ne!(
+        sql(data.path(), "SELECT count(*) FROM users WHERE status = 'banned'"),
+        "0"
+    );
+    assert_eq!(
+        demo().status.code(),
+        Some(1),
+        "the same people cannot be added twice"
+    );
+    hub.stop();
+}
+
+#[test]
+fn openapi_prints_a_document_of_version_3_1() {
+    let document: serde_json::Value = serde_json::from_slice(&run(["openapi"]).stdout).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert!(document["paths"]["/api/v1/auth/login"]["post"].is_object());
+}

@@ -145,7 +145,8 @@ async fn add(change: &mut Change, chosen: &mut Chosen, owner: RoleId) -> Result<
     Ok(())
 }
 
-async fn organization(store: &Store) -> Result<Option<OrganizationId>> {
+/// The installation's first organization; `None` before the first start.
+pub async fn organization(store: &Store) -> Result<Option<OrganizationId>> {
     let mut tx = store.db.snapshot().await?;
     let first = sqlx::query_scalar!("SELECT id FROM organizations ORDER BY created_at LIMIT 1")
         .fetch_optional(&mut *tx)

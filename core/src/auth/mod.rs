@@ -14,7 +14,7 @@ mod password;
 mod refresh;
 mod token;
 
-pub use bootstrap::{Bootstrapped, bootstrap, create_owner};
+pub use bootstrap::{Bootstrapped, bootstrap, create_owner, organization};
 pub use keys::Keys;
 pub use login::{Client, SignedIn, login, logout};
 pub use oneself::{Myself, Oneself, OrganizationName, oneself};
