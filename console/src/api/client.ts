@@ -20,6 +20,9 @@ export function forgetCsrf(): void {
   localStorage.removeItem(CSRF);
 }
 
+/** Without its token no session can be open here: asking the hub would only draw a 401. */
+export const mayBeSignedIn = (): boolean => localStorage.getItem(CSRF) !== null;
+
 type Listener = () => void;
 const signedOut = new Set<Listener>();
 

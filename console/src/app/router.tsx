@@ -1,5 +1,6 @@
 /** The address bar is the state: every page, filter, tab and open item has its address. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
+import { mayBeSignedIn } from "../api/client";
 import { asProblem } from "../api/problem";
 import { meQuery } from "../auth/session";
 import { ErrorState } from "../parts/states";
@@ -35,6 +36,7 @@ const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
   beforeLoad: async ({ location }) => {
+    if (!mayBeSignedIn()) throw redirect({ to: "/sign-in", search: location.href === "/" ? {} : { next: location.href }, replace: true });
     try {
       const me = await queries.ensureQueryData(meQuery);
       if (me.must_change_password && location.pathname !== "/account") throw redirect({ to: "/account", replace: true });

@@ -1,6 +1,5 @@
 /** A labelled control with its note and its error, the label above. */
 import OutlinedInput, { type OutlinedInputProps } from "@mui/material/OutlinedInput";
-import Select from "@mui/material/Select";
 import { type ReactNode, useId } from "react";
 import css from "./parts.module.css";
 
@@ -49,14 +48,14 @@ export function Choice({ label, note, error, hideLabel, value, onValue, options,
       <label htmlFor={id} className={hideLabel ? "visually-hidden" : undefined}>
         {label}
       </label>
-      <Select native fullWidth id={id} inputProps={{ id }} value={value} disabled={disabled} error={Boolean(error)} size="small" onChange={(event) => onValue(event.target.value)}>
+      <select id={id} className={css.select} value={value} disabled={disabled} aria-invalid={Boolean(error)} aria-describedby={error || note ? `${id}-note` : undefined} onChange={(event) => onValue(event.target.value)}>
         {options.map((option) => (
           <option key={option.value} value={option.value}>
             {option.label}
           </option>
         ))}
-      </Select>
-      {(error || note) && <span className={error ? css.fieldError : css.note}>{error ?? note}</span>}
+      </select>
+      {(error || note) && <span id={`${id}-note`} className={error ? css.fieldError : css.note}>{error ?? note}</span>}
     </div>
   );
 }

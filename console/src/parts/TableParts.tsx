@@ -80,9 +80,11 @@ export const TableRow = memo(function TableRow({ row, index, start, height, colu
   return (
     <div id={`row-${row.id}`} role="row" aria-rowindex={index + 2} aria-selected={chosen ?? undefined} className={classes} style={{ height, transform: `translateY(${start}px)` }} onClickCapture={click}>
       {toggle && (
-        <label role="gridcell" className={css.check}>
-          <input type="checkbox" checked={chosen ?? false} onChange={() => toggle(row)} aria-label={t("list.select", { name: name(row) })} />
-        </label>
+        <span role="gridcell" className={css.check}>
+          <label>
+            <input type="checkbox" checked={chosen ?? false} onChange={() => toggle(row)} aria-label={t("list.select", { name: name(row) })} />
+          </label>
+        </span>
       )}
       {phone ? (
         <span role="gridcell" className={css.phone}>{phone(row)}</span>

@@ -1,6 +1,5 @@
 /** The small shared parts: every state a pill, every time a Time, every id an Id, every number of weight a Stat. */
 import { type LinkProps, Link } from "@tanstack/react-router";
-import Tooltip from "@mui/material/Tooltip";
 import { memo, type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
 import { number, t, tOr } from "../i18n";
 import { keyLabel } from "../keys/registry";
@@ -34,9 +33,8 @@ export const Face = memo(function Face({ name, id }: { name: string; id: string 
   const initials = `${words[0]?.[0] ?? "?"}${words.length > 1 ? (words.at(-1)?.[0] ?? "") : ""}`.toUpperCase();
   const tone = FACES[[...id].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % FACES.length] ?? "accent";
   return (
-    <span className={`${css.face} ${css[tone]}`} aria-hidden="true">
-      {initials}
-    </span>
+    // The letters are drawn by the stylesheet: they are a picture, not a part of any name read aloud.
+    <span className={`${css.face} ${css[tone]}`} data-initials={initials} aria-hidden="true" />
   );
 });
 
@@ -87,13 +85,13 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
-export function Id({ value, short }: { value: string; short?: boolean }) {
+export function Id({ value }: { value: string }) {
   const copy = () => {
     void navigator.clipboard.writeText(value).then(() => toast(t("id.copied")));
   };
   return (
     <button type="button" className={css.id} onClick={copy} title={value} aria-label={t("id.copy", { id: value })}>
-      <span>{short ? `${value.slice(0, 4)}…${value.slice(-6)}` : value}</span>
+      <span>{value}</span>
       <Icon name="copy" small />
     </button>
   );
@@ -111,9 +109,13 @@ export function Keys({ keys }: { keys: string }) {
   );
 }
 
-/** A tooltip that also tells the key. */
-export function Hint({ text, keys, children }: { text: string; keys?: string; children: React.ReactElement }) {
-  return <Tooltip title={keys ? `${text} · ${keyLabel(keys).join(" ")}` : text}>{children}</Tooltip>;
+/** A tooltip that also tells the key; shown on hover and on focus. The control names itself to screen readers. */
+export function Hint({ text, keys, children }: { text: string; keys?: string; children: ReactNode }) {
+  return (
+    <span className={css.hint} data-hint={keys ? `${text} · ${keyLabel(keys).join(" ")}` : text}>
+      {children}
+    </span>
+  );
 }
 
 function Spark({ values }: { values: number[] }) {

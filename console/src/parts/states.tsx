@@ -8,13 +8,13 @@ import { Id } from "./basics";
 import { Icon, type IconName } from "./Icon";
 import css from "./parts.module.css";
 
-export function EmptyState({ icon, title, text, children }: { icon: IconName; title: string; text: string; children?: ReactNode }) {
+export function EmptyState({ icon, title, text, children, heading: Heading = "h2" }: { icon: IconName; title: string; text: string; children?: ReactNode; heading?: "h1" | "h2" }) {
   return (
     <div className={css.state}>
       <span className={css.stateIcon}>
         <Icon name={icon} />
       </span>
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       <p>{text}</p>
       {children && <div className={css.stateActions}>{children}</div>}
     </div>

@@ -1,29 +1,35 @@
 /** One short note at the bottom, said aloud to screen readers. */
-import Snackbar from "@mui/material/Snackbar";
-import { useSyncExternalStore } from "react";
+import { useEffect, useSyncExternalStore } from "react";
+import css from "./toast.module.css";
 
-let message: { text: string; key: number } | null = null;
+/** How long a note stands, in milliseconds. */
+const STANDS = 4000;
+
+let message: { text: string } | null = null;
 const listeners = new Set<() => void>();
-const tell = () => {
-  for (const listener of listeners) listener();
-};
 
-export function toast(text: string): void {
-  message = { text, key: Date.now() };
-  tell();
+function set(next: typeof message): void {
+  message = next;
+  for (const listener of listeners) listener();
 }
 
+export const toast = (text: string): void => set({ text });
+
+const subscribe = (listener: () => void) => {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+};
+
 export function Toasts() {
-  const shown = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => message,
+  const shown = useSyncExternalStore(subscribe, () => message);
+  useEffect(() => {
+    if (!shown) return;
+    const timer = setTimeout(() => set(null), STANDS);
+    return () => clearTimeout(timer);
+  }, [shown]);
+  return (
+    <div role="status" className={css.toasts}>
+      {shown && <p className={css.toast}>{shown.text}</p>}
+    </div>
   );
-  const close = () => {
-    message = null;
-    tell();
-  };
-  return <Snackbar key={shown?.key} open={shown !== null} message={shown?.text} autoHideDuration={4000} onClose={close} />;
 }

@@ -1,7 +1,6 @@
-import Tooltip from "@mui/material/Tooltip";
 import { t } from "../../i18n";
 import { usePill } from "../../live/pill";
-import { ago, useNow } from "../../parts/basics";
+import { ago, Hint, useNow } from "../../parts/basics";
 import { usePhone } from "../../parts/usePhone";
 import css from "./shell.module.css";
 
@@ -19,10 +18,10 @@ export function ConnectionPill() {
     ended: [css.over, t("pill.ended")],
   }[state];
   return (
-    <Tooltip title={t(`pill.${state}.more`)}>
+    <Hint text={t(`pill.${state}.more`)}>
       <span className={`${css.link} ${shown[0]}`} data-state={state} role="status" aria-label={state === "live" ? t("pill.live") : shown[1]}>
         {shown[1]}
       </span>
-    </Tooltip>
+    </Hint>
   );
 }

@@ -3,16 +3,21 @@ import Dialog from "@mui/material/Dialog";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { api, must } from "../../api/client";
 import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
 import { useCommands } from "../../keys/registry";
+import { takeTyped } from "../../keys/typeahead";
 import { Face, Keys, StatePill, useLater } from "../../parts/basics";
 import css from "./palette.module.css";
 
 export default function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
+  useEffect(() => {
+    const typed = takeTyped();
+    if (typed) setText(typed);
+  }, []);
   const commands = useCommands().filter((command) => !command.keyOnly);
   const groups = Map.groupBy(commands, (command) => command.group);
   const pick = (run: () => void) => () => {
@@ -21,7 +26,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     setTimeout(run, 0);
   };
   return (
-    <Dialog open onClose={onClose} fullWidth aria-label={t("palette.title")} slotProps={{ paper: { className: css.paper } }}>
+    <Dialog open onClose={onClose} fullWidth slotProps={{ paper: { className: css.paper, "aria-label": t("palette.title") } }}>
       <Command label={t("palette.title")} loop className={css.palette}>
         <Command.Input autoFocus value={text} onValueChange={setText} placeholder={t("palette.placeholder")} className={css.input} />
         <Command.List className={css.list}>

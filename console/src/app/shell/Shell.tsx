@@ -1,5 +1,4 @@
 /** The frame around every page: navigation by permission, the search box, the connection pill, the dock. */
-import Drawer from "@mui/material/Drawer";
 import IconButton from "@mui/material/IconButton";
 import Skeleton from "@mui/material/Skeleton";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
@@ -7,6 +6,7 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { useMe } from "../../auth/session";
 import { t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
+import { keepTyping } from "../../keys/typeahead";
 import { startLive } from "../../live/store";
 import { Hint, Keys } from "../../parts/basics";
 import { Icon } from "../../parts/Icon";
@@ -21,6 +21,7 @@ import css from "./shell.module.css";
 
 const Palette = lazy(() => import("./Palette"));
 const KeySheet = lazy(() => import("./KeySheet"));
+const Sheet = lazy(() => import("./Sheet"));
 const Dock = lazy(() => import("../../pages/imports/Dock"));
 
 export function Shell() {
@@ -40,11 +41,15 @@ export function Shell() {
     applyScheme(shownScheme() === "dark" ? "light" : "dark");
     repaint((n) => n + 1);
   };
+  const find = () => {
+    if (!palette) keepTyping();
+    setPalette(true);
+  };
   const go = (page: Page) => ({ id: `go.${page.letter}`, keys: `g ${page.letter}`, label: t(page.name), group: t("keys.go"), run: () => void navigate({ to: page.to }) });
   useOffer([
     ...groups.flatMap((group) => group.pages.map(go)),
     { id: "go.m", keys: "g m", label: t("nav.account"), group: t("keys.go"), run: () => void navigate({ to: "/account" }) },
-    { id: "palette", keys: "mod+k", label: t("palette.title"), group: t("keys.general"), run: () => setPalette(true), keyOnly: true, everywhere: true },
+    { id: "palette", keys: "mod+k", label: t("palette.title"), group: t("keys.general"), run: find, keyOnly: true, everywhere: true },
     { id: "keys", keys: "?", label: t("keys.title"), group: t("keys.general"), run: () => setKeys(true) },
     { id: "scheme", label: t("scheme.turn"), group: t("keys.general"), run: turn },
   ]);
@@ -53,23 +58,17 @@ export function Shell() {
   return (
     <div className={css.shell}>
       <a className={css.skip} href="#main">{t("skip")}</a>
-      {phone ? (
-        <Drawer open={sheet} onClose={() => setSheet(false)} slotProps={{ paper: { "aria-label": t("nav.label") } }}>
-          <Side groups={groups} sheet />
-        </Drawer>
-      ) : (
-        <Side groups={groups} />
-      )}
+      {!phone && <Side groups={groups} />}
       <header className={css.bar}>
         {phone && (
           <IconButton onClick={() => setSheet(true)} aria-label={t("nav.open")}>
             <Icon name="menu" />
           </IconButton>
         )}
-        <button type="button" className={css.find} onClick={() => setPalette(true)} aria-label={t("palette.title")}>
+        <button type="button" className={css.find} onClick={find}>
           <Icon name="search" small />
-          <span>{t("palette.placeholder")}</span>
-          <Keys keys="mod+k" />
+          <span className={phone ? "visually-hidden" : undefined}>{t("palette.placeholder")}</span>
+          {!phone && <Keys keys="mod+k" />}
         </button>
         <span className={css.gap} />
         <ConnectionPill />
@@ -84,6 +83,11 @@ export function Shell() {
         <Outlet />
       </main>
       <Suspense>
+        {phone && sheet && (
+          <Sheet onClose={() => setSheet(false)}>
+            <Side groups={groups} sheet />
+          </Sheet>
+        )}
         {palette && <Palette onClose={() => setPalette(false)} />}
         {keys && <KeySheet onClose={() => setKeys(false)} />}
         {!me.must_change_password && (me.permissions.includes("imports:read") || me.permissions.includes("jobs:read")) && <Dock />}

@@ -6,7 +6,7 @@ import { EmptyState } from "../../parts/states";
 export default function NotFound() {
   return (
     <main>
-      <EmptyState icon="search" title={t("notfound.title")} text={t("notfound.text")}>
+      <EmptyState heading="h1" icon="search" title={t("notfound.title")} text={t("notfound.text")}>
         <Button variant="outlined" component={Link} to="/">
           {t("notfound.action")}
         </Button>

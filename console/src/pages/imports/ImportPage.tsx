@@ -37,7 +37,7 @@ export default function ImportPage() {
                 [t("field.by"), one.created_by?.name],
                 [t("field.created"), <Time key="created" at={one.created_at} />],
                 [t("field.finished"), <Time key="finished" at={one.finished_at} />],
-                [t("field.hash"), one.file?.sha256 ? <Id key="hash" value={one.file.sha256} short /> : null],
+                [t("field.hash"), one.file?.sha256 ? <Id key="hash" value={one.file.sha256} /> : null],
                 ...(one.job_id ? ([[t("field.job"), <Link key="job" to="/jobs/$id" params={{ id: one.job_id }}>{t("import.openJob")}</Link>]] as [string, React.ReactNode][]) : []),
                 [t("field.id"), <Id key="id" value={one.id} />],
               ]}

@@ -16,7 +16,7 @@ import { JobProgress } from "./JobProgress";
 import { isActive, jobQuery } from "./queries";
 import css from "./jobs.module.css";
 
-export function JobDetailView({ id }: { id: string }) {
+export default function JobDetailView({ id }: { id: string }) {
   useEffect(() => holdChannel(`job:${id}`), [id]);
   const query = useQuery(jobQuery(id));
   const [asked, setAsked] = useState(false);

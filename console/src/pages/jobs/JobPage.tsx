@@ -4,7 +4,7 @@ import { PageFrame } from "../../app/shell/PageFrame";
 import { t, tOr } from "../../i18n";
 import { Card } from "../../parts/basics";
 import page from "../account/account.module.css";
-import { JobDetailView } from "./JobDetailView";
+import JobDetailView from "./JobDetailView";
 import { jobQuery } from "./queries";
 
 export default function JobPage() {

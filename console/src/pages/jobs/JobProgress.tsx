@@ -1,6 +1,6 @@
-import LinearProgress from "@mui/material/LinearProgress";
 import { number, t, tOr } from "../../i18n";
 import { useProgress, type Progress } from "../../live/progress";
+import { Meter } from "../../parts/Meter";
 import parts from "../../parts/parts.module.css";
 import { isActive } from "./queries";
 
@@ -15,12 +15,11 @@ export function JobProgress({ job }: Props) {
   const total = progress?.total ?? 0;
   const active = isActive(job.state);
   if (!active && total === 0) return <span className={parts.muted}>–</span>;
-  const share = job.state === "succeeded" ? 100 : total > 0 ? Math.min(100, (done / total) * 100) : 0;
-  const unknown = job.state === "running" && total === 0;
+  const share = job.state === "succeeded" ? 1 : total > 0 ? done / total : job.state === "running" ? null : 0;
   const phase = active && progress?.phase ? tOr(`phase.${progress.phase}`, progress.phase) : null;
   return (
     <span className={parts.bar} data-testid="progress">
-      <LinearProgress variant={unknown ? "indeterminate" : "determinate"} value={share} aria-label={phase ?? t("progress.label")} />
+      <Meter share={share} label={phase ?? t("progress.label")} />
       <span>{total > 0 ? t("progress.of", { done: number(done), total: number(total) }) : (phase ?? "")}</span>
     </span>
   );

@@ -1,5 +1,5 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import type { Job } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { t, tOr } from "../../i18n";
@@ -12,9 +12,10 @@ import { Choice } from "../../parts/Field";
 import { Inspector } from "../../parts/Inspector";
 import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
-import { JobDetailView } from "./JobDetailView";
 import { JobProgress } from "./JobProgress";
 import { fetchJobs } from "./queries";
+
+const JobDetailView = lazy(() => import("./JobDetailView"));
 
 const STATES = ["waiting", "running", "paused", "retrying", "succeeded", "failed", "cancelled", "quarantined"] as const;
 
@@ -58,7 +59,9 @@ export default function Jobs() {
       />
       {open && (
         <Inspector title={t("job.title")} onClose={() => change({ open: undefined })} full={`/jobs/${open}`}>
-          <JobDetailView key={open} id={open} />
+          <Suspense>
+            <JobDetailView key={open} id={open} />
+          </Suspense>
         </Inspector>
       )}
     </PageFrame>

@@ -1,4 +1,3 @@
-import LinearProgress from "@mui/material/LinearProgress";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { api, must } from "../../api/client";
@@ -8,6 +7,7 @@ import { PageFrame } from "../../app/shell/PageFrame";
 import { number, t } from "../../i18n";
 import { followChannel } from "../../live/store";
 import { Card, duration, Facts, Id, StatePill, Time } from "../../parts/basics";
+import { Meter } from "../../parts/Meter";
 import { ErrorState, Lines } from "../../parts/states";
 import { tree } from "./tree";
 import css from "./system.module.css";
@@ -92,7 +92,7 @@ function Mailbox({ actor }: { actor: Actor }) {
   if (capacity === 0) return <>{number(depth)}</>;
   return (
     <span className={css.mailbox}>
-      <LinearProgress variant="determinate" value={Math.min(100, (depth / capacity) * 100)} color={depth > capacity * 0.8 ? "error" : "primary"} aria-label={t("system.mailboxOf", { name: actor.name })} />
+      <Meter share={depth / capacity} bad={depth > capacity * 0.8} label={t("system.mailboxOf", { name: actor.name })} />
       {number(depth)} / {number(capacity)}
     </span>
   );

@@ -4,13 +4,13 @@ import Dialog from "@mui/material/Dialog";
 import DialogActions from "@mui/material/DialogActions";
 import DialogContent from "@mui/material/DialogContent";
 import DialogTitle from "@mui/material/DialogTitle";
-import LinearProgress from "@mui/material/LinearProgress";
 import { useState } from "react";
 import type { User } from "../../api/types";
 import { number, t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { Pill } from "../../parts/basics";
 import { ConfirmWithImpact } from "../../parts/Confirm";
+import { Meter } from "../../parts/Meter";
 import parts from "../../parts/parts.module.css";
 import type { Selection } from "../../parts/useSelection";
 import { ban, each, type Outcome, remove, unban } from "./acts";
@@ -18,7 +18,7 @@ import css from "./users.module.css";
 
 type Act = "ban" | "unban" | "delete";
 
-export function BulkBar({ selection }: { selection: Selection<User> }) {
+export default function BulkBar({ selection }: { selection: Selection<User> }) {
   const [act, setAct] = useState<Act | null>(null);
   const [done, setDone] = useState<Outcome[] | null>(null);
   const [count, setCount] = useState(0);
@@ -76,7 +76,7 @@ function Outcomes({ done, count, onClose }: { done: Outcome[]; count: number; on
       <DialogContent>
         <div className={parts.stack}>
           <div className={parts.bar}>
-            <LinearProgress variant="determinate" value={count === 0 ? 100 : (done.length / count) * 100} aria-label={t("bulk.working")} />
+            <Meter share={count === 0 ? 1 : done.length / count} label={t("bulk.working")} />
             <span>{t("progress.of", { done: number(done.length), total: number(count) })}</span>
           </div>
           <ul className={css.results} tabIndex={0} aria-label={t("bulk.results")}>

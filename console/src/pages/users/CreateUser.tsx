@@ -17,7 +17,7 @@ import { RolePicker } from "./RolePicker";
 
 const EMPTY = { name: "", email: "", department: "", phone: "", password: "" };
 
-export function CreateUser({ onClose }: { onClose: (created?: string) => void }) {
+export default function CreateUser({ onClose }: { onClose: (created?: string) => void }) {
   const [draft, setDraft] = useState(EMPTY);
   const [roles, setRoles] = useState<string[]>([]);
   const [busy, setBusy] = useState(false);

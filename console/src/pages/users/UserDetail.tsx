@@ -23,7 +23,7 @@ import { sessionsQuery, userQuery } from "./queries";
 import { ActivityTab, SessionsTab } from "./tabs";
 import css from "./users.module.css";
 
-export function UserDetail({ id, tab, onTab }: { id: string; tab: string; onTab: (tab: string) => void }) {
+export default function UserDetail({ id, tab, onTab }: { id: string; tab: string; onTab: (tab: string) => void }) {
   const query = useQuery(userQuery(id));
   const user = query.data;
   const maySessions = useMay("sessions:read");

@@ -5,7 +5,7 @@ import { t } from "../../i18n";
 import { Card } from "../../parts/basics";
 import page from "../account/account.module.css";
 import { userQuery } from "./queries";
-import { UserDetail } from "./UserDetail";
+import UserDetail from "./UserDetail";
 
 export default function UserPage() {
   const { id } = useParams({ from: "/shell/users/$id" });

@@ -1,13 +1,8 @@
 import Button from "@mui/material/Button";
 import IconButton from "@mui/material/IconButton";
-import Menu from "@mui/material/Menu";
-import MenuItem from "@mui/material/MenuItem";
-import Checkbox from "@mui/material/Checkbox";
-import Tab from "@mui/material/Tab";
-import Tabs from "@mui/material/Tabs";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { User } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMay } from "../../auth/session";
@@ -25,11 +20,13 @@ import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
 import { useHidden } from "../../parts/useHidden";
 import { useSelection } from "../../parts/useSelection";
-import { BulkBar } from "./BulkBar";
-import { CreateUser } from "./CreateUser";
 import { DEFAULT_SORT, fetchUsers, rolesQuery } from "./queries";
-import { UserDetail } from "./UserDetail";
 import css from "./users.module.css";
+
+const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
+const BulkBar = lazy(() => import("./BulkBar"));
+const CreateUser = lazy(() => import("./CreateUser"));
+const UserDetail = lazy(() => import("./UserDetail"));
 
 const STATUSES = ["", "active", "invited", "suspended", "banned"] as const;
 
@@ -95,16 +92,23 @@ export default function Users() {
         toolbar={<Toolbar filters={filters} rows={list.rows} change={change} columns={columns} hidden={hidden} hide={hide} />}
         empty={<Nobody filtered={!isWhole(filters)} clear={() => change({ q: undefined, status: undefined, role: undefined, department: undefined })} />}
       />
-      {selection.rows.size > 0 && <BulkBar selection={selection} />}
       {open && (
         <Inspector title={t("user.title")} onClose={close} full={`/users/${open}`}>
-          <UserDetail key={open} id={open} tab={search.tab ?? "profile"} onTab={(tab) => change({ tab: tab === "profile" ? undefined : tab })} />
+          <Suspense>
+            <UserDetail key={open} id={open} tab={search.tab ?? "profile"} onTab={(tab) => change({ tab: tab === "profile" ? undefined : tab })} />
+          </Suspense>
         </Inspector>
       )}
-      {search.create && <CreateUser onClose={(id) => change({ create: undefined, ...(id && { open: id }) })} />}
+      <Suspense>
+        {selection.rows.size > 0 && <BulkBar selection={selection} />}
+        {search.create && <CreateUser onClose={(id) => change({ create: undefined, ...(id && { open: id }) })} />}
+      </Suspense>
     </PageFrame>
   );
 }
+
+/** The router marks a link by its path alone; here the filter decides. */
+const NO_PROPS = {};
 
 const nameOf = (user: User) => user.name;
 const masked = (user: User, field: "email" | "phone") => (user.masked?.includes(field) ? t("masked") : (user[field] ?? ""));
@@ -167,11 +171,13 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
   const departments = useMemo(() => [...new Set([filters.department, ...rows.map((row) => row.department)].filter((name): name is string => Boolean(name)))].sort().slice(0, 100), [rows, filters.department]);
   return (
     <>
-      <Tabs className={css.tabs} value={filters.status ?? ""} onChange={(_, value: string) => change({ status: value || undefined })} variant="scrollable" scrollButtons={false} aria-label={t("field.status")}>
+      <nav className={css.tabs} aria-label={t("field.status")}>
         {STATUSES.map((status) => (
-          <Tab key={status} value={status} label={status ? t(`state.${status}`) : t("users.all")} />
+          <Link key={status} from="/users" to="/users" search={(before) => ({ ...before, status: status || undefined })} replace aria-current={(filters.status ?? "") === status ? "true" : undefined} activeProps={NO_PROPS}>
+            {status ? t(`state.${status}`) : t("users.all")}
+          </Link>
         ))}
-      </Tabs>
+      </nav>
       <div className={table.toolbar}>
         <div className={table.search}>
           <Field label={t("users.search")} hideLabel placeholder={t("users.search")} value={text} onValue={setText} inputRef={box} startAdornment={<Icon name="search" small />} />
@@ -190,14 +196,9 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
             <Icon name="columns" />
           </IconButton>
         </Hint>
-        <Menu anchorEl={anchor} open={anchor !== null} onClose={() => setAnchor(null)}>
-          {columns.slice(1).map((column) => (
-            <MenuItem key={column.id} role="menuitemcheckbox" aria-checked={!hidden[column.id]} onClick={() => hide(column.id, !hidden[column.id])}>
-              <Checkbox checked={!hidden[column.id]} tabIndex={-1} slotProps={{ input: { "aria-hidden": true } }} />
-              {column.header}
-            </MenuItem>
-          ))}
-        </Menu>
+        <Suspense>
+          {anchor && <ActionMenu anchor={anchor} onClose={() => setAnchor(null)} actions={columns.slice(1).map((column) => ({ id: column.id, label: column.header, checked: !hidden[column.id], run: () => hide(column.id, !hidden[column.id]) }))} />}
+        </Suspense>
       </div>
     </>
   );

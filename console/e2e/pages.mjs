@@ -1,0 +1,111 @@
+/**
+ * Every page in both schemes, wide and narrow: no sideways scroll, no error, no breach of the content policy, no accessibility
+ * violation, overlays included; and the first load within its budget. SHOTS names a folder for pictures.
+ */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { BASE, check, equal, finish, open, signIn, until, watched } from "./browser.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** JavaScript and styles of a first load, in bytes of gzip; and of one route's own chunk. */
+const FIRST_LOAD = 250_000;
+const CHUNK = 60_000;
+
+const browser = await open();
+
+async function violations(page) {
+  // Evaluated through the debugger: the content policy of the page is not loosened for the test.
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.target} ${node.any[0]?.message ?? node.all[0]?.message ?? node.none[0]?.message ?? ""}`).join(" ; ")}`);
+}
+
+async function inspect(watch, name, mode) {
+  const { page } = watch;
+  await until("the page to have loaded", () => page.evaluate(() => !document.querySelector("[aria-busy=true]")));
+  // Colours in transition are no colours to judge.
+  await until("animations to end", () => page.evaluate(() => document.getAnimations().every((animation) => animation.playState !== "running" || animation.effect?.getTiming().iterations === Number.POSITIVE_INFINITY)));
+  if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name.replace(/\W+/g, "-")}-${mode}.png`) });
+  await check(`${name}, ${mode}: no sideways scroll`, async () => {
+    const wide = await page.evaluate(() => ({ page: document.documentElement.scrollWidth - innerWidth, main: (document.querySelector("main")?.scrollWidth ?? 0) - (document.querySelector("main")?.clientWidth ?? 0) }));
+    if (wide.page > 0 || wide.main > 0) throw new Error(`wider than the window by ${wide.page} (main: ${wide.main})`);
+  });
+  await check(`${name}, ${mode}: no accessibility violation`, async () => equal(await violations(page), [], "violations"));
+  await check(`${name}, ${mode}: no console error, no breach of the content policy`, () => equal(watch.faults.splice(0), [], "faults"));
+}
+
+/** Ids of something of each kind, asked from the hub with the session of this page. */
+const ids = (page) =>
+  page.evaluate(async () => {
+    const first = async (path) => (await (await fetch(`/api/v1/${path}?limit=1`, { headers: { "X-Signalbox-Client": "console" } })).json()).items?.[0]?.id;
+    return { user: await first("users"), job: await first("jobs"), import: await first("imports") };
+  });
+
+async function overlays(watch, mode) {
+  const { page } = watch;
+  await page.goto(`${BASE}/users`);
+  await page.getByRole("grid").getByRole("link").first().waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("dialog").waitFor();
+  await inspect(watch, "palette", mode);
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+  await inspect(watch, "keyboard sheet", mode);
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.goto(`${BASE}/users?create=1`);
+  await page.getByRole("dialog").getByRole("checkbox").first().waitFor();
+  await inspect(watch, "new user", mode);
+}
+
+for (const [width, height] of [[1440, 900], [390, 844]]) {
+  for (const scheme of ["light", "dark"]) {
+    const mode = `${width} ${scheme}`;
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce" });
+    const watch = await watched(context);
+    await watch.page.goto(`${BASE}/sign-in`);
+    await watch.page.getByLabel("Email").waitFor();
+    await inspect(watch, "sign-in", mode);
+    await signIn(watch.page);
+    const known = await ids(watch.page);
+    const pages = ["/", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, "/imports", "/imports/new", "/jobs", "/audit", "/system", "/account", "/no-such-page"];
+    if (known.job) pages.push(`/jobs?open=${known.job}`, `/jobs/${known.job}`);
+    if (known.import) pages.push(`/imports/${known.import}`);
+    for (const path of pages) {
+      await watch.page.goto(BASE + path);
+      await watch.page.locator("main h1, main h2").first().waitFor();
+      await inspect(watch, path.replace(/[0-9a-f-]{36}/, "id"), mode);
+    }
+    await overlays(watch, mode);
+    await context.close();
+  }
+}
+
+await check(`a first load of any page costs at most ${FIRST_LOAD / 1000} kB of script and style`, async () => {
+  for (const path of ["/sign-in", "/", "/users", "/imports/new", "/jobs", "/audit", "/system"]) {
+    const context = await browser.newContext();
+    const { page } = await watched(context);
+    if (path !== "/sign-in") await signIn(page);
+    const sizes = new Map();
+    page.on("response", async (response) => {
+      if (/\.(js|css)$/.test(new URL(response.url()).pathname)) sizes.set(response.url(), gzipSync(await response.body(), { level: 9 }).length);
+    });
+    await context.clearCookies({ name: "none" });
+    const cold = await context.newCDPSession(page);
+    await cold.send("Network.setCacheDisabled", { cacheDisabled: true });
+    await page.goto(BASE + path, { waitUntil: "networkidle" });
+    const sum = [...sizes.values()].reduce((a, b) => a + b, 0);
+    console.log(`     ${path}: ${(sum / 1000).toFixed(1)} kB in ${sizes.size} files`);
+    if (sum > FIRST_LOAD) throw new Error(`${path}: ${sum} bytes`);
+    const shared = [...sizes].filter(([url]) => !/index-|basics-/.test(url)).filter(([, size]) => size > CHUNK);
+    equal(shared, [], `chunks of ${path} over ${CHUNK} bytes`);
+    await context.close();
+  }
+});
+
+await browser.close();
+finish();

@@ -1,1 +1,0 @@
-import{c as e,p as t}from"./index-mEfkQZDY.js";import{X as n,q as r,tn as i}from"./basics-jeXLXm_B.js";var a=i();function o(){return(0,a.jsx)(`main`,{children:(0,a.jsx)(e,{icon:`search`,title:r(`notfound.title`),text:r(`notfound.text`),children:(0,a.jsx)(t,{variant:`outlined`,component:n,to:`/`,children:r(`notfound.action`)})})})}export{o as default};

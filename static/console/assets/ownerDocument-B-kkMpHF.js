@@ -1,0 +1,1 @@
+import{i as e}from"./getActiveElement-Cg2cxgbz.js";var t=e;export{t};

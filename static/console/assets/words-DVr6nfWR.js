@@ -1,1 +1,0 @@
-import{J as e,q as t}from"./basics-jeXLXm_B.js";function n(n,r){return e(`did.${n}`,`${n} ${r}`,{subject:r||t(`actor.someone`)})}function r(e){return/banned|deleted|failed|revoked|quarantined/.test(e)&&!/unbanned/.test(e)?`bad`:/created|unbanned|finished|succeeded|imported/.test(e)?`ok`:/password|cancel|retry/.test(e)?`warn`:`info`}export{r as n,n as t};
