@@ -13,3 +13,4 @@ pub mod permission_cache;
 pub mod private_services;
 pub mod session_keeper;
 pub mod supervision;
+pub mod system_feed;

@@ -327,13 +327,9 @@ impl Ledger {
         if let Some(epoch) = self.epochs.read().get(&standing.organization) {
             version.epoch = version.epoch.max(*epoch);
         }
-        Known {
-            session: standing.session,
-            user: standing.user,
-            organization: standing.organization,
-            expires_at: standing.expires_at,
+        Standing {
             version,
-            must_change_password: standing.must_change_password,
+            ..standing.clone()
         }
     }
 

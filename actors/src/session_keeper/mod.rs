@@ -25,10 +25,8 @@ use futures::future::BoxFuture;
 use signalbox_core::Store;
 use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::error::Result;
-use signalbox_core::kernel::id::{OrganizationId, SessionId, UserId};
-use signalbox_core::kernel::permission::RightsVersion;
-use signalbox_core::sessions::standing::Refused;
-use time::OffsetDateTime;
+use signalbox_core::kernel::id::{SessionId, UserId};
+use signalbox_core::sessions::standing::{Refused, Standing};
 
 use crate::backplane::ControlListener;
 use crate::supervision::{Handle, Spec, StartError, Tree};
@@ -69,22 +67,9 @@ impl Default for Options {
     }
 }
 
-/// A session that is good now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// The session.
-    pub session: SessionId,
-    /// Whose it is.
-    pub user: UserId,
-    /// In which organization.
-    pub organization: OrganizationId,
-    /// Its absolute end.
-    pub expires_at: OffsetDateTime,
-    /// The person's rights are at least this new: what [`crate::permission_cache`] must not be behind.
-    pub version: RightsVersion,
-    /// The person may only change their password.
-    pub must_change_password: bool,
-}
+/// A session that is good now. Its `version` is at least as new as anything heard: what
+/// [`crate::permission_cache`] must not be behind.
+pub type Known = Standing;
 
 /// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -69,4 +69,4 @@ pub use handle::{CallError, Handle};
 pub use line::Poison;
 pub use spec::{Policy, Spec};
 pub use status::{ActorState, ActorStatus, HandlingTime, MailboxStatus};
-pub use tree::{FaultError, Options, StartError, StopReport, Tree};
+pub use tree::{FaultError, Options, StartError, StopReport, Tree, TreeView};

@@ -4,7 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 /// Where a child is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorState {
     /// Not yet seen to take messages since the tree or the child was started.
@@ -33,7 +33,7 @@ impl ActorState {
 }
 
 /// Messages waiting, and how many may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct MailboxStatus {
     /// Messages waiting to be taken.
     pub depth: usize,
@@ -42,7 +42,7 @@ pub struct MailboxStatus {
 }
 
 /// How long messages took, in microseconds, over the whole life of the child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HandlingTime {
     /// Arithmetic mean.
     pub mean: u64,
@@ -51,7 +51,7 @@ pub struct HandlingTime {
 }
 
 /// One actor, as the console and the metrics show it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ActorStatus {
     /// Unique in the tree.
     pub name: String,

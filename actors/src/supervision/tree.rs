@@ -183,14 +183,12 @@ impl Tree {
 
     /// Every child, in start order.
     pub fn snapshot(&self) -> Vec<ActorStatus> {
-        let now = Instant::now();
-        self.0
-            .shared
-            .posts
-            .read()
-            .iter()
-            .map(|post| post.status(now))
-            .collect()
+        self.view().snapshot()
+    }
+
+    /// For whoever watches the tree from inside.
+    pub fn view(&self) -> TreeView {
+        TreeView(Arc::clone(&self.0.shared))
     }
 
     /// Whether every child runs; else one sentence for each that does not, beginning with its name.
@@ -255,9 +253,27 @@ impl Tree {
     }
 }
 
+/// Sees the tree without keeping it: what a child may hold, for a child that held the tree would keep it from ending.
+#[derive(Clone)]
+pub struct TreeView(Arc<Shared>);
+
+impl TreeView {
+    /// As [`Tree::snapshot`].
+    pub fn snapshot(&self) -> Vec<ActorStatus> {
+        let now = Instant::now();
+        self.0.posts.read().iter().map(|post| post.status(now)).collect()
+    }
+
+    /// As [`Tree::subscribe`].
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.0.site.changes.subscribe()
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        for post in self.shared.posts.read().iter() {
+        // Taken out, not only read: a factory that holds a `TreeView` would otherwise keep itself alive.
+        for post in std::mem::take(&mut *self.shared.posts.write()) {
             if post.state() != ActorState::Stopped {
                 post.kill("the tree was dropped");
             }
