@@ -1,5 +1,6 @@
 //! Floor 2 of Signalbox: transport, composition and the command line.
 
+pub mod actors;
 pub mod backup;
 pub mod cli;
 pub mod config;

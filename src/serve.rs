@@ -12,15 +12,19 @@ use actix_web::{HttpServer, web};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use signalbox_actors::private_services::{PrivateServices, ServerState, ServerWatch};
-use signalbox_actors::supervision::{Options as TreeOptions, Tree};
+use signalbox_actors::private_services::{PrivateServices, ServerState};
+use signalbox_actors::supervision::Tree;
 use signalbox_core::Store;
 use signalbox_core::auth;
+use signalbox_core::kernel::id::BootId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::actors::Actors;
 use crate::cli::{say, say_how_to_sign_in};
 use crate::config::Settings;
 use crate::health::{self, Health};
+use crate::http::access::FromMemory;
+use crate::http::system::{System, fault_routes};
 use crate::servers::Servers;
 use crate::{
     http::{self, State},
@@ -57,10 +61,22 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
     };
     watch_store(&health, &store);
     let recorder = web::Data::new(metrics::install().context("metrics cannot be recorded")?);
-    let tree = start_actors(servers).await?;
-    watch_actors(&health, &tree);
-    let state = State::start(store.clone(), Arc::new(settings.clone())).await?;
-    let (address, mut http) = serve_http(settings, web::Data::new(state), health.clone(), recorder)?;
+    let node = BootId::new().to_string();
+    let actors = Actors::start(settings, servers, &store, &node).await?;
+    watch_actors(&health, &actors.tree);
+    let access = FromMemory {
+        sessions: actors.sessions.clone(),
+        permissions: actors.permissions.clone(),
+    };
+    let state = State::start(store.clone(), Arc::new(settings.clone()))
+        .await?
+        .with_access(Arc::new(access));
+    let system = web::Data::new(System {
+        tree: actors.tree.clone(),
+        node,
+        started_at: store.clock.now(),
+    });
+    let (address, mut http) = serve_http(settings, web::Data::new(state), system, health.clone(), recorder)?;
     say(format_args!(
         "Signalbox is ready: {}",
         console_address(settings, address)
@@ -80,7 +96,7 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
                 .1
                 .context("the HTTP server failed"),
         };
-        let report = tree.stop(within).await;
+        let report = actors.stop(within).await;
         if !report.killed.is_empty() {
             tracing::warn!(killed = ?report.killed, "actors that did not stop in time");
         }
@@ -112,20 +128,6 @@ async fn first_start(settings: &Settings, servers: &Servers) -> anyhow::Result<S
     Ok(store)
 }
 
-/// Every long-lived piece of state, as a child of one tree.
-async fn start_actors(servers: &Servers) -> anyhow::Result<Tree> {
-    let faults = std::env::var_os("SIGNALBOX_FAULTS").is_some_and(|set| set == "1");
-    let tree = Tree::start(TreeOptions {
-        faults,
-        ..TreeOptions::default()
-    })?;
-    if let Some(private) = &servers.private {
-        ServerWatch::add(&tree, private)?;
-    }
-    tree.start_all().await;
-    Ok(tree)
-}
-
 fn watch_actors(health: &Health, tree: &Tree) {
     let tree = tree.clone();
     health.add("actors", move || {
@@ -140,14 +142,17 @@ fn watch_actors(health: &Health, tree: &Tree) {
 fn serve_http(
     settings: &Settings,
     state: web::Data<State>,
+    system: web::Data<System>,
     health: web::Data<Health>,
     recorder: web::Data<PrometheusHandle>,
 ) -> anyhow::Result<(SocketAddr, Server)> {
     let listen = settings.server.listen;
     let app = move || {
         http::app(state.clone())
+            .app_data(system.clone())
             .app_data(health.clone())
             .app_data(recorder.clone())
+            .configure(|app| fault_routes(app, &system))
             .configure(health::routes)
             .configure(metrics::routes)
     };

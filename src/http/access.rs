@@ -4,8 +4,10 @@
 //! permissions are never read from the token.
 
 use futures::future::BoxFuture;
+use signalbox_actors::permission_cache::{PermissionCache, Question};
+use signalbox_actors::session_keeper::{Denied, SessionKeeper};
 use signalbox_core::Store;
-use signalbox_core::kernel::error::Result;
+use signalbox_core::kernel::error::{Error, Result};
 use signalbox_core::kernel::id::{SessionId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::sessions::{self, standing, standing::Standing};
@@ -50,6 +52,41 @@ impl Access for FromPrimary {
             Ok(Known {
                 standing: Arc::new(standing),
                 permissions: rights.permissions,
+            })
+        })
+    }
+}
+
+/// Asks the actors of this node, who remember what they have checked and hear of every revocation.
+#[derive(Debug)]
+pub struct FromMemory {
+    /// Which sessions are good.
+    pub sessions: SessionKeeper,
+    /// What their people may do.
+    pub permissions: PermissionCache,
+}
+
+impl Access for FromMemory {
+    fn known(&self, session: SessionId, user: UserId) -> BoxFuture<'_, Result<Known>> {
+        Box::pin(async move {
+            let standing =
+                self.sessions
+                    .authenticate(session, user)
+                    .await
+                    .map_err(|denied| match denied {
+                        Denied::Refused(why) => sessions::ended(&why),
+                        Denied::Unavailable => Error::unavailable("database", denied),
+                    })?;
+            let question = Question {
+                organization: standing.organization,
+                user,
+                at_least: standing.version,
+            };
+            let rights = self.permissions.rights(question).await;
+            let rights = rights.map_err(|unavailable| Error::unavailable("database", unavailable))?;
+            Ok(Known {
+                standing: Arc::new(standing),
+                permissions: rights.permissions.clone(),
             })
         })
     }

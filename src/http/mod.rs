@@ -24,6 +24,7 @@ pub mod problem;
 mod roles;
 mod sessions;
 pub mod state;
+pub mod system;
 
 pub use caller::{AnyCaller, Caller};
 pub use etag::IfMatch;
@@ -47,7 +48,8 @@ fn routes(api: &mut ServiceConfig) {
         .configure(me::routes)
         .configure(sessions::routes)
         .configure(roles::routes)
-        .configure(live_token::routes);
+        .configure(live_token::routes)
+        .configure(system::routes);
 }
 
 /// The whole HTTP application of one worker. `state` is shared by all of them.

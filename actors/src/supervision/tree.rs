@@ -89,6 +89,14 @@ pub(super) struct Shared {
 #[derive(Clone)]
 pub struct Tree(Arc<Inner>);
 
+impl std::fmt::Debug for Tree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.0.shared.posts.read().iter().map(|post| &post.spec.name))
+            .finish()
+    }
+}
+
 struct Inner {
     shared: Arc<Shared>,
     orders: mpsc::Sender<Order>,

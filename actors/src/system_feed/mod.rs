@@ -68,9 +68,11 @@ impl Feed {
         self.changes.mark_unchanged();
         self.telling = true;
         let at = self.store.clock.now().format(&Rfc3339).unwrap_or_default();
-        let event = json!({"type": "system.actors", "at": at, "node": self.node, "items": self.view.snapshot()});
+        let event =
+            json!({"type": "system.actors", "at": at, "node": self.node, "items": self.view.snapshot()});
         let store = self.store.clone();
-        let tell = async move { tokio::time::timeout(TELL_WITHIN, announce::to_all(&store, CHANNEL, event)).await };
+        let tell =
+            async move { tokio::time::timeout(TELL_WITHIN, announce::to_all(&store, CHANNEL, event)).await };
         ctx.spawn(tell.into_actor(self).map(|told, feed, _| {
             feed.telling = false;
             if !matches!(told, Ok(Ok(()))) {

@@ -1,0 +1,109 @@
+//! Every long-lived piece of state of this node, as children of one tree.
+//!
+//! Start order is each actor's own (`Spec::order`): what others lean on first. The stop is the reverse.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalbox_actors::audit_sequencer::AuditSequencer;
+use signalbox_actors::backplane::Backplane;
+use signalbox_actors::live_hub::LiveHub;
+use signalbox_actors::outbox_relay::OutboxRelay;
+use signalbox_actors::permission_cache::PermissionCache;
+use signalbox_actors::private_services::ServerWatch;
+use signalbox_actors::session_keeper::{self, SessionKeeper};
+use signalbox_actors::supervision::{Options, StartError, StopReport, Tree};
+use signalbox_actors::system_feed::SystemFeed;
+use signalbox_core::Store;
+
+use crate::config::{Role, Settings};
+use crate::servers::Servers;
+
+/// Set to 1, actors can be broken on purpose over HTTP. For fault tests only.
+const FAULTS: &str = "SIGNALBOX_FAULTS";
+
+/// What the floor above asks of the actors.
+#[derive(Clone, Debug)]
+pub struct Actors {
+    /// The tree itself, for readiness and the System page.
+    pub tree: Tree,
+    /// Known-good sessions and what hangs on them.
+    pub sessions: SessionKeeper,
+    /// What people may do.
+    pub permissions: PermissionCache,
+    /// Who listens to what, on this node.
+    pub hub: LiveHub,
+    relay: Option<OutboxRelay>,
+    _others: Arc<Others>,
+}
+
+/// Asked for nothing, only kept.
+#[derive(Debug)]
+struct Others {
+    _backplane: Backplane,
+    _feed: SystemFeed,
+    _sequencer: Option<AuditSequencer>,
+}
+
+impl Actors {
+    /// Starts those that this node's roles want. `node` tells this start of this process from all others.
+    ///
+    /// # Errors
+    /// [`StartError`]: an actor that merely fails to start is told by readiness instead.
+    pub async fn start(
+        settings: &Settings,
+        servers: &Servers,
+        store: &Store,
+        node: &str,
+    ) -> Result<Self, StartError> {
+        let faults = std::env::var_os(FAULTS).is_some_and(|set| set == "1");
+        let tree = Tree::start(Options {
+            faults,
+            ..Options::default()
+        })?;
+        if let Some(private) = &servers.private {
+            ServerWatch::add(&tree, private)?;
+        }
+        let permissions = PermissionCache::supervise(&tree, store)?;
+        let idle = i64::try_from(settings.auth.refresh_token_seconds).unwrap_or(i64::MAX);
+        let options = session_keeper::Options {
+            idle: time::Duration::seconds(idle),
+            ..Default::default()
+        };
+        let sessions = SessionKeeper::supervise(&tree, store, options)?;
+        // One shard per worker thread of the HTTP server, which takes as many.
+        let shards = std::thread::available_parallelism().map_or(1, usize::from);
+        let hub = LiveHub::supervise(&tree, store, shards)?;
+        let backplane = Backplane::supervise(&tree, store, node, &hub, Arc::new(sessions.clone()))?;
+        let (mut relay, mut sequencer) = (None, None);
+        if settings.has_role(Role::Actors) {
+            relay = Some(OutboxRelay::supervise(&tree, store, node)?);
+            sequencer = Some(AuditSequencer::supervise(&tree, store, node)?);
+        }
+        let feed = SystemFeed::supervise(&tree, store, node)?;
+        tree.start_all().await;
+        let others = Arc::new(Others {
+            _backplane: backplane,
+            _feed: feed,
+            _sequencer: sequencer,
+        });
+        Ok(Self {
+            tree,
+            sessions,
+            permissions,
+            hub,
+            relay,
+            _others: others,
+        })
+    }
+
+    /// Writes what is still to be written, lets another node lead, and stops the tree, all within `deadline`.
+    pub async fn stop(&self, deadline: Duration) -> StopReport {
+        let from = std::time::Instant::now();
+        self.sessions.flush().await;
+        if let Some(relay) = &self.relay {
+            relay.retire(deadline / 2).await;
+        }
+        self.tree.stop(deadline.saturating_sub(from.elapsed())).await
+    }
+}
