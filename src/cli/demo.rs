@@ -74,7 +74,7 @@ async fn fill(store: &Store) -> anyhow::Result<usize> {
     let mut ids = Vec::new();
     for (n, (first, last)) in people.enumerate() {
         let role = named(&roles, ROLES[n % ROLES.len()])?;
-        let made = service::create(store, &ctx, &person(n, first, last, role), async { Ok(None) }).await;
+        let made = service::create(store, &ctx, &person(n, first, last, role)).await;
         let made =
             made.context("the demo people cannot be added; if they are there already, nothing is missing")?;
         ids.push(made.id);

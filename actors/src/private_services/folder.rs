@@ -136,9 +136,8 @@ fn place_servers(dir: &Path, hub: &Path, identity: Identity) -> Result<(), Servi
     if identity == Identity::Same {
         return make_folder(&servers, 0o700);
     }
-    if !exists && holds_nothing_else(dir) {
-        // Entering, not reading: the files in it keep their own modes.
-        open_way(dir)?;
+    if !exists {
+        let_pass(dir, identity)?;
     }
     if !exists && !can_enter(dir, hub, identity)? {
         return place_elsewhere(dir, &servers);
@@ -184,7 +183,37 @@ fn place_elsewhere(dir: &Path, link: &Path) -> Result<(), ServicesError> {
     symlink(&target, link).map_err(|e| ServicesError::io(format!("link {}", link.display()), e))
 }
 
-/// True for a folder that is new or was only ever ours, so that its mode is ours to change.
+/// Lets the servers' user pass through the data folder, where that is ours to decide. To pass is not to look, and
+/// the files in it keep their own modes.
+fn let_pass(dir: &Path, identity: Identity) -> Result<(), ServicesError> {
+    let Identity::Other { gid, .. } = identity else {
+        return Ok(());
+    };
+    let doing = || format!("let the servers' user pass through {}", dir.display());
+    let found = std::fs::metadata(dir).map_err(|e| ServicesError::io(doing(), e))?;
+    let is_home = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(0))
+        .ok()
+        .flatten()
+        .is_some_and(|root| root.dir.canonicalize().ok() == dir.canonicalize().ok());
+    if found.uid() != 0 || is_home {
+        return Ok(());
+    }
+    if found.mode() & 0o070 == 0 {
+        // Nobody relies on its group, so the group can be the servers'.
+        return std::os::unix::fs::chown(dir, None, Some(gid))
+            .and_then(|()| {
+                std::fs::set_permissions(dir, Permissions::from_mode(found.mode() & 0o7777 | 0o010))
+            })
+            .map_err(|e| ServicesError::io(doing(), e));
+    }
+    if holds_nothing_else(dir) {
+        open_way(dir)
+    } else {
+        Ok(())
+    }
+}
+
+/// True for a folder that is new or was only ever ours.
 fn holds_nothing_else(dir: &Path) -> bool {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries
