@@ -39,6 +39,17 @@ function precompress(): Plugin {
   };
 }
 
+/**
+ * Few files instead of many small ones, which compress badly: what every page needs, the controls, the overlays. What is
+ * not named here is cut by route.
+ */
+const GROUPS = [
+  { name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@emotion|stylis|@lingui|centrifuge|openapi-fetch|@tanstack\/(react-router|router-core|history|react-query|query-core)|@mui\/(system|utils|styled-engine|private-theming))\//, priority: 3 },
+  { name: "controls", test: /@mui\/material\/(esm\/)?(Button|ButtonBase|IconButton|CircularProgress|Skeleton|OutlinedInput|InputBase|InputLabel|FormControl|TextareaAutosize|styles|utils|colors|className|zero-styled)\//, priority: 2 },
+  { name: "overlays", test: /@mui\/material\/(esm\/)?(Modal|Dialog\w*|Backdrop|Fade|Paper|Portal|Unstable_TrapFocus|FormControlLabel|Checkbox|internal\/SwitchBase|Typography|Alert)\//, priority: 1 },
+  { name: "shared", test: /src\/(api|auth|i18n|keys|live|theme|parts\/(basics|Icon|states|Field|toast|Meter|use\w+|parts\.module|meter\.module))/, priority: 1 },
+];
+
 const hub = process.env.SIGNALBOX_HUB ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
@@ -50,6 +61,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    chunkSizeWarningLimit: 600,
+    rolldownOptions: { output: { codeSplitting: { groups: GROUPS } } },
   },
   server: { proxy: { "/api": hub, "/connection": { target: hub, ws: true } } },
   test: { environment: "node", include: ["src/**/*.test.ts"] },

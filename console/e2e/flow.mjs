@@ -132,7 +132,7 @@ await check("the palette finds a person and a page by a few letters", async () =
   await page.keyboard.type("audit");
   await page.getByRole("option", { name: /Audit log/ }).waitFor();
   await page.keyboard.press("Enter");
-  await page.getByRole("grid", { name: "Audit log" }).getByText("user.banned").first().waitFor();
+  await page.getByRole("grid", { name: "Audit log" }).getByText("users.ban").first().waitFor();
 });
 
 await check("goes everywhere by g and a letter, and ? tells the keys", async () => {

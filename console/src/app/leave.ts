@@ -25,8 +25,14 @@ export function watchSession(): void {
   });
 }
 
-/** The socket was closed for good. `reason` is the hub's own sentence, empty where it gave none. */
-export function socketEnded(reason: string, code: number): void {
-  if (code < 4500 && code !== 1 && code !== 3500) return;
-  leave(reason ? t("signin.ended", { reason }) : t("signin.expired"), true);
+/** Close codes: the client's own for "no token", the protocol's for a bad one, the hub's for a session or a person shut out. */
+const UNAUTHORIZED = 1;
+const INVALID_TOKEN = 3500;
+const SIGNED_OUT = 4500;
+const ACCESS_ENDED = 4501;
+
+/** The socket was closed for good. */
+export function socketEnded(code: number): void {
+  if (code < SIGNED_OUT && code !== UNAUTHORIZED && code !== INVALID_TOKEN) return;
+  leave(code === ACCESS_ENDED ? t("signin.access") : t("signin.expired"), true);
 }

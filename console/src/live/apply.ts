@@ -116,10 +116,20 @@ function cut(acts: string[], may: ReadonlySet<string>): string[] {
   return acts.filter((act) => may.has(act.replace(".", ":")));
 }
 
+/** Events name people by their id alone where the name is looked up at reading: a name that is known stays. */
+function named(row: object, patch: Record<string, unknown> | null): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const field of ["requested_by", "created_by"]) {
+    const [before, after] = [(row as Record<string, unknown>)[field], patch?.[field]] as ({ id?: string; name?: string } | null | undefined)[];
+    if (before && after && after.id === before.id && !after.name) kept[field] = before;
+  }
+  return { ...patch, ...kept };
+}
+
 export function patchRow<T extends Row>(row: T, change: Change | undefined, may: ReadonlySet<string>): T {
   if (!change || change.version <= (row.version ?? 0)) return row;
   const can = change.acts ? cut(change.acts, may) : row.can;
-  return { ...row, ...change.patch, id: row.id, version: change.version, can, gone: change.deleted || row.gone };
+  return { ...row, ...named(row, change.patch), id: row.id, version: change.version, can, gone: change.deleted || row.gone };
 }
 
 function patchRows<T extends Row>(rows: T[], batch: Batch, may: ReadonlySet<string>): T[] {

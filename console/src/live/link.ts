@@ -16,14 +16,12 @@ interface Channel {
   followers: number;
 }
 
-/** Close codes from here on are the hub's last word (4500 to 4999 in the protocol). */
-const TERMINAL = 4500;
-
 export interface LinkListeners {
   events: (batch: LiveEvent[]) => void;
   /** The channel's stream cannot be resumed: everything read from it is to be read again. */
   lost: (channel: string) => void;
-  ended: (reason: string, code: number) => void;
+  /** The hub closed the link for good, with this code. */
+  ended: (code: number) => void;
 }
 
 export class Link {
@@ -41,7 +39,7 @@ export class Link {
     this.client.on("disconnected", (context) => {
       if (context.code === 0) return;
       pill.ended();
-      listeners.ended(context.code >= TERMINAL ? context.reason : "", context.code);
+      listeners.ended(context.code);
     });
     this.client.connect();
   }

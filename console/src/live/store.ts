@@ -38,6 +38,9 @@ function patchItems(key: string, batch: Batch): void {
   }
 }
 
+/** The ledger's line and the event about it are written by two clocks: within two seconds they are the same. */
+const near = (a: string, b: string) => Math.abs(Date.parse(a) - Date.parse(b)) < 2000;
+
 /** A detail's own history: what happened to this subject, newest first. */
 function addActivity(events: LiveEvent[]): void {
   for (const event of events) {
@@ -45,14 +48,11 @@ function addActivity(events: LiveEvent[]): void {
     const entry = { id: event.id, at: event.at, action: event.type, actor: event.actor, subject: event.subject, text: event.text ?? "" } as Activity;
     queries.setQueryData<ListData<Activity & Row>>(["users", "activity", event.subject.id], (data) => {
       const first = data?.pages[0];
-      if (!data || !first || first.items.some((item) => item.id === entry.id)) return data;
+      if (!data || !first || first.items.some((item) => item.id === entry.id || (item.text === entry.text && near(item.at, entry.at)))) return data;
       return { ...data, pages: [{ ...first, items: [entry, ...first.items] }, ...data.pages.slice(1)] };
     });
   }
 }
-
-/** The ledger's line and the event about it are written by two clocks: within two seconds they are the same. */
-const near = (a: string, b: string) => Math.abs(Date.parse(a) - Date.parse(b)) < 2000;
 
 function addJobEvents(events: LiveEvent[]): void {
   for (const event of events) {
@@ -133,7 +133,7 @@ function readAgain(channel: string): void {
   }, jitter());
 }
 
-export function startLive(me: string, ended: (reason: string, code: number) => void): void {
+export function startLive(me: string, ended: (code: number) => void): void {
   link ??= new Link({ events: (batch) => apply(batch, me), lost: readAgain, ended });
   link.follow(`inbox:${me}`);
 }

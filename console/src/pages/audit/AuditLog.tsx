@@ -61,6 +61,8 @@ export default function AuditLog() {
   );
 }
 
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 const sentence = (entry: Audit) => actText(entry.action, entry.subject.label ?? "");
 
 const PhoneRow = (entry: Audit) => (
@@ -106,11 +108,13 @@ function Toolbar({ filters, change }: { filters: Filters; change: (next: Record<
 function Filter({ name, value, box, onValue }: { name: "action" | "actor" | "subject"; value: string; box?: React.RefObject<HTMLInputElement | null>; onValue: (value: string) => void }) {
   const [text, setText] = useState(value);
   const later = useLater(text.trim(), 300);
+  // The hub takes whole ids only: half a one is not asked for.
+  const fits = name === "action" || later === "" || ID.test(later);
   useEffect(() => {
-    if (later !== value) onValue(later);
+    if (fits && later !== value) onValue(later);
     // Only what was typed leads.
   }, [later]);
-  return <Field label={t(`audit.by.${name}`)} hideLabel placeholder={t(`audit.by.${name}`)} value={text} onValue={setText} inputRef={box} />;
+  return <Field label={t(`audit.by.${name}`)} hideLabel placeholder={t(`audit.by.${name}`)} value={text} onValue={setText} inputRef={box} error={fits ? undefined : t("audit.notId")} />;
 }
 
 interface FieldChange {

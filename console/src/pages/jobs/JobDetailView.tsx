@@ -13,7 +13,7 @@ import { ConfirmWithImpact } from "../../parts/Confirm";
 import parts from "../../parts/parts.module.css";
 import { ErrorState, Lines } from "../../parts/states";
 import { JobProgress } from "./JobProgress";
-import { isActive, jobQuery } from "./queries";
+import { isActive, jobQuery, requester } from "./queries";
 import css from "./jobs.module.css";
 
 export default function JobDetailView({ id }: { id: string }) {
@@ -35,7 +35,7 @@ export default function JobDetailView({ id }: { id: string }) {
       <Facts
         facts={[
           [t("field.queue"), job.queue],
-          [t("field.requestedBy"), job.requested_by?.name ?? t("actor.system")],
+          [t("field.requestedBy"), requester(job)],
           [t("field.attempt"), t("job.attemptOf", { n: job.attempt, of: job.max_attempts })],
           [t("field.crashes"), job.crashes],
           [t("field.created"), <Time key="created" at={job.created_at} />],

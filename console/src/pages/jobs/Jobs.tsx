@@ -13,7 +13,7 @@ import { Inspector } from "../../parts/Inspector";
 import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
 import { JobProgress } from "./JobProgress";
-import { fetchJobs } from "./queries";
+import { fetchJobs, requester } from "./queries";
 
 const JobDetailView = lazy(() => import("./JobDetailView"));
 
@@ -92,7 +92,7 @@ function useColumns(): Column<Job>[] {
       { id: "kind", header: t("field.job"), width: "minmax(0, 1.3fr)", cell: (job) => <Name job={job} /> },
       { id: "state", header: t("field.state"), width: "minmax(var(--col-state), 0.8fr)", cell: (job) => <StatePill state={job.state} /> },
       { id: "progress", header: t("field.progress"), width: "minmax(0, 1.8fr)", cell: (job) => <JobProgress job={job} /> },
-      { id: "by", header: t("field.requestedBy"), width: "minmax(0, 1fr)", cell: (job) => job.requested_by?.name ?? t("actor.system") },
+      { id: "by", header: t("field.requestedBy"), width: "minmax(0, 1fr)", cell: (job) => requester(job) },
       { id: "attempt", header: t("field.attempt"), width: "minmax(var(--col-number), 0.5fr)", numeric: true, cell: (job) => t("job.attemptOf", { n: job.attempt, of: job.max_attempts }) },
       { id: "created", header: t("field.created"), width: "minmax(var(--col-time), 0.7fr)", numeric: true, cell: (job) => <Time at={job.created_at} /> },
     ],

@@ -1,5 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, must } from "../../api/client";
+import { meQuery } from "../../auth/session";
+import { queries } from "../../app/queries";
+import { t } from "../../i18n";
 import type { Job, JobDetail } from "../../api/types";
 import type { ListPage } from "../../live/apply";
 import type { Filters } from "../../live/kinds";
@@ -20,3 +23,11 @@ export const jobQuery = (id: string) =>
 
 const ACTIVE = new Set(["waiting", "running", "paused", "retrying"]);
 export const isActive = (state: string): boolean => ACTIVE.has(state);
+
+/** Who asked for the job. An event tells the id alone; one's own name is known here. */
+export function requester(job: Pick<Job, "requested_by">): string {
+  const by = job.requested_by;
+  if (!by?.id) return t("actor.system");
+  const me = queries.getQueryData(meQuery.queryKey);
+  return by.name ?? (by.id === me?.user.id ? me.user.name : t("actor.someone"));
+}

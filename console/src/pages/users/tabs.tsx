@@ -1,7 +1,7 @@
 import Button from "@mui/material/Button";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { asProblem } from "../../api/problem";
-import { t, tOr } from "../../i18n";
+import { t } from "../../i18n";
 import { Pill, Time } from "../../parts/basics";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
 import { actText } from "../audit/words";
@@ -43,7 +43,7 @@ export function ActivityTab({ id }: { id: string }) {
         {items.map((item) => (
           <li key={item.id}>
             <div>
-              <b>{item.actor?.name ?? t("actor.system")}</b> {actText(item.action, tOr("activity.this", ""))}
+              <b>{item.actor?.name ?? t("actor.system")}</b> {actText(item.action, t("activity.this"), item.text)}
               <small>{item.action}</small>
             </div>
             <Time at={item.at} />

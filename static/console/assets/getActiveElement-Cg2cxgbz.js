@@ -1,1 +1,0 @@
-function e(e){return e&&e.ownerDocument||document}function t(t){return e(t).defaultView||window}function n(e){let t=e.activeElement;for(;t?.shadowRoot?.activeElement!=null;)t=t.shadowRoot.activeElement;return t}var r=n;export{e as i,n,t as r,r as t};

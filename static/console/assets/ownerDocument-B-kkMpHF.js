@@ -1,1 +1,0 @@
-import{i as e}from"./getActiveElement-Cg2cxgbz.js";var t=e;export{t};

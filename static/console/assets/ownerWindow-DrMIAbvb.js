@@ -1,1 +1,0 @@
-import{t as e}from"./debounce-CkMBTxee.js";import{r as t}from"./getActiveElement-Cg2cxgbz.js";var n=e,r=t;export{n,r as t};

@@ -1,1 +1,0 @@
-import{O as e}from"./useReducedMotion-jlUOrx16.js";var t=e;export{t};

@@ -1,1 +1,0 @@
-import{i as e,r as t}from"./i18n-CQ2yVYZE.js";function n(n,r){return e(`did.${n}`,`${n} ${r}`,{subject:r||t(`actor.someone`)})}function r(e){return/banned|deleted|failed|revoked|quarantined/.test(e)&&!/unbanned/.test(e)?`bad`:/created|unbanned|finished|succeeded|imported/.test(e)?`ok`:/password|cancel|retry/.test(e)?`warn`:`info`}export{r as n,n as t};
