@@ -7,10 +7,11 @@ mod hub;
 mod import;
 mod live;
 mod people;
+mod referee;
 mod report;
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Parser)]
 #[command(about = "Load scenarios for Signalbox")]
@@ -45,6 +46,33 @@ enum Scenario {
         #[arg(long, default_value_t = 20)]
         rate: u32,
     },
+    /// Listens to channels over WebSocket until it is ended, and writes down what it hears.
+    Referee {
+        /// `http://` address of a node; more than one are tried in turn.
+        #[arg(long = "node", required = true)]
+        nodes: Vec<String>,
+        /// Access token.
+        #[arg(long)]
+        token: String,
+        /// Channel to follow.
+        #[arg(long = "channel", required = true)]
+        channels: Vec<String>,
+        /// Where to write.
+        #[arg(long)]
+        heard: PathBuf,
+    },
+    /// Compares what a referee heard with what was committed; ends with 1 where they differ.
+    Judge {
+        /// What the referee wrote.
+        #[arg(long)]
+        heard: PathBuf,
+        /// Lines of `{channel, id, version}`.
+        #[arg(long)]
+        committed: PathBuf,
+        /// Event type that is judged on channels other than `feed:audit`.
+        #[arg(long, default_value = "user.updated")]
+        kind: String,
+    },
     /// A file of made-up people on standard output.
     People {
         /// Rows of the file.
@@ -63,7 +91,34 @@ async fn main() -> anyhow::Result<()> {
             changes,
             rate,
         } => live::run(&arguments.binary, subscribers, changes, rate).await?,
+        Scenario::Referee {
+            nodes,
+            token,
+            channels,
+            heard,
+        } => {
+            let hearing = referee::Hearing {
+                nodes,
+                token,
+                channels,
+                out: heard,
+            };
+            return referee::listen(hearing).await;
+        }
+        Scenario::Judge {
+            heard,
+            committed,
+            kind,
+        } => return pronounce(&heard, &committed, &kind),
         Scenario::People { rows } => return people::write(&mut std::io::stdout().lock(), rows),
     };
     report.finish(&arguments.out)
+}
+
+#[expect(clippy::print_stdout, reason = "the verdict is what was asked for")]
+fn pronounce(heard: &Path, committed: &Path, kind: &str) -> anyhow::Result<()> {
+    let verdict = referee::judge(&referee::lines(heard)?, &referee::lines(committed)?, kind);
+    println!("{}", serde_json::to_string(&verdict)?);
+    anyhow::ensure!(verdict.holds(), "what was delivered is not what was committed");
+    Ok(())
 }

@@ -1,0 +1,230 @@
+//! Listening: the Centrifuge protocol's JSON form over WebSocket, resuming after each loss of the connection.
+
+use super::Line;
+use anyhow::{Context, bail};
+use futures::{SinkExt, StreamExt};
+use reqwest::Client;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A hub that is frozen accepts connections and answers nothing.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Without a frame for so long (pings included) the connection is given up.
+const SILENCE: Duration = Duration::from_secs(12);
+/// Before the next attempt.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What to listen to, and where to write.
+pub struct Hearing {
+    /// `http://` addresses of the nodes, tried in turn.
+    pub nodes: Vec<String>,
+    /// Access token.
+    pub token: String,
+    /// Wire channels: `feed:users`, `feed:audit`.
+    pub channels: Vec<String>,
+    /// Lines of JSON, see [`Line`].
+    pub out: PathBuf,
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+struct Position {
+    epoch: String,
+    offset: u64,
+}
+
+struct Listener {
+    hearing: Hearing,
+    http: Client,
+    out: File,
+    at: BTreeMap<String, Position>,
+    commands: u64,
+    /// The channel that each subscribe command was about.
+    asked: BTreeMap<u64, String>,
+}
+
+/// Listens until it is ended from outside.
+pub async fn listen(hearing: Hearing) -> anyhow::Result<()> {
+    let mut listener = Listener {
+        http: Client::builder().timeout(PATIENCE).build()?,
+        out: File::create(&hearing.out)?,
+        hearing,
+        at: BTreeMap::new(),
+        commands: 0,
+        asked: BTreeMap::new(),
+    };
+    for attempt in 0.. {
+        let node = listener.hearing.nodes[attempt % listener.hearing.nodes.len()].clone();
+        // whatever ends a connection is answered by the next one; what it costs is in the lines
+        if let Err(ended) = listener.follow(&node).await {
+            note(&node, &ended);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a program of its own, whose stderr is its log"
+)]
+fn note(node: &str, ended: &anyhow::Error) {
+    eprintln!("{node}: {ended:#}");
+}
+
+impl Listener {
+    async fn follow(&mut self, node: &str) -> anyhow::Result<()> {
+        let url = format!("{}/connection/websocket", node.replacen("http", "ws", 1));
+        let connecting = tokio_tungstenite::connect_async(url);
+        let (mut socket, _) = tokio::time::timeout(PATIENCE, connecting).await??;
+        self.commands += 1;
+        let connect = json!({"id": self.commands, "connect": {"token": self.hearing.token}});
+        socket.send(Message::text(connect.to_string())).await?;
+        for channel in self.hearing.channels.clone() {
+            self.subscribe(&mut socket, node, &channel).await?;
+        }
+        loop {
+            self.frame(&mut socket, SILENCE).await?;
+        }
+    }
+
+    /// Subscribes from where the channel was left; from a fetched state where it was never followed.
+    async fn subscribe(&mut self, socket: &mut Socket, node: &str, channel: &str) -> anyhow::Result<()> {
+        if !self.at.contains_key(channel) {
+            self.fetch(node, channel).await?;
+        }
+        let at = self.at.get(channel).context("no position")?;
+        self.commands += 1;
+        let wish = json!({"channel": channel, "recover": true, "epoch": at.epoch, "offset": at.offset});
+        let command = json!({"id": self.commands, "subscribe": wish});
+        socket.send(Message::text(command.to_string())).await?;
+        let id = self.commands;
+        self.asked.insert(id, channel.to_owned());
+        while !self.frame(socket, PATIENCE * 2).await?.contains(&id) {}
+        Ok(())
+    }
+
+    /// Handles one frame; answers the ids of the commands it replied to.
+    async fn frame(&mut self, socket: &mut Socket, within: Duration) -> anyhow::Result<Vec<u64>> {
+        let frame = tokio::time::timeout(within, socket.next())
+            .await
+            .context("silence")?;
+        let frame = frame.context("closed")??;
+        if let Message::Close(reason) = &frame {
+            bail!("closed: {reason:?}");
+        }
+        let mut replied = Vec::new();
+        for line in frame.to_text()?.lines().filter(|line| !line.is_empty()) {
+            let reply: Value = serde_json::from_str(line)?;
+            if line == "{}" {
+                socket.send(Message::text("{}")).await?;
+            } else if let Some(id) = reply["id"].as_u64() {
+                replied.push(id);
+                self.reply(&reply)?;
+            } else if let Some(channel) = reply["push"]["channel"].as_str() {
+                if reply["push"].get("unsubscribe").is_some() {
+                    // insufficient state or lost rights: a new connection asks again, from the position reached
+                    bail!("{line}");
+                }
+                self.publication(channel, &reply["push"]["pub"])?;
+            } else {
+                bail!("{line}");
+            }
+        }
+        Ok(replied)
+    }
+
+    fn reply(&mut self, reply: &Value) -> anyhow::Result<()> {
+        if let Some(error) = reply.get("error") {
+            bail!("refused: {error}");
+        }
+        let asked = reply["id"].as_u64().and_then(|id| self.asked.remove(&id));
+        let (Some(subscribed), Some(channel)) = (reply.get("subscribe"), asked) else {
+            return Ok(());
+        };
+        if subscribed["recovered"].as_bool() != Some(true) {
+            self.at.remove(&channel);
+            self.write(&Line::Refetched {
+                channel: channel.clone(),
+            })?;
+            bail!("{channel} was not recovered");
+        }
+        for publication in subscribed["publications"].as_array().into_iter().flatten() {
+            self.publication(&channel, publication)?;
+        }
+        Ok(())
+    }
+
+    fn publication(&mut self, channel: &str, publication: &Value) -> anyhow::Result<()> {
+        let Some(offset) = publication["offset"].as_u64() else {
+            return Ok(());
+        };
+        let data = &publication["data"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        if let Some(at) = self.at.get_mut(channel) {
+            at.offset = offset;
+        }
+        self.write(&Line::Event {
+            channel: channel.to_owned(),
+            offset,
+            kind: text(&data["type"]),
+            id: text(&data["subject"]["id"]),
+            version: data["subject"]["version"].as_i64().unwrap_or_default(),
+        })
+    }
+
+    /// Fetches the state that `channel` is about, and follows the channel from where the state was read.
+    async fn fetch(&mut self, node: &str, channel: &str) -> anyhow::Result<()> {
+        let resource = channel.trim_start_matches("feed:");
+        let mut cursor: Option<String> = None;
+        let mut position = None;
+        loop {
+            let mut request = self
+                .http
+                .get(format!("{node}/api/v1/{resource}"))
+                .query(&[("limit", "500")])
+                .bearer_auth(&self.hearing.token);
+            if let Some(cursor) = &cursor {
+                request = request.query(&[("cursor", cursor)]);
+            }
+            let page: Value = request.send().await?.error_for_status()?.json().await?;
+            for item in page["items"].as_array().into_iter().flatten() {
+                self.write(&Line::State {
+                    channel: channel.to_owned(),
+                    id: item["id"].as_str().unwrap_or_default().to_owned(),
+                    version: item["version"].as_i64().unwrap_or(1),
+                })?;
+            }
+            // of the first page: what changed while the others were read comes again as events
+            position.get_or_insert((page["epoch"].clone(), page["offset"].clone()));
+            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let (epoch, offset) = position.context("no page")?;
+        let (epoch, offset) = (
+            epoch.as_str().context("no epoch")?.to_owned(),
+            offset.as_u64().context("no offset")?,
+        );
+        self.write(&Line::From {
+            channel: channel.to_owned(),
+            epoch: epoch.clone(),
+            offset,
+        })?;
+        self.at.insert(channel.to_owned(), Position { epoch, offset });
+        Ok(())
+    }
+
+    /// One line at once: who reads along sees whole lines.
+    fn write(&mut self, line: &Line) -> anyhow::Result<()> {
+        let mut text = serde_json::to_string(line)?;
+        text.push('\n');
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+}
