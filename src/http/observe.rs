@@ -25,12 +25,10 @@ pub async fn observe(
     let origin = Origin::of(&request, &state.settings);
     let span = tracing::info_span!("request", trace_id = %origin.trace_id);
     request.extensions_mut().insert(origin.clone());
-    let inner = request.request().clone();
-    let answered = next.call(request).instrument(span.clone()).await;
-    let mut answer = match answered {
-        Ok(answer) => describe(answer.map_into_boxed_body(), &origin, &span),
-        Err(error) => ServiceResponse::new(inner, explain(&error, &origin, &span)),
-    };
+    // No clone of the request may live while it is routed: actix takes its parts apart. Whatever fails on the way in is an
+    // answer with an error in it, never an `Err`.
+    let answered = next.call(request).instrument(span.clone()).await?;
+    let mut answer = describe(answered.map_into_boxed_body(), &origin, &span);
     headers::secure(answer.headers_mut(), origin.https);
     count(answer.request(), answer.status().as_u16(), started, &span);
     Ok(answer)
