@@ -7,9 +7,11 @@
 //! [`Answer`]. Errors of core become RFC 9457 problems in one place, [`problem`].
 
 pub mod access;
+mod audit;
 mod auth;
 pub mod caller;
 pub mod etag;
+mod find;
 pub mod headers;
 pub mod idempotency;
 pub mod json;
@@ -20,11 +22,14 @@ pub mod observe;
 pub mod openapi;
 pub mod operations;
 pub mod origin;
+mod overview;
+pub mod page;
 pub mod problem;
 mod roles;
 mod sessions;
 pub mod state;
 pub mod system;
+mod users;
 
 pub use caller::{AnyCaller, Caller};
 pub use etag::IfMatch;
@@ -47,7 +52,11 @@ fn routes(api: &mut ServiceConfig) {
     api.configure(auth::routes)
         .configure(me::routes)
         .configure(sessions::routes)
+        .configure(users::routes)
         .configure(roles::routes)
+        .configure(audit::routes)
+        .configure(overview::routes)
+        .configure(find::routes)
         .configure(live_token::routes)
         .configure(system::routes);
 }

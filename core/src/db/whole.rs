@@ -52,7 +52,9 @@ pub async fn is_empty(url: &str) -> Result<bool> {
 pub async fn clear(owner_url: &str) -> Result<()> {
     let mut connection = PgConnection::connect(owner_url).await?;
     let mut tx = connection.begin().await?;
-    sqlx::query!("DROP SCHEMA public CASCADE").execute(&mut *tx).await?;
+    sqlx::query!("DROP SCHEMA public CASCADE")
+        .execute(&mut *tx)
+        .await?;
     sqlx::query!("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
         .execute(&mut *tx)
         .await?;

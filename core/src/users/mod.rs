@@ -9,6 +9,7 @@
 //! nobody bans or deletes themselves, and the last owner stays.
 
 pub mod check;
+pub mod find;
 mod input;
 pub mod model;
 pub mod rights;

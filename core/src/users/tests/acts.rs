@@ -352,10 +352,7 @@ async fn a_persons_activity_is_what_they_did_and_what_was_done_to_them_and_nothi
             ("users.create".to_owned(), named("test"), named("Mia Moderator")),
         ]
     );
-    let mut tx = store.db.read(world.test.organization).await.unwrap();
-    let all = activity::list::list(store, &mut tx, world.test.organization, None, None, None)
-        .await
-        .unwrap();
+    let all = activity::list::all(store, &as_owner, None, None).await.unwrap();
     assert_eq!(all.items.len(), 5);
     assert_eq!(all.items[0].action, "users.reset_password");
 }
