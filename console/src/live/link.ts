@@ -18,6 +18,7 @@ interface Channel {
 
 export interface LinkListeners {
   events: (batch: LiveEvent[]) => void;
+  connected: () => void;
   /** The channel's stream cannot be resumed: everything read from it is to be read again. */
   lost: (channel: string) => void;
   /** The hub closed the link for good, with this code. */
@@ -34,7 +35,10 @@ export class Link {
     this.push = perFrame(listeners.events);
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.client = new Centrifuge(`${scheme}://${location.host}/connection/websocket`, { getToken, name: "console" });
-    this.client.on("connected", () => pill.connected());
+    this.client.on("connected", () => {
+      pill.connected();
+      listeners.connected();
+    });
     this.client.on("connecting", (context) => context.code !== 0 && pill.reconnecting());
     this.client.on("disconnected", (context) => {
       if (context.code === 0) return;

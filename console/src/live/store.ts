@@ -133,8 +133,13 @@ function readAgain(channel: string): void {
   }, jitter());
 }
 
+/** The hub answers again: what could not be read while it was away is read now. */
+function readFailed(): void {
+  void queries.refetchQueries({ predicate: (query) => query.state.status === "error" && query.isActive() });
+}
+
 export function startLive(me: string, ended: (code: number) => void): void {
-  link ??= new Link({ events: (batch) => apply(batch, me), lost: readAgain, ended });
+  link ??= new Link({ events: (batch) => apply(batch, me), connected: readFailed, lost: readAgain, ended });
   link.follow(`inbox:${me}`);
 }
 

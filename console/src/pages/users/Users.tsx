@@ -107,8 +107,8 @@ export default function Users() {
   );
 }
 
-/** The router marks a link by its path alone; here the filter decides. */
-const NO_PROPS = {};
+/** A link to "all" is not the page while a filter is on. */
+const EXACTLY = { exact: true, includeSearch: true, explicitUndefined: true };
 
 const nameOf = (user: User) => user.name;
 const masked = (user: User, field: "email" | "phone") => (user.masked?.includes(field) ? t("masked") : (user[field] ?? ""));
@@ -173,7 +173,7 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
     <>
       <nav className={css.tabs} aria-label={t("field.status")}>
         {STATUSES.map((status) => (
-          <Link key={status} from="/users" to="/users" search={(before) => ({ ...before, status: status || undefined })} replace aria-current={(filters.status ?? "") === status ? "true" : undefined} activeProps={NO_PROPS}>
+          <Link key={status} from="/users" to="/users" search={(before) => ({ ...before, status: status || undefined })} replace activeOptions={EXACTLY}>
             {status ? t(`state.${status}`) : t("users.all")}
           </Link>
         ))}
