@@ -62,12 +62,15 @@ struct Subscription {
     membership: Membership,
 }
 
+/// The viewer as of now, and what that means for each subscription: its class, or nothing any more.
+type Judged = Result<(Viewer, Vec<(u32, Option<ViewClass>)>), SignInError>;
+
 /// What was asked of the hub has been answered.
 enum Done {
     Admitted(Result<Admission, SignInError>),
     Refreshed(u32, Result<Admission, SignInError>),
     Followed(u32, u64, Result<(Followed, Subscription), ReplyError>),
-    LookedAgain(u64, Result<(Viewer, Vec<(u32, Option<ViewClass>)>), SignInError>),
+    LookedAgain(u64, Judged),
 }
 
 impl Connection {
@@ -97,10 +100,8 @@ impl Connection {
         self.pending.clear();
         self.admission = None;
         if peer_is_there {
-            let answered =
-                async { while !matches!(reader.next().await, Incoming::Closed | Incoming::Bad(_)) {} };
             // a peer that does not even read the close is not waited for any longer
-            let _ = timeout(CLOSING, answered).await;
+            let _ = timeout(CLOSING, reader.drain()).await;
         }
         drop(done);
         plug.pull();
@@ -141,30 +142,41 @@ impl Connection {
         }
     }
 
+    /// Carrying out one effect may have further ones.
     fn carry_out(&mut self) {
-        for effect in self.client.take_effects() {
-            match effect {
-                Effect::Write(message) => self.outlet.push(text_frame(&message)),
-                Effect::SignIn(token) => self.sign_in(token),
-                Effect::Refresh(id, token) => {
-                    let asked = self
-                        .live
-                        .gate
-                        .admit(Credentials::Token(token), self.outlet.clone());
-                    self.pending
-                        .push(Box::pin(async move { Done::Refreshed(id, asked.await) }));
+        loop {
+            let effects = self.client.take_effects();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                self.carry(effect);
+            }
+        }
+    }
+
+    fn carry(&mut self, effect: Effect) {
+        match effect {
+            Effect::Write(message) => self.outlet.push(text_frame(&message)),
+            Effect::SignIn(token) => self.sign_in(token),
+            Effect::Refresh(id, token) => {
+                let asked = self
+                    .live
+                    .gate
+                    .admit(Credentials::Token(token), self.outlet.clone());
+                self.pending
+                    .push(Box::pin(async move { Done::Refreshed(id, asked.await) }));
+            }
+            Effect::Follow { slot, wish } => self.follow(slot, *wish),
+            Effect::Release(slot) => {
+                if let Some(subscription) = self.subscriptions.get(&slot) {
+                    subscription.membership.release(subscription.place.clone());
                 }
-                Effect::Follow { slot, wish } => self.follow(slot, *wish),
-                Effect::Release(slot) => {
-                    if let Some(subscription) = self.subscriptions.get(&slot) {
-                        subscription.membership.release(subscription.place.clone());
-                    }
-                }
-                Effect::Unfollow(slot) => drop(self.subscriptions.remove(&slot)),
-                Effect::Close(why) => {
-                    self.subscriptions.clear();
-                    self.outlet.end(why);
-                }
+            }
+            Effect::Unfollow(slot) => drop(self.subscriptions.remove(&slot)),
+            Effect::Close(why) => {
+                self.subscriptions.clear();
+                self.outlet.end(why);
             }
         }
     }
@@ -272,7 +284,7 @@ impl Connection {
         Ok(SignedIn { expires_at })
     }
 
-    fn judge_again(&mut self, result: Result<(Viewer, Vec<(u32, Option<ViewClass>)>), SignInError>) {
+    fn judge_again(&mut self, result: Judged) {
         let (viewer, classes) = match result {
             Ok(judged) => judged,
             Err(SignInError::AccessEnded) => return self.client.close(Disconnect::AccessEnded),

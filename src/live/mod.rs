@@ -9,10 +9,14 @@ mod connection;
 pub mod gate;
 mod plug;
 pub mod protocol;
+mod routes;
 mod socket;
 mod sse;
 mod stream_id;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use connection::Live;
 pub use plug::on_connect;
+pub use routes::{stream, websocket};

@@ -166,6 +166,19 @@ impl Reader {
         }
     }
 
+    /// Reads on without heeding what comes, until the peer closes or goes. A socket that is closed over unread bytes is
+    /// reset, and the peer then loses the code that says why.
+    pub async fn drain(&mut self) {
+        loop {
+            match self.next().await {
+                Incoming::Closed => return,
+                Incoming::Bad(_) => break,
+                Incoming::Message(_) | Incoming::Ping(_) => {}
+            }
+        }
+        while let Some(Ok(_)) = self.payload.next().await {}
+    }
+
     fn parse(&mut self) -> Result<Option<Incoming>, ProtocolError> {
         while let Some((last, code, payload)) = Parser::parse(&mut self.buffer, true, MAX_FRAME_BYTES)? {
             if self.buffer.is_empty() {
@@ -289,7 +302,7 @@ mod tests {
         assert_eq!(all(pieces), too_large);
         let mut announced = vec![0x81, 0xFF];
         announced.extend_from_slice(&(1u64 << 40).to_be_bytes());
-        announced.extend_from_slice(&[0; MAX_FRAME_BYTES + 100]);
+        announced.extend(std::iter::repeat_n(0, MAX_FRAME_BYTES + 100));
         assert_eq!(all(announced), too_large);
     }
 

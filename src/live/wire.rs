@@ -73,7 +73,7 @@ pub fn close_frame(why: Disconnect) -> Bytes {
 pub fn websocket_bytes(batch: VecDeque<Queued>) -> Bytes {
     let mut items = batch.into_iter();
     match (items.next(), items.len()) {
-        (Some(only), 0) => return only.frame.whole(),
+        (Some(only), 0) => only.frame.whole(),
         (Some(first), _) => join(std::iter::once(first).chain(items)),
         (None, _) => Bytes::new(),
     }

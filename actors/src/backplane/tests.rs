@@ -1,4 +1,5 @@
 //! The backplane on a Redis of its own, which is stopped, killed and restarted.
+#![expect(clippy::disallowed_methods, reason = "tests make ids as they like")]
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

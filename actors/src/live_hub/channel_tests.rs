@@ -351,7 +351,9 @@ proptest! {
             world.step(step);
         }
         for _ in 0..200 {
-            [Step::Carry, Step::Look, Step::Release, Step::Read(3)].iter().for_each(|step| world.step(step));
+            for step in [Step::Carry, Step::Look, Step::Release, Step::Read(3)] {
+                world.step(&step);
+            }
         }
         world.step(&Step::Check);
         for _ in 0..200 {

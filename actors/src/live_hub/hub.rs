@@ -179,6 +179,12 @@ impl LiveHub {
         self.0.connections.drain().await;
     }
 
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        let (websockets, streams) = self.0.connections.count();
+        websockets + streams
+    }
+
     /// Writes the gauges of live delivery.
     pub fn export(&self) {
         let (websockets, streams) = self.0.connections.count();

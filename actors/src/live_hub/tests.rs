@@ -119,6 +119,7 @@ fn payload(position: u64) -> Vec<u8> {
         .into_bytes()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a wish takes")]
 fn place(offset: u64) -> Option<Place> {
     Some(Place {
         epoch: "e1".into(),

@@ -1,0 +1,378 @@
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::Message;
+use tokio_tungstenite::tungstenite::{Bytes, Error};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use super::super::client::Timing;
+use super::Node;
+use signalbox_core::testing::eventually;
+
+/// A client that knows nothing but JSON lines.
+struct Wire {
+    socket: WebSocketStream<TcpStream>,
+    lines: Vec<Value>,
+}
+
+impl Wire {
+    async fn try_open(
+        node: &Node,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Self, Option<String>), Error> {
+        let mut request = format!("ws://{}/connection/websocket", node.address).into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let stream = TcpStream::connect(node.address).await.unwrap();
+        let (socket, response) = client_async(request, stream).await?;
+        let protocol = response.headers().get("sec-websocket-protocol");
+        let protocol = protocol.map(|value| value.to_str().unwrap().to_owned());
+        Ok((
+            Self {
+                socket,
+                lines: vec![],
+            },
+            protocol,
+        ))
+    }
+
+    async fn open(node: &Node) -> Self {
+        Self::try_open(node, &[]).await.unwrap().0
+    }
+
+    /// Signed in with a token.
+    async fn signed_in(node: &Node, token: &str) -> Self {
+        let mut wire = Self::open(node).await;
+        let reply = wire.ask(json!({"id": 1, "connect": {"token": token}})).await;
+        assert!(reply["connect"]["client"].is_string(), "{reply}");
+        wire
+    }
+
+    async fn following(node: &Node, token: &str) -> Self {
+        let mut wire = Self::signed_in(node, token).await;
+        let reply = wire
+            .ask(json!({"id": 2, "subscribe": {"channel": "feed:users"}}))
+            .await;
+        assert_eq!(reply["subscribe"]["recoverable"], true, "{reply}");
+        wire
+    }
+
+    async fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    async fn ask(&mut self, command: Value) -> Value {
+        self.say(&command.to_string()).await;
+        self.next().await.unwrap()
+    }
+
+    /// The next message, or the close code.
+    async fn next(&mut self) -> Result<Value, u16> {
+        loop {
+            if !self.lines.is_empty() {
+                return Ok(self.lines.remove(0));
+            }
+            let message = tokio::time::timeout(Duration::from_secs(20), self.socket.next());
+            match message.await.expect("nothing came") {
+                Some(Ok(Message::Text(text))) => {
+                    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+                    self.lines.extend(lines);
+                }
+                Some(Ok(Message::Close(Some(close)))) => return Err(close.code.into()),
+                Some(Ok(_)) => {}
+                other => panic!("the connection broke: {other:?}"),
+            }
+        }
+    }
+
+    /// The close code, whatever comes before it.
+    async fn close(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+
+    /// The data of the next publication.
+    async fn publication(&mut self) -> Value {
+        loop {
+            let push = self.next().await.unwrap();
+            if push == json!({}) {
+                self.say("{}").await;
+                continue;
+            }
+            assert_eq!(push["push"]["channel"], "feed:users", "{push}");
+            return push["push"]["pub"]["data"].clone();
+        }
+    }
+}
+
+fn error(id: u32, code: u32) -> Value {
+    json!({"id": id, "code": code})
+}
+
+fn short(reply: &Value) -> Value {
+    json!({"id": reply["id"], "code": reply["error"]["code"]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_reach_a_follower_in_order_and_masked_for_who_may_not_read_them_all() {
+    let node = Node::start().await;
+    node.person("full", &["users:read", "users:read_pii"]);
+    node.person("masked", &["users:read"]);
+    let (mut full, mut masked) = (
+        Wire::following(&node, "full").await,
+        Wire::following(&node, "masked").await,
+    );
+    node.happen(3).await;
+    for n in 1..=3 {
+        let seen = full.publication().await;
+        assert_eq!(
+            (&seen["n"], &seen["offset"], &seen["channel"]),
+            (&json!(n), &json!(n), &json!("feed:users"))
+        );
+        assert_eq!(seen["patch"]["email"], "ada@example.com");
+        let seen = masked.publication().await;
+        assert_eq!(seen["n"], n);
+        assert_eq!(seen["patch"]["masked"], json!(["email", "phone"]));
+        assert!(!seen.to_string().contains("example.com") && !seen.to_string().contains("555-0100"));
+    }
+    node.progress().await;
+    let push = full.next().await.unwrap();
+    assert_eq!(push["push"]["pub"]["data"]["type"], "counters.changed");
+    assert_eq!(push["push"]["pub"].get("offset"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_comes_with_the_subscribe_reply_masked_too() {
+    let node = Node::start().await;
+    node.person("masked", &["users:read"]);
+    node.happen(4).await;
+    let mut wire = Wire::signed_in(&node, "masked").await;
+    let wish =
+        json!({"channel": "feed:users", "recover": true, "epoch": node.epoch(), "offset": 2, "flag": 1});
+    let reply = wire.ask(json!({"id": 2, "subscribe": wish})).await;
+    let result = &reply["subscribe"];
+    assert_eq!(
+        (&result["recovered"], &result["was_recovering"], &result["offset"]),
+        (&json!(true), &json!(true), &json!(2))
+    );
+    let offsets: Vec<_> = result["publications"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["offset"].clone())
+        .collect();
+    assert_eq!(offsets, [3, 4]);
+    assert!(!reply.to_string().contains("example.com"));
+    node.happen(1).await;
+    assert_eq!(wire.publication().await["n"], 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_that_cannot_be_granted_has_its_error() {
+    let node = Node::start().await;
+    node.person("few", &["users:read"]);
+    let mut wire = Wire::signed_in(&node, "few").await;
+    let cases = [
+        (json!({"subscribe": {"channel": "feed:nothing"}}), 102),
+        (json!({"subscribe": {"channel": "nonsense"}}), 102),
+        (json!({"subscribe": {"channel": "feed:audit"}}), 103),
+        (json!({"presence": {"channel": "feed:users"}}), 108),
+        (json!({"rpc": {"method": "x"}}), 108),
+        (json!({"publish": {"channel": "feed:users", "data": {}}}), 103),
+    ];
+    for (n, (mut command, code)) in cases.into_iter().enumerate() {
+        command["id"] = json!(n + 10);
+        assert_eq!(short(&wire.ask(command).await), error(n as u32 + 10, code));
+    }
+    assert_eq!(
+        wire.ask(json!({"id": 99, "unsubscribe": {"channel": "x"}})).await,
+        json!({"id": 99, "unsubscribe": {}})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_bad_credential_and_frame_has_its_code() {
+    let node = Node::start().await;
+    node.person("good", &["users:read"]);
+    let mut wire = Wire::open(&node).await;
+    assert_eq!(
+        short(&wire.ask(json!({"id": 1, "connect": {"token": "expired"}})).await),
+        error(1, 109)
+    );
+    let long = format!("{{\"id\":1,\"rpc\":{{\"data\":\"{}\"}}}}", "x".repeat(70_000));
+    for (said, code) in [
+        (r#"{"id":1,"connect":{"token":"forged"}}"#, 3500),
+        (r#"{"id":1,"connect":{}}"#, 3501),
+        (r#"{"id":1,"subscribe":{"channel":"feed:users"}}"#, 3501),
+        ("{not json", 3501),
+        ("", 3501),
+        ("[]", 3501),
+        (&*long, 1009),
+    ] {
+        let mut wire = Wire::open(&node).await;
+        wire.say(said).await;
+        assert_eq!(wire.close().await, code, "{}", &said[..said.len().min(60)]);
+    }
+    let mut wire = Wire::signed_in(&node, "good").await;
+    wire.socket
+        .send(Message::Binary(Bytes::from_static(&[0, 1, 2])))
+        .await
+        .unwrap();
+    assert_eq!(wire.close().await, 3501);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_socket_of_a_banned_person_ends_with_4501_and_shows_nothing_more() {
+    let node = Node::start().await;
+    node.person("bad", &["users:read"]);
+    let mut wire = Wire::following(&node, "bad").await;
+    node.door.ban("bad");
+    node.happen(1).await;
+    assert_eq!(wire.next().await, Err(4501));
+    let mut again = Wire::open(&node).await;
+    again.say(r#"{"id":1,"connect":{"token":"bad"}}"#).await;
+    assert_eq!(again.close().await, 3500);
+    eventually("the connection is taken off", async || {
+        Wire::try_open(&node, &[]).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_change_bite_while_the_socket_stays() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read", "users:read_pii", "audit:read"]);
+    let mut wire = Wire::following(&node, "someone").await;
+    wire.ask(json!({"id": 3, "subscribe": {"channel": "feed:audit"}}))
+        .await;
+    node.door.grant("someone", &["users:read"]);
+    let mut told = [wire.next().await.unwrap(), wire.next().await.unwrap()];
+    told.sort_by_key(|push| push["push"]["channel"].to_string());
+    assert_eq!(told[0]["push"]["unsubscribe"]["code"], 2103);
+    assert_eq!(
+        (
+            &told[1]["push"]["channel"],
+            &told[1]["push"]["unsubscribe"]["code"]
+        ),
+        (&json!("feed:users"), &json!(2500))
+    );
+    node.happen(1).await;
+    let wish = json!({"channel": "feed:users", "recover": true, "epoch": "", "offset": 0});
+    let reply = wire.ask(json!({"id": 4, "subscribe": wish})).await;
+    assert!(
+        reply.to_string().contains("masked") && !reply.to_string().contains("example.com"),
+        "{reply}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_and_a_client_that_speaks_only_protobuf_are_refused_at_the_door() {
+    let node = Node::start().await;
+    let here = format!("http://{}", node.address);
+    assert!(Wire::try_open(&node, &[("origin", &here)]).await.is_ok());
+    let status = |result: Result<(Wire, Option<String>), Error>| match result {
+        Err(Error::Http(response)) => response.status().as_u16(),
+        _ => 0,
+    };
+    assert_eq!(
+        status(Wire::try_open(&node, &[("origin", "http://evil.example")]).await),
+        403
+    );
+    let protobuf = [("sec-websocket-protocol", "centrifuge-protobuf")];
+    assert_eq!(status(Wire::try_open(&node, &protobuf).await), 400);
+    let (_, chosen) = Wire::try_open(&node, &[("sec-websocket-protocol", "centrifuge-json")])
+        .await
+        .unwrap();
+    assert_eq!(chosen.as_deref(), Some("centrifuge-json"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_cookie_signs_a_browser_in() {
+    let node = Node::start().await;
+    node.person("cookie-token", &["users:read"]);
+    let here = format!("http://{}", node.address);
+    let cookie = "a=b; __Host-signalbox_access=cookie-token";
+    let (mut wire, _) = Wire::try_open(&node, &[("origin", &here), ("cookie", cookie)])
+        .await
+        .unwrap();
+    let reply = wire.ask(json!({"id": 1, "connect": {}})).await;
+    assert!(
+        reply["connect"].get("expires").is_none() && reply["connect"]["ping"] == 25,
+        "{reply}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_are_sent_and_a_client_that_does_not_answer_is_let_go() {
+    let timing = Timing {
+        ping: Duration::from_millis(200),
+        pong: Duration::from_millis(150),
+        ..Timing::default()
+    };
+    let node = Node::start_with(timing).await;
+    node.person("someone", &["users:read"]);
+    let mut wire = Wire::signed_in(&node, "someone").await;
+    for _ in 0..3 {
+        assert_eq!(wire.next().await, Ok(json!({})));
+        wire.say("{}").await;
+    }
+    assert_eq!(wire.next().await, Ok(json!({})));
+    assert_eq!(wire.next().await, Err(3012));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_reads_is_ended_and_the_others_get_everything() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut quick = Wire::following(&node, "someone").await;
+    // by hand, so that nothing reads behind our back
+    let mut stuck = TcpStream::connect(node.address).await.unwrap();
+    let upgrade = "GET /connection/websocket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stuck.write_all(upgrade.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1024];
+    while !String::from_utf8_lossy(&answer).contains("\r\n\r\n") {
+        let n = stuck.read(&mut answer).await.unwrap();
+        assert!(n > 0);
+    }
+    for said in [
+        r#"{"id":1,"connect":{"token":"someone"}}"#,
+        r#"{"id":2,"subscribe":{"channel":"feed:users"}}"#,
+    ] {
+        let mut frame = vec![0x81, 0x80 | said.len() as u8, 0, 0, 0, 0];
+        frame.extend_from_slice(said.as_bytes());
+        stuck.write_all(&frame).await.unwrap();
+    }
+    let mut seen = String::new();
+    while !seen.contains("positioned") {
+        let n = stuck.read(&mut answer).await.unwrap();
+        seen.push_str(&String::from_utf8_lossy(&answer[..n]));
+    }
+    assert_eq!(node.hub.connections(), 2);
+    let mut sent = 0;
+    // the kernel takes some megabytes before anything has to wait
+    while node.hub.connections() == 2 {
+        node.happen(200).await;
+        for _ in 0..200 {
+            sent += 1;
+            assert_eq!(quick.publication().await["n"], sent);
+        }
+        assert!(sent < 100_000, "the stuck client is never ended");
+    }
+    eventually("its socket is closed though it never reads", async || {
+        // what was written is read to its end, and then there is an end
+        let mut rest = vec![0; 1 << 20];
+        matches!(
+            tokio::time::timeout(Duration::from_secs(15), stuck.read(&mut rest)).await,
+            Ok(Ok(0) | Err(_))
+        )
+    })
+    .await;
+}
