@@ -25,6 +25,7 @@ use crate::config::Settings;
 use crate::health::{self, Health};
 use crate::http::access::FromMemory;
 use crate::http::system::{System, fault_routes};
+use crate::live::{self, Door, Live};
 use crate::servers::Servers;
 use crate::{
     http::{self, State},
@@ -76,7 +77,10 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
         node,
         started_at: store.clock.now(),
     });
-    let (address, mut http) = serve_http(settings, web::Data::new(state), system, health.clone(), recorder)?;
+    let state = web::Data::new(state);
+    let door = Door::new(state.clone(), actors.sessions.clone(), actors.permissions.clone());
+    let live = web::Data::new(Live::new(actors.hub.clone(), Arc::new(door)));
+    let (address, mut http) = serve_http(settings, state, live, system, health.clone(), recorder)?;
     say(format_args!(
         "Signalbox is ready: {}",
         console_address(settings, address)
@@ -90,6 +94,8 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
     let within = Duration::from_secs(settings.server.shutdown_seconds);
     let handle = http.handle();
     let ending = async {
+        // streams never end by themselves, and the server waits for every request
+        actors.hub.drain().await;
         let outcome = match ended {
             Some(outcome) => outcome,
             None => tokio::join!(handle.stop(true), http)
@@ -142,6 +148,7 @@ fn watch_actors(health: &Health, tree: &Tree) {
 fn serve_http(
     settings: &Settings,
     state: web::Data<State>,
+    live: web::Data<Live>,
     system: web::Data<System>,
     health: web::Data<Health>,
     recorder: web::Data<PrometheusHandle>,
@@ -149,14 +156,17 @@ fn serve_http(
     let listen = settings.server.listen;
     let app = move || {
         http::app(state.clone())
+            .app_data(live.clone())
             .app_data(system.clone())
             .app_data(health.clone())
             .app_data(recorder.clone())
             .configure(|app| fault_routes(app, &system))
+            .configure(live::routes)
             .configure(health::routes)
             .configure(metrics::routes)
     };
     let server = HttpServer::new(app)
+        .on_connect(live::on_connect)
         .disable_signals()
         .shutdown_timeout(settings.server.shutdown_seconds)
         .bind(listen)

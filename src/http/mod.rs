@@ -58,6 +58,7 @@ fn routes(api: &mut ServiceConfig) {
         .configure(overview::routes)
         .configure(find::routes)
         .configure(live_token::routes)
+        .configure(crate::live::api_routes)
         .configure(system::routes);
 }
 

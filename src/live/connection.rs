@@ -25,6 +25,9 @@ use super::protocol::{Disconnect, ReplyError, SubscribeRequest};
 use super::socket::{Incoming, Reader};
 use super::wire::{JsonOverWebSocket, pong_frame, text_frame};
 
+/// Bytes that may wait for one connection: a slow reader then has missed too much to catch up.
+const QUEUE_BYTES: usize = 1024 * 1024;
+
 /// How long a peer may take to answer a close, or to read what was written before it.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -39,6 +42,18 @@ pub struct Live {
     pub timing: Timing,
     /// Bytes that may wait for one connection.
     pub queue_bytes: usize,
+}
+
+impl Live {
+    /// With the protocol's own times and bounds.
+    pub fn new(hub: LiveHub, gate: Arc<dyn Gatekeeper>) -> Self {
+        Self {
+            hub,
+            gate,
+            timing: Timing::default(),
+            queue_bytes: QUEUE_BYTES,
+        }
+    }
 }
 
 /// What one connection owns besides its socket.

@@ -9,6 +9,7 @@ use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::EventId;
 use signalbox_core::live::view::ViewClass;
 use tokio::sync::oneshot;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::client::SignInError;
 use super::connection::{Connection, Live};
@@ -18,17 +19,26 @@ use super::protocol::{MAX_CHANNEL_BYTES, ReplyError};
 use super::socket::{Reader, upgrade};
 use super::sse::{EventSource, MAX_STREAM_CHANNELS};
 use super::stream_id::StreamId;
-use crate::http::Problem;
-
-/// The cookie that holds a browser's access token.
-const SESSION_COOKIE: &str = "__Host-signalbox_access";
+use crate::http::caller::ACCESS_COOKIE;
+use crate::http::origin::Origin;
+use crate::http::{Problem, State};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// Routes outside `/api/v1`.
+pub fn routes(app: &mut web::ServiceConfig) {
+    app.route("/connection/websocket", web::get().to(websocket));
+}
+
+/// Operations below `/api/v1`.
+pub fn api_routes(api: &mut ServiceConfig) {
+    api.service(stream);
+}
+
 /// Opens a WebSocket that speaks the Centrifuge client protocol, version 2, in JSON.
-pub async fn websocket(
+async fn websocket(
     request: HttpRequest,
     payload: web::Payload,
     live: web::Data<Live>,
@@ -64,7 +74,7 @@ pub async fn websocket(
     )
 )]
 #[get("/stream")]
-pub async fn stream(
+async fn stream(
     request: HttpRequest,
     query: web::Query<Vec<(String, String)>>,
     live: web::Data<Live>,
@@ -197,12 +207,16 @@ fn credentials(request: &HttpRequest) -> Result<Credentials, Error> {
 /// The session cookie, which a browser also sends when another site's page asks it to.
 fn session_cookie(request: &HttpRequest) -> Result<Option<String>, Error> {
     let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let noted = crate::http::origin::Origin::noted(request).map(|noted| noted.host);
+    let noted = Origin::noted(request).map(|noted| noted.host);
     let host = noted.as_deref().or(header(HOST)).unwrap_or_default();
     let from_here = match header(ORIGIN) {
-        Some(origin) => origin
-            .split_once("://")
-            .is_some_and(|(_, from)| from.eq_ignore_ascii_case(host)),
+        Some(origin) => {
+            let state = request.app_data::<web::Data<State>>();
+            let public = state.and_then(|state| state.settings.server.public_url.as_deref());
+            let from = origin.split_once("://").map(|(_, from)| from);
+            from.is_some_and(|from| from.eq_ignore_ascii_case(host))
+                || public.is_some_and(|url| url.eq_ignore_ascii_case(origin))
+        }
         // programs send neither; browsers leave the origin out only where they say that the page is the site's own
         None => header(SEC_FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none")),
     };
@@ -214,7 +228,7 @@ fn session_cookie(request: &HttpRequest) -> Result<Option<String>, Error> {
         ));
     }
     Ok(request
-        .cookie(SESSION_COOKIE)
+        .cookie(ACCESS_COOKIE)
         .map(|cookie| cookie.value().to_owned()))
 }
 

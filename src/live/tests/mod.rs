@@ -31,10 +31,12 @@ use signalbox_core::live::position::first_epoch;
 use signalbox_core::live::view::ViewClass;
 use signalbox_core::testing::{TestStore, eventually, store};
 
+use utoipa_actix_web::AppExt;
+
 use super::client::{SignInError, Timing};
 use super::gate::{Admission, Credentials, Gatekeeper, Viewer};
 use super::protocol::ReplyError;
-use super::{Live, on_connect, stream, websocket};
+use super::{Live, api_routes, on_connect, routes};
 
 /// Knows people by token, and nothing else.
 #[derive(Default)]
@@ -179,10 +181,9 @@ impl Node {
             queue_bytes: 256 * 1024,
         };
         let app = move || {
-            App::new()
-                .app_data(web::Data::new(live.clone()))
-                .route("/connection/websocket", web::get().to(websocket))
-                .service(web::scope("/api/v1").service(stream))
+            let api = utoipa_actix_web::scope("/api/v1").configure(api_routes);
+            let app = App::new().into_utoipa_app().service(api).into_app();
+            app.app_data(web::Data::new(live.clone())).configure(routes)
         };
         let server = HttpServer::new(app)
             .workers(1)
