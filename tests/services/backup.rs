@@ -162,3 +162,13 @@ fn a_damaged_or_foreign_file_changes_nothing() {
     assert_eq!(sql(data.path(), "SELECT answer FROM kept"), "42");
     hub.stop();
 }
+
+#[test]
+fn a_hub_that_brings_another_secret_than_its_data_is_refused() {
+    let data = Folder::new();
+    Hub::start(data.path()).stop();
+    std::fs::write(data.path().join("secrets.hex"), "ab".repeat(32)).unwrap();
+    let refused = run(["serve", "--listen", "127.0.0.1:0", "--data", text(data.path())]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("not the secret"), "{}", said(&refused));
+}
