@@ -1,4 +1,8 @@
 //! Tests of the whole program, from outside.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod services;

@@ -60,6 +60,15 @@ impl TestStore {
             .unwrap()
     }
 
+    /// The one text column of every row of `sql`, read as a superuser: what is really there.
+    pub async fn texts(&self, sql: impl Into<String>) -> Vec<String> {
+        let mut connection = PgConnection::connect(&self.admin_url).await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(sql.into()))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap()
+    }
+
     /// A lock on `table` that everything else waits for, until it is dropped.
     pub async fn lock(&self, table: &str) -> impl Send {
         let mut connection = PgConnection::connect(&self.admin_url).await.unwrap();

@@ -49,12 +49,26 @@ impl Deref for AnyCaller {
     }
 }
 
+/// Noted where an operation takes a caller.
+struct Wanted;
+
+/// Why the caller that the operation takes is not let in, if that is so.
+pub(super) async fn refusal(request: &HttpRequest) -> Option<Problem> {
+    let wanted = request.extensions().contains::<Wanted>();
+    if wanted {
+        AnyCaller::of(request).await.err()
+    } else {
+        None
+    }
+}
+
 impl FromRequest for Caller {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
+        request.extensions_mut().insert(Wanted);
         Box::pin(async move {
             let caller = AnyCaller::of(&request).await?;
             if caller.known.standing.must_change_password {
@@ -76,6 +90,7 @@ impl FromRequest for AnyCaller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
+        request.extensions_mut().insert(Wanted);
         Box::pin(async move { Self::of(&request).await })
     }
 }

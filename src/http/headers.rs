@@ -1,8 +1,8 @@
 //! Headers every answer carries.
 
 use actix_web::http::header::{
-    CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
 /// Adds what is not there yet. `https`: the client spoke TLS, so it may be told to keep to it.
@@ -22,6 +22,10 @@ pub fn secure(headers: &mut HeaderMap, https: bool) {
     add(
         HeaderName::from_static("cross-origin-resource-policy"),
         "same-origin",
+    );
+    add(
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     );
     // what a person may see is kept by nobody on the way
     add(CACHE_CONTROL, "no-store");

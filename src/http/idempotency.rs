@@ -1,7 +1,7 @@
 //! `Idempotency-Key` on POST: the key and the hash of the body are noted on the way in; `Change` keeps the answer.
 
 use super::{Problem, State, json};
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
@@ -16,24 +16,33 @@ const HEADER: &str = "idempotency-key";
 
 /// Middleware: notes the key. The body is read here, hashed and put back; an upload streams on, and is told apart by its
 /// length and boundary.
-pub async fn read_key<B: MessageBody>(
+pub async fn read_key(
     mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    if request.method() == Method::POST
-        && let Some(key) = request.headers().get(HEADER)
-    {
-        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
-        let key = key.ok_or_else(bad_key)?.to_owned();
-        let request_hash = hash(&mut request).await?;
-        let operation = format!("{} {}", request.method(), request.path());
-        request.extensions_mut().insert(Idempotency {
-            key,
-            operation,
-            request_hash,
-        });
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match noted(&mut request).await {
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+        Err(problem) => Ok(request.error_response(problem)),
     }
-    next.call(request).await
+}
+
+async fn noted(request: &mut ServiceRequest) -> Result<(), Problem> {
+    if request.method() != Method::POST {
+        return Ok(());
+    }
+    let Some(key) = request.headers().get(HEADER) else {
+        return Ok(());
+    };
+    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    let key = key.ok_or_else(bad_key)?.to_owned();
+    let request_hash = hash(request).await?;
+    let operation = format!("{} {}", request.method(), request.path());
+    request.extensions_mut().insert(Idempotency {
+        key,
+        operation,
+        request_hash,
+    });
+    Ok(())
 }
 
 /// Puts the key into `ctx`, or answers as before when this request was answered before.

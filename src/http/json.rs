@@ -1,6 +1,6 @@
 //! JSON bodies: what is wrong with one is said by field.
 
-use super::{Problem, State};
+use super::{Problem, State, caller};
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -20,15 +20,23 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let state = request.app_data::<web::Data<State>>();
-            let limit = state.map_or(1 << 20, |state| state.settings.server.body_max_bytes);
-            let bytes = read(payload, limit).await?;
-            if !bytes.is_empty() {
-                require_json(&request)?;
+            match body(&request, payload).await {
+                Ok(body) => Ok(Self(body)),
+                // nobody is told what is wrong with a body before they have said who they are
+                Err(problem) => Err(caller::refusal(&request).await.unwrap_or(problem)),
             }
-            decode(&bytes).map(Self)
         })
     }
+}
+
+async fn body<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<T, Problem> {
+    let state = request.app_data::<web::Data<State>>();
+    let limit = state.map_or(1 << 20, |state| state.settings.server.body_max_bytes);
+    let bytes = read(payload, limit).await?;
+    if !bytes.is_empty() {
+        require_json(request)?;
+    }
+    decode(&bytes)
 }
 
 /// Reads a body of at most `limit` bytes.

@@ -10,6 +10,7 @@ pub mod access;
 mod audit;
 mod auth;
 pub mod caller;
+pub mod console;
 pub mod etag;
 mod find;
 pub mod headers;
@@ -39,6 +40,7 @@ pub use state::State;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, HttpRequest, web};
 use utoipa_actix_web::AppExt;
@@ -85,6 +87,7 @@ pub fn app(
         .app_data(web::PathConfig::default().error_handler(problem::of_path))
         .route("/api/openapi.json", web::get().to(openapi::serve))
         .app_data(web::Data::new(document))
+        .route("/assets/{name}", web::get().to(console::asset))
         .default_service(web::to(nothing_here))
         .wrap(from_fn(idempotency::read_key))
         .wrap(from_fn(observe::observe))
@@ -100,7 +103,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .1
 }
 
-/// Whatever no route answers: a known path with another method is 405.
+/// Whatever no route answers: a known path with another method is 405, and what is not ours is a page of the console.
 async fn nothing_here(
     request: HttpRequest,
     operations: web::Data<operations::Operations>,
@@ -108,6 +111,9 @@ async fn nothing_here(
     let methods = operations.methods(request.path());
     if !methods.is_empty() {
         return Err(Problem::method(methods));
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD) && console::is_page(request.path()) {
+        return console::page(request.path());
     }
     Err(Problem::no_route())
 }

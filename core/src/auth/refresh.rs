@@ -21,13 +21,12 @@ use time::{Duration, OffsetDateTime};
 /// How long a used token still gets its successor.
 pub const GRACE: Duration = Duration::seconds(10);
 
-struct Row {
+/// Whose a token is.
+struct Token {
     organization: OrganizationId,
     session: SessionId,
     user: UserId,
     expires_at: OffsetDateTime,
-    used_at: Option<OffsetDateTime>,
-    successor: Option<Vec<u8>>,
 }
 
 /// New tokens for `token`. `csrf` is what a browser repeated; `None` where no cookie is involved.
@@ -37,41 +36,64 @@ pub async fn refresh(
     csrf: Option<Option<&[u8]>>,
     client: &Client,
 ) -> Result<SignedIn> {
-    let now = auth.store.clock.now();
-    let hash = hash(token);
-    let mut tx = auth.store.db.bookkeeping().await?;
-    let row = find(&mut tx, &hash).await?.ok_or_else(refused)?;
-    if let Some(sent) = csrf
-        && !sent.is_some_and(|sent| csrf_matches(&auth.store.sealer, row.session, sent))
-    {
-        return Err(Error::new(
-            Kind::Forbidden,
-            "auth.csrf",
-            "Repeat the csrf_token of sign-in in the header X-CSRF-Token.",
-        ));
+    let (now, hash) = (auth.store.clock.now(), hash(token));
+    let token = find(auth, &hash).await?.ok_or_else(refused)?;
+    if let Some(sent) = csrf {
+        require_csrf(auth, token.session, sent)?;
     }
-    let standing = standing::read(&auth.store.db, row.session, row.user).await?;
+    let standing = standing::read(&auth.store.db, token.session, token.user).await?;
     let session = Holder::from(&standing.map_err(|why| sessions::ended(&why))?);
-    if session.expires_at <= now || row.expires_at <= now {
+    if session.expires_at <= now || token.expires_at <= now {
         return Err(refused());
     }
-    let next = match (row.used_at, &row.successor) {
+    match rotate(auth, &token, &hash, now).await? {
+        Some(next) => signed_in(auth, &session, next, now),
+        None => Err(end_family(auth, &session, client).await?),
+    }
+}
+
+fn require_csrf(auth: &Auth, session: SessionId, sent: Option<&[u8]>) -> Result<()> {
+    if sent.is_some_and(|sent| csrf_matches(&auth.store.sealer, session, sent)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Forbidden,
+        "auth.csrf",
+        "Repeat the csrf_token of sign-in in the header X-CSRF-Token.",
+    ))
+}
+
+/// The token's successor: a new one at its first use, the same one again within [`GRACE`], none later. The row is locked,
+/// so that of two at once the second finds the first one's successor.
+async fn rotate(
+    auth: &Auth,
+    token: &Token,
+    hash: &[u8],
+    now: OffsetDateTime,
+) -> Result<Option<SecretString>> {
+    let mut tx = auth.store.db.bookkeeping().await?;
+    let row = sqlx::query!(
+        "SELECT used_at, successor FROM auth_tokens WHERE hash = $1 FOR UPDATE",
+        hash
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(refused)?;
+    match (row.used_at, row.successor) {
         (None, _) => {
-            let next = issue(&mut tx, row.organization, row.session, now, auth.lives.refresh).await?;
-            mark_used(auth, &mut tx, &hash, &next, now).await?;
-            next
+            let life = auth.lives.refresh;
+            let next = issue(&mut tx, token.organization, token.session, now, life).await?;
+            mark_used(auth, &mut tx, hash, &next, now).await?;
+            note_seen(&mut tx, token.session, now).await?;
+            tx.commit().await?;
+            Ok(Some(next))
         }
         (Some(used), Some(sealed)) if now - used <= GRACE => {
-            let bytes = auth.store.sealer.open_bytes(&hash, sealed).ok_or_else(refused)?;
-            String::from_utf8(bytes).map_err(Error::internal)?.into()
+            let bytes = auth.store.sealer.open_bytes(hash, &sealed).ok_or_else(refused)?;
+            Ok(Some(String::from_utf8(bytes).map_err(Error::internal)?.into()))
         }
-        _ => {
-            drop(tx);
-            return Err(end_family(auth, &session, client).await?);
-        }
-    };
-    tx.commit().await?;
-    signed_in(auth, &session, next, now)
+        _ => Ok(None),
+    }
 }
 
 /// Makes a refresh token of `session`, good from `now` for `life`.
@@ -98,23 +120,33 @@ pub(super) async fn issue(
     Ok(token)
 }
 
-/// Locks the token, so that of two at once the second finds the first one's successor.
-async fn find(connection: &mut PgConnection, hash: &[u8]) -> Result<Option<Row>> {
+async fn find(auth: &Auth, hash: &[u8]) -> Result<Option<Token>> {
+    let mut tx = auth.store.db.snapshot().await?;
     let row = sqlx::query!(
-        "SELECT t.organization_id, t.session_id, s.user_id, t.expires_at, t.used_at, t.successor
-         FROM auth_tokens t JOIN user_sessions s ON s.id = t.session_id WHERE t.hash = $1 FOR UPDATE OF t",
+        "SELECT t.organization_id, t.session_id, s.user_id, t.expires_at
+         FROM auth_tokens t JOIN user_sessions s ON s.id = t.session_id WHERE t.hash = $1",
         hash
     )
-    .fetch_optional(connection)
+    .fetch_optional(&mut *tx)
     .await?;
-    Ok(row.map(|row| Row {
+    Ok(row.map(|row| Token {
         organization: OrganizationId(row.organization_id),
         session: SessionId(row.session_id),
         user: UserId(row.user_id),
         expires_at: row.expires_at,
-        used_at: row.used_at,
-        successor: row.successor,
     }))
+}
+
+/// Refreshing is using: a page that only listens is not idle.
+async fn note_seen(connection: &mut PgConnection, session: SessionId, now: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "UPDATE user_sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2",
+        session.0,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The successor stands sealed for the token that it followed: whoever reads the table has neither.

@@ -55,7 +55,7 @@ pub async fn list(store: &Store, ctx: &Ctx, user: UserId) -> Result<Vec<Listed>>
          FROM user_sessions s JOIN users u ON u.id = s.user_id
          WHERE s.organization_id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3
            AND (u.sessions_not_before IS NULL OR s.created_at >= u.sessions_not_before)
-         ORDER BY s.created_at DESC LIMIT $4"#,
+         ORDER BY s.created_at DESC, s.id DESC LIMIT $4"#,
         ctx.organization.0,
         user.0,
         store.clock.now(),

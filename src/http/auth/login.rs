@@ -40,16 +40,17 @@ pub async fn login(
         require_origin(&request, &state, false)?;
     }
     let client = client(&request);
-    state.logins.admit(&login.email, client.ip)?;
+    let refused = |error| state.logins.described(error, &login.email, client.ip);
+    state.logins.admit(&login.email, client.ip).map_err(refused)?;
     let turn = state.store.passwords.turn().await?;
-    let attempt = state.logins.begin(&login.email, client.ip)?;
+    let attempt = state.logins.begin(&login.email, client.ip).map_err(refused)?;
     let outcome = auth::login(&state.auth, turn, &login.email, login.password, &client).await;
     if !matches!(&outcome, Err(error) if matches!(error.kind, Kind::Unauthenticated | Kind::Forbidden)) {
         attempt.take_back();
     }
     let mut answer = match outcome {
         Ok(signed_in) => answer(&state, signed_in, is_console(&request)),
-        Err(error) => return Err(state.logins.described(error, &login.email, client.ip)),
+        Err(error) => return Err(refused(error)),
     };
     state
         .logins

@@ -1,0 +1,124 @@
+use crate::harness::{Hub, PASSWORD, hub, hub_with, problem};
+use futures::future::join_all;
+use reqwest::{Method, Response};
+use serde_json::json;
+
+async fn fail(hub: &Hub, email: &str) -> Response {
+    hub.post(
+        "/auth/login",
+        json!({"email": email, "password": "wrong password"}),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn after_ten_failures_even_the_right_password_waits_and_other_accounts_do_not() {
+    let hub = hub().await;
+    let other = hub.person(&[]).await;
+    let statuses = join_all((0..25).map(|_| fail(&hub, "owner@example.com"))).await;
+    let failed = statuses.iter().filter(|answer| answer.status() == 401).count();
+    let refused: Vec<_> = statuses.iter().filter(|answer| answer.status() == 429).collect();
+    assert_eq!((failed, refused.len()), (10, 15), "however many come at once");
+    let wait: u64 = refused[0].headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=91).contains(&wait), "{wait}");
+    let right = hub
+        .post(
+            "/auth/login",
+            json!({"email": "owner@example.com", "password": PASSWORD}),
+        )
+        .await;
+    assert_eq!(problem(right).await, (429, "auth.too_many_attempts".into()));
+    hub.sign_in(&other).await;
+}
+
+#[tokio::test]
+async fn successes_do_not_count() {
+    let hub = hub_with(&[
+        ("SIGNALBOX__AUTH__FAILURES_PER_ACCOUNT", "3"),
+        ("SIGNALBOX__AUTH__FAILURES_PER_ADDRESS_PER_MINUTE", "4"),
+    ])
+    .await;
+    for _ in 0..12 {
+        hub.owner().await;
+    }
+    let failed = fail(&hub, "owner@example.com").await;
+    assert_eq!(failed.status(), 401);
+    assert_eq!(failed.headers()["ratelimit-policy"], "\"account\";q=3;w=900");
+    assert!(
+        failed.headers()["ratelimit"]
+            .to_str()
+            .unwrap()
+            .starts_with("\"account\";r=2;t=")
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_tries_many_accounts_is_refused_before_anything_is_hashed() {
+    let hub = hub_with(&[("SIGNALBOX__AUTH__FAILURES_PER_ADDRESS_PER_MINUTE", "5")]).await;
+    let emails: Vec<String> = (0..8).map(|n| format!("{n}@example.com")).collect();
+    let answers = join_all(emails.iter().map(|email| fail(&hub, email))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status() == 401).count(), 5);
+    let hashing = hub.test.store.passwords.turn().await.unwrap();
+    assert_eq!(
+        fail(&hub, "new@example.com").await.status(),
+        429,
+        "though no hash could be made"
+    );
+    drop(hashing);
+}
+
+#[tokio::test]
+async fn forwarded_addresses_are_believed_of_trusted_proxies_alone() {
+    let attempt = async |hub: &Hub, from: &str| {
+        hub.ask(Method::POST, "/auth/login")
+            .header("x-forwarded-for", from)
+            .header("x-forwarded-proto", "https")
+            .json(&json!({"email": "owner@example.com", "password": "wrong password"}))
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    let one = [("SIGNALBOX__AUTH__FAILURES_PER_ACCOUNT", "1")];
+    let direct = hub_with(&one).await;
+    assert_eq!(attempt(&direct, "192.0.2.1").await, 401);
+    assert_eq!(
+        attempt(&direct, "192.0.2.2").await,
+        429,
+        "a client's own claim changes nothing"
+    );
+    let proxied = hub_with(&[one[0], ("SIGNALBOX__SERVER__TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    assert_eq!(attempt(&proxied, "192.0.2.1").await, 401);
+    assert_eq!(attempt(&proxied, "192.0.2.2").await, 401);
+    assert_eq!(
+        attempt(&proxied, "192.0.2.99, 192.0.2.2").await,
+        429,
+        "the nearest address counts"
+    );
+}
+
+#[tokio::test]
+async fn plain_http_from_another_machine_is_told_to_come_over_tls() {
+    let hub = hub_with(&[("SIGNALBOX__SERVER__TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let sign_in = async |proto: &str| {
+        hub.ask(Method::POST, "/auth/login")
+            .header("x-forwarded-for", "192.0.2.1")
+            .header("x-forwarded-proto", proto)
+            .json(&json!({"email": "owner@example.com", "password": PASSWORD}))
+            .send()
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        problem(sign_in("http").await).await,
+        (403, "auth.https_required".into())
+    );
+    let over_tls = sign_in("https").await;
+    assert_eq!(over_tls.status(), 200);
+    assert!(over_tls.headers().contains_key("strict-transport-security"));
+}

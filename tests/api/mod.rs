@@ -1,0 +1,12 @@
+//! The API, as a program meets it.
+
+mod access;
+mod auth;
+mod auth_cookies;
+mod auth_limits;
+mod auth_refresh;
+mod bad_input;
+mod console;
+mod idempotency;
+mod openapi;
+mod roles;

@@ -1,0 +1,206 @@
+//! A hub's HTTP floor in this process, on a free port, with a database of its own: what most tests of the API need.
+//! What stops, starts or kills a hub uses the real program instead (`services::hub`).
+
+use actix_web::{HttpServer, web};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use signalbox::config::{Flags, Settings, load_from};
+use signalbox::http::{self, State};
+use signalbox_core::auth;
+use signalbox_core::kernel::clock::Clock;
+use signalbox_core::kernel::id::UserId;
+use signalbox_core::testing::{self, TestStore};
+use std::sync::Arc;
+
+/// Everybody's password.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// One running hub.
+pub struct Hub {
+    /// Its store.
+    pub test: TestStore,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// Moves only when it is told to.
+    pub clock: Clock,
+    server: actix_web::dev::ServerHandle,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub id: UserId,
+    /// Their address.
+    pub email: String,
+    /// Their access token.
+    pub token: String,
+    /// Their refresh token.
+    pub refresh: String,
+    /// Their session.
+    pub session: String,
+}
+
+/// A hub with the default settings.
+pub async fn hub() -> Hub {
+    hub_with(&[]).await
+}
+
+/// A hub with `settings` as the environment sets them: `("SIGNALBOX__AUTH__...", "...")`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server ends with the test's runtime"
+)]
+pub async fn hub_with(settings: &[(&str, &str)]) -> Hub {
+    let mut test = testing::store().await;
+    let clock = Clock::manual(Clock::system().now());
+    test.store.clock = clock.clone();
+    let state = State::start(test.store.clone(), Arc::new(settings_of(settings)))
+        .await
+        .unwrap();
+    let state = web::Data::new(state);
+    let server = HttpServer::new(move || http::app(state.clone()))
+        .workers(1)
+        .disable_signals()
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let url = format!("http://{}", server.addrs()[0]);
+    let server = server.run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    auth::create_owner(&test.store, "owner@example.com", Some(PASSWORD.into()))
+        .await
+        .unwrap();
+    Hub {
+        test,
+        url,
+        clock,
+        server: handle,
+    }
+}
+
+fn settings_of(settings: &[(&str, &str)]) -> Settings {
+    let environment = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load_from(&Flags::default(), environment).unwrap()
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        // the message is sent at once; nobody waits for the end
+        drop(self.server.stop(false));
+    }
+}
+
+impl Hub {
+    /// A request to `/api/v1{path}` of nobody.
+    pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
+        Client::new().request(method, format!("{}/api/v1{path}", self.url))
+    }
+
+    /// A GET of `who`.
+    pub async fn get(&self, who: &SignedIn, path: &str) -> Response {
+        self.ask(Method::GET, path)
+            .bearer_auth(&who.token)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// A request of `who` with a JSON body.
+    pub async fn send(&self, who: &SignedIn, method: Method, path: &str, body: Value) -> Response {
+        self.ask(method, path)
+            .bearer_auth(&who.token)
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// A POST of nobody.
+    pub async fn post(&self, path: &str, body: Value) -> Response {
+        self.ask(Method::POST, path).json(&body).send().await.unwrap()
+    }
+
+    /// The first owner, signed in.
+    pub async fn owner(&self) -> SignedIn {
+        self.sign_in("owner@example.com").await
+    }
+
+    /// Somebody new with the predefined roles `roles`, signed in.
+    pub async fn someone(&self, roles: &[&str]) -> SignedIn {
+        let email = self.person(roles).await;
+        self.sign_in(&email).await
+    }
+
+    /// Somebody new with the predefined roles `roles`; their address.
+    pub async fn person(&self, roles: &[&str]) -> String {
+        let (id, passwords) = (UserId::new(), &self.test.store.passwords);
+        let turn = passwords.turn().await.unwrap();
+        let hash = passwords.hash(turn, PASSWORD.into()).await.unwrap();
+        let organization = self.test.organization;
+        let names: Vec<String> = roles.iter().map(|role| format!("'{role}'")).collect();
+        let names = if names.is_empty() {
+            "NULL".to_owned()
+        } else {
+            names.join(",")
+        };
+        let email = format!("{id}@example.com");
+        self.test
+            .sql(format!(
+                "INSERT INTO users (id, organization_id, email, name, password_hash)
+                 VALUES ('{id}', '{organization}', '{email}', 'Person', '{hash}');
+                 INSERT INTO user_roles (organization_id, user_id, role_id)
+                 SELECT '{organization}', '{id}', r.id FROM roles r WHERE r.name IN ({names})"
+            ))
+            .await;
+        email
+    }
+
+    /// Signs in whoever has this address.
+    pub async fn sign_in(&self, email: &str) -> SignedIn {
+        let answer = self
+            .post("/auth/login", json!({"email": email, "password": PASSWORD}))
+            .await;
+        assert_eq!(answer.status(), 200);
+        let tokens: Value = answer.json().await.unwrap();
+        let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
+        let mut who = SignedIn {
+            id: UserId::new(),
+            email: email.to_owned(),
+            token: text("access_token"),
+            refresh: text("refresh_token"),
+            session: text("session_id"),
+        };
+        let me: Value = self.get(&who, "/me").await.json().await.unwrap();
+        who.id = me["user"]["id"].as_str().unwrap().parse().unwrap();
+        who
+    }
+
+    /// Actions in the audit log, oldest first.
+    pub async fn audited(&self) -> Vec<String> {
+        self.test.texts("SELECT action FROM audit_logs ORDER BY id").await
+    }
+}
+
+/// Status and `code` of a problem, whose shape is checked.
+pub async fn problem(answer: Response) -> (u16, String) {
+    let (status, code, _) = problem_in_full(answer).await;
+    (status, code)
+}
+
+/// Status, `code` and body of a problem, whose shape is checked.
+pub async fn problem_in_full(answer: Response) -> (u16, String, Value) {
+    let status = answer.status().as_u16();
+    let kind = answer.headers().get("content-type").cloned();
+    let text = answer.text().await.unwrap();
+    assert_eq!(kind.unwrap(), "application/problem+json", "{status} {text}");
+    let body: Value = serde_json::from_str(&text).unwrap();
+    let code = body["code"].as_str().unwrap().to_owned();
+    assert_eq!(body["type"], format!("urn:signalbox:problem:{code}"));
+    assert_eq!(body["status"], status);
+    assert_eq!(body["trace_id"].as_str().unwrap().len(), 32, "{body}");
+    assert!(!body["detail"].as_str().unwrap().is_empty() && body["errors"].is_array());
+    (status, code, body)
+}
