@@ -9,8 +9,7 @@ ALTER TABLE jobs ADD COLUMN crashes_in_a_row integer NOT NULL DEFAULT 0;
 ALTER TABLE import_rows ADD COLUMN user_id uuid NOT NULL;
 CREATE INDEX imports_job ON imports (job_id) WHERE job_id IS NOT NULL;
 
--- The trigram index keeps its new entries in a list that searches read to the end; after an import it is emptied at
--- once instead of by some later write. Only the index's owner may, hence SECURITY DEFINER.
-CREATE FUNCTION signalbox_settle_search() RETURNS bigint
-  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT gin_clean_pending_list('users_search'::regclass) $$;
+-- True from the first staged line until all are deleted again, so that the sweep need not look through the lines.
+ALTER TABLE imports ADD COLUMN staged boolean NOT NULL DEFAULT false;
+CREATE INDEX imports_staged ON imports (id) WHERE staged;
+CREATE INDEX imports_open ON imports (job_id) WHERE finished_at IS NULL;

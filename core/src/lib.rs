@@ -19,6 +19,8 @@ pub mod bus;
 pub mod change;
 pub mod db;
 pub mod fault;
+pub mod files;
+pub mod imports;
 pub mod jobs;
 pub mod kernel;
 pub mod live;

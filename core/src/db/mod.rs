@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use std::str::FromStr;
 use std::time::Duration;
 
+mod finish;
 pub mod leader;
 mod migrate;
 mod whole;
@@ -114,7 +115,9 @@ const SNAPSHOT: &str = " ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// text, so it may stand in the statement.
 async fn begin(pool: &PgPool, mode: &str, organization: &str) -> Result<Tx> {
     let sql = format!("BEGIN{mode}; SET LOCAL signalbox.organization = '{organization}'");
-    Ok(pool.begin_with(AssertSqlSafe(sql)).await?)
+    let pool = pool.clone();
+    let beginning = async move { pool.begin_with(AssertSqlSafe(sql)).await };
+    Ok(finish::Finish::new(beginning).await?)
 }
 
 async fn pool(url: &str, max_connections: u32) -> Result<PgPool> {

@@ -145,10 +145,10 @@ pub async fn free_previous_boot(connection: &mut PgConnection, node: &Node) -> R
 }
 
 /// Adds the members of `state` to the job's checkpoint. False when the lease is no longer the job's: then the whole
-/// transaction must be rolled back. Getting on clears the crashes in a row.
+/// transaction must be rolled back. Getting on clears what was counted against the job.
 pub(crate) async fn checkpoint(connection: &mut PgConnection, lease: Lease, state: &Value) -> Result<bool> {
     let done = sqlx::query!(
-        "UPDATE jobs SET checkpoint = coalesce(checkpoint, '{}') || $3, crashes_in_a_row = 0
+        "UPDATE jobs SET checkpoint = coalesce(checkpoint, '{}') || $3, crashes_in_a_row = 0, failures = 0
          WHERE id = $1 AND epoch = $2 AND state = 'running'",
         lease.job.0,
         lease.epoch,

@@ -1,0 +1,191 @@
+//! Load: the file's records, staged. Two steps overlap over a channel of one batch: while PostgreSQL takes a batch, the
+//! next is decoded. So memory holds a chunk of the file and three batches, however long the file is.
+
+use super::super::columns::{self, Places};
+use super::super::decode::{Decoder, Place, Record};
+use super::super::row::{self, Reject, Staged};
+use super::super::{MOST_ROWS, head, store};
+use super::Act;
+use crate::change::ledger;
+use crate::files::{self, CHUNK_BYTES};
+use crate::jobs::Ending;
+use crate::kernel::error::Result;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+/// Records staged in one transaction.
+const BATCH: usize = 10_000;
+
+#[derive(Debug, Default)]
+struct Batch {
+    staged: Vec<Staged>,
+    rejects: Vec<Reject>,
+    /// Where decoding goes on after it.
+    next: Place,
+    last: bool,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.staged.len() + self.rejects.len()
+    }
+}
+
+impl Act<'_> {
+    /// Loads from `from` to the end.
+    pub(super) async fn load(&self, from: Place) -> Result<Option<Ending>> {
+        let (sender, mut batches) = mpsc::channel::<Batch>(1);
+        let staging = async {
+            while let Some(batch) = batches.recv().await {
+                self.stage(&batch).await?;
+                let asked = self.run.cancel.asked();
+                if asked.is_some() && !batch.last {
+                    return Ok(asked);
+                }
+            }
+            Ok(None)
+        };
+        tokio::pin!(staging);
+        let decoding = self.decode(from, sender);
+        tokio::pin!(decoding);
+        tokio::select! {
+            // ends first only when it failed or was asked to; what is half decoded is dropped
+            ended = &mut staging => ended,
+            decoded = &mut decoding => {
+                decoded?;
+                staging.await
+            }
+        }
+    }
+
+    async fn decode(&self, from: Place, batches: mpsc::Sender<Batch>) -> Result<()> {
+        let (organization, file) = (self.ctx.organization, self.import.file.id);
+        let first = files::chunk(self.store, organization, file, 0)
+            .await?
+            .unwrap_or_default();
+        let whole = self.import.file.size <= CHUNK_BYTES as i64;
+        let head = head::read(&first, whole)?;
+        let places = columns::places(&head.columns, &self.import.mapping)?;
+        drop(first);
+        let mut sorter = Sorter {
+            decoder: Decoder::new(head.delimiter, from),
+            columns: head.columns.len(),
+            places,
+            header: from.offset == 0,
+            batch: Batch::default(),
+            rows: self.import.counts.total,
+        };
+        let mut n = (from.offset / CHUNK_BYTES as u64) as i32;
+        let mut skip = (from.offset % CHUNK_BYTES as u64) as usize;
+        while let Some(bytes) = files::chunk(self.store, organization, file, n).await? {
+            let mut input = bytes.get(skip..).unwrap_or_default();
+            while sorter.next(&mut input)? {
+                if sorter.batch.len() >= BATCH && !send(&batches, sorter.take(false)).await {
+                    return Ok(());
+                }
+            }
+            (n, skip) = (n + 1, 0);
+        }
+        sorter.finish()?;
+        send(&batches, sorter.take(true)).await;
+        Ok(())
+    }
+
+    async fn stage(&self, batch: &Batch) -> Result<()> {
+        let mut tx = self.store.db.bookkeeping().await?;
+        store::stage(
+            &mut tx,
+            self.ctx.organization,
+            self.import.id,
+            &batch.staged,
+            &batch.rejects,
+        )
+        .await?;
+        let state = json!({"load": batch.next, "loaded": batch.last});
+        ledger::checkpoint(tx, self.lease(), &state).await?;
+        let size = self.import.file.size;
+        self.run
+            .progress
+            .set((batch.next.offset as i64).min(size), size, "load");
+        Ok(())
+    }
+}
+
+async fn send(batches: &mpsc::Sender<Batch>, batch: Batch) -> bool {
+    batches.send(batch).await.is_ok()
+}
+
+/// Sorts records into staged lines and rejects.
+struct Sorter {
+    decoder: Decoder,
+    columns: usize,
+    places: Places,
+    /// The header is still to come.
+    header: bool,
+    batch: Batch,
+    rows: i64,
+}
+
+impl Sorter {
+    /// Takes one record; false when more bytes are needed.
+    fn next(&mut self, input: &mut &[u8]) -> Result<bool> {
+        let record = self
+            .decoder
+            .next(input)
+            .map_err(|error| head::unreadable(error.line))?;
+        let Some(record) = record else { return Ok(false) };
+        sort(
+            record,
+            &mut self.header,
+            self.columns,
+            self.places,
+            &mut self.batch,
+        );
+        self.check()?;
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let record = self
+            .decoder
+            .finish()
+            .map_err(|error| head::unreadable(error.line))?;
+        if let Some(record) = record {
+            sort(
+                record,
+                &mut self.header,
+                self.columns,
+                self.places,
+                &mut self.batch,
+            );
+        }
+        self.check()
+    }
+
+    fn take(&mut self, last: bool) -> Batch {
+        self.rows += self.batch.len() as i64;
+        let mut batch = std::mem::take(&mut self.batch);
+        (batch.next, batch.last) = (self.decoder.place(), last);
+        batch
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.rows + self.batch.len() as i64 > MOST_ROWS {
+            return Err(head::refuse(
+                "import.too_many_rows",
+                "This file has more than 1,000,000 lines. Split it into several; nobody was imported.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn sort(record: Record<'_>, header: &mut bool, columns: usize, places: Places, batch: &mut Batch) {
+    if std::mem::take(header) {
+        return;
+    }
+    match row::judge(record, columns, places) {
+        Ok(staged) => batch.staged.push(staged),
+        Err(reject) => batch.rejects.push(reject),
+    }
+}
