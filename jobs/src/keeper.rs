@@ -1,0 +1,96 @@
+//! What every node does for the ledger, without a leader: renews its leases, feeds Redis, takes over from workers that
+//! went away, finds what Redis has lost, and sweeps what jobs left behind.
+
+use crate::backend::POLL;
+use crate::desk::Desk;
+use jobs::dispatch;
+use signalbox_core::change::ledger;
+use signalbox_core::kernel::error::Result;
+use signalbox_core::{files, imports, jobs};
+use std::time::Duration;
+
+const RECONCILE: Duration = Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Frees what this node's previous start held, then keeps on until it is dropped.
+pub(crate) async fn keep(desk: &Desk) {
+    each("free the previous start's leases", free_previous(desk).await);
+    tokio::join!(renew(desk), feed(desk), reconcile(desk), sweep(desk));
+}
+
+async fn free_previous(desk: &Desk) -> Result<()> {
+    let mut tx = desk.store.db.bookkeeping().await?;
+    jobs::store::free_previous_boot(&mut tx, &desk.node).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn renew(desk: &Desk) {
+    let third = Duration::from_secs_f64(desk.lease_seconds / 3.0);
+    loop {
+        tokio::time::sleep(third).await;
+        each("renew leases", renew_once(desk).await);
+    }
+}
+
+async fn renew_once(desk: &Desk) -> Result<()> {
+    let before = desk.leases();
+    if before.is_empty() {
+        return Ok(());
+    }
+    let mut tx = desk.store.db.bookkeeping().await?;
+    let renewed = jobs::store::renew(&mut tx, &desk.node, desk.lease_seconds).await?;
+    tx.commit().await?;
+    desk.compare(&before, &renewed);
+    Ok(())
+}
+
+async fn feed(desk: &Desk) {
+    loop {
+        match dispatch::feed(&desk.store).await {
+            Ok(0) => {
+                tokio::select! {
+                    () = desk.store.signals.jobs.notified() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                }
+            }
+            Ok(_) => desk.wake.notify_waiters(),
+            // without Redis the workers ask the ledger themselves
+            Err(_) => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+async fn reconcile(desk: &Desk) {
+    loop {
+        each(
+            "take over lapsed leases",
+            ledger::take_lapsed(&desk.store).await.map(|_| ()),
+        );
+        // while Redis is away there is nothing to look for in it
+        if let Ok(lost @ 1..) = dispatch::find_lost(&desk.store).await {
+            metrics::counter!("signalbox_jobs_lost_by_redis_total").increment(lost as u64);
+        }
+        tokio::time::sleep(RECONCILE).await;
+    }
+}
+
+async fn sweep(desk: &Desk) {
+    loop {
+        match imports::sweep(&desk.store).await {
+            Ok(true) => continue,
+            swept => each("sweep after imports", swept.map(|_| ())),
+        }
+        each(
+            "sweep unfinished uploads",
+            files::sweep(&desk.store).await.map(|_| ()),
+        );
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+fn each(what: &'static str, done: Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!(code = %error.code, source = ?error.source, "the job keeper could not {what}");
+    }
+}

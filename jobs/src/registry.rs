@@ -1,0 +1,32 @@
+//! Every kind of job, once.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use signalbox_core::jobs::{Outcome, Run};
+use signalbox_core::{Store, imports};
+
+/// Runs a job, or goes on with it from its checkpoint.
+pub type Handler = for<'a> fn(&'a Store, &'a Run) -> BoxFuture<'a, Outcome>;
+
+/// A queue and what runs its jobs.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// Constant of the feature that enqueues.
+    pub queue: &'static str,
+    /// Its handler.
+    pub run: Handler,
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.queue)
+    }
+}
+
+/// All of them.
+pub fn registry() -> Vec<Kind> {
+    vec![Kind {
+        queue: imports::QUEUE,
+        run: |store, run| imports::run(store, run).boxed(),
+    }]
+}
