@@ -62,7 +62,7 @@ export interface View<T extends Row> {
 /** Newcomers kept for the person; beyond it they are only counted. */
 const FRESH = 200;
 
-const CREATING = new Set(["user.created", "audit.recorded", "job.enqueued", "import.started"]);
+const CREATING = new Set(["user.created", "audit.recorded", "job.enqueued", "import.submitted"]);
 
 function changeOf(event: LiveEvent): Change | null {
   const subject = event.subject;

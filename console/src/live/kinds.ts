@@ -44,7 +44,7 @@ export const KINDS: Record<string, Kind> = {
     channel: "feed:audit",
     matches: (row, f) => has(row.action, f.action) && refers(row.actor, f.actor) && refers(row.subject, f.subject),
   },
-  import: { key: "imports", channel: "feed:jobs", matches: () => true },
+  import: { key: "imports", channel: "feed:imports", matches: () => true },
 };
 
 /** A filter that narrows; the order of a list does not. */

@@ -1,16 +1,12 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, must, sendOnce } from "../../api/client";
 import type { Import } from "../../api/types";
-import { meQuery } from "../../auth/session";
-import { queries } from "../../app/queries";
 import type { ListPage } from "../../live/apply";
-import { followChannel } from "../../live/store";
 
 /** Rows a page of the list asks for. */
 const PAGE = 50;
 
-export async function fetchImports(cursor: string | null, signal: AbortSignal): Promise<ListPage<Import>> {
-  if (queries.getQueryData(meQuery.queryKey)?.permissions.includes("jobs:read")) followChannel("feed:jobs");
+export function fetchImports(cursor: string | null, signal: AbortSignal): Promise<ListPage<Import>> {
   return must(api.GET("/api/v1/imports", { params: { query: { limit: PAGE, ...(cursor && { cursor }) } as never }, signal })) as Promise<ListPage<Import>>;
 }
 
