@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi as _};
                        lists page by cursor; POST takes an Idempotency-Key, PATCH and DELETE take If-Match.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(problem::Body)),
+    components(schemas(problem::Body, signalbox_core::users::search::Sort)),
     modifiers(&Schemes),
     security(("bearer" = []), ("cookie" = [], "csrf" = []))
 )]

@@ -4,6 +4,40 @@
  */
 
 export interface paths {
+    "/api/v1/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened, newest first */
+        get: operations["activity.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Entries of the audit log, newest first */
+        get: operations["audit.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -13,23 +47,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: operations["post_auth_login"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_auth_refresh"];
+        /**
+         * Sign in
+         * @description Failures are limited: 10 per account and address in 15 minutes, 100 per address and minute. With `X-Signalbox-Client:
+         *     console` the tokens are set as cookies instead of answered.
+         */
+        post: operations["auth.login"];
         delete?: never;
         options?: never;
         head?: never;
@@ -45,7 +68,66 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: operations["post_auth_logout"];
+        /**
+         * Sign out
+         * @description The session ends at once, with every stream that hangs on it.
+         */
+        post: operations["auth.logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get new tokens for a refresh token
+         * @description A refresh token is good once. Repeated within 10 seconds it gets the same successor; used again later, it ends its
+         *     session.
+         */
+        post: operations["auth.refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find by exact id or e-mail address */
+        get: operations["find"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A token for the live connection */
+        post: operations["live.token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -59,7 +141,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["get_me"];
+        /** Who am I, and what may I do */
+        get: operations["me.get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -77,23 +160,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: operations["post_me_password"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/live/token": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_live_token"];
+        /**
+         * Choose a new password
+         * @description Every other session of the caller ends. Wrong present passwords count as failed sign-ins.
+         */
+        post: operations["me.change_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -107,151 +178,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["get_overview"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_users"];
-        put?: never;
-        post: operations["post_users"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_users_id_"];
-        put?: never;
-        post?: never;
-        delete: operations["delete_users_id_"];
-        options?: never;
-        head?: never;
-        patch: operations["patch_users_id_"];
-        trace?: never;
-    };
-    "/api/v1/users/{id}/ban": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_users_id_ban"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}/unban": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_users_id_unban"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}/reset_password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_users_id_reset_password"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}/activity": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_users_id_activity"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}/roles": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put: operations["put_users_id_roles"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}/sessions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_users_id_sessions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/roles": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_roles"];
+        /** The numbers of the overview */
+        get: operations["overview.get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -267,7 +195,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["get_permissions"];
+        /** All permissions there are */
+        get: operations["permissions.list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -276,16 +205,255 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/audit": {
+    "/api/v1/roles": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["get_audit"];
+        /** All roles and what each may do */
+        get: operations["roles.list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a session
+         * @description Everything that hangs on it ends at once. A session that has ended stays ended.
+         */
+        delete: operations["sessions.revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Streams the events of channels, for EventSource and curl.
+         * @description Each event's `id` says how far all channels are; sent back as `Last-Event-ID` it resumes them. `event: reset` names
+         *     channels whose present state must be fetched again; `event: end` gives the reason after which reconnecting is refused.
+         */
+        get: operations["live.stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/actors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The supervision tree of this node
+         * @description Changes come as `system.actors` on `feed:system`, at most once a second.
+         */
+        get: operations["system.actors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What runs where */
+        get: operations["system.info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * People
+         * @description `total` is exact up to 10,000. Who may not see e-mail addresses neither finds nor sorts by them.
+         */
+        get: operations["users.list"];
+        put?: never;
+        /**
+         * Add a person
+         * @description Roles need `roles:assign`, and none of them may hold a permission that you lack.
+         */
+        post: operations["users.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One person */
+        get: operations["users.get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a person
+         * @description The row stays for the record; the person's sessions end.
+         */
+        delete: operations["users.delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a person
+         * @description What is absent stays, null empties. Another e-mail address ends the person's sessions.
+         */
+        patch: operations["users.update"];
+        trace?: never;
+    };
+    "/api/v1/users/{id}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a person did, and what was done to them */
+        get: operations["users.activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/ban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shut a person out
+         * @description Sessions and streams of theirs end at once.
+         */
+        post: operations["users.ban"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/reset_password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Force a new password
+         * @description The answer's one-time password is shown once; its first use asks for a new one. The person's sessions end.
+         */
+        post: operations["users.reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give and take roles
+         * @description Nobody gives a role holding a permission they lack, changes their own roles, or takes the last owner's.
+         */
+        put: operations["roles.assign"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Open sessions of a person */
+        get: operations["sessions.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/unban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a person in again */
+        post: operations["users.unban"];
         delete?: never;
         options?: never;
         head?: never;
@@ -436,188 +604,719 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/system/actors": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_system_actors"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/system/info": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_system_info"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Ref: {
-            id: string;
-            name: string | null;
+        /** @description Who did it. */
+        ActivityActor: {
+            /**
+             * Format: uuid
+             * @description The person.
+             */
+            id?: string | null;
+            /** @description The person's name, or the hub's part. */
+            name?: string | null;
         };
-        RoleRef: {
-            id: string;
-            name: string;
+        /**
+         * Format: uuid
+         * @description An entry of the activity log.
+         */
+        ActivityId: string;
+        /** @description One line. */
+        ActivityItem: {
+            /** @description Id. */
+            id: components["schemas"]["ActivityId"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description The act: `users.ban`. */
+            action: string;
+            /** @description Who. */
+            actor: components["schemas"]["ActivityActor"];
+            /** @description To what. */
+            subject: components["schemas"]["ActivitySubject"];
+            /** @description Template with field references: `{actor} banned {subject}`. */
+            text: string;
+            /** @description More about the act. */
+            details: Record<string, never>;
         };
-        User: {
-            id: string;
-            email: string | null;
+        /** @description A page of lines. */
+        ActivityList: {
+            /** @description Lines. */
+            items: components["schemas"]["ActivityItem"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description What it was done to. */
+        ActivitySubject: {
+            /** @description `user`, `job`, `import`, ... */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id?: string | null;
+            /** @description Its name, where it has one. */
+            label?: string | null;
+        };
+        /**
+         * @description Where a child is in its life.
+         * @enum {string}
+         */
+        ActorState: "starting" | "running" | "restarting" | "failed" | "stopped";
+        /** @description One actor, as the console and the metrics show it. */
+        ActorStatus: {
+            /** @description Unique in the tree. */
             name: string;
-            /** @enum {string} */
-            status: "active" | "invited" | "suspended" | "banned";
-            phone: string | null;
-            department: string | null;
-            profile_image: string | null;
-            employment_equity: unknown;
-            metadata: unknown;
-            roles: components["schemas"]["RoleRef"][];
-            last_login_at: string | null;
-            created_at: string;
-            updated_at: string;
-            banned_at: string | null;
-            ban_reason: string | null;
-            version: number;
-            last_import_id: string | null;
-            can: string[];
+            /** @description Its role. */
+            kind: string;
+            /** @description Whom it belongs to, for display. */
+            parent?: string | null;
+            /** @description Where it is in its life. */
+            state: components["schemas"]["ActorState"];
+            /**
+             * Format: int64
+             * @description How often it has been brought back since the process started.
+             */
+            restarts: number;
+            /** @description Why it last went down; at most 200 characters, one line. */
+            last_reason?: string | null;
+            /** @description Messages waiting. */
+            mailbox: components["schemas"]["MailboxStatus"];
+            /**
+             * Format: int64
+             * @description Messages handled to their end since the process started.
+             */
+            handled: number;
+            /** @description How long they took. */
+            handling_us: components["schemas"]["HandlingTime"];
+            /**
+             * Format: int64
+             * @description Milliseconds since it could last have taken a message; `null` when nothing runs.
+             */
+            heartbeat_age_ms?: number | null;
+            /**
+             * Format: date-time
+             * @description When `state` began.
+             */
+            since: string;
+        };
+        /** @description The supervision tree of the node that answers. */
+        Actors: {
+            /** @description Which node. */
+            node: string;
+            /** @description In start order. */
+            items: components["schemas"]["ActorStatus"][];
+        };
+        /** @description What somebody is to hold. */
+        Assignment: {
+            /** @description These roles, no more and no fewer. */
+            roles: components["schemas"]["RoleId"][];
+        };
+        /** @description Who did it. */
+        AuditActor: {
+            /** @description `user` or `system`. */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description The person.
+             */
+            id?: string | null;
+            /** @description The person's name, or the hub's part. */
+            name?: string | null;
+        };
+        /** @description One entry as one viewer sees it. */
+        AuditEntry: {
+            /** @description Id. */
+            id: components["schemas"]["AuditId"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description The act: `users.ban`. */
+            action: string;
+            /** @description Who. */
+            actor: components["schemas"]["AuditActor"];
+            /** @description To what. */
+            subject: components["schemas"]["AuditSubject"];
+            /** @description From where. */
+            ip?: string | null;
+            /** @description With which program. */
+            user_agent?: string | null;
+            /** @description The request's trace. */
+            trace_id?: string | null;
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+            /** @description `{field: {before, after}}`. */
+            changes: Record<string, never>;
+            /** @description More about the act. */
+            details: Record<string, never>;
+            /** @description Fields of `changes` that this viewer may not see. */
             masked: string[];
         };
-        Total: {
-            value: number;
-            estimate: boolean;
+        /**
+         * Format: uuid
+         * @description An entry of the audit log.
+         */
+        AuditId: string;
+        /** @description A page of entries as one viewer sees them. */
+        AuditList: components["schemas"]["Position"] & {
+            /** @description Entries. */
+            items: components["schemas"]["AuditEntry"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
         };
-        UserPage: {
-            items: components["schemas"]["User"][];
-            next_cursor: string | null;
-            epoch: string;
-            offset: number;
-            total: components["schemas"]["Total"];
+        /** @description What it was done to. */
+        AuditSubject: {
+            /** @description `user`, `job`, `import`, ... */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id?: string | null;
+            /** @description Its name, where it has one. */
+            label?: string | null;
         };
-        UserCreate: {
-            email: string;
-            name: string;
-            password?: string | null;
-            roles?: string[] | null;
-            phone?: string | null;
-            department?: string | null;
-            profile_image?: string | null;
-            employment_equity?: unknown;
-            metadata?: unknown;
+        /** @description Why somebody is shut out. */
+        Ban: {
+            /** @description For operators to read, 1 to 2000 characters. */
+            reason: string;
         };
-        UserUpdate: {
-            email?: string;
-            name?: string;
-            phone?: string | null;
-            department?: string | null;
-            profile_image?: string | null;
-            employment_equity?: unknown;
-            metadata?: unknown;
-            status?: string;
+        /** @description Old and new. */
+        ChangePassword: {
+            /**
+             * Format: password
+             * @description The present one.
+             */
+            current_password: string;
+            /**
+             * Format: password
+             * @description At least 8 characters, at most 1024 bytes.
+             */
+            new_password: string;
         };
-        Role: {
+        /** @description The numbers. None is below zero. */
+        Counters: {
+            /**
+             * Format: int64
+             * @description People who are not deleted.
+             */
+            users_total: number;
+            /**
+             * Format: int64
+             * @description Of them, active.
+             */
+            users_active: number;
+            /**
+             * Format: int64
+             * @description Of them, banned.
+             */
+            users_banned: number;
+            /**
+             * Format: int64
+             * @description Sessions nobody has ended.
+             */
+            sessions_active: number;
+            /**
+             * Format: int64
+             * @description Jobs that wait.
+             */
+            jobs_waiting: number;
+            /**
+             * Format: int64
+             * @description Jobs at work.
+             */
+            jobs_running: number;
+            /**
+             * Format: int64
+             * @description Jobs given up or set aside.
+             */
+            jobs_failed: number;
+            /**
+             * Format: int64
+             * @description Imports at work.
+             */
+            imports_running: number;
+        };
+        /** @description One field that is not acceptable. */
+        FieldError: {
+            /** @description Path of the field, as in the request. */
+            field: string;
+            /** @description Stable code. */
+            code: string;
+            /** @description What to do about it. */
+            detail: string;
+        };
+        /** @description What was found. */
+        Finds: {
+            /** @description Empty when nothing has this id or address, or nothing that the viewer may see. */
+            items: components["schemas"]["Found"][];
+        };
+        /** @description Something with that id or address. */
+        Found: {
+            /** @description `user`. */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
             id: string;
-            name: string;
-            description: string | null;
-            predefined: boolean;
-            permissions: string[];
+            /** @description Its name. */
+            label: string;
         };
-        Session: {
-            id: string;
+        /** @description How long messages took, in microseconds, over the whole life of the child. */
+        HandlingTime: {
+            /**
+             * Format: int64
+             * @description Arithmetic mean.
+             */
+            mean: number;
+            /**
+             * Format: int64
+             * @description The longest one.
+             */
+            max: number;
+        };
+        /**
+         * Format: uuid
+         * @description One import run.
+         */
+        ImportId: string;
+        /** @description What runs where. */
+        Info: {
+            /** @description The hub's version. */
+            version: string;
+            /** @description This start of this process. */
+            node: string;
+            /**
+             * Format: date-time
+             * @description When it started.
+             */
+            started_at: string;
+            /** @description The database server. */
+            postgres: components["schemas"]["Server"];
+            /** @description The cache and bus. */
+            redis: components["schemas"]["Server"];
+            /** @description What this node does. */
+            roles: string[];
+        };
+        /** @description One of them, as the list shows it. */
+        Listed: {
+            /** @description Its id. */
+            id: components["schemas"]["SessionId"];
+            /**
+             * Format: date-time
+             * @description When the person signed in.
+             */
             created_at: string;
-            last_seen_at: string | null;
-            ip: string | null;
-            user_agent: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last used, to about a minute.
+             */
+            last_seen_at: string;
+            /**
+             * Format: date-time
+             * @description Its absolute end.
+             */
+            expires_at: string;
+            /** @description Address it was opened from. */
+            ip?: string | null;
+            /** @description Program it was opened with. */
+            user_agent?: string | null;
+            /** @description True for the session that asks. */
             current: boolean;
         };
-        Activity: {
-            id: string;
-            at: string;
-            action: string;
-            actor: null | components["schemas"]["Ref"];
-            subject: {
-                kind: string;
-                id: string;
-            };
-            text?: string | null;
-            details?: unknown;
+        /** @description A token for the live protocol's connect. */
+        LiveToken: {
+            /** @description JWT that opens live connections of this session and nothing else. */
+            token: string;
+            /**
+             * Format: int64
+             * @description Its life in seconds.
+             */
+            expires_in: number;
         };
-        Audit: {
-            id: string;
-            at: string;
-            action: string;
-            actor: {
-                id: string | null;
-                name: string | null;
-                kind: string;
-            };
-            subject: {
-                kind: string;
-                id: string;
-                label: string | null;
-            };
-            ip: string | null;
-            user_agent: string | null;
-            trace_id: string | null;
-            reason: string | null;
-            changes: unknown;
-            details: unknown;
+        /** @description Who signs in. */
+        Login: {
+            /**
+             * Format: email
+             * @description E-mail address; case and spaces around it do not matter.
+             */
+            email: string;
+            /**
+             * Format: password
+             * @description Password.
+             */
+            password: string;
+        };
+        /** @description Messages waiting, and how many may. */
+        MailboxStatus: {
+            /** @description Messages waiting to be taken. */
+            depth: number;
+            /** @description The next message beyond this is answered `Busy`. */
+            capacity: number;
+        };
+        /** @description Who the caller is and may do. */
+        Me: components["schemas"]["Oneself"] & {
+            /**
+             * @description Permissions held now, sorted.
+             * @example [
+             *       "users:read"
+             *     ]
+             */
+            permissions: string[];
+            /** @description The session that asks. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description For the header X-CSRF-Token, where cookies are used. */
+            csrf_token: string;
+            /** @description True: nothing but POST /api/v1/me/password is allowed now. */
+            must_change_password: boolean;
+        };
+        /** @description The person. */
+        Myself: {
+            /** @description Id. */
+            id: components["schemas"]["UserId"];
+            /** @description Name as it is shown. */
+            name: string;
+            /** @description Address. */
+            email: string;
+            /** @description Phone number. */
+            phone?: string | null;
+            /** @description Department. */
+            department?: string | null;
+            /** @description URL of a picture. */
+            profile_image?: string | null;
+            /**
+             * Format: date-time
+             * @description Last sign-in.
+             */
+            last_login_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Added.
+             */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description Grows by one with each change.
+             */
+            version: number;
+        };
+        /** @description Somebody to be added. */
+        NewUser: {
+            /** @description Address; kept trimmed and lower-case. */
+            email: string;
+            /** @description Name as it is shown, 1 to 200 characters. */
+            name: string;
+            /**
+             * Format: password
+             * @description Without one, nobody signs in as this person until a password is reset.
+             */
+            password?: string | null;
+            /** @description Roles; none may hold a permission that you lack. */
+            roles?: components["schemas"]["RoleId"][];
+            /** @description Phone number. */
+            phone?: string | null;
+            /** @description Department. */
+            department?: string | null;
+            /** @description URL of a picture. */
+            profile_image?: string | null;
+            /** @description An object of your own. */
+            employment_equity?: Record<string, never> | null;
+            /** @description An object of your own. */
+            metadata?: Record<string, never> | null;
+        };
+        /** @description An act that needs no more than its name. */
+        Nothing: Record<string, never>;
+        /** @description A password that is good for one sign-in, shown once. */
+        OneTimePassword: {
+            /** @description Hand it over by another way than e-mail; its first use asks for a new password. */
+            one_time_password: string;
+        };
+        /** @description One person as one viewer sees them. */
+        OneUser: components["schemas"]["User"] & components["schemas"]["Position"];
+        /** @description Person, organization, roles. */
+        Oneself: {
+            /** @description The person. */
+            user: components["schemas"]["Myself"];
+            /** @description Where they belong. */
+            organization: components["schemas"]["OrganizationName"];
+            /** @description What they hold, by name. */
+            roles: components["schemas"]["RoleName"][];
+        };
+        /**
+         * Format: uuid
+         * @description A tenant.
+         */
+        OrganizationId: string;
+        /** @description An organization. */
+        OrganizationName: {
+            /** @description Id. */
+            id: components["schemas"]["OrganizationId"];
+            /** @description Name as it is shown. */
+            name: string;
+        };
+        /** @description What the Overview shows first. */
+        Overview: components["schemas"]["Position"] & {
+            /** @description The numbers. */
+            counters: components["schemas"]["Counters"];
+        };
+        /** @description A permission as the list shows it. */
+        Permission: {
+            /**
+             * @description `<feature>:<verb>`.
+             * @example users:ban
+             */
+            name: string;
+            /** @description The feature. */
+            category: string;
+            /** @description What it allows. */
+            description: string;
+        };
+        /** @description All permissions. */
+        Permissions: {
+            /** @description By category. */
+            items: components["schemas"]["Permission"][];
+        };
+        /** @description A place in a channel's stream. */
+        Position: {
+            /** @description Opaque; another one means that offsets of before say nothing. */
+            epoch: string;
+            /**
+             * Format: int64
+             * @description Of the newest ordered event, 0 before the first.
+             */
+            offset: number;
+        };
+        /** @description The body of a problem (RFC 9457). */
+        Problem: {
+            /**
+             * @description Stable URI of this type of problem.
+             * @example urn:signalbox:problem:user.not_found
+             */
+            type: string;
+            /** @description The status in words. */
+            title: string;
+            /**
+             * Format: int32
+             * @description The HTTP status code.
+             */
+            status: number;
+            /**
+             * @description Stable code, `<feature>.<what>`.
+             * @example user.not_found
+             */
+            code: string;
+            /** @description What to do next. */
+            detail: string;
+            /** @description Names this request in the hub's log. */
+            trace_id: string;
+            /** @description By field, where fields are to blame. */
+            errors: components["schemas"]["FieldError"][];
+            /** @description The present representation, where `If-Match` named an older one. */
+            current?: unknown;
+        };
+        /** @description What is refreshed. */
+        Refresh: {
+            /** @description The refresh token; absent where the cookie carries it. */
+            refresh_token?: string | null;
+        };
+        /** @description A role as the list shows it. */
+        Role: {
+            /** @description Id. */
+            id: components["schemas"]["RoleId"];
+            /**
+             * @description Unique in the organization.
+             * @example moderator
+             */
+            name: string;
+            /** @description What it is for. */
+            description: string;
+            /** @description Made by the hub, and protected. */
+            predefined: boolean;
+            /** @description What it grants of its own, sorted. */
+            permissions: string[];
+            /**
+             * Format: int64
+             * @description Grows by one with each change.
+             */
+            version: number;
+        };
+        /**
+         * Format: uuid
+         * @description A set of permissions with a name.
+         */
+        RoleId: string;
+        /** @description A role that somebody holds. */
+        RoleName: {
+            /** @description Its id. */
+            id: components["schemas"]["RoleId"];
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description All roles. */
+        Roles: {
+            /** @description The predefined first. */
+            items: components["schemas"]["Role"][];
+        };
+        /** @description A server the hub works with. */
+        Server: {
+            /** @description Its version; `null` while it does not answer. */
+            version?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description One sign-in of a person.
+         */
+        SessionId: string;
+        /** @description Open sessions of one person. */
+        Sessions: {
+            /** @description Newest first, 200 at most. */
+            items: components["schemas"]["Listed"][];
+        };
+        /**
+         * @description What sign-in and refresh answer. Programs get tokens; a browser gets them as cookies that no script can read, and the
+         *     token that its requests must repeat.
+         */
+        Tokens: {
+            /** @description JWT for `Authorization: Bearer`. Absent in cookie mode. */
+            access_token?: string | null;
+            /**
+             * Format: int64
+             * @description Life of the access token in seconds.
+             */
+            expires_in: number;
+            /** @description Opaque, good for one refresh. Absent in cookie mode. */
+            refresh_token?: string | null;
+            /** @description The session. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description For the header X-CSRF-Token. Only in cookie mode. */
+            csrf_token?: string | null;
+        };
+        /** @description How many rows the whole list has. */
+        Total: {
+            /**
+             * Format: int64
+             * @description Rows.
+             */
+            value: number;
+            /** @description True where counting stopped at 10,000 and the planner's estimate is given. */
+            estimate: boolean;
+        };
+        /** @description A person as one viewer sees them. */
+        User: {
+            /** @description Id. */
+            id: components["schemas"]["UserId"];
+            /** @description Address; null for viewers without `users:read_pii`. */
+            email?: string | null;
+            /** @description Name as it is shown. */
+            name: string;
+            /** @description State. */
+            status: components["schemas"]["UserStatus"];
+            /** @description Phone number; null for viewers without `users:read_pii`. */
+            phone?: string | null;
+            /** @description Department. */
+            department?: string | null;
+            /** @description URL of a picture. */
+            profile_image?: string | null;
+            /** @description Employment equity; null for viewers without `users:read_pii`. */
+            employment_equity?: unknown;
+            /** @description What an operator's own programs keep about a person. */
+            metadata: Record<string, never>;
+            /** @description Roles, by name. */
+            roles: components["schemas"]["RoleName"][];
+            /**
+             * Format: date-time
+             * @description Last sign-in.
+             */
+            last_login_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Added.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: date-time
+             * @description Banned since.
+             */
+            banned_at?: string | null;
+            /** @description Why banned. */
+            ban_reason?: string | null;
+            /**
+             * Format: int64
+             * @description For `If-Match`; grows by one with each change.
+             */
+            version: number;
+            last_import_id?: components["schemas"]["ImportId"] | null;
+            /** @description Must choose a new password at the next sign-in. */
+            must_change_password: boolean;
+            /** @description What this viewer may do to this person: `users.update`, `users.ban`, ... */
+            can: string[];
+            /** @description Fields that are null because this viewer may not see them. */
             masked: string[];
         };
-        Progress: {
-            done: number;
-            total: number | null;
-            phase: string | null;
+        /** @description What is to change: absent stays, null empties. */
+        UserChange: {
+            /**
+             * @description Address. A new one ends the person's sessions.
+             * @default null
+             */
+            email: string;
+            /**
+             * @description Name as it is shown.
+             * @default null
+             */
+            name: string;
+            /**
+             * @description Phone number.
+             * @default null
+             */
+            phone: string | null;
+            /**
+             * @description Department.
+             * @default null
+             */
+            department: string | null;
+            /**
+             * @description URL of a picture.
+             * @default null
+             */
+            profile_image: string | null;
+            /** @description An object of your own. */
+            employment_equity?: Record<string, never> | null;
+            /** @description An object of your own. */
+            metadata?: Record<string, never> | null;
         };
-        Job: {
-            id: string;
-            queue: string;
-            kind: string;
-            /** @enum {string} */
-            state: "waiting" | "running" | "paused" | "retrying" | "succeeded" | "failed" | "cancelled" | "quarantined";
-            attempt: number;
-            max_attempts: number;
-            crashes: number;
-            priority: number;
-            progress: components["schemas"]["Progress"];
-            run_at: string;
-            created_at: string;
-            started_at: string | null;
-            finished_at: string | null;
-            requested_by: null | components["schemas"]["Ref"];
-            error: string | null;
-            result: unknown;
-            subject: {
-                kind: string;
-                id: string;
-            };
-            version: number;
-            can: string[];
+        /**
+         * Format: uuid
+         * @description A person.
+         */
+        UserId: string;
+        /** @description A page of people as one viewer sees them. */
+        UserList: components["schemas"]["Position"] & {
+            /** @description People. */
+            items: components["schemas"]["User"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
+            /** @description How many there are in all. */
+            total: components["schemas"]["Total"];
         };
-        JobEvent: {
-            at: string;
-            kind: string;
-            detail: unknown;
-        };
+        /**
+         * @description Where a person stands.
+         * @enum {string}
+         */
+        UserStatus: "active" | "invited" | "suspended" | "banned";
+        Sort: string;
         Import: {
             id: string;
             job_id: string | null;
@@ -651,6 +1350,10 @@ export interface components {
             version: number;
             can: string[];
         };
+        Ref: {
+            id: string;
+            name: string | null;
+        };
         Preview: {
             columns: string[];
             rows: (string | null)[][];
@@ -666,57 +1369,43 @@ export interface components {
             label: string;
             required: boolean;
         };
-        Counters: {
-            users_total: number;
-            users_active: number;
-            users_banned: number;
-            sessions_active: number;
-            jobs_waiting: number;
-            jobs_running: number;
-            jobs_failed: number;
-            imports_running: number;
-        };
-        Actor: {
-            name: string;
+        Job: {
+            id: string;
+            queue: string;
             kind: string;
-            parent: string | null;
             /** @enum {string} */
-            state: "starting" | "running" | "restarting" | "failed" | "stopped";
-            restarts: number;
-            last_reason: string | null;
-            mailbox: {
-                depth: number;
-                capacity: number;
+            state: "waiting" | "running" | "paused" | "retrying" | "succeeded" | "failed" | "cancelled" | "quarantined";
+            attempt: number;
+            max_attempts: number;
+            crashes: number;
+            priority: number;
+            progress: components["schemas"]["Progress"];
+            run_at: string;
+            created_at: string;
+            started_at: string | null;
+            finished_at: string | null;
+            requested_by: null | components["schemas"]["Ref"];
+            error: string | null;
+            result: unknown;
+            subject: {
+                kind: string;
+                id: string;
             };
-            handled: number;
-            handling_us: {
-                mean: number;
-                max: number;
-            };
-            heartbeat_age_ms: number | null;
-            since: string;
+            version: number;
+            can: string[];
         };
-        Problem: {
-            type: string;
-            title: string;
-            status: number;
-            code: string;
-            detail?: string;
-            trace_id?: string;
-            errors?: components["schemas"]["FieldError"][];
-        };
-        FieldError: {
-            field: string;
-            code: string;
-            detail: string;
+        Progress: {
+            done: number;
+            total: number | null;
+            phase: string | null;
         };
         JobDetail: components["schemas"]["Job"] & {
             events: components["schemas"]["JobEvent"][];
         };
-        PermissionItem: {
-            name: string;
-            category: string;
-            description: string;
+        JobEvent: {
+            at: string;
+            kind: string;
+            detail: unknown;
         };
     };
     responses: never;
@@ -727,729 +1416,58 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    post_auth_login: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    email: string;
-                    password: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        expires_in: number;
-                        session_id: string;
-                        csrf_token?: string;
-                        access_token?: string;
-                        refresh_token?: string;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_auth_refresh: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    refresh_token?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        expires_in: number;
-                        session_id: string;
-                        csrf_token?: string;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_auth_logout: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_me: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        user: {
-                            id: string;
-                            name: string;
-                            email: string;
-                        };
-                        organization: {
-                            id: string;
-                            name: string;
-                        };
-                        roles: components["schemas"]["RoleRef"][];
-                        permissions: string[];
-                        session_id: string;
-                        csrf_token?: string | null;
-                        must_change_password: boolean;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_me_password: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    current_password: string;
-                    new_password: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_live_token: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        token: string;
-                        expires_in: number;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_overview: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        counters: components["schemas"]["Counters"];
-                        epoch: string;
-                        offset: number;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_users: {
+    "activity.list": {
         parameters: {
             query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
                 limit?: number;
-                cursor?: string;
-                q?: string;
-                status?: string;
-                role?: string;
-                department?: string;
-                sort?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UserPage"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_users: {
-        parameters: {
-            query?: never;
-            header?: {
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserCreate"];
-            };
-        };
-        responses: {
-            /** @description ok */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_users_id_: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_users_id_: {
-        parameters: {
-            query?: never;
-            header?: {
-                "If-Match"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patch_users_id_: {
-        parameters: {
-            query?: never;
-            header?: {
-                "If-Match"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserUpdate"];
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_users_id_ban: {
-        parameters: {
-            query?: never;
-            header?: {
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    reason: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_users_id_unban: {
-        parameters: {
-            query?: never;
-            header?: {
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_users_id_reset_password: {
-        parameters: {
-            query?: never;
-            header?: {
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        one_time_password: string;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_users_id_activity: {
-        parameters: {
-            query?: {
-                limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
             header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["Activity"][];
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    put_users_id_roles: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    roles: string[];
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_users_id_sessions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["Session"][];
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_roles: {
-        parameters: {
-            query?: never;
-            header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        items: components["schemas"]["Role"][];
-                    };
+                    "application/json": components["schemas"]["ActivityList"];
                 };
             };
-            /** @description problem */
-            default: {
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    get_permissions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["PermissionItem"][];
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_audit: {
+    "audit.list": {
         parameters: {
             query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
                 limit?: number;
+                /** @description `next_cursor` of the page before, with the same filters. */
                 cursor?: string;
+                /** @description Only this act, such as `users.ban`. */
                 action?: string;
+                /** @description Only what this person did. */
                 actor?: string;
+                /** @description Only what was done to this person or thing. */
                 subject?: string;
             };
             header?: never;
@@ -1458,27 +1476,1037 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        items: components["schemas"]["Audit"][];
-                        next_cursor: string | null;
-                        epoch: string;
-                        offset: number;
-                    };
+                    "application/json": components["schemas"]["AuditList"];
                 };
             };
-            /** @description problem */
-            default: {
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refresh"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find: {
+        parameters: {
+            query: {
+                /** @description An id, or an e-mail address, in full. */
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finds"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveToken"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.change_password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "overview.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "permissions.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Permissions"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Roles"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sessions.revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session */
+                id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.stream": {
+        parameters: {
+            query: {
+                /**
+                 * @description Channels, at most 32
+                 * @example [
+                 *       "feed:users"
+                 *     ]
+                 */
+                channel: string[];
+                /** @description As the header, for the first request of an EventSource */
+                last_event_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A channel may not be seen */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such channel */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Live delivery is interrupted */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "system.actors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Actors"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "system.info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Info"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.list": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same filters and sort. */
+                cursor?: string;
+                /** @description Text in name, e-mail or department; under three characters, the beginning of one of them. */
+                q?: string;
+                /** @description Only people in this state. */
+                status?: components["schemas"]["UserStatus"];
+                /** @description Only holders of this role. */
+                role?: components["schemas"]["RoleId"];
+                /** @description Only this department, whatever its case. */
+                department?: string;
+                /** @description Order; newest first when absent. */
+                sort?: components["schemas"]["Sort"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneUser"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.activity": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivityList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.ban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Ban"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.reset_password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneTimePassword"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Assignment"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sessions.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sessions"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.unban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1831,78 +2859,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_system_actors: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        node: string;
-                        items: components["schemas"]["Actor"][];
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_system_info: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        version: string;
-                        node: string;
-                        started_at: string;
-                        postgres: {
-                            version: string;
-                        };
-                        redis: {
-                            version: string;
-                        };
-                        roles: string[];
-                    };
                 };
             };
             /** @description problem */

@@ -116,7 +116,7 @@ export class Link {
 
 async function getToken(): Promise<string> {
   try {
-    return (await must(api.POST("/api/v1/live/token", { body: {} }))).token;
+    return (await must(api.POST("/api/v1/live/token"))).token;
   } catch (error) {
     const { status } = asProblem(error);
     if (status === 401 || status === 403) throw new UnauthorizedError(String(error));

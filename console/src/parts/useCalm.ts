@@ -11,8 +11,10 @@ export function useCalm(scroll: React.RefObject<HTMLDivElement | null>, onCalm: 
       const focused = element.contains(document.activeElement);
       setCalm(!busy && !hovered && !focused && element.scrollTop < 8);
     };
-    const enter = (event: PointerEvent) => {
-      hovered = event.pointerType === "mouse";
+    // A page that changes under a resting pointer is entered by nobody: only the person's own movement counts.
+    const move = (event: PointerEvent) => {
+      if (hovered || event.pointerType !== "mouse" || (event.movementX === 0 && event.movementY === 0)) return;
+      hovered = true;
       tell();
     };
     const leave = () => {
@@ -20,14 +22,14 @@ export function useCalm(scroll: React.RefObject<HTMLDivElement | null>, onCalm: 
       tell();
     };
     tell();
-    element.addEventListener("pointerenter", enter);
+    element.addEventListener("pointermove", move);
     element.addEventListener("pointerleave", leave);
     element.addEventListener("scroll", tell, { passive: true });
     element.addEventListener("focusin", tell);
     const out = () => setTimeout(tell, 0);
     element.addEventListener("focusout", out);
     return () => {
-      element.removeEventListener("pointerenter", enter);
+      element.removeEventListener("pointermove", move);
       element.removeEventListener("pointerleave", leave);
       element.removeEventListener("scroll", tell);
       element.removeEventListener("focusin", tell);

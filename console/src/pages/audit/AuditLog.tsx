@@ -135,7 +135,7 @@ function Entry({ entry }: { entry: Audit }) {
         facts={[
           [t("field.at"), <Time key="at" at={entry.at} />],
           [t("field.action"), entry.action],
-          [t("field.subject"), entry.subject.kind === "user" ? <Link key="subject" to="/users/$id" params={{ id: entry.subject.id }}>{entry.subject.label ?? entry.subject.id}</Link> : (entry.subject.label ?? entry.subject.id)],
+          [t("field.subject"), entry.subject.kind === "user" && entry.subject.id ? <Link key="subject" to="/users/$id" params={{ id: entry.subject.id }}>{entry.subject.label ?? entry.subject.id}</Link> : (entry.subject.label ?? entry.subject.id)],
           ...((entry.reason ? [[t("field.reason"), entry.reason]] : []) as [string, string][]),
           [t("field.ip"), entry.ip],
           [t("field.agent"), entry.user_agent],
