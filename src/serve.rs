@@ -12,16 +12,19 @@ use actix_web::{HttpServer, web};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sha2::{Digest, Sha256};
 use signalbox_actors::private_services::{PrivateServices, ServerState};
 use signalbox_actors::supervision::Tree;
 use signalbox_core::Store;
 use signalbox_core::auth;
+use signalbox_core::jobs::Node;
 use signalbox_core::kernel::id::BootId;
+use signalbox_jobs::Workers;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::actors::Actors;
 use crate::cli::{say, say_how_to_sign_in};
-use crate::config::Settings;
+use crate::config::{Role, Settings};
 use crate::health::{self, Health};
 use crate::http::access::FromMemory;
 use crate::http::system::{System, fault_routes};
@@ -69,6 +72,10 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
         sessions: actors.sessions.clone(),
         permissions: actors.permissions.clone(),
     };
+    let workers = settings
+        .has_role(Role::Jobs)
+        .then(|| start_workers(settings, &store))
+        .transpose()?;
     let state = State::start(store.clone(), Arc::new(settings.clone()))
         .await?
         .with_access(Arc::new(access));
@@ -102,6 +109,9 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
                 .1
                 .context("the HTTP server failed"),
         };
+        if let Some(workers) = workers {
+            workers.stop(within / 3).await;
+        }
         let report = actors.stop(within).await;
         if !report.killed.is_empty() {
             tracing::warn!(killed = ?report.killed, "actors that did not stop in time");
@@ -132,6 +142,21 @@ async fn first_start(settings: &Settings, servers: &Servers) -> anyhow::Result<S
         say_how_to_sign_in(&owner);
     }
     Ok(store)
+}
+
+/// Job workers under a name that outlives this start, so that a restarted node frees at once what it held.
+fn start_workers(settings: &Settings, store: &Store) -> anyhow::Result<Workers> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let place = Sha256::digest(settings.data_dir()?.as_os_str().as_encoded_bytes());
+    let options = signalbox_jobs::Options {
+        node: Node {
+            name: format!("{}-{}", host.trim(), hex::encode(&place[..4])),
+            boot: BootId::new(),
+        },
+        concurrency: settings.jobs.concurrency,
+        lease_seconds: settings.jobs.lease_seconds as f64,
+    };
+    Ok(Workers::start(store.clone(), signalbox_jobs::registry(), options))
 }
 
 fn watch_actors(health: &Health, tree: &Tree) {

@@ -13,3 +13,6 @@ mod workers;
 
 pub use registry::{Handler, Kind, registry};
 pub use workers::{Options, Workers};
+
+#[cfg(test)]
+mod tests;

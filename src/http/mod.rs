@@ -15,6 +15,8 @@ pub mod etag;
 mod find;
 pub mod headers;
 pub mod idempotency;
+mod imports;
+mod jobs;
 pub mod json;
 pub mod limits;
 mod live_token;
@@ -57,6 +59,8 @@ fn routes(api: &mut ServiceConfig) {
         .configure(users::routes)
         .configure(roles::routes)
         .configure(audit::routes)
+        .configure(imports::routes)
+        .configure(jobs::routes)
         .configure(overview::routes)
         .configure(find::routes)
         .configure(live_token::routes)

@@ -18,7 +18,7 @@ mod model;
 mod run;
 pub mod store;
 
-pub use events::{acts, event, item};
+pub use events::{JobAuthor, JobItem, JobProgress, JobSubject, acts, event, item};
 pub use model::{Job, JobEvent, JobState, Lease, NewJob, Node, Outcome};
 pub use run::{Cancel, Ending, Progress, Run};
 

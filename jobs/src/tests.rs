@@ -1,0 +1,251 @@
+//! Workers against real servers: what survives, how fast, and what each outcome leads to.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests start tasks and look at clocks as they like"
+)]
+
+use crate::{Handler, Kind, Options, Workers};
+use futures::FutureExt;
+use serde_json::{Value, json};
+use signalbox_core::Store;
+use signalbox_core::bus::Bus;
+use signalbox_core::change::Change;
+use signalbox_core::jobs::{Ending, Job, JobState, NewJob, Node, Outcome, Run, store};
+use signalbox_core::kernel::ctx::Ctx;
+use signalbox_core::kernel::id::{BootId, JobId};
+use signalbox_core::testing::{self, TestStore, eventually};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const QUEUE: &str = "tests.work";
+
+/// Does what the payload says.
+const HANDLER: Handler = |_: &Store, run: &Run| {
+    async move {
+        match run.payload["do"].as_str().unwrap_or_default() {
+            "fail once" if run.job.attempt == 1 => Outcome::Retry("the first time".into()),
+            "panic once" if run.job.attempt == 1 => panic!("on purpose"),
+            "give up" => Outcome::Fail("never".into()),
+            "wait" => match run.cancel.wait().await {
+                Ending::Cancelled => Outcome::Cancelled,
+                Ending::Stopping => Outcome::Released,
+            },
+            "progress" => {
+                for done in 1..=40 {
+                    run.progress.set(done, 40, "counting");
+                    tokio::time::sleep(Duration::from_millis(25)).await;
+                }
+                Outcome::Done(json!({}))
+            }
+            _ => Outcome::Done(json!({"attempt": run.job.attempt})),
+        }
+    }
+    .boxed()
+};
+
+fn work(store: &Store, name: &str) -> Workers {
+    let options = Options {
+        node: Node {
+            name: name.into(),
+            boot: BootId::new(),
+        },
+        concurrency: 4,
+        lease_seconds: 6.0,
+    };
+    let kinds = vec![Kind {
+        queue: QUEUE,
+        run: HANDLER,
+    }];
+    Workers::start(store.clone(), kinds, options)
+}
+
+async fn ask(store: &Store, test: &TestStore, what: &str) -> JobId {
+    let ctx = Ctx::system(test.organization, "test");
+    let mut change = Change::begin(store, &ctx).await.unwrap();
+    let id = change
+        .enqueue(NewJob::new(QUEUE, "Work", json!({"do": what})))
+        .await
+        .unwrap();
+    change.commit().await.unwrap();
+    id
+}
+
+async fn look(test: &TestStore, id: JobId) -> Job {
+    let mut tx = test.store.db.primary(test.organization).await.unwrap();
+    store::get(&mut tx, test.organization, id).await.unwrap().unwrap()
+}
+
+async fn becomes(test: &TestStore, id: JobId, state: JobState) -> Job {
+    eventually(&format!("{id} is {state:?}"), async || {
+        look(test, id).await.state == state
+    })
+    .await;
+    look(test, id).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_outcome_leads_to_its_state_and_one_panic_hurts_no_other_job() {
+    let test = testing::store().await;
+    let workers = work(&test.store, "a");
+    let done = ask(&test.store, &test, "").await;
+    let again = ask(&test.store, &test, "fail once").await;
+    let panics = ask(&test.store, &test, "panic once").await;
+    let gives_up = ask(&test.store, &test, "give up").await;
+    assert_eq!(
+        becomes(&test, done, JobState::Succeeded).await.result,
+        Some(json!({"attempt": 1}))
+    );
+    assert_eq!(becomes(&test, gives_up, JobState::Failed).await.attempt, 1);
+    for id in [again, panics] {
+        let job = becomes(&test, id, JobState::Succeeded).await;
+        assert_eq!((job.attempt, job.failures, job.crashes), (2, 1, 0));
+    }
+    workers.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_workers_job_goes_on_elsewhere_within_ten_seconds() {
+    let test = testing::store().await;
+    let killed = work(&test.store, "a");
+    let id = ask(&test.store, &test, "wait").await;
+    becomes(&test, id, JobState::Running).await;
+    drop(killed);
+    let from = Instant::now();
+    let rescuer = work(&test.store, "b");
+    eventually("the job runs again", async || look(&test, id).await.attempt == 2).await;
+    assert!(from.elapsed() < Duration::from_secs(10), "{:?}", from.elapsed());
+    assert_eq!(look(&test, id).await.crashes, 1);
+    rescuer.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_gives_jobs_back_at_once_and_counts_no_crash() {
+    let test = testing::store().await;
+    let first = work(&test.store, "a");
+    let id = ask(&test.store, &test, "wait").await;
+    becomes(&test, id, JobState::Running).await;
+    let from = Instant::now();
+    first.stop(Duration::from_secs(10)).await;
+    let job = look(&test, id).await;
+    assert_eq!((job.state, job.crashes, job.failures), (JobState::Waiting, 0, 0));
+    assert!(from.elapsed() < Duration::from_secs(5), "{:?}", from.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_reaches_a_running_job() {
+    let test = testing::store().await;
+    let workers = work(&test.store, "a");
+    let id = ask(&test.store, &test, "wait").await;
+    becomes(&test, id, JobState::Running).await;
+    let ctx = Ctx::system(test.organization, "test");
+    let mut change = Change::begin(&test.store, &ctx).await.unwrap();
+    change.cancel_job(id).await.unwrap();
+    change.commit().await.unwrap();
+    becomes(&test, id, JobState::Cancelled).await;
+    workers.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_told_on_both_channels_at_most_four_times_a_second() {
+    let test = testing::store().await;
+    let bus = &test.store.bus;
+    let mut listening = bus.subscribe(&bus.keys().fans()).await.unwrap();
+    let workers = work(&test.store, "a");
+    let id = ask(&test.store, &test, "progress").await;
+    becomes(&test, id, JobState::Succeeded).await;
+    let mut told = Vec::new();
+    while let Ok(Some(signal)) = tokio::time::timeout(Duration::from_millis(500), listening.next()).await {
+        if let signalbox_core::bus::Signal::Message { payload, .. } = signal {
+            let batch = signalbox_core::live::history::Batch::parse(&payload).unwrap();
+            let event: Value = serde_json::from_slice(&batch.payloads[0]).unwrap();
+            assert_eq!(event["event"]["progress"]["total"], 40);
+            told.push(batch.channel);
+        }
+    }
+    let of_job = told
+        .iter()
+        .filter(|channel| **channel == format!("job:{id}"))
+        .count();
+    assert_eq!(told.len(), of_job * 2);
+    // 40 steps of 25 ms and more under load: far fewer tellings than steps
+    assert!((2..=20).contains(&of_job), "{of_job}");
+    assert_eq!(look(&test, id).await.progress_phase, "counting");
+    workers.stop(Duration::from_secs(5)).await;
+}
+
+/// A Redis of this test's own, to be flushed and stopped.
+struct OwnRedis {
+    server: Child,
+    dir: std::path::PathBuf,
+}
+
+impl OwnRedis {
+    fn start() -> Self {
+        let dir = std::env::temp_dir().join(format!("sbxr-{}", JobId::new()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let socket = dir.join("s");
+        let server = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .arg(&socket)
+            .arg("--dir")
+            .arg(&dir)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { server, dir }
+    }
+
+    async fn bus(&self) -> Bus {
+        let url = format!("redis+unix://{}", self.dir.join("s").display());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match Bus::connect(&url, "own").await {
+                Ok(bus) => return bus,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn flush(&self) {
+        let flushed = Command::new("redis-cli")
+            .arg("-s")
+            .arg(self.dir.join("s"))
+            .arg("FLUSHALL")
+            .output()
+            .unwrap();
+        assert!(flushed.status.success());
+    }
+}
+
+impl Drop for OwnRedis {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flushing_redis_or_losing_it_loses_no_job() {
+    let test = testing::store().await;
+    let mut redis = OwnRedis::start();
+    let mut store = test.store.clone();
+    store.bus = redis.bus().await;
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        ids.push(ask(&store, &test, "").await);
+    }
+    while signalbox_core::jobs::dispatch::feed(&store).await.unwrap() > 0 {}
+    redis.flush();
+    let workers = work(&store, "a");
+    for id in &ids {
+        assert_eq!(becomes(&test, *id, JobState::Succeeded).await.attempt, 1);
+    }
+    redis.server.kill().unwrap();
+    redis.server.wait().unwrap();
+    let without = ask(&test.store, &test, "").await;
+    becomes(&test, without, JobState::Succeeded).await;
+    workers.stop(Duration::from_secs(5)).await;
+}
