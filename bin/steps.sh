@@ -23,11 +23,11 @@ step() {
   set -e
   # Colours would hide the numbers.
   sed -i.bak -E $'s/\x1b\\[[0-9;]*m//g' "$log" && rm -f "$log.bak"
-  # cargo test, vitest, and lines of `ok` and `not ok`; a step that counts nothing is one check.
+  # cargo test, vitest, and the browser tests' lines of `ok` and `FAIL`; a step that counts nothing is one check.
   passed=$(($(sum 's/^test result: .* ([0-9]+) passed;.*/\1/p' "$log") +
     $(sum 's/^ *Tests .*[^0-9]([0-9]+) passed.*/\1/p' "$log") + $(grep -c '^ok ' "$log" || true)))
   failed=$(($(sum 's/^test result: .*; ([0-9]+) failed;.*/\1/p' "$log") +
-    $(sum 's/^ *Tests .*[^0-9]([0-9]+) failed.*/\1/p' "$log") + $(grep -c '^not ok ' "$log" || true)))
+    $(sum 's/^ *Tests .*[^0-9]([0-9]+) failed.*/\1/p' "$log") + $(grep -c '^FAIL ' "$log" || true)))
   if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
   if [ "$status" -eq 0 ] && [ $((passed + failed)) -eq 0 ]; then passed=1; fi
   record "$name" $((SECONDS - begun)) "$passed" "$failed"
