@@ -99,10 +99,13 @@ impl Hub {
     }
 
     /// Starts a hub with a prepared command and waits for nothing.
-    pub fn launch(mut command: Command, data: &Path) -> Self {
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data);
+    pub fn launch(command: Command, data: &Path) -> Self {
+        Self::launch_at("127.0.0.1:0", command, data)
+    }
+
+    /// As [`Hub::launch`], at an address: where an earlier one was, for clients that come back.
+    pub fn launch_at(address: &str, mut command: Command, data: &Path) -> Self {
+        command.args(["serve", "--listen", address, "--data"]).arg(data);
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

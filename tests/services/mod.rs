@@ -3,5 +3,5 @@
 mod backup;
 mod commands;
 mod folders;
-mod hub;
+pub mod hub;
 mod life;

@@ -4,6 +4,8 @@
     reason = "a server of a test lives as long as the test"
 )]
 
+#[path = "../../../tests/live/driver.rs"]
+mod driver;
 mod sdk;
 mod sse;
 mod websocket;
