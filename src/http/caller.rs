@@ -49,17 +49,16 @@ impl Deref for AnyCaller {
     }
 }
 
-/// Noted where an operation takes a caller.
+/// Noted where an operation takes a caller who was not let in yet.
 struct Wanted;
 
-/// Why the caller that the operation takes is not let in, if that is so.
+/// Why the caller that the operation takes is not let in, if that is so. Parts of a request are read side by side, and
+/// nobody is told what is wrong with the rest before they have said who they are.
 pub(super) async fn refusal(request: &HttpRequest) -> Option<Problem> {
-    let wanted = request.extensions().contains::<Wanted>();
-    if wanted {
-        AnyCaller::of(request).await.err()
-    } else {
-        None
+    if !request.extensions().contains::<Wanted>() {
+        return None;
     }
+    AnyCaller::of(request).await.err()
 }
 
 impl FromRequest for Caller {
@@ -108,6 +107,7 @@ impl AnyCaller {
         ctx.actor = Actor::User(known.standing.user);
         ctx.credential = Credential::Session(known.standing.session);
         ctx.permissions = known.permissions.clone();
+        request.extensions_mut().remove::<Wanted>();
         idempotency::replay(request, &state.store, &mut ctx).await?;
         Ok(Self {
             ctx,

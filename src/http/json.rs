@@ -1,6 +1,6 @@
 //! JSON bodies: what is wrong with one is said by field.
 
-use super::{Problem, State, caller};
+use super::{Problem, State};
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -19,13 +19,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            match body(&request, payload).await {
-                Ok(body) => Ok(Self(body)),
-                // nobody is told what is wrong with a body before they have said who they are
-                Err(problem) => Err(caller::refusal(&request).await.unwrap_or(problem)),
-            }
-        })
+        Box::pin(async move { body(&request, payload).await.map(Self) })
     }
 }
 

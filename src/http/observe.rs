@@ -4,7 +4,7 @@
 
 use super::operations::Operations;
 use super::origin::Origin;
-use super::{Problem, State, headers, problem};
+use super::{Problem, State, caller, headers, problem};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
@@ -28,16 +28,23 @@ pub async fn observe(
     // No clone of the request may live while it is routed: actix takes its parts apart. Whatever fails on the way in is an
     // answer with an error in it, never an `Err`.
     let answered = next.call(request).instrument(span.clone()).await?;
-    let mut answer = describe(answered.map_into_boxed_body(), &origin, &span);
+    let mut answer = describe(answered.map_into_boxed_body(), &origin, &span).await;
     headers::secure(answer.headers_mut(), origin.https);
     count(answer.request(), answer.status().as_u16(), started, &span);
     Ok(answer)
 }
 
-fn describe(answer: ServiceResponse, origin: &Origin, span: &tracing::Span) -> ServiceResponse {
-    let described = answer
-        .response()
-        .error()
+async fn describe(answer: ServiceResponse, origin: &Origin, span: &tracing::Span) -> ServiceResponse {
+    if answer.response().error().is_none() {
+        return answer;
+    }
+    let refusal = match answer.status().as_u16() {
+        400 | 413 | 415 | 422 => caller::refusal(&answer.request().clone()).await.map(Error::from),
+        _ => None,
+    };
+    let described = refusal
+        .as_ref()
+        .or(answer.response().error())
         .map(|error| explain(error, origin, span));
     match described {
         Some(response) => answer.into_response(response),

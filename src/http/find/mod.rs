@@ -28,7 +28,7 @@ struct Finds {
 
 /// Find by exact id or e-mail address
 #[utoipa::path(
-    operation_id = "find", tag = "find", params(Asked),
+    operation_id = "find.query", tag = "find", params(Asked),
     responses((status = 200, body = Finds), (status = 401, body = super::problem::Body))
 )]
 #[get("/find")]
