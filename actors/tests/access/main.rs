@@ -9,3 +9,4 @@
 mod permissions;
 mod sessions;
 mod stage;
+mod system_feed;

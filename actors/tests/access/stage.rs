@@ -31,7 +31,7 @@ impl Node {
 
     pub async fn with_clock(test: &TestStore, options: Options, clock: Clock) -> Self {
         let store = Store {
-            signals: Default::default(),
+            signals: signalbox_core::Signals::default(),
             clock,
             ..test.store.clone()
         };

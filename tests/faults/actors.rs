@@ -1,0 +1,275 @@
+//! Every actor of the real tree is panicked and frozen in turn, under load, and what the hub promises still holds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use parking_lot::Mutex;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::services::hub::{Folder, Hub, signalbox};
+
+const OWNER: (&str, &str) = ("owner@example.com", "correct horse battery staple");
+const MEMBER_PASSWORD: &str = "another long enough password";
+
+/// A signed-in client.
+#[derive(Clone)]
+struct Api {
+    client: Client,
+    base: String,
+    token: String,
+}
+
+impl Api {
+    async fn sign_in(base: &str, email: &str, password: &str) -> Self {
+        let client = Client::new();
+        let url = format!("{base}/api/v1/auth/login");
+        let body = json!({"email": email, "password": password});
+        let answer = client.post(url).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "sign-in of {email}");
+        let answer: Value = answer.json().await.unwrap();
+        let token = answer["access_token"].as_str().unwrap().to_owned();
+        Self {
+            client,
+            base: base.to_owned(),
+            token,
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        (status, answer.json().await.unwrap_or(Value::Null))
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.call(Method::GET, path, None).await
+    }
+
+    async fn actors(&self) -> Vec<Value> {
+        let (status, body) = self.get("/api/v1/system/actors").await;
+        assert_eq!(
+            status,
+            StatusCode::OK,
+            "the System page must answer whatever is broken: {body}"
+        );
+        body["items"].as_array().unwrap().clone()
+    }
+
+    async fn actor(&self, name: &str) -> Value {
+        self.actors()
+            .await
+            .into_iter()
+            .find(|actor| actor["name"] == name)
+            .unwrap()
+    }
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Everything an event stream has brought, across its interruptions.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<String>>);
+
+impl Heard {
+    /// Listens to `feed:users` until `end`; comes back where it stopped, as a browser does.
+    fn listen(&self, api: Api, end: Arc<AtomicBool>) -> tokio::task::JoinHandle<()> {
+        let heard = self.clone();
+        tokio::spawn(async move {
+            while !end.load(SeqCst) {
+                let last = heard.last_id();
+                let url = format!("{}/api/v1/stream?channel=feed:users", api.base);
+                let mut request = api.client.get(url).bearer_auth(&api.token);
+                if let Some(last) = last {
+                    request = request.header("Last-Event-ID", last);
+                }
+                if let Ok(answer) = request.send().await
+                    && answer.status() == StatusCode::OK
+                {
+                    let mut chunks = answer.bytes_stream();
+                    while let Some(Ok(chunk)) = chunks.next().await {
+                        *heard.0.lock() += &String::from_utf8_lossy(&chunk);
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+    }
+
+    fn last_id(&self) -> Option<String> {
+        let text = self.0.lock();
+        // Only of events that arrived whole.
+        let whole = &text[..text.rfind("\n\n")?];
+        whole
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("id:"))
+            .map(|id| id.trim().to_owned())
+    }
+
+    /// How often `user.created` of `id` arrived.
+    fn created(&self, id: &str) -> usize {
+        let text = self.0.lock();
+        let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
+        events
+            .filter_map(|data| serde_json::from_str::<Value>(data).ok())
+            .filter(|event| event["type"] == "user.created" && event["subject"]["id"] == id)
+            .count()
+    }
+}
+
+/// Asks without pause, and counts what was not answered 200.
+fn press(api: Api, end: Arc<AtomicBool>) -> (Arc<AtomicU64>, Arc<Mutex<Vec<String>>>) {
+    let (answered, bad) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let counts = (Arc::clone(&answered), Arc::clone(&bad));
+    tokio::spawn(async move {
+        while !end.load(SeqCst) {
+            let (status, body) = api.get("/api/v1/users?limit=20").await;
+            if status == StatusCode::OK {
+                counts.0.fetch_add(1, SeqCst);
+            } else {
+                counts.1.lock().push(format!("{status} {body}"));
+            }
+        }
+    });
+    (answered, bad)
+}
+
+/// Commit means delivered, and a ban bites: with a person made for this.
+async fn promises_hold(owner: &Api, heard: &Heard, role: &str, round: usize, after: &str) {
+    let email = format!("member{round}@example.com");
+    let member = json!({"email": email, "name": "Member", "password": MEMBER_PASSWORD, "roles": [role]});
+    let (status, created) = owner.call(Method::POST, "/api/v1/users", Some(member)).await;
+    assert_eq!(status, StatusCode::CREATED, "after {after}: {created}");
+    let id = created["id"].as_str().unwrap().to_owned();
+    until(&format!("the stream brought {email} after {after}"), async || {
+        heard.created(&id) > 0
+    })
+    .await;
+    assert_eq!(heard.created(&id), 1, "once, after {after}");
+
+    let them = Api::sign_in(&owner.base, &email, MEMBER_PASSWORD).await;
+    assert_eq!(them.get("/api/v1/me").await.0, StatusCode::OK);
+    let ban = Some(json!({"reason": "test"}));
+    let (status, answer) = owner
+        .call(Method::POST, &format!("/api/v1/users/{id}/ban"), ban)
+        .await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let banned = Instant::now();
+    let (status, _) = them.get("/api/v1/me").await;
+    assert_eq!(
+        status,
+        StatusCode::UNAUTHORIZED,
+        "{:?} after the ban, after {after}",
+        banned.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_actor_is_panicked_and_frozen_in_turn_under_load_and_every_promise_holds() {
+    let folder = Folder::new();
+    let mut command = signalbox();
+    command
+        .env("SIGNALBOX_FAULTS", "1")
+        .env("SIGNALBOX__BOOTSTRAP__EMAIL", OWNER.0)
+        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", OWNER.1);
+    let mut hub = Hub::launch(command, folder.path());
+    hub.wait_until_ready();
+    let owner = Api::sign_in(&format!("http://{}", hub.address), OWNER.0, OWNER.1).await;
+    let (_, roles) = owner.get("/api/v1/roles").await;
+    let viewer = roles["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|role| role["name"] == "viewer")
+        .unwrap();
+    let viewer = viewer["id"].as_str().unwrap().to_owned();
+
+    let end = Arc::new(AtomicBool::new(false));
+    let heard = Heard::default();
+    let listening = heard.listen(owner.clone(), Arc::clone(&end));
+    let (answered, bad) = press(owner.clone(), Arc::clone(&end));
+    promises_hold(&owner, &heard, &viewer, 0, "nothing").await;
+
+    let tree = owner.actors().await;
+    assert!(tree.len() >= 8, "{tree:?}");
+    let mut round = 0;
+    for actor in &tree {
+        let name = actor["name"].as_str().unwrap();
+        for poison in ["panic", "freeze"] {
+            round += 1;
+            let before = owner.actor(name).await["restarts"].as_u64().unwrap();
+            let pressed = answered.load(SeqCst);
+            let fault = Some(json!({"actor": name, "poison": poison}));
+            let (status, answer) = owner.call(Method::POST, "/faults/actors", fault).await;
+            assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
+            // At once, while it is still broken.
+            promises_hold(&owner, &heard, &viewer, round, &format!("{poison} of {name}")).await;
+            until(&format!("{name} is back after {poison}"), async || {
+                let now = owner.actor(name).await;
+                now["restarts"].as_u64().unwrap() == before + 1 && now["state"] == "running"
+            })
+            .await;
+            until("readiness is green", async || hub.get("/readyz") == 200).await;
+            until("the load goes on", async || answered.load(SeqCst) > pressed).await;
+        }
+    }
+    for actor in owner.actors().await {
+        assert_eq!(actor["restarts"], 2, "only its own two faults: {actor}");
+    }
+    end.store(true, SeqCst);
+    assert_eq!(
+        *bad.lock(),
+        Vec::<String>::new(),
+        "requests that were not answered 200"
+    );
+    listening.abort();
+    hub.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_are_not_to_be_had_on_a_hub_that_was_not_started_for_them() {
+    let folder = Folder::new();
+    let mut command = signalbox();
+    command
+        .env_remove("SIGNALBOX_FAULTS")
+        .env("SIGNALBOX__BOOTSTRAP__EMAIL", OWNER.0)
+        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", OWNER.1);
+    let mut hub = Hub::launch(command, folder.path());
+    hub.wait_until_ready();
+    let owner = Api::sign_in(&format!("http://{}", hub.address), OWNER.0, OWNER.1).await;
+    let fault = Some(json!({"actor": "session_keeper", "poison": "panic"}));
+    assert_eq!(
+        owner.call(Method::POST, "/faults/actors", fault).await.0,
+        StatusCode::NOT_FOUND
+    );
+    let (_, info) = owner.get("/api/v1/system/info").await;
+    assert!(
+        info["postgres"]["version"].is_string() && info["redis"]["version"].is_string(),
+        "{info}"
+    );
+    assert_eq!(info["roles"], json!(["api", "actors", "jobs"]));
+    let nobody = Api {
+        token: String::from("none"),
+        ..owner
+    };
+    for path in ["/api/v1/system/actors", "/api/v1/system/info"] {
+        assert_eq!(nobody.get(path).await.0, StatusCode::UNAUTHORIZED);
+    }
+    hub.stop();
+}

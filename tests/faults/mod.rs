@@ -1,0 +1,3 @@
+//! Faults put into a running hub, and what its users notice.
+
+mod actors;
