@@ -117,6 +117,169 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Imports, newest first */
+        get: operations["imports.list"];
+        put?: never;
+        /**
+         * Upload a file to import
+         * @description CSV in UTF-8, up to 1,000,000 lines. `preview` only keeps it, `dry_run` judges every line, `commit` imports.
+         */
+        post: operations["imports.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One import */
+        get: operations["imports.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Import the file of a preview or a dry run */
+        post: operations["imports.commit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/dry_run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Judge every line of an import's file, writing nobody */
+        post: operations["imports.dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The first 20 lines of an import's file, and what its columns seem to hold */
+        get: operations["imports.preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/rejects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every rejected line with its reason, as CSV */
+        get: operations["imports.rejects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Background jobs */
+        get: operations["jobs.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One job and its history
+         * @description Whoever asked for a job may always look at it.
+         */
+        get: operations["jobs.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a job
+         * @description A waiting job is over at once; a running one at its next checkpoint, at most some seconds later.
+         */
+        post: operations["jobs.cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live/token": {
         parameters: {
             query?: never;
@@ -460,150 +623,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/imports": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_imports"];
-        put?: never;
-        post: operations["post_imports"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/imports/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_imports_id_"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/imports/{id}/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_imports_id_preview"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/imports/{id}/rejects": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_imports_id_rejects"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/imports/{id}/dry_run": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_imports_id_dry_run"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/imports/{id}/commit": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_imports_id_commit"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_jobs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_jobs_id_"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{id}/cancel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_jobs_id_cancel"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -711,6 +730,10 @@ export interface components {
             /** @description In start order. */
             items: components["schemas"]["ActorStatus"][];
         };
+        /** @description How a file's columns are to be read this time. */
+        Again: {
+            mapping?: components["schemas"]["BTreeMap"] | null;
+        };
         /** @description What somebody is to hold. */
         Assignment: {
             /** @description These roles, no more and no fewer. */
@@ -782,6 +805,9 @@ export interface components {
             /** @description Its name, where it has one. */
             label?: string | null;
         };
+        BTreeMap: {
+            [key: string]: string;
+        };
         /** @description Why somebody is shut out. */
         Ban: {
             /** @description For operators to read, 1 to 2000 characters. */
@@ -843,6 +869,43 @@ export interface components {
              */
             imports_running: number;
         };
+        /** @description What became of the lines. Once a file is loaded, `total` is the sum of the others and of the lines still to come. */
+        Counts: {
+            /**
+             * Format: int64
+             * @description Records in the file, the header not counted.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description New people.
+             */
+            inserted: number;
+            /**
+             * Format: int64
+             * @description People changed.
+             */
+            updated: number;
+            /**
+             * Format: int64
+             * @description People who were so already.
+             */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @description Lines refused; the report says why.
+             */
+            rejected: number;
+        };
+        /** @description Something a column can hold. */
+        Field: {
+            /** @description `email`, `name`, ... */
+            name: string;
+            /** @description As people call it. */
+            label: string;
+            /** @description Without it there is no import. */
+            required: boolean;
+        };
         /** @description One field that is not acceptable. */
         FieldError: {
             /** @description Path of the field, as in the request. */
@@ -882,11 +945,91 @@ export interface components {
              */
             max: number;
         };
+        /** @description One import, as lists and events show it. */
+        Import: {
+            /** @description Id. */
+            id: components["schemas"]["ImportId"];
+            job_id?: components["schemas"]["JobId"] | null;
+            /** @description Always `users` so far. */
+            kind: string;
+            /** @description What is done with the file. */
+            mode: components["schemas"]["Mode"];
+            /** @description State of its job. */
+            state: components["schemas"]["JobState"];
+            /** @description How far it is. */
+            phase: components["schemas"]["Phase"];
+            /** @description What became of the lines so far. */
+            counts: components["schemas"]["Counts"];
+            /** @description The file. */
+            file: components["schemas"]["ImportFile"];
+            /** @description Field to column. */
+            mapping: components["schemas"]["BTreeMap"];
+            /** @description Between columns: `,`, `;` or a tab. */
+            delimiter: string;
+            /** @description Who asked. */
+            created_by: components["schemas"]["ImportAuthor"];
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was over.
+             */
+            finished_at?: string | null;
+            /** @description Why it failed. */
+            error?: string | null;
+            source_import_id?: components["schemas"]["ImportId"] | null;
+            /**
+             * Format: int64
+             * @description Grows with each change.
+             */
+            version: number;
+            /** @description What this viewer may do with it: `imports.dry_run`, `imports.commit`, `jobs.cancel`. */
+            can: string[];
+        };
+        /** @description Whoever asked for an import. */
+        ImportAuthor: {
+            /**
+             * Format: uuid
+             * @description The person; null for the hub itself.
+             */
+            id?: string | null;
+            /** @description Looked up when shown. */
+            name?: string | null;
+        };
+        /** @description The file of an import. */
+        ImportFile: {
+            /** @description As it was called. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+            /** @description In hex. */
+            sha256: string;
+        };
         /**
          * Format: uuid
          * @description One import run.
          */
         ImportId: string;
+        /** @description A page of imports, newest first. */
+        ImportList: {
+            /** @description The imports. */
+            items: components["schemas"]["Import"][];
+            /** @description For the page after. */
+            next_cursor?: string | null;
+            /** @description Of `feed:imports`. */
+            epoch: string;
+            /**
+             * Format: int64
+             * @description Of `feed:imports`.
+             */
+            offset: number;
+        };
         /** @description What runs where. */
         Info: {
             /** @description The hub's version. */
@@ -904,6 +1047,143 @@ export interface components {
             redis: components["schemas"]["Server"];
             /** @description What this node does. */
             roles: string[];
+        };
+        /** @description A job as lists and events show it. */
+        Job: {
+            /** @description Id. */
+            id: components["schemas"]["JobId"];
+            /** @description Queue, such as `users.import`. */
+            queue: string;
+            /** @description What it does, such as `ImportUsers`. */
+            kind: string;
+            /** @description Where it stands. */
+            state: components["schemas"]["JobState"];
+            /**
+             * Format: int32
+             * @description Starts so far.
+             */
+            attempt: number;
+            /**
+             * Format: int32
+             * @description Failures until it is given up.
+             */
+            max_attempts: number;
+            /**
+             * Format: int32
+             * @description Runs that ended with their worker.
+             */
+            crashes: number;
+            /**
+             * Format: int32
+             * @description Higher goes first.
+             */
+            priority: number;
+            /** @description How far it is. */
+            progress: components["schemas"]["JobProgress"];
+            /**
+             * Format: date-time
+             * @description When it is or was due.
+             */
+            run_at: string;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description First start.
+             */
+            started_at?: string | null;
+            /**
+             * Format: date-time
+             * @description End.
+             */
+            finished_at?: string | null;
+            /** @description Who asked. */
+            requested_by: components["schemas"]["JobAuthor"];
+            /** @description Newest error. */
+            error?: string | null;
+            /** @description What it answered. */
+            result?: Record<string, never> | null;
+            /** @description Whether its end was asked for. */
+            cancel_requested: boolean;
+            /** @description What it is about. */
+            subject: components["schemas"]["JobSubject"];
+            /**
+             * Format: int64
+             * @description Grows with every change.
+             */
+            version: number;
+            /** @description What may be done with it: `jobs.cancel`. */
+            can: string[];
+        };
+        /** @description Whoever asked for a job. */
+        JobAuthor: {
+            id?: components["schemas"]["UserId"] | null;
+            /** @description Looked up when shown. */
+            name?: string | null;
+        };
+        /** @description One line of a job's own history. */
+        JobEvent: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description `enqueued`, `started`, `retrying`, ... */
+            kind: string;
+            /** @description Attempt, message, node. */
+            detail: unknown;
+        };
+        /**
+         * Format: uuid
+         * @description A background job.
+         */
+        JobId: string;
+        /** @description How far a run is. */
+        JobProgress: {
+            /**
+             * Format: int64
+             * @description Units done.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Units in all, 0 while not known.
+             */
+            total: number;
+            /** @description Phase, empty before the first. */
+            phase: string;
+        };
+        /**
+         * @description Where a job stands.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "paused" | "retrying" | "succeeded" | "failed" | "cancelled" | "quarantined";
+        /** @description What a job is about. */
+        JobSubject: {
+            /** @description `import`, ... */
+            kind?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id?: string | null;
+        };
+        /** @description A page of jobs, newest first. */
+        Jobs: {
+            /** @description The jobs. */
+            items: components["schemas"]["Job"][];
+            /** @description For the page after. */
+            next_cursor?: string | null;
+            /** @description Of `feed:jobs`. */
+            epoch: string;
+            /**
+             * Format: int64
+             * @description Of `feed:jobs`.
+             */
+            offset: number;
         };
         /** @description One of them, as the list shows it. */
         Listed: {
@@ -977,6 +1257,11 @@ export interface components {
             /** @description True: nothing but POST /api/v1/me/password is allowed now. */
             must_change_password: boolean;
         };
+        /**
+         * @description What is done with a file.
+         * @enum {string}
+         */
+        Mode: "preview" | "dry_run" | "commit";
         /** @description The person. */
         Myself: {
             /** @description Id. */
@@ -1033,6 +1318,18 @@ export interface components {
         };
         /** @description An act that needs no more than its name. */
         Nothing: Record<string, never>;
+        /** @description One job with its history. */
+        OneJob: components["schemas"]["Job"] & {
+            /** @description What happened to it, oldest first. */
+            events: components["schemas"]["JobEvent"][];
+            /** @description Of the job's channel. */
+            epoch: string;
+            /**
+             * Format: int64
+             * @description Of the job's channel.
+             */
+            offset: number;
+        };
         /** @description A password that is good for one sign-in, shown once. */
         OneTimePassword: {
             /** @description Hand it over by another way than e-mail; its first use asks for a new password. */
@@ -1066,6 +1363,22 @@ export interface components {
             /** @description The numbers. */
             counters: components["schemas"]["Counters"];
         };
+        /** @description A file and what to do with it. */
+        Parts: {
+            /**
+             * Format: binary
+             * @description The CSV file.
+             */
+            file: string;
+            /**
+             * @description Always `users`.
+             * @example users
+             */
+            kind?: string | null;
+            /** @description `preview`, `dry_run` or `commit`. */
+            mode: components["schemas"]["Mode"];
+            mapping?: components["schemas"]["BTreeMap"] | null;
+        };
         /** @description A permission as the list shows it. */
         Permission: {
             /**
@@ -1083,6 +1396,11 @@ export interface components {
             /** @description By category. */
             items: components["schemas"]["Permission"][];
         };
+        /**
+         * @description How far an import is.
+         * @enum {string}
+         */
+        Phase: "load" | "judge" | "apply" | "done";
         /** @description A place in a channel's stream. */
         Position: {
             /** @description Opaque; another one means that offsets of before say nothing. */
@@ -1092,6 +1410,21 @@ export interface components {
              * @description Of the newest ordered event, 0 before the first.
              */
             offset: number;
+        };
+        /** @description The beginning of a file, to check the columns by. */
+        Preview: {
+            /** @description The header. */
+            columns: string[];
+            /** @description The first 20 records; what a viewer may not see is empty. */
+            rows: string[][];
+            /** @description Field to column: as asked for, else as the header reads. */
+            mapping: components["schemas"]["BTreeMap"];
+            /** @description Everything a column can fill. */
+            fields: components["schemas"]["Field"][];
+            /** @description Between columns. */
+            delimiter: string;
+            /** @description Always `utf-8`. */
+            encoding: string;
         };
         /** @description The body of a problem (RFC 9457). */
         Problem: {
@@ -1178,6 +1511,17 @@ export interface components {
         Sessions: {
             /** @description Newest first, 200 at most. */
             items: components["schemas"]["Listed"][];
+        };
+        /**
+         * @description The order of a list. `-` means falling.
+         * @enum {string}
+         */
+        Sort: "created_at" | "-created_at" | "name" | "-name" | "email" | "-email" | "last_login_at" | "-last_login_at";
+        /** @description An import that was taken on. */
+        Submitted: {
+            /** @description The import. */
+            id: components["schemas"]["ImportId"];
+            job_id?: components["schemas"]["JobId"] | null;
         };
         /**
          * @description What sign-in and refresh answer. Programs get tokens; a browser gets them as cookies that no script can read, and the
@@ -1316,97 +1660,6 @@ export interface components {
          * @enum {string}
          */
         UserStatus: "active" | "invited" | "suspended" | "banned";
-        Sort: string;
-        Import: {
-            id: string;
-            job_id: string | null;
-            kind: string;
-            /** @enum {string} */
-            mode: "preview" | "dry_run" | "commit";
-            /** @enum {string} */
-            state: "waiting" | "running" | "paused" | "retrying" | "succeeded" | "failed" | "cancelled" | "quarantined";
-            phase: string | null;
-            counts: {
-                total: number;
-                inserted: number;
-                updated: number;
-                unchanged: number;
-                rejected: number;
-            };
-            file: {
-                name: string;
-                size: number;
-                sha256: string;
-            };
-            mapping: {
-                [key: string]: string;
-            } | null;
-            delimiter: string | null;
-            created_by: null | components["schemas"]["Ref"];
-            created_at: string;
-            finished_at: string | null;
-            error: string | null;
-            source_import_id: string | null;
-            version: number;
-            can: string[];
-        };
-        Ref: {
-            id: string;
-            name: string | null;
-        };
-        Preview: {
-            columns: string[];
-            rows: (string | null)[][];
-            mapping: {
-                [key: string]: string;
-            };
-            fields: components["schemas"]["PreviewField"][];
-            delimiter: string;
-            encoding: string;
-        };
-        PreviewField: {
-            name: string;
-            label: string;
-            required: boolean;
-        };
-        Job: {
-            id: string;
-            queue: string;
-            kind: string;
-            /** @enum {string} */
-            state: "waiting" | "running" | "paused" | "retrying" | "succeeded" | "failed" | "cancelled" | "quarantined";
-            attempt: number;
-            max_attempts: number;
-            crashes: number;
-            priority: number;
-            progress: components["schemas"]["Progress"];
-            run_at: string;
-            created_at: string;
-            started_at: string | null;
-            finished_at: string | null;
-            requested_by: null | components["schemas"]["Ref"];
-            error: string | null;
-            result: unknown;
-            subject: {
-                kind: string;
-                id: string;
-            };
-            version: number;
-            can: string[];
-        };
-        Progress: {
-            done: number;
-            total: number | null;
-            phase: string | null;
-        };
-        JobDetail: components["schemas"]["Job"] & {
-            events: components["schemas"]["JobEvent"][];
-        };
-        JobEvent: {
-            at: string;
-            kind: string;
-            detail: unknown;
-        };
     };
     responses: never;
     parameters: never;
@@ -1626,6 +1879,435 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "imports.list": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "imports.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Parts"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submitted"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "imports.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import */
+                id: components["schemas"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "imports.commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import whose file is used */
+                id: components["schemas"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Again"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submitted"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "imports.dry_run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import whose file is used */
+                id: components["schemas"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Again"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submitted"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "imports.preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import */
+                id: components["schemas"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "imports.rejects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import */
+                id: components["schemas"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "jobs.list": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same filters. */
+                cursor?: string;
+                /** @description Only jobs in this state. */
+                state?: components["schemas"]["JobState"];
+                /** @description Only jobs of this queue. */
+                queue?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Jobs"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "jobs.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneJob"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "jobs.cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneJob"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2507,367 +3189,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_imports: {
-        parameters: {
-            query?: {
-                limit?: number;
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["Import"][];
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_imports: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "multipart/form-data": {
-                    /** Format: binary */
-                    file: string;
-                    kind: string;
-                    mode: string;
-                    mapping?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        id: string;
-                        job_id: string | null;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_imports_id_: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Import"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_imports_id_preview: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Preview"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_imports_id_rejects: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv": string;
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_imports_id_dry_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    mapping?: {
-                        [key: string]: string;
-                    };
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        id: string;
-                        job_id: string | null;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_imports_id_commit: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    mapping?: {
-                        [key: string]: string;
-                    };
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        id: string;
-                        job_id: string | null;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_jobs: {
-        parameters: {
-            query?: {
-                limit?: number;
-                cursor?: string;
-                state?: string;
-                queue?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["Job"][];
-                        next_cursor: string | null;
-                        epoch: string;
-                        offset: number;
-                    };
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_jobs_id_: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JobDetail"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_jobs_id_cancel: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -34,7 +34,7 @@ export async function upload(file: File): Promise<string> {
     data.append("file", body.file);
     return data;
   };
-  const call = api.POST("/api/v1/imports", { body: body as unknown as { file: string; kind: string; mode: string }, bodySerializer: form, fetch: sendOnce });
+  const call = api.POST("/api/v1/imports", { body: body as unknown as { file: string; kind: string; mode: "preview" }, bodySerializer: form, fetch: sendOnce });
   const told = await must(call);
   return told.id;
 }

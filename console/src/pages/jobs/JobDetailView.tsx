@@ -40,7 +40,7 @@ export default function JobDetailView({ id }: { id: string }) {
           [t("field.crashes"), job.crashes],
           [t("field.created"), <Time key="created" at={job.created_at} />],
           [t("field.took"), <Took key="took" job={job} />],
-          ...(job.subject?.kind === "import" ? ([[t("field.import"), <Link key="import" to="/imports/$id" params={{ id: job.subject.id }}>{t("job.openImport")}</Link>]] as [string, React.ReactNode][]) : []),
+          ...(job.subject?.kind === "import" && job.subject.id ? ([[t("field.import"), <Link key="import" to="/imports/$id" params={{ id: job.subject.id }}>{t("job.openImport")}</Link>]] as [string, React.ReactNode][]) : []),
           [t("field.id"), <Id key="id" value={job.id} />],
         ]}
       />
