@@ -1,6 +1,7 @@
 //! The API, as a program meets it.
 
 mod access;
+mod audit;
 mod auth;
 mod auth_cookies;
 mod auth_limits;
@@ -10,3 +11,4 @@ mod console;
 mod idempotency;
 mod openapi;
 mod roles;
+mod users;
