@@ -108,7 +108,7 @@ export interface paths {
             cookie?: never;
         };
         /** Find by exact id or e-mail address */
-        get: operations["find"];
+        get: operations["find.query"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1858,7 +1858,7 @@ export interface operations {
             };
         };
     };
-    find: {
+    "find.query": {
         parameters: {
             query: {
                 /** @description An id, or an e-mail address, in full. */
