@@ -106,12 +106,6 @@ fn ranges(settings: &Settings, found: &mut Vec<String>) {
             1,
         ),
         ("live.queue_bytes", s.live.queue_bytes as u64, 65_536),
-        ("live.ping_seconds", s.live.ping_seconds, 1),
-        ("live.pong_seconds", s.live.pong_seconds, 1),
-        ("live.max_subscriptions", s.live.max_subscriptions as u64, 1),
-        ("live.feed_history_events", s.live.feed_history_events, 1),
-        ("live.job_history_events", s.live.job_history_events, 1),
-        ("live.history_seconds", s.live.history_seconds, 60),
         ("jobs.concurrency", s.jobs.concurrency as u64, 1),
         // A lease is renewed every third of its life; below 3 s a pause of the machine would cost it.
         ("jobs.lease_seconds", s.jobs.lease_seconds, 3),
@@ -124,9 +118,6 @@ fn ranges(settings: &Settings, found: &mut Vec<String>) {
     }
     if s.auth.refresh_token_seconds < s.auth.access_token_seconds {
         found.push("`auth.refresh_token_seconds`: is shorter than auth.access_token_seconds, so nothing could be refreshed".into());
-    }
-    if s.live.pong_seconds >= s.live.ping_seconds {
-        found.push("`live.pong_seconds`: must be less than live.ping_seconds".into());
     }
     if s.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
         found.push("`log.level`: must be error, warn, info, debug or trace, or such per part: info,signalbox_jobs=debug".into());

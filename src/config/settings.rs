@@ -93,12 +93,6 @@ pub struct Auth {
 #[serde(deny_unknown_fields)]
 pub struct Live {
     pub queue_bytes: usize,
-    pub ping_seconds: u64,
-    pub pong_seconds: u64,
-    pub max_subscriptions: usize,
-    pub feed_history_events: u64,
-    pub job_history_events: u64,
-    pub history_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
