@@ -13,8 +13,11 @@
 
 use crate::Store;
 use crate::bus::Bus;
+use crate::change::Change;
 use crate::db::{Db, Options, fingerprint};
 use crate::kernel::clock::Clock;
+use crate::kernel::error::Result;
+use crate::kernel::event::{Event, Subject};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::password::Passwords;
 use crate::kernel::seal::Sealer;
@@ -100,6 +103,31 @@ impl TestStore {
         .await;
         session
     }
+}
+
+/// Within an open change: takes `user`'s row, gives it its next version and records that. What the change then comes to
+/// (held open, rolled back, committed) is the caller's.
+pub async fn touch(change: &mut Change, user: UserId) -> Result<i64> {
+    let version: i64 =
+        sqlx::query_scalar("UPDATE users SET version = version + 1 WHERE id = $1 RETURNING version")
+            .bind(user)
+            .fetch_one(change.tx())
+            .await?;
+    let subject = Subject {
+        kind: "user".into(),
+        id: user.0,
+        version,
+    };
+    let event = Event::new(
+        "user.updated",
+        "users.update",
+        subject,
+        "feed:users",
+        "{actor} changed {subject}",
+    )
+    .patch(serde_json::json!({"id": user, "version": version}), vec![]);
+    change.record(event).await?;
+    Ok(version)
 }
 
 /// Makes one.

@@ -117,7 +117,8 @@ async fn main() -> anyhow::Result<()> {
 
 #[expect(clippy::print_stdout, reason = "the verdict is what was asked for")]
 fn pronounce(heard: &Path, committed: &Path, kind: &str) -> anyhow::Result<()> {
-    let verdict = referee::judge(&referee::lines(heard)?, &referee::lines(committed)?, kind);
+    let verdict: referee::Verdict =
+        referee::judge(&referee::lines(heard)?, &referee::lines(committed)?, kind);
     println!("{}", serde_json::to_string(&verdict)?);
     anyhow::ensure!(verdict.holds(), "what was delivered is not what was committed");
     Ok(())

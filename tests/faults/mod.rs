@@ -1,3 +1,4 @@
 //! Faults put into a running hub, and what its users notice.
 
 mod actors;
+mod relay;

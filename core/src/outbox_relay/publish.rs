@@ -54,7 +54,7 @@ pub async fn publish(store: &Store, lease: &Lease) -> Result<usize> {
         .await?;
     }
     fault::point("relay.publish.sent").await;
-    mark(store, &seqs).await?;
+    mark(store, lease, &seqs).await?;
     metrics::counter!("signalbox_outbox_published_total").increment(seqs.len() as u64);
     Ok(seqs.len())
 }
@@ -159,12 +159,12 @@ async fn page(store: &Store, stream: &Stream, first: u64) -> Result<Page> {
     Ok(Page { top, payloads })
 }
 
-/// Not fenced: that these rows were published stays true, whoever says it.
-async fn mark(store: &Store, seqs: &[i64]) -> Result<()> {
-    let mut tx = store.db.bookkeeping().await?;
+/// What Redis has in all its channels needs no more publishing.
+async fn mark(store: &Store, lease: &Lease, seqs: &[i64]) -> Result<()> {
+    let mut tx = lease.begin(&store.db).await?;
     sqlx::query!("UPDATE outbox SET published_at = now() WHERE seq = ANY($1)", seqs)
         .execute(&mut *tx)
         .await?;
     fault::point("relay.publish.marked").await;
-    Ok(tx.commit().await?)
+    lease.commit(tx).await
 }

@@ -4,7 +4,7 @@
 mod judge;
 mod listen;
 
-pub use judge::judge;
+pub use judge::{Verdict, judge};
 pub use listen::{Hearing, listen};
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,293 @@
+//! Two nodes on one PostgreSQL and a Redis of their own, all to be killed, stopped and robbed of their data.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use signalbox_core::Store;
+use signalbox_core::auth::create_owner;
+use signalbox_core::bus::Bus;
+use signalbox_core::db::{Db, Options};
+use signalbox_core::testing::{SECRET, TestStore, store};
+
+/// Generous: two cores run everything.
+const PATIENCE: Duration = Duration::from_mins(2);
+const EMAIL: &str = "referee@example.com";
+const PASSWORD: &str = "a referee is patient 42";
+
+/// A process that does not outlive the test.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
+    }
+
+    pub fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Waits for a condition, and says what was awaited when it does not come.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
+        "waited {PATIENCE:?} in vain until {what}"
+    );
+}
+
+pub struct Node {
+    process: Option<Process>,
+    pub url: String,
+    listen: String,
+    data: PathBuf,
+}
+
+impl Node {
+    /// The relay of this node waits at `point` from now on.
+    pub fn arm(&self, point: &str) {
+        std::fs::write(self.data.join(format!("{point}.stop")), "").unwrap();
+    }
+
+    pub fn disarm(&self, point: &str) {
+        let _ = std::fs::remove_file(self.data.join(format!("{point}.stop")));
+        let _ = std::fs::remove_file(self.data.join(format!("{point}.here")));
+    }
+
+    pub fn is_at(&self, point: &str) -> bool {
+        self.data.join(format!("{point}.here")).exists()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.process.as_ref().unwrap().signal(signal);
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+}
+
+pub struct Cluster {
+    pub test: TestStore,
+    /// As a node has it: on the cluster's Redis, with more connections.
+    pub store: Store,
+    pub nodes: Vec<Node>,
+    pub folder: PathBuf,
+    redis: Option<Process>,
+    http: reqwest::Client,
+    faults: String,
+}
+
+impl Cluster {
+    /// Starts `nodes` nodes, all with `faults` in SIGNALBOX_FAULTS.
+    pub async fn start(nodes: usize, faults: &str) -> Self {
+        let test = store().await;
+        let folder = std::env::temp_dir().join(&test.prefix);
+        std::fs::create_dir(&folder).unwrap();
+        let redis = Some(start_redis(&folder));
+        let socket = folder.join("redis.sock");
+        until("Redis answers", async || ask_redis(&socket, "PING").is_some()).await;
+        let options = Options {
+            url: test.app_url.clone(),
+            replica_url: None,
+            max_connections: 80,
+        };
+        let store = Store {
+            db: Db::connect(&options).await.unwrap(),
+            bus: Bus::connect(&redis_url(&folder), "signalbox").await.unwrap(),
+            ..test.store.clone()
+        };
+        create_owner(&store, EMAIL, Some(PASSWORD.to_owned().into()))
+            .await
+            .unwrap();
+        let mut cluster = Self {
+            test,
+            store,
+            nodes: Vec::new(),
+            folder,
+            redis,
+            http: reqwest::Client::builder()
+                .timeout(Duration::from_secs(2))
+                .build()
+                .unwrap(),
+            faults: faults.to_owned(),
+        };
+        for number in 0..nodes {
+            cluster.add(number);
+            cluster.run(number).await;
+        }
+        cluster
+    }
+
+    fn add(&mut self, number: usize) {
+        let data = self.folder.join(format!("node{number}"));
+        std::fs::create_dir(&data).unwrap();
+        // nodes of one installation share its secret
+        std::fs::write(data.join("secrets.hex"), hex::encode(SECRET)).unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = free.local_addr().unwrap().to_string();
+        self.nodes.push(Node {
+            process: None,
+            url: format!("http://{listen}"),
+            listen,
+            data,
+        });
+    }
+
+    /// Starts the node of that number and waits until it is ready.
+    pub async fn run(&mut self, number: usize) {
+        let node = &self.nodes[number];
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join(format!("node{number}.log")))
+            .unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_signalbox"))
+            .args(["serve", "--listen", &node.listen, "--data"])
+            .arg(&node.data)
+            .env("SIGNALBOX__DATABASE__URL", &self.test.app_url)
+            .env(
+                "SIGNALBOX__DATABASE__OWNER_URL",
+                self.test.app_url.replace("signalbox_app@", "signalbox_owner@"),
+            )
+            .env("SIGNALBOX__REDIS__URL", redis_url(&self.folder))
+            .env(
+                "SIGNALBOX_FAULTS",
+                format!("points={},{}", node.data.display(), self.faults),
+            )
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.nodes[number].process = Some(Process(process));
+        let url = format!("{}/readyz", self.nodes[number].url);
+        until("the node is ready", async || {
+            self.http
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+    }
+
+    /// Which node's relay leads, as it says itself.
+    pub async fn leader(&self) -> Option<usize> {
+        for (number, node) in self.nodes.iter().enumerate() {
+            if let Ok(answer) = self.http.get(format!("{}/metrics", node.url)).send().await
+                && let Ok(text) = answer.text().await
+                && text
+                    .lines()
+                    .any(|line| line.starts_with("signalbox_leader{role=\"outbox_relay\"} 1"))
+            {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// The relay of which node has come to `point`.
+    pub async fn arrival(&self, point: &str) -> usize {
+        let mut arrived = None;
+        until(&format!("a relay comes to {point}"), async || {
+            arrived = self.nodes.iter().position(|node| node.is_at(point));
+            arrived.is_some()
+        })
+        .await;
+        arrived.unwrap()
+    }
+
+    pub async fn sign_in(&self) -> String {
+        let login = self
+            .http
+            .post(format!("{}/api/v1/auth/login", self.nodes[0].url))
+            .json(&serde_json::json!({"email": EMAIL, "password": PASSWORD}));
+        let answer: serde_json::Value = login
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    pub fn redis(&self, command: &str) {
+        ask_redis(&self.folder.join("redis.sock"), command).expect("Redis did not answer");
+    }
+
+    /// SIGKILL, and a start with what lies in its folder.
+    pub async fn restart_redis(&mut self, meanwhile: impl FnOnce(&Path)) {
+        self.redis = None;
+        meanwhile(&self.folder);
+        self.redis = Some(start_redis(&self.folder));
+        let socket = self.folder.join("redis.sock");
+        until("Redis answers", async || ask_redis(&socket, "PING").is_some()).await;
+    }
+
+    /// Everything that is committed is ordered and published.
+    pub async fn settled(&self) {
+        until("nothing is pending", async || {
+            signalbox_core::outbox_relay::pending(&self.store)
+                .await
+                .is_ok_and(|pending| pending == 0)
+        })
+        .await;
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.nodes.clear();
+        self.redis = None;
+        if std::thread::panicking() {
+            eprintln!("the nodes' logs are kept in {}", self.folder.display());
+        } else {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+fn redis_url(folder: &Path) -> String {
+    format!("redis+unix://{}/redis.sock", folder.display())
+}
+
+fn start_redis(folder: &Path) -> Process {
+    let redis = Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+        .arg(folder.join("redis.sock"))
+        .arg("--dir")
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    Process(redis.expect("redis-server"))
+}
+
+fn ask_redis(socket: &Path, command: &str) -> Option<String> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).ok()?;
+    answer.starts_with('+').then_some(answer)
+}

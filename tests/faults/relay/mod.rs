@@ -1,0 +1,244 @@
+//! Commit means delivered, and no commit means no event: whatever is killed, frozen, flushed or brought back old.
+//!
+//! Changes are written to PostgreSQL from here; the nodes order, publish and deliver them; a referee in a process of
+//! its own listens over WebSocket; and in the end what it heard is compared with what stands in the audit log.
+
+mod cluster;
+mod driver;
+#[path = "../../../loadtests/src/referee/mod.rs"]
+mod referee;
+
+use std::time::Duration;
+
+use cluster::{Cluster, Process, until};
+use driver::Driver;
+use nix::sys::signal::Signal;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use referee::{Committed, Line, Verdict, judge};
+
+const CHANNELS: [&str; 2] = ["feed:users", "feed:audit"];
+/// What the driver's changes are called.
+const KIND: &str = "user.updated";
+/// Every step of the relay in which it can be stopped.
+const POINTS: [&str; 5] = [
+    "relay.order.read",
+    "relay.order.placed",
+    "relay.publish.read",
+    "relay.publish.sent",
+    "relay.publish.marked",
+];
+const CHANGES: usize = 1_000;
+const KILLS: usize = 10;
+
+struct Referee {
+    _process: Process,
+    heard: std::path::PathBuf,
+}
+
+impl Referee {
+    /// Starts it and waits until it follows every channel.
+    async fn start(cluster: &Cluster) -> Self {
+        let heard = cluster.folder.join("heard");
+        let nodes: Vec<&str> = cluster.nodes.iter().map(|node| node.url.as_str()).collect();
+        let log = std::fs::File::create(cluster.folder.join("referee.log")).unwrap();
+        let process = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "faults::relay::the_referee_listens",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("REFEREE_NODES", nodes.join(" "))
+            .env("REFEREE_TOKEN", cluster.sign_in().await)
+            .env("REFEREE_HEARD", &heard)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let referee = Self {
+            _process: Process(process),
+            heard,
+        };
+        until("the referee follows every channel", async || {
+            let from = |line: &&Line| matches!(line, Line::From { .. });
+            referee.lines().iter().filter(from).count() >= CHANNELS.len()
+        })
+        .await;
+        referee
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        referee::lines(&self.heard).unwrap_or_default()
+    }
+
+    /// The verdict, as soon as the referee has heard as far as `cluster` has published.
+    async fn verdict(&self, cluster: &Cluster, committed: &[Committed]) -> Verdict {
+        cluster.settled().await;
+        let mut tops = Vec::new();
+        for channel in CHANNELS {
+            let top = format!("SELECT top FROM live_channels WHERE channel = '{channel}'");
+            tops.push((channel, cluster.test.count(&top).await as u64));
+        }
+        until("the referee has heard everything", async || {
+            let lines = self.lines();
+            tops.iter().all(|(channel, top)| {
+                lines.iter().rev().any(|line| match line {
+                    Line::From {
+                        channel: of, offset, ..
+                    }
+                    | Line::Event {
+                        channel: of, offset, ..
+                    } => of == channel && offset >= top,
+                    _ => false,
+                })
+            })
+        })
+        .await;
+        judge(&self.lines(), committed, KIND)
+    }
+}
+
+#[tokio::test]
+#[ignore = "a process that the other tests start, not a test"]
+async fn the_referee_listens() {
+    let of = |name: &str| std::env::var(name).unwrap();
+    let hearing = referee::Hearing {
+        nodes: of("REFEREE_NODES").split(' ').map(str::to_owned).collect(),
+        token: of("REFEREE_TOKEN"),
+        channels: CHANNELS.map(str::to_owned).to_vec(),
+        out: of("REFEREE_HEARD").into(),
+    };
+    referee::listen(hearing).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_killed_frozen_or_flushed_each_commit_is_delivered_once_in_order_and_nothing_else() {
+    let seed = std::env::var("SIGNALBOX_SEED").map_or(42, |seed| seed.parse().unwrap());
+    let mut cluster = Cluster::start(2, "").await;
+    let referee = Referee::start(&cluster).await;
+    let driver = Driver::new(&cluster, 200).await;
+    let steps = KILLS + POINTS.len() + 3;
+    let begun = std::time::Instant::now();
+    tokio::join!(driver.write(CHANGES, seed), async {
+        let mut chance = StdRng::seed_from_u64(seed);
+        for kill in 0..KILLS {
+            driver.allow(CHANGES / steps);
+            kill_one(&mut cluster, kill, &mut chance).await;
+        }
+        for point in POINTS {
+            driver.allow(CHANGES / steps);
+            freeze(&cluster, &driver, point).await;
+        }
+        for loss in [Loss::Restarted, Loss::Flushed, Loss::Older] {
+            driver.allow(CHANGES / steps);
+            lose(&mut cluster, &driver, loss).await;
+        }
+        driver.allow(CHANGES);
+    });
+    let (committed, rolled_back) = driver.done();
+    assert_eq!(committed + rolled_back, CHANGES);
+    assert!(rolled_back >= CHANGES / 3, "only {rolled_back} were rolled back");
+    let expected = driver.committed(&cluster).await;
+    let verdict = referee.verdict(&cluster, &expected).await;
+    eprintln!(
+        "seed {seed}, {:?}: {committed} committed, {rolled_back} rolled back, {verdict:?}",
+        begun.elapsed()
+    );
+    assert!(verdict.holds(), "seed {seed}: {verdict:?}");
+    assert!(verdict.delivered > 0);
+}
+
+/// At a random instant, each third time between publishing and marking.
+async fn kill_one(cluster: &mut Cluster, kill: usize, chance: &mut StdRng) {
+    let point = "relay.publish.sent";
+    let victim = if kill % 3 == 0 {
+        cluster.nodes.iter().for_each(|node| node.arm(point));
+        let at = cluster.arrival(point).await;
+        cluster.nodes.iter().for_each(|node| node.disarm(point));
+        at
+    } else {
+        tokio::time::sleep(Duration::from_millis(chance.random_range(0..1_500))).await;
+        match cluster.leader().await {
+            Some(leader) => leader,
+            None => kill % cluster.nodes.len(),
+        }
+    };
+    cluster.nodes[victim].kill();
+    cluster.run(victim).await;
+}
+
+/// The leader stands still in the middle of a step until another has taken over and published, and then goes on.
+async fn freeze(cluster: &Cluster, driver: &Driver, point: &str) {
+    cluster.nodes.iter().for_each(|node| node.arm(point));
+    driver.allow(3);
+    let frozen = cluster.arrival(point).await;
+    cluster.nodes[frozen].signal(Signal::SIGSTOP);
+    cluster.nodes.iter().for_each(|node| node.disarm(point));
+    let frozen_leads = async || match cluster.leader().await {
+        Some(leader) => leader == frozen,
+        None => true,
+    };
+    until("another leads", async || !frozen_leads().await).await;
+    driver.allow(20);
+    cluster.settled().await;
+    cluster.nodes[frozen].signal(Signal::SIGCONT);
+    until("the frozen one knows that it leads no more", async || {
+        !frozen_leads().await
+    })
+    .await;
+}
+
+enum Loss {
+    Restarted,
+    Flushed,
+    Older,
+}
+
+async fn lose(cluster: &mut Cluster, driver: &Driver, loss: Loss) {
+    match loss {
+        Loss::Restarted => {
+            cluster.redis("SAVE");
+            cluster.restart_redis(|_| {}).await;
+        }
+        Loss::Flushed => cluster.redis("FLUSHALL"),
+        Loss::Older => {
+            cluster.redis("SAVE");
+            driver.allow(30);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            cluster.settled().await;
+            // what was saved before these changes is what it starts with
+            cluster.restart_redis(|_| {}).await;
+        }
+    }
+    driver.allow(10);
+    cluster.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_referee_sees_one_dropped_one_doubled_and_two_swapped() {
+    for mistake in ["relay.drop_one", "relay.double_one", "relay.swap_two"] {
+        let cluster = Cluster::start(1, mistake).await;
+        let referee = Referee::start(&cluster).await;
+        // few rows, many changes in one batch: so that the two swapped are of one row
+        let driver = Driver::new(&cluster, 5).await;
+        cluster.nodes[0].arm("relay.order.read");
+        tokio::join!(driver.write(90, 1), async {
+            driver.allow(3);
+            cluster.arrival("relay.order.read").await;
+            driver.allow(87);
+        });
+        cluster.nodes[0].disarm("relay.order.read");
+        let expected = driver.committed(&cluster).await;
+        let verdict = referee.verdict(&cluster, &expected).await;
+        let seen = match mistake {
+            "relay.drop_one" => verdict.missing.count,
+            "relay.double_one" => verdict.doubled.count,
+            _ => verdict.misordered.count,
+        };
+        assert!(
+            seen > 0 && !verdict.holds(),
+            "{mistake} was not seen: {verdict:?}"
+        );
+    }
+}
