@@ -4,18 +4,25 @@
 use crate::backend::POLL;
 use crate::desk::Desk;
 use jobs::dispatch;
-use signalbox_core::change::ledger;
+use signalbox_core::change::{idempotency, ledger};
 use signalbox_core::kernel::error::Result;
-use signalbox_core::{files, imports, jobs};
+use signalbox_core::{files, imports, jobs, sessions};
 use std::time::Duration;
 
 const RECONCILE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(5);
+const EXPIRE: Duration = Duration::from_mins(1);
 
 /// Frees what this node's previous start held, then keeps on until it is dropped.
 pub(crate) async fn keep(desk: &Desk) {
     each("free the previous start's leases", free_previous(desk).await);
-    tokio::join!(renew(desk), feed(desk), reconcile(desk), sweep(desk));
+    tokio::join!(
+        renew(desk),
+        feed(desk),
+        reconcile(desk),
+        sweep(desk),
+        keep_sign_ins(desk)
+    );
 }
 
 async fn free_previous(desk: &Desk) -> Result<()> {
@@ -86,6 +93,21 @@ async fn sweep(desk: &Desk) {
             files::sweep(&desk.store).await.map(|_| ()),
         );
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Sessions that time has ended are closed, and answers that nobody may ask for again forgotten.
+async fn keep_sign_ins(desk: &Desk) {
+    loop {
+        match sessions::expire(&desk.store).await {
+            Ok(true) => continue,
+            expired => each("close expired sessions", expired.map(|_| ())),
+        }
+        each(
+            "forget kept answers",
+            idempotency::forget_old(&desk.store).await.map(|_| ()),
+        );
+        tokio::time::sleep(EXPIRE).await;
     }
 }
 

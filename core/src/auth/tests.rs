@@ -1,4 +1,5 @@
 use super::*;
+use crate::sessions;
 use crate::testing::{self, TestStore};
 use futures::future::join_all;
 use secrecy::ExposeSecret;
@@ -132,4 +133,31 @@ async fn a_live_token_opens_live_connections_and_nothing_else() {
         auth.verify(&token).await.unwrap_err().code,
         "auth.unauthenticated"
     );
+}
+
+#[tokio::test]
+async fn a_session_that_time_has_ended_is_closed_recorded_and_no_longer_counted() {
+    let test = testing::store().await;
+    let mut store = test.store.clone();
+    store.clock = crate::kernel::clock::Clock::manual(test.store.clock.now());
+    let auth = Auth::start(&store, LIVES).await.unwrap();
+    create_owner(&store, "o@example.com", Some("12345678".into()))
+        .await
+        .unwrap();
+    let used = sign_in(&auth, "o@example.com", "12345678").await.unwrap();
+    sign_in(&auth, "o@example.com", "12345678").await.unwrap();
+    store.clock.advance(Duration::days(6));
+    refresh(&auth, &used.refresh_token, None, &client())
+        .await
+        .unwrap();
+    assert!(!sessions::expire(&store).await.unwrap());
+    store.clock.advance(Duration::days(2));
+    assert!(sessions::expire(&store).await.unwrap());
+    assert!(!sessions::expire(&store).await.unwrap());
+    let open = test
+        .texts("SELECT id::text FROM user_sessions WHERE revoked_at IS NULL")
+        .await;
+    assert_eq!(open, [used.session.to_string()]);
+    let counted = "SELECT coalesce(sum((counters ->> 'sessions_active')::bigint), 0)::bigint FROM outbox";
+    assert_eq!(test.count(counted).await, 1);
 }

@@ -155,3 +155,86 @@ fn open(store: &Store, sealed: &str) -> Result<Value> {
     })?;
     Ok(serde_json::from_slice(&plain)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Change;
+    use crate::kernel::ctx::Actor;
+    use crate::kernel::event::{Event, Subject};
+    use crate::testing::{self, TestStore};
+    use serde_json::json;
+
+    async fn ctx(test: &TestStore, key: &str) -> Ctx {
+        let mut ctx = Ctx::system(test.organization, "test");
+        ctx.actor = Actor::User(test.person().await);
+        ctx.idempotency = Some(Idempotency {
+            key: key.to_owned(),
+            operation: "POST /x".to_owned(),
+            request_hash: [1; 32],
+        });
+        ctx
+    }
+
+    async fn act(change: &mut Change) {
+        let id = change.ctx().actor.user().unwrap().0;
+        let subject = Subject {
+            kind: "user".into(),
+            id,
+            version: 1,
+        };
+        change
+            .record(Event::new(
+                "user.updated",
+                "users.update",
+                subject,
+                "feed:users",
+                "x",
+            ))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn while_a_request_runs_another_under_its_key_is_told_so_and_one_that_died_leaves_the_key_free() {
+        let test = testing::store().await;
+        let ctx = ctx(&test, "k").await;
+        let first = Change::begin(&test.store, &ctx).await.unwrap();
+        let second = Change::begin(&test.store, &ctx).await.unwrap_err();
+        assert_eq!(
+            (second.kind, second.code.as_ref()),
+            (Kind::Conflict, "idempotency.running")
+        );
+        drop(first);
+        let mut third = Change::begin(&test.store, &ctx).await;
+        testing::eventually("the dropped transaction has ended", async || {
+            if third.is_err() {
+                third = Change::begin(&test.store, &ctx).await;
+            }
+            third.is_ok()
+        })
+        .await;
+        assert!(find(&test.store, &ctx).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_sealed_with_its_change_and_only_for_whom_it_was_given() {
+        let test = testing::store().await;
+        let ctx = ctx(&test, "k").await;
+        let mut change = Change::begin(&test.store, &ctx).await.unwrap();
+        act(&mut change).await;
+        change.answer(201, &json!({"secret": "canary"})).await.unwrap();
+        assert!(find(&test.store, &ctx).await.unwrap().is_none());
+        change.commit().await.unwrap();
+        let kept = find(&test.store, &ctx).await.unwrap().unwrap();
+        assert_eq!((kept.status, kept.body), (201, Some(json!({"secret": "canary"}))));
+        let rows = test.texts("SELECT idempotency::text FROM idempotency").await;
+        assert!(rows.len() == 1 && !rows[0].contains("canary"));
+        let mut other = ctx.clone();
+        other.actor = Actor::User(test.person().await);
+        assert!(find(&test.store, &other).await.unwrap().is_none());
+        test.sql("UPDATE idempotency SET created_at = now() - interval '25 hours'")
+            .await;
+        assert_eq!(forget_old(&test.store).await.unwrap(), 1);
+    }
+}

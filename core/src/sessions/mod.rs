@@ -7,11 +7,13 @@
 //!
 //! Events: `session.created`, `session.revoked`, on the person's own inbox.
 
+mod expire;
 mod list;
 pub mod revocations;
 mod service;
 pub mod standing;
 
+pub use expire::expire;
 pub use list::{Listed, list};
 pub use service::{created, end, ended, revoke};
 

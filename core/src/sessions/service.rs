@@ -54,7 +54,7 @@ pub async fn end(
     let (organization, at) = (change.ctx().organization, change.at());
     let row = sqlx::query!(
         "UPDATE user_sessions SET revoked_at = $3, revoked_reason = $4, version = version + 1
-         WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING version, expires_at",
+         WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING version",
         organization.0,
         session.0,
         at,
@@ -63,7 +63,6 @@ pub async fn end(
     .fetch_optional(change.tx())
     .await?;
     let Some(row) = row else { return Ok(false) };
-    let open = if row.expires_at > at { -1 } else { 0 };
     let event = event(
         "session.revoked",
         action,
@@ -73,7 +72,7 @@ pub async fn end(
         "{actor} ended {subject}",
     )
     .reason(why)
-    .counts("sessions_active", open);
+    .counts("sessions_active", -1);
     change.record(event).await?;
     change.revoke(revocation(organization, session, why)).await?;
     Ok(true)
