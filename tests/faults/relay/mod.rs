@@ -152,7 +152,7 @@ async fn whatever_is_killed_frozen_or_flushed_each_commit_is_delivered_once_in_o
 /// At a random instant, each third time between publishing and marking.
 async fn kill_one(cluster: &mut Cluster, kill: usize, chance: &mut StdRng) {
     let point = "relay.publish.sent";
-    let victim = if kill % 3 == 0 {
+    let victim = if kill.is_multiple_of(3) {
         cluster.nodes.iter().for_each(|node| node.arm(point));
         let at = cluster.arrival(point).await;
         cluster.nodes.iter().for_each(|node| node.disarm(point));
