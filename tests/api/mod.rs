@@ -9,6 +9,8 @@ mod auth_refresh;
 mod bad_input;
 mod console;
 mod idempotency;
+mod imports;
+mod jobs;
 mod openapi;
 mod roles;
 mod users;

@@ -1,4 +1,5 @@
 //! Faults put into a running hub, and what its users notice.
 
 mod actors;
+mod imports;
 mod relay;

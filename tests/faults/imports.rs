@@ -1,0 +1,137 @@
+//! An import under `kill -9`: the table at its end equals one computed without the hub.
+//!
+//! Three kills over 20,000 lines run always. `SIGNALBOX_TEST_KILLS` and `SIGNALBOX_TEST_ROWS` make it the long form
+//! (20 kills, 200,000 lines).
+
+use crate::services::hub::{Folder, Hub, signalbox, sql};
+use nix::sys::signal::Signal;
+use reqwest::Client;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const EMAIL: &str = "owner@example.com";
+const PASSWORD: &str = "correct horse battery";
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(otherwise)
+}
+
+fn start(data: &Path) -> Hub {
+    let mut command = signalbox();
+    command
+        .env("SIGNALBOX__BOOTSTRAP__EMAIL", EMAIL)
+        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", PASSWORD);
+    let mut hub = Hub::launch(command, data);
+    hub.wait_until_ready();
+    hub
+}
+
+async fn sign_in(hub: &Hub) -> String {
+    let asked = Client::new()
+        .post(format!("http://{}/api/v1/auth/login", hub.address))
+        .json(&json!({"email": EMAIL, "password": PASSWORD}))
+        .send()
+        .await
+        .unwrap();
+    let tokens: Value = asked.json().await.unwrap();
+    tokens["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn get(hub: &Hub, token: &str, path: &str) -> Value {
+    let url = format!("http://{}/api/v1{path}", hub.address);
+    Client::new()
+        .get(url)
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+/// A file in which every tenth line repeats an earlier address, and everybody it must make, by plain reading.
+fn file(rows: u64) -> (String, BTreeMap<String, String>) {
+    let (mut text, mut people) = ("E-mail,Full name\n".to_owned(), BTreeMap::new());
+    for n in 0..rows {
+        let who = if n % 10 == 9 { n / 2 } else { n };
+        let (email, name) = (format!("p{who}@x.example"), format!("Person {n}"));
+        writeln!(text, "{email},{name}").unwrap();
+        people.entry(email).or_insert(name);
+    }
+    (text, people)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_killed_again_and_again_finishes_its_import_with_no_row_lost_or_doubled() {
+    let (kills, rows) = (
+        number("SIGNALBOX_TEST_KILLS", 3),
+        number("SIGNALBOX_TEST_ROWS", 20_000),
+    );
+    let data = Folder::new();
+    let mut hub = start(data.path());
+    let mut token = sign_in(&hub).await;
+    let (text, people) = file(rows);
+    let form = Form::new()
+        .text("kind", "users")
+        .text("mode", "commit")
+        .part("file", Part::text(text).file_name("people.csv"));
+    let url = format!("http://{}/api/v1/imports", hub.address);
+    let answer = Client::new()
+        .post(url)
+        .bearer_auth(&token)
+        .multipart(form)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 202);
+    let submitted: Value = answer.json().await.unwrap();
+    let path = format!("/imports/{}", submitted["id"].as_str().unwrap());
+
+    let mut killed = 0;
+    let mut pause = 7_u64;
+    while killed < kills {
+        // a linear congruential generator: instants that look random and are the same in each run
+        pause = (pause * 1_103_515_245 + 12_345) % (1 << 31);
+        tokio::time::sleep(Duration::from_millis(50 + pause % 700)).await;
+        hub.signal(Signal::SIGKILL);
+        hub.ended();
+        killed += 1;
+        hub = start(data.path());
+    }
+    token = sign_in(&hub).await;
+    let until = Instant::now() + Duration::from_mins(5);
+    let import = loop {
+        let import = get(&hub, &token, &path).await;
+        if !["waiting", "running", "retrying"].contains(&import["state"].as_str().unwrap()) {
+            break import;
+        }
+        assert!(Instant::now() < until, "the import does not end: {import}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(import["state"], "succeeded", "{import}");
+    let rejected = rows - people.len() as u64;
+    let expected =
+        json!({"total": rows, "inserted": people.len(), "updated": 0, "unchanged": 0, "rejected": rejected});
+    assert_eq!(import["counts"], expected);
+    let table = sql(
+        data.path(),
+        "SELECT string_agg(email || ',' || name || ',' || version, ';' ORDER BY email) FROM users WHERE email <> 'owner@example.com'",
+    );
+    let expected: Vec<String> = people
+        .iter()
+        .map(|(email, name)| format!("{email},{name},1"))
+        .collect();
+    assert!(
+        table == expected.join(";"),
+        "the table differs from the computed one"
+    );
+    hub.stop();
+}
