@@ -219,9 +219,10 @@ fn no_name_hides_what_a_thing_does() {
             {
                 offenders.push(path.clone());
             }
+            let rust = Path::new(&path).extension().is_some_and(|ending| ending == "rs");
             for line in code(&text)
                 .lines()
-                .filter(|line| line.contains("struct ") && path.ends_with(".rs"))
+                .filter(|line| rust && line.contains("struct "))
             {
                 if line.contains("Manager ") || line.contains("Helper ") || line.contains("Utils ") {
                     offenders.push(format!("{path}: {}", line.trim()));

@@ -44,20 +44,17 @@ impl Desk {
 
     /// Claims one job of `queue`. Without Redis the ledger itself is asked.
     pub async fn claim(&self, queue: &str) -> Result<Option<Run>> {
-        let ids = match dispatch::take(&self.store.bus, queue, 1).await {
-            Ok(ids) => ids,
-            Err(_) => {
-                let mut tx = self.store.db.snapshot().await?;
-                let due = jobs::store::due(&mut tx, queue, 8).await?;
-                drop(tx);
-                // one after the other: there is room for one, and another node may be first
-                for id in due {
-                    if let Some(run) = self.claim_one(id).await? {
-                        return Ok(Some(run));
-                    }
+        let Ok(ids) = dispatch::take(&self.store.bus, queue, 1).await else {
+            let mut tx = self.store.db.snapshot().await?;
+            let due = jobs::store::due(&mut tx, queue, 8).await?;
+            drop(tx);
+            // one after the other: there is room for one, and another node may be first
+            for id in due {
+                if let Some(run) = self.claim_one(id).await? {
+                    return Ok(Some(run));
                 }
-                return Ok(None);
             }
+            return Ok(None);
         };
         match ids.first() {
             Some(id) => self.claim_one(*id).await,

@@ -119,7 +119,10 @@ async fn the_logs_refuse_update_and_delete_to_the_hub_and_to_their_owner() {
         ] {
             let refused = sqlx::query(sql).execute(&mut connection).await.unwrap_err();
             assert_eq!(
-                refused.as_database_error().and_then(|e| e.code()).as_deref(),
+                refused
+                    .as_database_error()
+                    .and_then(sqlx::error::DatabaseError::code)
+                    .as_deref(),
                 Some("42501"),
                 "{sql}: {refused}"
             );

@@ -104,7 +104,7 @@ fn walking_the_pages_under_every_sort_meets_each_row_once_while_rows_are_added()
                         limit: Some(limit),
                         ..Query::default()
                     };
-                    let expected: BTreeSet<UserId> = if q == None {
+                    let expected: BTreeSet<UserId> = if q.is_none() {
                         there.clone()
                     } else {
                         let whole = Query {
