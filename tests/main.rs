@@ -1,5 +1,10 @@
 //! Tests of the whole program, from outside.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests make threads, tasks, ids and times as they like, and end with them"
+)]
+
 #[cfg(test)]
 mod api;
 #[cfg(test)]
