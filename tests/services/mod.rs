@@ -5,3 +5,4 @@ mod commands;
 mod folders;
 pub mod hub;
 mod life;
+mod logs;

@@ -112,8 +112,11 @@ export function batchOf(events: LiveEvent[], kind: string): Batch {
 }
 
 /** `users.ban` is what the row allows, `users:ban` what the viewer may. */
+/** Acts that need another permission than the one of their own name. */
+const NEEDS: Readonly<Record<string, string>> = { "users.unban": "users:ban" };
+
 function cut(acts: string[], may: ReadonlySet<string>): string[] {
-  return acts.filter((act) => may.has(act.replace(".", ":")));
+  return acts.filter((act) => may.has(NEEDS[act] ?? act.replace(".", ":")));
 }
 
 /** Events name people by their id alone where the name is looked up at reading: a name that is known stays. */
