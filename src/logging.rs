@@ -9,7 +9,11 @@ use crate::config::{Log, LogFormat};
 /// Installs the subscriber. Call once, before anything logs.
 pub fn install(log: &Log) {
     // The level was checked with the settings; a filter that does not parse is the default one.
-    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // these would log the path of a request that cannot be read, and whatever somebody typed into it
+    if let Ok(silent) = "actix_web::types=off".parse() {
+        filter = filter.add_directive(silent);
+    }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr);

@@ -203,6 +203,7 @@ async fn each_actor_is_panicked_and_frozen_in_turn_under_load_and_every_promise_
     let end = Arc::new(AtomicBool::new(false));
     let heard = Heard::default();
     let listening = heard.listen(owner.clone(), Arc::clone(&end));
+    until("the stream is open", async || !heard.0.lock().is_empty()).await;
     let (answered, bad) = press(owner.clone(), Arc::clone(&end));
     promises_hold(&owner, &heard, &viewer, 0, "nothing").await;
 

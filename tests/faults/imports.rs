@@ -73,7 +73,7 @@ fn file(rows: u64) -> (String, BTreeMap<String, String>) {
 async fn a_hub_killed_again_and_again_finishes_its_import_with_no_row_lost_or_doubled() {
     let (kills, rows) = (
         number("SIGNALBOX_TEST_KILLS", 3),
-        number("SIGNALBOX_TEST_ROWS", 20_000),
+        number("SIGNALBOX_TEST_ROWS", 40_000),
     );
     let data = Folder::new();
     let mut hub = start(data.path());
@@ -100,7 +100,7 @@ async fn a_hub_killed_again_and_again_finishes_its_import_with_no_row_lost_or_do
     while killed < kills {
         // a linear congruential generator: instants that look random and are the same in each run
         pause = (pause * 1_103_515_245 + 12_345) % (1 << 31);
-        tokio::time::sleep(Duration::from_millis(50 + pause % 700)).await;
+        tokio::time::sleep(Duration::from_millis(300 + pause % 1_500)).await;
         hub.signal(Signal::SIGKILL);
         hub.ended();
         killed += 1;

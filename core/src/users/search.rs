@@ -118,7 +118,7 @@ pub struct Query {
 pub struct Total {
     /// Rows.
     pub value: i64,
-    /// True where counting stopped at 10,000 and the planner's estimate is given.
+    /// True where counting stopped at 10,000 and the planner's estimate is given. Without a filter the total is exact.
     pub estimate: bool,
 }
 
@@ -333,6 +333,9 @@ impl<'a> Asked<'a> {
         if let Some(hits) = first.first().and_then(|found| found.hits) {
             return Ok(exactly(hits));
         }
+        if let Some(kept) = self.kept_total(connection).await? {
+            return Ok(exactly(kept));
+        }
         let mut sql = QueryBuilder::new("EXPLAIN (FORMAT JSON) SELECT FROM users_searchable");
         self.push_where(&mut sql, None);
         self.push_text(&mut sql, " AND ");
@@ -364,6 +367,22 @@ impl<'a> Asked<'a> {
             value: estimate.max(counted),
             estimate: true,
         })
+    }
+
+    /// Everybody, as the relay keeps it up to the position that the list carries: exact, however many they are. `None` with
+    /// a filter, and where there are so few that they are counted.
+    async fn kept_total(&self, connection: &mut PgConnection) -> Result<Option<i64>> {
+        let query = &self.query;
+        if self.text.is_some() || query.status.is_some() || query.department.is_some() || query.role.is_some()
+        {
+            return Ok(None);
+        }
+        let mut sql =
+            QueryBuilder::new("SELECT value FROM counters WHERE name = 'users_total' AND organization_id = ");
+        sql.push_bind(self.ctx.organization.0)
+            .push(" AND value > ")
+            .push_bind(EXACT);
+        Ok(sql.build_query_scalar().fetch_optional(connection).await?)
     }
 
     fn push_where(&self, sql: &mut QueryBuilder<Postgres>, after: Option<&Cursor>) {

@@ -19,7 +19,7 @@ const WORTH_TWO_LANES: i32 = 20_000;
 /// What a chunk should take: long enough to be cheap, short enough to repeat after a crash.
 const CHUNK: Duration = Duration::from_secs(1);
 /// Lines of a run's first chunk: small, so that a run that is soon killed has got on all the same.
-const FIRST_LINES: i32 = 1_000;
+const FIRST_LINES: i32 = 500;
 const FEWEST_LINES: i32 = 200;
 const MOST_LINES: i32 = 50_000;
 
@@ -102,6 +102,7 @@ impl Act<'_> {
     async fn chunk(&self, lane: usize, lines: Lines) -> Result<()> {
         let mut change = Change::begin(self.store, self.ctx).await?;
         let at = change.at();
+        store::join_by_hash(change.tx(), true).await?;
         let acceptable = store::acceptable(change.tx(), lines).await?;
         let written = if self.writes() {
             store::write_people(change.tx(), lines, at).await?
@@ -114,6 +115,7 @@ impl Act<'_> {
         } else {
             0
         };
+        store::join_by_hash(change.tx(), false).await?;
         let more = Counts {
             total: 0,
             inserted: written.inserted,
@@ -144,6 +146,7 @@ impl Act<'_> {
     /// unique address would stop the whole chunk.
     async fn refuse_foreign(&self, lines: Lines) -> Result<()> {
         let mut tx = self.store.db.bookkeeping().await?;
+        store::join_by_hash(&mut tx, true).await?;
         let rejected = store::reject_foreign(&mut tx, lines).await?;
         if rejected == 0 {
             return Ok(());

@@ -13,8 +13,11 @@ use crate::kernel::error::Result;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-/// Records staged in one transaction.
+/// Records staged in one transaction, at most.
 const BATCH: usize = 10_000;
+/// Records of a run's first: a run that is killed early has then got on all the same, and is not taken for one that
+/// brings its process down.
+const FIRST_BATCH: usize = 500;
 
 #[derive(Debug, Default)]
 struct Batch {
@@ -73,6 +76,7 @@ impl Act<'_> {
             places,
             header: from.offset == 0,
             batch: Batch::default(),
+            room: FIRST_BATCH,
             rows: self.import.counts.total,
         };
         let mut n = (from.offset / CHUNK_BYTES as u64) as i32;
@@ -80,7 +84,7 @@ impl Act<'_> {
         while let Some(bytes) = files::chunk(self.store, organization, file, n).await? {
             let mut input = bytes.get(skip..).unwrap_or_default();
             while sorter.next(&mut input)? {
-                if sorter.batch.len() >= BATCH && !send(&batches, sorter.take(false)).await {
+                if sorter.batch.len() >= sorter.room && !send(&batches, sorter.take(false)).await {
                     return Ok(());
                 }
             }
@@ -123,6 +127,8 @@ struct Sorter {
     /// The header is still to come.
     header: bool,
     batch: Batch,
+    /// Records that the batch may hold.
+    room: usize,
     rows: i64,
 }
 
@@ -164,6 +170,7 @@ impl Sorter {
 
     fn take(&mut self, last: bool) -> Batch {
         self.rows += self.batch.len() as i64;
+        self.room = (self.room * 4).min(BATCH);
         let mut batch = std::mem::take(&mut self.batch);
         (batch.next, batch.last) = (self.decoder.place(), last);
         batch
