@@ -1549,7 +1549,7 @@ export interface components {
              * @description Rows.
              */
             value: number;
-            /** @description True where counting stopped at 10,000 and the planner's estimate is given. */
+            /** @description True where counting stopped at 10,000 and the planner's estimate is given. Without a filter the total is exact. */
             estimate: boolean;
         };
         /** @description A person as one viewer sees them. */
