@@ -14,6 +14,7 @@ const PASSWORD: &str = "load tests are patient 42";
 pub struct Hub {
     child: Child,
     data: PathBuf,
+    started: Instant,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     /// For every call.
@@ -43,6 +44,7 @@ impl Hub {
         let mut hub = Self {
             child,
             data,
+            started: Instant::now(),
             url,
             http: Client::new(),
             token: String::new(),
@@ -87,6 +89,11 @@ impl Hub {
         Ok(())
     }
 
+    /// How long ago it was started.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// GET below `/api/v1`.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let request = self
@@ -98,7 +105,7 @@ impl Hub {
 
     /// The folder of the private servers' sockets.
     pub fn sockets(&self) -> PathBuf {
-        self.data.join("run")
+        self.data.join("servers/run")
     }
 
     /// Resident memory of the hub's own process, MiB: now, and at its highest.
