@@ -30,6 +30,9 @@ impl Thread {
         std::thread::Builder::new()
             .name(format!("actor-{name}"))
             .spawn(move || {
+                // Outlives the set: what an actor leaves behind is dropped inside the runtime too. A pooled connection
+                // panics where there is none, and twice in one drop ends the process.
+                let _inside = io.enter();
                 let local = LocalSet::new();
                 io.block_on(local.run_until(async move {
                     while let Some(job) = inbox.recv().await {
@@ -49,5 +52,35 @@ impl Thread {
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
         // A thread that ended meanwhile drops the job, and with it the guard, which reports the loss.
         let _ = self.jobs.send(Box::new(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tells, when dropped, whether there still was a runtime.
+    struct Leaving(std::sync::mpsc::Sender<bool>);
+
+    impl Drop for Leaving {
+        fn drop(&mut self) {
+            let _ = self.0.send(Handle::try_current().is_ok());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_still_runs_when_a_thread_ends_is_dropped_inside_the_runtime() {
+        let thread = Thread::start("ending", 0, &Handle::current()).unwrap();
+        let (leaving, left) = std::sync::mpsc::channel();
+        let leaving = Leaving(leaving);
+        thread.run(move || {
+            tokio::task::spawn_local(async move {
+                let _kept = leaving;
+                std::future::pending::<()>().await;
+            });
+        });
+        drop(thread);
+        let left = tokio::task::spawn_blocking(move || left.recv_timeout(std::time::Duration::from_secs(10)));
+        assert_eq!(left.await.unwrap(), Ok(true));
     }
 }

@@ -97,21 +97,20 @@ async fn every_figure_reaches_prometheus_under_its_name() {
     handle.ask(Add(1)).await.unwrap();
     assert_eq!(handle.ask(Panic).await, Err(CallError::Lost));
     let figure = |name: &str| SEEN.lock().get(name).map(|bits| *bits.lock());
-    until("the figures were written", || {
-        figure("signalbox_actor_restarts_total{actor=exported}") == Some(1.0)
-            && figure("signalbox_actor_state{actor=exported,state=running}") == Some(1.0)
-    })
-    .await;
-    for (name, value) in [
+    let expected = [
+        ("signalbox_actor_restarts_total{actor=exported}", 1.0),
+        ("signalbox_actor_state{actor=exported,state=running}", 1.0),
         ("signalbox_actor_state{actor=exported,state=failed}", 0.0),
         ("signalbox_actor_exits_total{actor=exported,kind=panicked}", 1.0),
         ("signalbox_actor_mailbox_depth{actor=exported}", 0.0),
         ("signalbox_actor_mailbox_capacity{actor=exported}", 3.0),
         ("signalbox_actor_refused_total{actor=exported}", 0.0),
         ("signalbox_actor_handled_total{actor=exported}", 1.0),
-    ] {
-        assert_eq!(figure(name), Some(value), "{name}");
-    }
+    ];
+    until("the figures were written", || {
+        expected.iter().all(|(name, value)| figure(name) == Some(*value))
+    })
+    .await;
     for name in [
         "handling_microseconds_total",
         "handling_max_seconds",
