@@ -8,6 +8,7 @@ import { createRoot } from "react-dom/client";
 import { watchSession } from "./app/leave";
 import { queries } from "./app/queries";
 import { router } from "./app/router";
+import { takeUpdates } from "./app/update";
 import { listen } from "./keys/registry";
 import { applyScheme, chosenScheme } from "./theme/scheme";
 import { theme } from "./theme/theme";
@@ -17,6 +18,7 @@ import "./theme/global.css";
 applyScheme(chosenScheme());
 listen();
 watchSession();
+takeUpdates();
 
 // The policy admits only style elements that carry the nonce the hub wrote into this page.
 const nonce = document.querySelector<HTMLMetaElement>("meta[name=csp-nonce]")?.content;

@@ -3,12 +3,14 @@ import { forgetCsrf, onSignedOut } from "../api/client";
 import { keepReason, signOut } from "../auth/session";
 import { t } from "../i18n";
 import { stopLive } from "../live/store";
+import { forgetUndo } from "../parts/undo";
 import { queries } from "./queries";
 import { router } from "./router";
 
 function leave(reason: string | null, back: boolean): void {
   stopLive();
   forgetCsrf();
+  forgetUndo();
   if (reason) keepReason(reason);
   const next = back ? router.state.location.href : undefined;
   void router.navigate({ to: "/sign-in", search: next && next !== "/" ? { next } : {}, replace: back }).then(() => queries.clear());

@@ -18,7 +18,8 @@ interface Channel {
 
 export interface LinkListeners {
   events: (batch: LiveEvent[]) => void;
-  connected: () => void;
+  /** `again` is false for the first time. */
+  connected: (again: boolean) => void;
   /** The channel's stream cannot be resumed: everything read from it is to be read again. */
   lost: (channel: string) => void;
   /** The hub closed the link for good, with this code. */
@@ -35,9 +36,11 @@ export class Link {
     this.push = perFrame(listeners.events);
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.client = new Centrifuge(`${scheme}://${location.host}/connection/websocket`, { getToken, name: "console" });
+    let again = false;
     this.client.on("connected", () => {
       pill.connected();
-      listeners.connected();
+      listeners.connected(again);
+      again = true;
     });
     this.client.on("connecting", (context) => context.code !== 0 && pill.reconnecting());
     this.client.on("disconnected", (context) => {

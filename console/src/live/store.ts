@@ -2,6 +2,7 @@
 import type { QueryKey } from "@tanstack/react-query";
 import type { Activity, JobDetail, Overview } from "../api/types";
 import { queries } from "../app/queries";
+import { lookForUpdate } from "../app/update";
 import { permissions } from "../auth/session";
 import { type Batch, applyToList, batchOf, type ListData, type ListPage, patchRow, type Row, type View } from "./apply";
 import { noteCounters } from "./counters";
@@ -133,13 +134,14 @@ function readAgain(channel: string): void {
   }, jitter());
 }
 
-/** The hub answers again: what could not be read while it was away is read now. */
-function readFailed(): void {
+/** The hub answers again: what could not be read while it was away is read now, and it may be a newer one. */
+function connected(again: boolean): void {
+  if (again) setTimeout(() => void lookForUpdate(), jitter());
   void queries.refetchQueries({ predicate: (query) => query.state.status === "error" && query.isActive() });
 }
 
 export function startLive(me: string, ended: (code: number) => void): void {
-  link ??= new Link({ events: (batch) => apply(batch, me), connected: readFailed, lost: readAgain, ended });
+  link ??= new Link({ events: (batch) => apply(batch, me), connected, lost: readAgain, ended });
   link.follow(`inbox:${me}`);
 }
 

@@ -6,6 +6,7 @@ import { number, t } from "../i18n";
 import { useOffer } from "../keys/registry";
 import type { Row } from "../live/apply";
 import type { LiveList } from "../live/useLiveList";
+import { Icon } from "./Icon";
 import { ErrorState } from "./states";
 import css from "./table.module.css";
 import { Ghosts, Head, Single, TableRow } from "./TableParts";
@@ -40,12 +41,13 @@ interface Props<T extends Row> {
   openId?: string;
   onOpen?: (row: T) => void;
   onFull?: (row: T) => void;
+  /** Shows what can be done to the row, beside `anchor`. */
+  onActs?: (row: T, anchor: HTMLElement) => void;
   /** Why a row is shown although it no longer belongs, or null. */
   dim?: (row: T) => string | null;
   sort?: string;
   onSort?: (sort: string) => void;
   onCalm: (calm: boolean) => void;
-  paused?: boolean;
 }
 
 /** Heights in pixels, as the tokens --row and its two-line form. */
@@ -53,7 +55,7 @@ const ROW = 44;
 const PHONE_ROW = 56;
 
 export function DataTable<T extends Row>(props: Props<T>) {
-  const { list, columns, selection, onOpen, onFull, onCalm, paused = false } = props;
+  const { list, columns, selection, onOpen, onFull, onActs, onCalm } = props;
   const phone = usePhone();
   const scroll = useRef<HTMLDivElement>(null);
   const defs = useMemo(() => columns.map((column): ColumnDef<typeof features, T> => ({ id: column.id, header: column.header, cell: ({ row }) => column.cell(row.original) })), [columns]);
@@ -71,6 +73,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
   useEffect(() => virtual.measure(), [virtual, height]);
 
   const [active, setActive] = useState(-1);
+  const [paused, setPaused] = useState(false);
   const calm = useCalm(scroll, onCalm, paused || (selection?.rows.size ?? 0) > 0);
   const last = virtual.getVirtualItems().at(-1)?.index ?? 0;
   const { loadMore, more } = list;
@@ -97,6 +100,15 @@ export function DataTable<T extends Row>(props: Props<T>) {
     key("peek", "space", t("keys.peek"), onActive(onOpen)),
     key("full", "shift+enter", t("keys.full"), onActive(onFull)),
     key("new", "r", t("keys.showNew"), list.showNew),
+    key("pause", "p", t("keys.pause"), () => setPaused(!paused)),
+    ...(onActs
+      ? [
+          key("acts", ".", t("keys.acts"), onActive((row) => {
+            const anchor = document.getElementById(`row-${row.id}`);
+            if (anchor) onActs(row, anchor);
+          })),
+        ]
+      : []),
     ...(selection
       ? [
           key("select", "x", t("keys.select"), onActive((row) => {
@@ -121,76 +133,86 @@ export function DataTable<T extends Row>(props: Props<T>) {
   return (
     <div className={css.frame}>
       {props.toolbar}
-      {list.waiting > 0 && !calm && (
-        <button type="button" className={css.waiting} onClick={list.showNew}>
-          {t("list.new", { n: list.waiting })}
-        </button>
-      )}
-      <div
-        ref={scroll}
-        className={css.scroll}
-        role="grid"
-        aria-label={props.label}
-        aria-rowcount={list.total && !list.total.estimate ? list.total.value + 1 : -1}
-        aria-colcount={shown.length}
-        aria-busy={list.pending}
-        aria-multiselectable={selection ? true : undefined}
-        tabIndex={0}
-        aria-activedescendant={rows[active] ? `row-${rows[active].id}` : undefined}
-        style={{ "--columns": tracks } as React.CSSProperties}
-        onKeyDown={(event) => {
-          if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-          event.preventDefault();
-          move(event.key === "ArrowDown" ? 1 : -1);
-        }}
-      >
-        {!phone && (
-          <div className={css.head} role="row" aria-rowindex={1}>
-            {selection && (
-              <span role="columnheader" className={css.check}>
-                <input type="checkbox" aria-label={t("list.selectAll")} checked={some > 0 && some === list.rows.length} ref={(box) => void (box && (box.indeterminate = some > 0 && some < list.rows.length))} onChange={(event) => selection.set(list.rows, event.target.checked)} />
-              </span>
-            )}
-            {shown.map((column) => (
-              <Head key={column.id} column={column} sort={props.sort} onSort={props.onSort} />
-            ))}
-          </div>
-        )}
-        {list.pending ? (
-          <Ghosts height={height} />
-        ) : list.error ? (
-          <Single><ErrorState problem={list.error} retry={list.reload} /></Single>
-        ) : rows.length === 0 ? (
-          <Single>{props.empty}</Single>
+      <div className={css.window}>
+        {paused ? (
+          <button type="button" className={`${css.waiting} ${css.paused}`} onClick={() => setPaused(false)}>
+            <Icon name="play" small />
+            {t("list.paused", { n: list.waiting })}
+          </button>
         ) : (
-          <div className={css.body} role="rowgroup" style={{ height: virtual.getTotalSize() }}>
-            {virtual.getVirtualItems().map((item) => {
-              const row = at(item.index);
-              if (!row) return null;
-              return (
-                <TableRow
-                  key={row.id}
-                  row={row}
-                  index={item.index}
-                  start={item.start}
-                  height={height}
-                  columns={shown as Column<Row>[]}
-                  phone={phone ? (props.phone as (row: Row) => ReactNode) : null}
-                  name={props.name as (row: Row) => string}
-                  chosen={selection ? selection.rows.has(row.id) : null}
-                  toggle={selection?.toggle as ((row: Row) => void) | undefined}
-                  active={item.index === active}
-                  open={row.id === props.openId}
-                  why={row.gone ? t("list.gone") : (props.dim?.(row) ?? null)}
-                  onOpen={open as unknown as (row: Row, index: number) => void}
-                />
-              );
-            })}
-          </div>
+          list.waiting > 0 &&
+          !calm && (
+            <button type="button" className={css.waiting} onClick={list.showNew}>
+              {t("list.new", { n: list.waiting })}
+            </button>
+          )
         )}
-        {!list.pending && !list.error && rows.length > 0 && (
-          <div className={css.foot} role="presentation">{more ? t("list.loading") : t("list.end", { n: number(rows.length) })}</div>
-        )}
+        <div
+          ref={scroll}
+          className={css.scroll}
+          role="grid"
+          aria-label={props.label}
+          aria-rowcount={list.total && !list.total.estimate ? list.total.value + 1 : -1}
+          aria-colcount={shown.length}
+          aria-busy={list.pending}
+          aria-multiselectable={selection ? true : undefined}
+          tabIndex={0}
+          aria-activedescendant={rows[active] ? `row-${rows[active].id}` : undefined}
+          style={{ "--columns": tracks } as React.CSSProperties}
+          onKeyDown={(event) => {
+            if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+            event.preventDefault();
+            move(event.key === "ArrowDown" ? 1 : -1);
+          }}
+        >
+          {!phone && (
+            <div className={css.head} role="row" aria-rowindex={1}>
+              {selection && (
+                <span role="columnheader" className={css.check}>
+                  <input type="checkbox" aria-label={t("list.selectAll")} checked={some > 0 && some === list.rows.length} ref={(box) => void (box && (box.indeterminate = some > 0 && some < list.rows.length))} onChange={(event) => selection.set(list.rows, event.target.checked)} />
+                </span>
+              )}
+              {shown.map((column) => (
+                <Head key={column.id} column={column} sort={props.sort} onSort={props.onSort} />
+              ))}
+            </div>
+          )}
+          {list.pending ? (
+            <Ghosts height={height} />
+          ) : list.error ? (
+            <Single><ErrorState problem={list.error} retry={list.reload} /></Single>
+          ) : rows.length === 0 ? (
+            <Single>{props.empty}</Single>
+          ) : (
+            <div className={css.body} role="rowgroup" style={{ height: virtual.getTotalSize() }}>
+              {virtual.getVirtualItems().map((item) => {
+                const row = at(item.index);
+                if (!row) return null;
+                return (
+                  <TableRow
+                    key={row.id}
+                    row={row}
+                    index={item.index}
+                    start={item.start}
+                    height={height}
+                    columns={shown as Column<Row>[]}
+                    phone={phone ? (props.phone as (row: Row) => ReactNode) : null}
+                    name={props.name as (row: Row) => string}
+                    chosen={selection ? selection.rows.has(row.id) : null}
+                    toggle={selection?.toggle as ((row: Row) => void) | undefined}
+                    active={item.index === active}
+                    open={row.id === props.openId}
+                    why={row.gone ? t("list.gone") : (props.dim?.(row) ?? null)}
+                    onOpen={open as unknown as (row: Row, index: number) => void}
+                  />
+                );
+              })}
+            </div>
+          )}
+          {!list.pending && !list.error && rows.length > 0 && (
+            <div className={css.foot} role="presentation">{more ? t("list.loading") : t("list.end", { n: number(rows.length) })}</div>
+          )}
+        </div>
       </div>
     </div>
   );

@@ -12,9 +12,11 @@ interface Labelled {
 
 type FieldProps = Labelled & Pick<OutlinedInputProps, "value" | "type" | "autoComplete" | "autoFocus" | "required" | "multiline" | "minRows" | "placeholder" | "disabled" | "startAdornment" | "inputRef"> & {
   onValue: (value: string) => void;
+  /** For what is read letter by letter: JSON, ids. */
+  mono?: boolean;
 };
 
-export function Field({ label, note, error, hideLabel, onValue, required, ...input }: FieldProps) {
+export function Field({ label, note, error, hideLabel, onValue, required, mono, ...input }: FieldProps) {
   const id = useId();
   const described = error || note ? `${id}-note` : undefined;
   return (
@@ -27,8 +29,9 @@ export function Field({ label, note, error, hideLabel, onValue, required, ...inp
         id={id}
         error={Boolean(error)}
         fullWidth
+        className={mono ? css.mono : undefined}
         onChange={(event) => onValue(event.target.value)}
-        slotProps={{ input: { "aria-describedby": described, "aria-required": required } }}
+        slotProps={{ input: { "aria-describedby": described, "aria-required": required, "aria-invalid": Boolean(error), spellCheck: mono ? false : undefined } }}
       />
       {(error || note) && (
         <span id={described} className={error ? css.fieldError : css.note}>

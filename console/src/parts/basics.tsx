@@ -118,8 +118,10 @@ export function Hint({ text, keys, children }: { text: string; keys?: string; ch
   );
 }
 
-function Spark({ values }: { values: number[] }) {
-  if (values.length < 2) return <svg className={css.spark} aria-hidden="true" />;
+function Spark({ values: known }: { values: number[] }) {
+  if (known.length === 0) return <svg className={css.spark} aria-hidden="true" />;
+  // One value is a level line: nothing has changed since the page was opened.
+  const values = known.length === 1 ? [...known, ...known] : known;
   const low = Math.min(...values);
   const span = Math.max(...values) - low || 1;
   const points = values.map((value, index) => `${(index / (values.length - 1)) * 100},${(30 - ((value - low) / span) * 28).toFixed(2)}`);

@@ -1,11 +1,19 @@
-/** One short note at the bottom, said aloud to screen readers. */
+/** One short note at the bottom, said aloud to screen readers; with an act where there is one to offer. */
 import { useEffect, useSyncExternalStore } from "react";
+import { keyLabel } from "../keys/registry";
 import css from "./toast.module.css";
 
-/** How long a note stands, in milliseconds. */
+/** How long a note stands, in milliseconds: a plain one, and one that offers an act. */
 const STANDS = 4000;
+const OFFERS = 10_000;
 
-let message: { text: string } | null = null;
+export interface ToastAct {
+  label: string;
+  keys?: string;
+  run: () => void;
+}
+
+let message: { text: string; act?: ToastAct } | null = null;
 const listeners = new Set<() => void>();
 
 function set(next: typeof message): void {
@@ -13,7 +21,7 @@ function set(next: typeof message): void {
   for (const listener of listeners) listener();
 }
 
-export const toast = (text: string): void => set({ text });
+export const toast = (text: string, act?: ToastAct): void => set({ text, act });
 
 const subscribe = (listener: () => void) => {
   listeners.add(listener);
@@ -24,12 +32,29 @@ export function Toasts() {
   const shown = useSyncExternalStore(subscribe, () => message);
   useEffect(() => {
     if (!shown) return;
-    const timer = setTimeout(() => set(null), STANDS);
+    const timer = setTimeout(() => set(null), shown.act ? OFFERS : STANDS);
     return () => clearTimeout(timer);
   }, [shown]);
+  const act = shown?.act;
   return (
     <div role="status" className={css.toasts}>
-      {shown && <p className={css.toast}>{shown.text}</p>}
+      {shown && (
+        <p className={css.toast}>
+          <span>{shown.text}</span>
+          {act && (
+            <button
+              type="button"
+              onClick={() => {
+                set(null);
+                act.run();
+              }}
+            >
+              {act.label}
+              {act.keys && <kbd>{keyLabel(act.keys).join(" ")}</kbd>}
+            </button>
+          )}
+        </p>
+      )}
     </div>
   );
 }

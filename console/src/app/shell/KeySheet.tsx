@@ -13,7 +13,8 @@ import { Keys } from "../../parts/basics";
 import css from "./palette.module.css";
 
 export default function KeySheet({ onClose }: { onClose: () => void }) {
-  const commands = useCommands().filter((command) => command.keys);
+  // A list and the item beside it may both answer to a key: told once.
+  const commands = useCommands().filter((command, index, all) => command.keys && all.findIndex((other) => other.keys === command.keys && other.label === command.label) === index);
   const [single, setSingle] = useState(singleKeys());
   const turn = (on: boolean) => {
     setSingleKeys(on);

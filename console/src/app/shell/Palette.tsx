@@ -48,23 +48,45 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   );
 }
 
+/** An id or an address in full: the hub knows by these what a search by letters would not find. */
+const WHOLE = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^\s@]+@[^\s@]+)$/i;
+
 /** The hub has found them already: what was typed leads each value, so that the palette's own filter lets them pass. */
 function People({ text, pick }: { text: string; pick: (run: () => void) => () => void }) {
   const navigate = useNavigate();
   const may = useMay("users:read");
   const wanted = useLater(text.trim(), 150);
-  const { data } = useQuery({
-    queryKey: ["find", wanted],
+  const asked = { gcTime: 30_000, staleTime: 0 };
+  const exact = useQuery({
+    ...asked,
+    queryKey: ["find", "exact", wanted],
+    queryFn: ({ signal }) => must(api.GET("/api/v1/find", { params: { query: { q: wanted } }, signal })),
+    enabled: may && WHOLE.test(wanted),
+  });
+  const near = useQuery({
+    ...asked,
+    queryKey: ["find", "near", wanted],
     queryFn: ({ signal }) => must(api.GET("/api/v1/users", { params: { query: { q: wanted, limit: 6 } }, signal })),
     enabled: may && wanted.length >= 2,
-    gcTime: 30_000,
-    staleTime: 0,
   });
-  if (!data?.items.length || wanted !== text.trim()) return null;
+  if (wanted !== text.trim()) return null;
+  const users = near.data?.items ?? [];
+  const shown = new Set(users.map((user) => user.id));
+  const found = (exact.data?.items ?? []).filter((item) => item.kind === "user" && !shown.has(item.id));
+  if (users.length + found.length === 0) return null;
+  const open = (id: string) => pick(() => void navigate({ to: "/users/$id", params: { id } }));
   return (
     <Command.Group heading={t("nav.users")} className={css.group}>
-      {data.items.map((user) => (
-        <Command.Item key={user.id} value={`${wanted} ${user.id}`} onSelect={pick(() => void navigate({ to: "/users/$id", params: { id: user.id } }))} className={css.item}>
+      {found.map((item) => (
+        <Command.Item key={item.id} value={`${wanted} ${item.id}`} onSelect={open(item.id)} className={css.item}>
+          <Face name={item.label} id={item.id} />
+          <span>
+            {item.label} <small>{wanted}</small>
+          </span>
+        </Command.Item>
+      ))}
+      {users.map((user) => (
+        <Command.Item key={user.id} value={`${wanted} ${user.id}`} onSelect={open(user.id)} className={css.item}>
           <Face name={user.name} id={user.id} />
           <span>
             {user.name} <small>{user.email ?? ""}</small>

@@ -1,21 +1,25 @@
 /** The frame around every page: navigation by permission, the search box, the connection pill, the dock. */
 import IconButton from "@mui/material/IconButton";
 import Skeleton from "@mui/material/Skeleton";
+import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useMe } from "../../auth/session";
-import { t } from "../../i18n";
+import { shortNumber, t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { keepTyping } from "../../keys/typeahead";
 import { startLive } from "../../live/store";
 import { Hint, Keys } from "../../parts/basics";
 import { Icon } from "../../parts/Icon";
+import { takeBack, useUndo } from "../../parts/undo";
 import { usePhone } from "../../parts/usePhone";
 import { applyScheme, shownScheme } from "../../theme/scheme";
 import mark from "../../theme/mark.svg";
 import { socketEnded } from "../leave";
+import { useUpdate } from "../update";
 import { ConnectionPill } from "./ConnectionPill";
 import { MeMenu } from "./MeMenu";
+import { overviewQuery } from "./overviewQuery";
 import { type Page, visibleGroups } from "./pages";
 import css from "./shell.module.css";
 
@@ -36,6 +40,8 @@ export function Shell() {
   const [, repaint] = useState(0);
   useEffect(() => setSheet(false), [path]);
 
+  const update = useUpdate();
+  const undo = useUndo();
   const groups = me.must_change_password ? [] : visibleGroups(me.permissions);
   const turn = () => {
     applyScheme(shownScheme() === "dark" ? "light" : "dark");
@@ -51,6 +57,7 @@ export function Shell() {
     { id: "go.m", keys: "g m", label: t("nav.account"), group: t("keys.go"), run: () => void navigate({ to: "/account" }) },
     { id: "palette", keys: "mod+k", label: t("palette.title"), group: t("keys.general"), run: find, keyOnly: true, everywhere: true },
     { id: "keys", keys: "?", label: t("keys.title"), group: t("keys.general"), run: () => setKeys(true) },
+    ...(undo ? [{ id: "undo", keys: "u", label: t("undo.key", { what: undo.done }), group: t("keys.general"), run: () => void takeBack(undo) }] : []),
     { id: "scheme", label: t("scheme.turn"), group: t("keys.general"), run: turn },
   ]);
 
@@ -71,6 +78,11 @@ export function Shell() {
           {!phone && <Keys keys="mod+k" />}
         </button>
         <span className={css.gap} />
+        {update && (
+          <Hint text={t("update.more")}>
+            <button type="button" className={`${css.link} ${css.update}`} onClick={() => location.reload()}>{t("update.ready")}</button>
+          </Hint>
+        )}
         <ConnectionPill />
         <Hint text={t("scheme.turn")}>
           <IconButton onClick={turn} aria-label={t("scheme.turn")}>
@@ -98,6 +110,7 @@ export function Shell() {
 
 function Side({ groups, sheet }: { groups: ReturnType<typeof visibleGroups>; sheet?: boolean }) {
   const me = useMe();
+  const counters = useQuery({ ...overviewQuery, enabled: !me.must_change_password && me.permissions.includes("overview:read") }).data?.counters;
   return (
     <nav className={`${css.side} ${sheet ? css.sheet : ""}`} aria-label={t("nav.label")}>
       <Link to="/" className={css.brand}>
@@ -114,6 +127,7 @@ function Side({ groups, sheet }: { groups: ReturnType<typeof visibleGroups>; she
             <Link key={page.to} to={page.to} className={css.item} activeOptions={{ exact: page.to === "/", includeSearch: false }} activeProps={{ "aria-current": "page" }}>
               <Icon name={page.icon} />
               <span>{t(page.name)}</span>
+              {counters && page.count && page.count(counters) > 0 && <small className={css.count}>{shortNumber(page.count(counters))}</small>}
             </Link>
           ))}
         </div>

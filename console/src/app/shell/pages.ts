@@ -1,4 +1,5 @@
 /** The pages of this version and the permission each needs. What one may not see is absent. */
+import type { Overview } from "../../api/types";
 import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
@@ -9,16 +10,18 @@ export interface Page {
   permission: string;
   /** The letter after `g`. */
   letter: string;
+  /** The live number beside the page's name, from the overview's counters; absent where it is 0. */
+  count?: (counters: Overview["counters"]) => number;
 }
 
 export const GROUPS: { name: TextId; pages: Page[] }[] = [
   { name: "nav.operate", pages: [{ to: "/", name: "nav.overview", icon: "overview", permission: "overview:read", letter: "o" }] },
-  { name: "nav.people", pages: [{ to: "/users", name: "nav.users", icon: "users", permission: "users:read", letter: "u" }] },
+  { name: "nav.people", pages: [{ to: "/users", name: "nav.users", icon: "users", permission: "users:read", letter: "u", count: (counters) => counters.users_total }] },
   {
     name: "nav.delivery",
     pages: [
-      { to: "/jobs", name: "nav.jobs", icon: "jobs", permission: "jobs:read", letter: "j" },
-      { to: "/imports", name: "nav.imports", icon: "imports", permission: "imports:read", letter: "i" },
+      { to: "/jobs", name: "nav.jobs", icon: "jobs", permission: "jobs:read", letter: "j", count: (counters) => counters.jobs_running + counters.jobs_waiting },
+      { to: "/imports", name: "nav.imports", icon: "imports", permission: "imports:read", letter: "i", count: (counters) => counters.imports_running },
     ],
   },
   {

@@ -5,6 +5,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useRef, useState } from "react";
 import { asProblem, type Problem } from "../../api/problem";
 import { PageFrame } from "../../app/shell/PageFrame";
+import { holdUpdate } from "../../app/update";
 import { useMay } from "../../auth/session";
 import { bytes, t } from "../../i18n";
 import { Card } from "../../parts/basics";
@@ -51,12 +52,14 @@ function ChooseFile() {
     setFile(chosen);
     setProblem(null);
     setBusy(true);
+    const release = holdUpdate();
     try {
       const id = await upload(chosen);
       await navigate({ search: { file: id } });
     } catch (error) {
       setProblem(asProblem(error));
     } finally {
+      release();
       setBusy(false);
     }
   };

@@ -1,15 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, Navigate } from "@tanstack/react-router";
 import { useCallback, useState } from "react";
-import { api, must } from "../../api/client";
 import { asProblem } from "../../api/problem";
 import type { Audit, Job, Overview as Told } from "../../api/types";
+import { overviewQuery } from "../../app/shell/overviewQuery";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { visibleGroups } from "../../app/shell/pages";
 import { useMay, useMe } from "../../auth/session";
 import { number, t, tOr } from "../../i18n";
-import { curve, noteCounters } from "../../live/counters";
-import { followChannel } from "../../live/store";
+import { useOffer } from "../../keys/registry";
+import { curve } from "../../live/counters";
 import { useLiveList } from "../../live/useLiveList";
 import { Card, Face, Stat, StatePill, Time } from "../../parts/basics";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
@@ -30,15 +30,7 @@ export default function Overview() {
 function Board() {
   const mayJobs = useMay("jobs:read");
   const mayAudit = useMay("audit:read");
-  const query = useQuery({
-    queryKey: ["overview"],
-    queryFn: async ({ signal }): Promise<Told> => {
-      followChannel("feed:overview");
-      const told = await must(api.GET("/api/v1/overview", { signal }));
-      noteCounters(told.counters, Date.now());
-      return told;
-    },
-  });
+  const query = useQuery(overviewQuery);
   return (
     <PageFrame title={t("nav.overview")} name={t("nav.overview")}>
       {query.error && !query.data ? <ErrorState problem={asProblem(query.error)} retry={() => void query.refetch()} /> : <Numbers counters={query.data?.counters ?? null} />}
@@ -97,13 +89,17 @@ function Work() {
 
 function Feed() {
   const [hovered, setHovered] = useState(false);
-  const list = useLiveList<Audit>({ kind: "audit_entry", key: "audit", filters: NO_FILTERS, fetchPage: auditPage, newestFirst: true, calm: !hovered });
+  const [paused, setPaused] = useState(false);
+  useOffer([{ id: "feed.pause", keys: "p", label: t("keys.pause"), group: t("keys.page"), run: () => setPaused(!paused) }]);
+  const list = useLiveList<Audit>({ kind: "audit_entry", key: "audit", filters: NO_FILTERS, fetchPage: auditPage, newestFirst: true, calm: !hovered && !paused });
   const over = useCallback((event: React.PointerEvent) => setHovered(event.type === "pointerenter" && event.pointerType === "mouse"), []);
   return (
     <section onPointerEnter={over} onPointerLeave={over}>
       <Card title={t("overview.activity")} aside={<Link to="/audit">{t("overview.allAudit")}</Link>} flush>
-        {list.waiting > 0 && hovered && (
-          <button type="button" className={css.new} onClick={list.showNew}>{t("list.new", { n: list.waiting })}</button>
+        {paused ? (
+          <button type="button" className={css.new} onClick={() => setPaused(false)}>{t("list.paused", { n: list.waiting })}</button>
+        ) : (
+          list.waiting > 0 && hovered && <button type="button" className={css.new} onClick={list.showNew}>{t("list.new", { n: list.waiting })}</button>
         )}
         {list.pending ? (
           <div className={css.more}><Lines count={8} height={44} /></div>

@@ -12,6 +12,7 @@ import { Pill } from "../../parts/basics";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import { Meter } from "../../parts/Meter";
 import parts from "../../parts/parts.module.css";
+import { told } from "../../parts/undo";
 import type { Selection } from "../../parts/useSelection";
 import { ban, each, type Outcome, remove, unban } from "./acts";
 import css from "./users.module.css";
@@ -27,12 +28,17 @@ export default function BulkBar({ selection }: { selection: Selection<User> }) {
   const targets = { ban: able("users.ban").filter((user) => user.status !== "banned"), unban: able("users.unban").concat(able("users.ban").filter((user) => !user.can?.includes("users.unban"))).filter((user) => user.status === "banned"), delete: able("users.delete") };
   useOffer([{ id: "list.clear", keys: "escape", label: t("bulk.clear"), group: t("keys.list"), run: selection.clear, keyOnly: true }]);
 
-  const run = (doing: Act) => async (reason: string) => {
+  const run = (doing: Act) => (reason: string) => {
+    void work(doing, reason);
+    return Promise.resolve();
+  };
+  const work = async (doing: Act, reason: string) => {
     setCount(targets[doing].length);
     setDone([]);
     const act = { ban: (user: User) => ban(user, reason), unban, delete: remove }[doing];
     // The dialog with the outcomes takes over; it stays until it is closed.
-    void each(targets[doing], act, setDone);
+    const outcomes = await each(targets[doing], act, setDone);
+    if (doing === "ban") offerBack(outcomes.filter((outcome) => outcome.error === null).map((outcome) => outcome.user));
   };
   const finish = () => {
     setDone(null);
@@ -64,6 +70,18 @@ export default function BulkBar({ selection }: { selection: Selection<User> }) {
       {done && <Outcomes done={done} count={count} onClose={finish} />}
     </>
   );
+}
+
+/** A ban of many can be taken back for those whom it met. */
+function offerBack(banned: User[]): void {
+  if (banned.length === 0) return;
+  told({
+    done: t("bulk.ban.done", { n: banned.length }),
+    run: async () => {
+      const failed = (await each(banned, unban, () => {})).find((outcome) => outcome.error !== null);
+      if (failed) throw new Error(`${failed.user.name}: ${failed.error}`);
+    },
+  });
 }
 
 function Outcomes({ done, count, onClose }: { done: Outcome[]; count: number; onClose: () => void }) {

@@ -12,10 +12,15 @@ import { Field } from "../../parts/Field";
 import parts from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
 import { toast } from "../../parts/toast";
+import { draftOf, FIELDS, isObject, isWritable, valueOf } from "./merge";
+import { LABELS } from "./Profile";
 import { once } from "./queries";
 import { RolePicker } from "./RolePicker";
+import css from "./users.module.css";
 
-const EMPTY = { name: "", email: "", department: "", phone: "", password: "" };
+const EMPTY = { ...draftOf({}), password: "" };
+/** What is seldom known at the start waits behind "More". */
+const MORE = ["profile_image", "employment_equity", "metadata"] as const;
 
 export default function CreateUser({ onClose }: { onClose: (created?: string) => void }) {
   const [draft, setDraft] = useState(EMPTY);
@@ -26,6 +31,7 @@ export default function CreateUser({ onClose }: { onClose: (created?: string) =>
   const [key, setKey] = useState(once);
   const mayAssign = useMay("roles:assign");
   const told = (field: string) => problem?.fields.find((error) => error.field === field)?.detail;
+  const writable = FIELDS.every((field) => isWritable(field, draft[field]));
   const set = (field: keyof typeof EMPTY) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
 
   const submit = async (event: React.FormEvent) => {
@@ -33,8 +39,8 @@ export default function CreateUser({ onClose }: { onClose: (created?: string) =>
     setBusy(true);
     setProblem(null);
     try {
-      const given = Object.fromEntries(Object.entries(draft).map(([field, value]) => [field, field === "password" ? value : value.trim()]).filter(([, value]) => value !== ""));
-      const body = { ...given, ...(roles.length > 0 && { roles }) } as { name: string; email: string };
+      const given = Object.fromEntries(FIELDS.map((field) => [field, valueOf(field, draft[field])]).filter(([, value]) => value !== null));
+      const body = { ...given, ...(draft.password && { password: draft.password }), ...(roles.length > 0 && { roles }) };
       const user = await must(api.POST("/api/v1/users", { params: { header: key } as never, body: body as never }));
       toast(t("create.done", { name: draft.name }));
       onClose(user.id);
@@ -57,12 +63,27 @@ export default function CreateUser({ onClose }: { onClose: (created?: string) =>
             <Field label={t("field.phone")} type="tel" value={draft.phone} onValue={set("phone")} error={told("phone")} />
             <Field label={t("create.password")} type="password" autoComplete="new-password" value={draft.password} onValue={set("password")} error={told("password")} note={t("create.passwordNote")} />
             {mayAssign && <RolePicker chosen={roles} onChange={setRoles} />}
+            <details className={css.more}>
+              <summary>{t("create.more")}</summary>
+              <div className={parts.stack}>
+                {MORE.map((field) => (
+                  <Field
+                    key={field}
+                    label={t(LABELS[field])}
+                    value={draft[field]}
+                    onValue={set(field)}
+                    error={isWritable(field, draft[field]) ? told(field) : t("field.objectError")}
+                    {...(isObject(field) && { multiline: true, minRows: 2, note: t("field.objectNote"), mono: true })}
+                  />
+                ))}
+              </div>
+            </details>
             {unplaced && <ErrorLine problem={problem} />}
           </div>
         </DialogContent>
         <DialogActions>
           <Button variant="text" onClick={() => onClose()} disabled={busy}>{t("cancel")}</Button>
-          <Button type="submit" variant="contained" loading={busy} disabled={!draft.name.trim() || !draft.email.trim()}>{t("create.action")}</Button>
+          <Button type="submit" variant="contained" loading={busy} disabled={!draft.name.trim() || !draft.email.trim() || !writable}>{t("create.action")}</Button>
         </DialogActions>
       </form>
     </Dialog>

@@ -14,12 +14,13 @@ import { Field } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";
 import parts from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
-import { toast } from "../../parts/toast";
+import { told } from "../../parts/undo";
 import { ConflictView } from "./ConflictView";
-import { changesIn, conflictsIn, draftOf, FIELDS, type FieldName, merged } from "./merge";
 import { EditRoles } from "./EditRoles";
+import { changesIn, conflictsIn, draftOf, FIELDS, type FieldName, isObject, isWritable, merged, valueOf } from "./merge";
+import css from "./users.module.css";
 
-const LABELS = { name: "field.name", email: "field.email", phone: "field.phone", department: "field.department", profile_image: "field.image" } as const;
+export const LABELS = { name: "field.name", email: "field.email", phone: "field.phone", department: "field.department", profile_image: "field.image", employment_equity: "field.equity", metadata: "field.metadata" } as const;
 
 export function Profile({ user }: { user: User }) {
   const [editing, setEditing] = useState(false);
@@ -39,6 +40,8 @@ export function Profile({ user }: { user: User }) {
           [t("field.phone"), hidden("phone", user.phone)],
           [t("field.department"), user.department],
           [t("field.roles"), user.roles?.map((role) => role.name).join(", ") || null],
+          [t("field.equity"), hidden("employment_equity", <Pairs value={user.employment_equity} />)],
+          [t("field.metadata"), <Pairs key="metadata" value={user.metadata} />],
           [t("field.lastLogin"), <Time key="login" at={user.last_login_at} />],
           [t("field.created"), <Time key="created" at={user.created_at} />],
           [t("field.updated"), <Time key="updated" at={user.updated_at} />],
@@ -61,6 +64,29 @@ export function Profile({ user }: { user: User }) {
   );
 }
 
+/** Writes what stood in the changed fields before, unless somebody changed the person since. */
+async function back(before: User, saved: User, changed: object): Promise<void> {
+  const old = draftOf(before);
+  const body = Object.fromEntries(FIELDS.filter((field) => field in changed).map((field) => [field, valueOf(field, old[field])]));
+  showRow("user", (await must(api.PATCH("/api/v1/users/{id}", { params: { path: { id: saved.id }, header: { "If-Match": `"${saved.version}"` } } as never, body: body as never }))) as User);
+}
+
+/** An object of the operator's own, a line for each of its keys. */
+function Pairs({ value }: { value: unknown }) {
+  const pairs = Object.entries((value ?? {}) as Record<string, unknown>);
+  if (pairs.length === 0) return <>–</>;
+  return (
+    <dl className={css.pairs}>
+      {pairs.map(([key, held]) => (
+        <div key={key}>
+          <dt>{key}</dt>
+          <dd>{typeof held === "string" ? held : JSON.stringify(held)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
 function Editor({ user, onDone }: { user: User; onDone: () => void }) {
   const [base, setBase] = useState(user);
   const [draft, setDraft] = useState(() => draftOf(user));
@@ -69,12 +95,12 @@ function Editor({ user, onDone }: { user: User; onDone: () => void }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const was = draftOf(base);
   const changes = changesIn(was, draft);
-  const told = (field: string) => problem?.fields.find((error) => error.field === field)?.detail;
+  const refused = (field: FieldName) => (isWritable(field, draft[field]) ? problem?.fields.find((error) => error.field === field)?.detail : t("field.objectError"));
 
   const send = async (on: User, body: ReturnType<typeof changesIn>): Promise<void> => {
     const saved = await must(api.PATCH("/api/v1/users/{id}", { params: { path: { id: user.id }, header: { "If-Match": `"${on.version}"` } } as never, body: body as never }));
     showRow("user", saved as User);
-    toast(t("edit.saved"));
+    told({ done: t("edit.saved", { name: saved.name }), run: () => back(on, saved as User, body) });
     onDone();
   };
 
@@ -85,9 +111,9 @@ function Editor({ user, onDone }: { user: User; onDone: () => void }) {
     try {
       await send(on, changesIn(draftOf(on), mine));
     } catch (error) {
-      const refused = asProblem(error);
-      const current = refused.status === 412 ? (refused.current as User | null) : null;
-      if (!current) setProblem(refused);
+      const answer = asProblem(error);
+      const current = answer.status === 412 ? (answer.current as User | null) : null;
+      if (!current) setProblem(answer);
       else if (conflictsIn(draftOf(on), draftOf(current), mine).length > 0) setTheirs(current);
       else return save(current, merged(draftOf(on), draftOf(current), mine, new Set()));
     } finally {
@@ -120,19 +146,20 @@ function Editor({ user, onDone }: { user: User; onDone: () => void }) {
             key={field}
             label={t(LABELS[field])}
             type={field === "email" ? "email" : "text"}
+            {...(isObject(field) && { multiline: true, minRows: 2, note: t("field.objectNote"), mono: true })}
             value={masked ? "" : draft[field]}
             disabled={masked}
             placeholder={masked ? t("masked") : undefined}
             onValue={(value) => setDraft((before) => ({ ...before, [field]: value }))}
             required={field === "name" || field === "email"}
             autoFocus={field === "name"}
-            error={told(field)}
+            error={refused(field)}
           />
         );
       })}
       {problem && !problem.fields.some((error) => (FIELDS as readonly string[]).includes(error.field)) && <ErrorLine problem={problem} />}
       <div className={parts.row}>
-        <Button type="submit" variant="contained" loading={busy} disabled={Object.keys(changes).length === 0 || !draft.name.trim()}>{t("edit.save")}</Button>
+        <Button type="submit" variant="contained" loading={busy} disabled={Object.keys(changes).length === 0 || !draft.name.trim() || !FIELDS.every((field) => isWritable(field, draft[field]))}>{t("edit.save")}</Button>
         <Button variant="text" onClick={onDone} disabled={busy}>{t("cancel")}</Button>
       </div>
     </form>

@@ -1,27 +1,23 @@
 /** Everything about one person: in the inspector and as a page of its own. */
 import Button from "@mui/material/Button";
-import Dialog from "@mui/material/Dialog";
-import DialogActions from "@mui/material/DialogActions";
-import DialogContent from "@mui/material/DialogContent";
-import DialogTitle from "@mui/material/DialogTitle";
 import Tab from "@mui/material/Tab";
 import Tabs from "@mui/material/Tabs";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useRef, useState } from "react";
 import { asProblem } from "../../api/problem";
 import type { User } from "../../api/types";
 import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
+import { useOffer } from "../../keys/registry";
 import { Face, Raw, StatePill } from "../../parts/basics";
-import { ConfirmWithImpact } from "../../parts/Confirm";
-import parts from "../../parts/parts.module.css";
 import { ErrorState, Lines } from "../../parts/states";
-import { toast } from "../../parts/toast";
-import { ban, remove, resetPassword, unban } from "./acts";
 import { Profile } from "./Profile";
-import { sessionsQuery, userQuery } from "./queries";
+import { userQuery } from "./queries";
 import { ActivityTab, SessionsTab } from "./tabs";
+import { useUserActs } from "./UserActs";
 import css from "./users.module.css";
+
+const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
 
 export default function UserDetail({ id, tab, onTab }: { id: string; tab: string; onTab: (tab: string) => void }) {
   const query = useQuery(userQuery(id));
@@ -57,47 +53,19 @@ export default function UserDetail({ id, tab, onTab }: { id: string; tab: string
   );
 }
 
-type Asked = "ban" | "unban" | "reset" | "delete" | null;
-
 function Acts({ user }: { user: User }) {
-  const [asked, setAsked] = useState<Asked>(null);
-  const [secret, setSecret] = useState<string | null>(null);
-  const may = (act: string) => user.can?.includes(act) ?? false;
-  const impact = useImpact(user.id, asked);
-  const close = () => setAsked(null);
+  const { acts, questions } = useUserActs(user);
+  const bar = useRef<HTMLDivElement>(null);
+  const [menu, setMenu] = useState<HTMLElement | null>(null);
+  useOffer(acts.length > 0 ? [{ id: "user.acts", keys: ".", label: t("keys.acts"), group: t("keys.page"), run: () => setMenu(bar.current) }] : []);
   if (user.gone) return <p className={css.acts}>{t("user.gone")}</p>;
-  const banned = user.status === "banned";
   return (
-    <div className={css.acts}>
-      {!banned && may("users.ban") && <Button variant="outlined" color="error" onClick={() => setAsked("ban")}>{t("act.ban")}</Button>}
-      {banned && (may("users.unban") || may("users.ban")) && <Button variant="outlined" onClick={() => setAsked("unban")}>{t("act.unban")}</Button>}
-      {may("users.reset_password") && <Button variant="outlined" onClick={() => setAsked("reset")}>{t("act.reset")}</Button>}
-      {may("users.delete") && <Button variant="outlined" color="error" onClick={() => setAsked("delete")}>{t("act.delete")}</Button>}
-      <ConfirmWithImpact open={asked === "ban"} onClose={close} title={t("ban.title", { name: user.name })} text={t("ban.text")} impact={impact} reason={t("ban.reason")} action={t("act.ban")} run={(reason) => ban(user, reason)} />
-      <ConfirmWithImpact open={asked === "unban"} onClose={close} title={t("unban.title", { name: user.name })} text={t("unban.text")} action={t("act.unban")} danger={false} run={() => unban(user)} />
-      <ConfirmWithImpact open={asked === "delete"} onClose={close} title={t("delete.title", { name: user.name })} text={t("delete.text")} impact={impact} action={t("act.delete")} run={() => remove(user).then(() => toast(t("delete.done", { name: user.name })))} />
-      <ConfirmWithImpact open={asked === "reset"} onClose={close} title={t("reset.title", { name: user.name })} text={t("reset.text")} impact={impact} action={t("act.reset")} run={async () => setSecret(await resetPassword(user))} />
-      <Dialog open={secret !== null} onClose={() => setSecret(null)} maxWidth="xs" fullWidth aria-labelledby="secret-title">
-        <DialogTitle id="secret-title">{t("reset.doneTitle")}</DialogTitle>
-        <DialogContent>
-          <div className={parts.stack}>
-            <p className={parts.muted}>{t("reset.doneText", { name: user.name })}</p>
-            <p className={parts.secret}>{secret}</p>
-          </div>
-        </DialogContent>
-        <DialogActions>
-          <Button variant="text" onClick={() => void navigator.clipboard.writeText(secret ?? "").then(() => toast(t("id.copied")))}>{t("copy")}</Button>
-          <Button variant="contained" onClick={() => setSecret(null)}>{t("close")}</Button>
-        </DialogActions>
-      </Dialog>
+    <div className={css.acts} ref={bar}>
+      {acts.map((act) => (
+        <Button key={act.id} variant="outlined" color={act.danger ? "error" : "primary"} onClick={act.run}>{act.label}</Button>
+      ))}
+      <Suspense>{menu && <ActionMenu anchor={menu} actions={acts} onClose={() => setMenu(null)} />}</Suspense>
+      {questions}
     </div>
   );
-}
-
-/** What the act ends, as a number where this viewer may know it. */
-function useImpact(id: string, asked: Asked): string | undefined {
-  const maySessions = useMay("sessions:read");
-  const { data } = useQuery({ ...sessionsQuery(id), enabled: maySessions && asked !== null && asked !== "unban" });
-  if (data) return t("impact.sessions", { n: data.items.length });
-  return maySessions ? t("impact.counting") : t("impact.unknown");
 }

@@ -7,11 +7,11 @@ import type { User } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMay } from "../../auth/session";
 import { number, t } from "../../i18n";
-import { useOffer } from "../../keys/registry";
+import { singleKeys, useOffer } from "../../keys/registry";
 import type { ListPage, Row } from "../../live/apply";
 import { type Filters, isWhole, KINDS } from "../../live/kinds";
 import { useLiveList } from "../../live/useLiveList";
-import { Face, Hint, StatePill, Time, useLater } from "../../parts/basics";
+import { Face, Hint, Keys, StatePill, Time, useLater } from "../../parts/basics";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Choice, Field } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";
@@ -27,6 +27,7 @@ const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
 const BulkBar = lazy(() => import("./BulkBar"));
 const CreateUser = lazy(() => import("./CreateUser"));
 const UserDetail = lazy(() => import("./UserDetail"));
+const UserMenu = lazy(() => import("./UserActs"));
 
 const STATUSES = ["", "active", "invited", "suspended", "banned"] as const;
 
@@ -49,6 +50,8 @@ export default function Users() {
   const full = useCallback((row: User) => void navigate({ to: "/users/$id", params: { id: row.id } }), [navigate]);
   const close = useCallback(() => void navigate({ search: ({ open: _, tab: __, ...before }) => before }), [navigate]);
   const create = () => change({ create: "1" });
+  const [acting, setActing] = useState<{ user: User; anchor: HTMLElement } | null>(null);
+  const acts = useCallback((user: User, anchor: HTMLElement) => setActing({ user, anchor }), []);
   useOffer(mayCreate ? [{ id: "users.create", keys: "n", label: t("users.create"), group: t("keys.page"), run: create }] : []);
 
   const dim = useCallback((row: User) => (KINDS.user?.matches(row as unknown as Row & Record<string, unknown>, filters) ? null : t("list.nomatch")), [filters]);
@@ -85,6 +88,7 @@ export default function Users() {
         openId={open}
         onOpen={show}
         onFull={full}
+        onActs={acts}
         dim={dim}
         sort={sort}
         onSort={(next) => change({ sort: next === DEFAULT_SORT ? undefined : next })}
@@ -100,6 +104,7 @@ export default function Users() {
         </Inspector>
       )}
       <Suspense>
+        {acting && <UserMenu user={acting.user} anchor={acting.anchor} onOpen={() => show(acting.user)} onDone={() => setActing(null)} />}
         {selection.rows.size > 0 && <BulkBar selection={selection} />}
         {search.create && <CreateUser onClose={(id) => change({ create: undefined, ...(id && { open: id }) })} />}
       </Suspense>
@@ -108,7 +113,7 @@ export default function Users() {
 }
 
 /** A link to "all" is not the page while a filter is on. */
-const EXACTLY = { exact: true, includeSearch: true, explicitUndefined: true };
+const EXACTLY = { exact: true, includeSearch: true };
 
 const nameOf = (user: User) => user.name;
 const masked = (user: User, field: "email" | "phone") => (user.masked?.includes(field) ? t("masked") : (user[field] ?? ""));
@@ -191,6 +196,7 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
           <Choice label={t("field.department")} hideLabel value={filters.department ?? ""} onValue={(department) => change({ department: department || undefined })} options={[{ value: "", label: t("users.anyDepartment") }, ...departments.map((name) => ({ value: name, label: name }))]} />
         </span>
         <span className={table.grow} />
+        <KeysHint />
         <Hint text={t("list.columns")}>
           <IconButton aria-label={t("list.columns")} aria-haspopup="menu" onClick={(event) => setAnchor(event.currentTarget)}>
             <Icon name="columns" />
@@ -201,6 +207,16 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
         </Suspense>
       </div>
     </>
+  );
+}
+
+/** Two keys a newcomer should meet; `?` shows the rest. */
+function KeysHint() {
+  if (!singleKeys()) return null;
+  return (
+    <span className={css.keys} aria-hidden="true">
+      <Keys keys="j k" /> {t("keys.hintMove")} · <Keys keys="x" /> {t("keys.hintSelect")}
+    </span>
   );
 }
 

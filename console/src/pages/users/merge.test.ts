@@ -1,11 +1,25 @@
 import { describe, expect, it } from "vitest";
-import { changesIn, conflictsIn, draftOf, FIELDS, merged } from "./merge";
+import { changesIn, conflictsIn, draftOf, FIELDS, isWritable, merged } from "./merge";
 
 const was = draftOf({ name: "Ada", email: "ada@example.com", phone: null, department: "Growth" });
 
 describe("two editors of one person", () => {
   it("sends only what was changed, and null for what was emptied", () => {
     expect(changesIn(was, { ...was, name: " Ada L ", department: "" })).toEqual({ name: "Ada L", department: null });
+  });
+
+  it("takes an object of the operator's own as JSON, whatever its layout, and null for an empty one", () => {
+    const own = draftOf({ name: "Ada", metadata: { plan: "pro", seats: 3 } });
+    expect(own.metadata).toBe('{\n  "plan": "pro",\n  "seats": 3\n}');
+    expect(changesIn(own, { ...own, metadata: ' {"plan":"pro","seats":3} ' })).toEqual({});
+    expect(changesIn(own, { ...own, metadata: '{"plan":"free","seats":3}' })).toEqual({ metadata: { plan: "free", seats: 3 } });
+    expect(changesIn(own, { ...own, metadata: "{}" })).toEqual({ metadata: null });
+  });
+
+  it("refuses as an object what is a list, a word or no JSON, before it is sent", () => {
+    expect(["", "{}", '{"a":[1]}'].map((text) => isWritable("metadata", text))).toEqual([true, true, true]);
+    expect(["[1]", '"word"', "null", "{a:1}"].map((text) => isWritable("employment_equity", text))).toEqual([false, false, false, false]);
+    expect(isWritable("department", "[1]")).toBe(true);
   });
 
   it("merges fields that do not overlap without asking", () => {

@@ -1,1 +1,0 @@
-var e={paper:`_paper_zl407_1`,palette:`_palette_zl407_2`,input:`_input_zl407_4`,list:`_list_zl407_17`,empty:`_empty_zl407_18`,group:`_group_zl407_19`,item:`_item_zl407_21`,sheet:`_sheet_zl407_36`};export{e as t};
