@@ -39,14 +39,7 @@ async fn measure(hub: &Hub, file: &Path, rows: u32, report: &mut Report) -> anyh
     let begin = Instant::now();
     let import = upload(hub, file).await?;
     report.add("upload accepted after", begin.elapsed().as_secs_f64(), "s");
-    let state = loop {
-        let state = hub.get(&format!("/imports/{import}")).await?;
-        match state["state"].as_str() {
-            Some("succeeded") => break state,
-            Some("failed" | "cancelled" | "quarantined") => bail!("the import ended badly: {state}"),
-            _ => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    };
+    let state = ended(hub, &import).await?;
     let seconds = begin.elapsed().as_secs_f64();
     let inserted = state["counts"]["inserted"]
         .as_u64()
@@ -64,6 +57,27 @@ async fn measure(hub: &Hub, file: &Path, rows: u32, report: &mut Report) -> anyh
     report.add("hub memory, after the import", now, "MiB");
     report.add("hub memory, highest", highest, "MiB");
     Ok(())
+}
+
+/// A hub's people become those of a file of `rows` lines.
+pub async fn people(hub: &Hub, rows: u32) -> anyhow::Result<()> {
+    let file = std::env::temp_dir().join(format!("signalbox-people-{}.csv", std::process::id()));
+    people::write(&mut std::fs::File::create(&file)?, rows)?;
+    let import = upload(hub, &file).await;
+    std::fs::remove_file(&file)?;
+    ended(hub, &import?).await?;
+    Ok(())
+}
+
+async fn ended(hub: &Hub, import: &str) -> anyhow::Result<serde_json::Value> {
+    loop {
+        let state = hub.get(&format!("/imports/{import}")).await?;
+        match state["state"].as_str() {
+            Some("succeeded") => return Ok(state),
+            Some("failed" | "cancelled" | "quarantined") => bail!("the import ended badly: {state}"),
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
 }
 
 async fn upload(hub: &Hub, file: &Path) -> anyhow::Result<String> {

@@ -5,6 +5,7 @@
 
 mod hub;
 mod import;
+mod lists;
 mod live;
 mod people;
 mod referee;
@@ -45,6 +46,12 @@ enum Scenario {
         /// Changes a second.
         #[arg(long, default_value_t = 20)]
         rate: u32,
+    },
+    /// The list of people: first pages, deep pages and searches in every order, beside `GET /me` in the same run.
+    Lists {
+        /// People imported before.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u32,
     },
     /// Listens to channels over WebSocket until it is ended, and writes down what it hears.
     Referee {
@@ -91,6 +98,7 @@ async fn main() -> anyhow::Result<()> {
             changes,
             rate,
         } => live::run(&arguments.binary, subscribers, changes, rate).await?,
+        Scenario::Lists { rows } => lists::run(&arguments.binary, rows).await?,
         Scenario::Referee {
             nodes,
             token,

@@ -69,6 +69,10 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the thread owns it, and that is what is tested"
+    )]
     async fn what_still_runs_when_a_thread_ends_is_dropped_inside_the_runtime() {
         let thread = Thread::start("ending", 0, &Handle::current()).unwrap();
         let (leaving, left) = std::sync::mpsc::channel();

@@ -1,7 +1,6 @@
 mod acts;
 mod doors;
 mod pages;
-mod speed;
 
 use super::{NewUser, UserItem, rights, service};
 use crate::kernel::ctx::{Actor, Ctx};
