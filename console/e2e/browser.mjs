@@ -37,6 +37,9 @@ export async function check(name, run) {
   }
 }
 
+/** How many checks failed so far. */
+export const failures = () => failed;
+
 export function finish() {
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

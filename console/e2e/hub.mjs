@@ -41,6 +41,9 @@ export async function ownHub() {
     child.kill(name);
     await ended();
   };
+  // However this test ends, its hub does not outlive it.
+  process.once("exit", () => child?.kill("SIGKILL"));
+  for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => process.exit(1));
   const start = async () => {
     const out = openSync(log, "a");
     const env = { ...process.env, SIGNALBOX__BOOTSTRAP__EMAIL: process.env.OWNER_EMAIL, SIGNALBOX__BOOTSTRAP__PASSWORD: process.env.OWNER_PASSWORD };

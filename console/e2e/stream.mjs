@@ -42,5 +42,6 @@ export function listen(base, token, channels) {
     }
   };
   void run();
-  return { ...told, get repeated() { return told.repeated; }, get breaks() { return told.breaks; }, get open() { return told.open; }, heard, stop: () => ended.abort() };
+  told.stop = () => ended.abort();
+  return told;
 }

@@ -3,7 +3,7 @@ import IconButton from "@mui/material/IconButton";
 import Skeleton from "@mui/material/Skeleton";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { useMe } from "../../auth/session";
 import { shortNumber, t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
@@ -30,7 +30,8 @@ const Dock = lazy(() => import("../../pages/imports/Dock"));
 
 export function Shell() {
   const me = useMe();
-  useState(() => startLive(me.user.id, socketEnded));
+  // Before the pages below read anything. Who must change the password first gets no live link from the hub yet.
+  useMemo(() => !me.must_change_password && startLive(me.user.id, socketEnded), [me.user.id, me.must_change_password]);
   const phone = usePhone();
   const navigate = useNavigate();
   const path = useRouterState({ select: (state) => state.location.pathname });
@@ -83,7 +84,7 @@ export function Shell() {
             <button type="button" className={`${css.link} ${css.update}`} onClick={() => location.reload()}>{t("update.ready")}</button>
           </Hint>
         )}
-        <ConnectionPill />
+        {!me.must_change_password && <ConnectionPill />}
         <Hint text={t("scheme.turn")}>
           <IconButton onClick={turn} aria-label={t("scheme.turn")}>
             <Icon name={dark ? "sun" : "moon"} />
@@ -117,7 +118,7 @@ function Side({ groups, sheet }: { groups: ReturnType<typeof visibleGroups>; she
         <img src={mark} alt="" className={css.mark} />
         <span>
           Signalbox
-          <small>{me.organization.name}</small>
+          {me.organization.name !== "Signalbox" && <small>{me.organization.name}</small>}
         </span>
       </Link>
       {groups.map((group) => (

@@ -4,7 +4,7 @@ import Button from "@mui/material/Button";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Audit } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { t } from "../../i18n";
+import { t, tOr } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { type Filters, isWhole } from "../../live/kinds";
 import { useLiveList } from "../../live/useLiveList";
@@ -16,7 +16,7 @@ import { EmptyState } from "../../parts/states";
 import parts from "../../parts/parts.module.css";
 import table from "../../parts/table.module.css";
 import { fetchAudit } from "./queries";
-import { actText, actTone } from "./words";
+import { actTone, entryText } from "./words";
 import css from "./audit.module.css";
 
 export default function AuditLog() {
@@ -63,7 +63,7 @@ export default function AuditLog() {
 
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-const sentence = (entry: Audit) => actText(entry.action, entry.subject.label ?? "");
+const sentence = (entry: Audit) => entryText(entry);
 
 const PhoneRow = (entry: Audit) => (
   <>
@@ -117,6 +117,14 @@ function Filter({ name, value, box, onValue }: { name: "action" | "actor" | "sub
   return <Field label={t(`audit.by.${name}`)} hideLabel placeholder={t(`audit.by.${name}`)} value={text} onValue={setText} inputRef={box} error={fits ? undefined : t("audit.notId")} />;
 }
 
+/** What the entry is about, one step away where it has a page. */
+function Subject({ subject: { kind, id, label } }: { subject: Audit["subject"] }) {
+  const page = kind === "user" ? "/users/$id" : kind === "import" ? "/imports/$id" : kind === "job" ? "/jobs/$id" : null;
+  const shown = label ?? t("audit.of", { kind: tOr(`kind.${kind}`, kind) });
+  if (!page || !id) return <>{label ?? id ?? shown}</>;
+  return <Link to={page} params={{ id }}>{shown}</Link>;
+}
+
 interface FieldChange {
   before?: unknown;
   after?: unknown;
@@ -135,7 +143,7 @@ function Entry({ entry }: { entry: Audit }) {
         facts={[
           [t("field.at"), <Time key="at" at={entry.at} />],
           [t("field.action"), entry.action],
-          [t("field.subject"), entry.subject.kind === "user" && entry.subject.id ? <Link key="subject" to="/users/$id" params={{ id: entry.subject.id }}>{entry.subject.label ?? entry.subject.id}</Link> : (entry.subject.label ?? entry.subject.id)],
+          [t("field.subject"), <Subject key="subject" subject={entry.subject} />],
           ...((entry.reason ? [[t("field.reason"), entry.reason]] : []) as [string, string][]),
           [t("field.ip"), entry.ip],
           [t("field.agent"), entry.user_agent],

@@ -1,9 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { actText, actTone } from "./words";
+import { actText, actTone, entryText } from "./words";
 
 describe("an act in words", () => {
   it("has a sentence of its own where the catalogue knows it", () => expect(actText("users.ban", "Ada")).toBe("banned Ada"));
   it("falls back on the hub's template, without the actor who is named before it", () => expect(actText("users.clone", "Ada", "{actor} cloned {subject}")).toBe("cloned Ada"));
   it("names nobody wrongly where the subject has no name", () => expect(actText("users.ban", null)).toBe("banned someone"));
   it("is told by the tone of what it does", () => expect(["users.ban", "users.unban", "user.banned", "auth.login_failed", "users.reset_password", "users.update"].map(actTone)).toEqual(["bad", "ok", "bad", "bad", "warn", "info"]));
+});
+
+it("tells the end of an import with its numbers, and a check apart from a writing", () => {
+  const entry = (mode: string, state = "succeeded") => entryText({ action: "imports.finish", subject: { kind: "import", id: "1" } as never, details: { mode, state, counts: { inserted: 2961, updated: 2, rejected: 3 } } });
+  expect(entry("commit")).toBe("imported people: 2,961 added, 2 updated, 3 rejected");
+  expect(entry("dry_run")).toBe("checked a file: 2,961 to add, 2 to update, 3 to reject");
+  expect(entry("commit", "cancelled")).toBe("stopped an import after 2,961 added, 2 updated");
+  expect(entryText({ action: "users.ban", subject: { kind: "user", id: "1", label: "Ada" } as never })).toBe("banned Ada");
 });

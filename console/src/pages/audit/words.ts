@@ -1,4 +1,5 @@
 /** What happened, in words: the catalogue has a sentence for each act the console knows. */
+import type { Audit } from "../../api/types";
 import { t, tOr } from "../../i18n";
 import type { Tone } from "../../parts/basics";
 
@@ -10,6 +11,21 @@ export function actText(action: string, subject: string | null | undefined, temp
   const whom = subject || t("actor.someone");
   const fallback = template ? template.replace(/^\{actor\}\s*/, "").replaceAll("{subject}", whom) : `${action} ${subject ?? ""}`;
   return tOr(`did.${action}`, fallback, { subject: whom });
+}
+
+/** What an import came to, as the audit log's entry about its end holds it. */
+interface ImportDetails {
+  mode?: string;
+  state?: string;
+  counts?: { inserted: number; updated: number; rejected: number };
+}
+
+/** The sentence of an entry; the end of an import is told with its numbers. */
+export function entryText(entry: Pick<Audit, "action" | "subject"> & { details?: unknown }): string {
+  const { mode, state, counts } = (entry.details ?? {}) as ImportDetails;
+  if (entry.action === "imports.finish" && counts && mode) return t(mode === "dry_run" ? "did.imports.checked" : state === "succeeded" ? "did.imports.done" : "did.imports.stopped", { ...counts });
+  if (entry.action === "imports.start" && mode === "dry_run") return t("did.imports.check");
+  return actText(entry.action, entry.subject.label ?? "");
 }
 
 /** Acts are named `users.ban`, events about them `user.banned`. */

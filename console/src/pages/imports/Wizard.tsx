@@ -7,7 +7,7 @@ import { asProblem, type Problem } from "../../api/problem";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { holdUpdate } from "../../app/update";
 import { useMay } from "../../auth/session";
-import { bytes, t } from "../../i18n";
+import { bytes, t, tOr } from "../../i18n";
 import { Card } from "../../parts/basics";
 import { Choice } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";
@@ -126,7 +126,7 @@ function Columns({ id }: { id: string }) {
           {preview.fields.map((field) => (
             <Choice
               key={field.name}
-              label={field.required ? t("wizard.required", { name: field.label }) : field.label}
+              label={field.required ? t("wizard.required", { name: named(field) }) : named(field)}
               value={mapping[field.name] ?? ""}
               onValue={set(field.name)}
               error={field.required && !mapping[field.name] ? t("wizard.needsColumn") : undefined}
@@ -159,6 +159,8 @@ function Columns({ id }: { id: string }) {
     </>
   );
 }
+
+const named = ({ name, label }: { name: string; label: string }) => tOr(`field.${name}`, label);
 
 function Check({ id }: { id: string }) {
   const navigate = useNavigate({ from: "/imports/new" });

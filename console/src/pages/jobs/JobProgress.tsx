@@ -11,8 +11,9 @@ interface Props {
 /** How far a job is. The only part of its row that moves with each progress message. */
 export function JobProgress({ job }: Props) {
   const progress = useProgress(job.id, job.progress);
-  const done = progress?.done ?? 0;
   const total = progress?.total ?? 0;
+  // The last word on the way may be older than the end.
+  const done = job.state === "succeeded" ? total : (progress?.done ?? 0);
   const active = isActive(job.state);
   if (!active && total === 0) return <span className={parts.muted}>–</span>;
   const share = job.state === "succeeded" ? 1 : total > 0 ? done / total : job.state === "running" ? null : 0;

@@ -13,7 +13,7 @@ import { curve } from "../../live/counters";
 import { useLiveList } from "../../live/useLiveList";
 import { Card, Face, Stat, StatePill, Time } from "../../parts/basics";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
-import { actText, actTone } from "../audit/words";
+import { actTone, entryText } from "../audit/words";
 import { fetchAudit } from "../audit/queries";
 import { fetchJobs } from "../jobs/queries";
 import { JobProgress } from "../jobs/JobProgress";
@@ -114,7 +114,7 @@ function Feed() {
                 <Face name={entry.actor.name ?? "?"} id={entry.actor.id ?? ""} />
                 <div>
                   <Link to="/audit" search={{ open: entry.id }}>
-                    <b>{entry.actor.name ?? t("actor.system")}</b> {actText(entry.action, entry.subject.label ?? "")}
+                    <b>{entry.actor.name ?? t("actor.system")}</b> {entryText(entry)}
                   </Link>
                   <code>
                     <span className={`${css.mark} ${css[actTone(entry.action)]}`} />

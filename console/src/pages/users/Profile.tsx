@@ -20,7 +20,7 @@ import { EditRoles } from "./EditRoles";
 import { changesIn, conflictsIn, draftOf, FIELDS, type FieldName, isObject, isWritable, merged, valueOf } from "./merge";
 import css from "./users.module.css";
 
-export const LABELS = { name: "field.name", email: "field.email", phone: "field.phone", department: "field.department", profile_image: "field.image", employment_equity: "field.equity", metadata: "field.metadata" } as const;
+export const LABELS = { name: "field.name", email: "field.email", phone: "field.phone", department: "field.department", profile_image: "field.profile_image", employment_equity: "field.equity", metadata: "field.metadata" } as const;
 
 export function Profile({ user }: { user: User }) {
   const [editing, setEditing] = useState(false);

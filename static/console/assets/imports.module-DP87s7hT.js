@@ -1,1 +1,0 @@
-var e={steps:`_steps_1sg8v_1`,past:`_past_1sg8v_6`,drop:`_drop_1sg8v_8`,over:`_over_1sg8v_9`,body:`_body_1sg8v_12`,mapping:`_mapping_1sg8v_13`,preview:`_preview_1sg8v_15`,counts:`_counts_1sg8v_20`,bad:`_bad_1sg8v_24`,dock:`_dock_1sg8v_26`,rise:`_rise_1sg8v_1`,dockHead:`_dockHead_1sg8v_28`};export{e as t};
