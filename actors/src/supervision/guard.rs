@@ -115,6 +115,9 @@ impl<A: Actor<Context = Context<A>> + Supervised> Guard<A> {
     /// Brings the actor to its start: the first time from the factory, later over `restarting`.
     fn begin(&mut self) -> Result<(), Exit> {
         let poisoned = |text| (ExitKind::PoisonedStart, text);
+        if self.claim.post.is_spoiled() {
+            return Err(poisoned(String::from("poisoned by a fault test")));
+        }
         match std::mem::replace(&mut self.body, Body::Dead) {
             Body::Unborn(mailbox) => {
                 let factory = Arc::clone(&self.factory);

@@ -24,6 +24,8 @@ pub enum Poison {
     /// Waits for ever inside the context, as an `AtomicResponse` whose future never ends would. The
     /// thread stays free, so only the heartbeat tells.
     Hang,
+    /// Panics, and so does the start that follows.
+    Start,
 }
 
 const OPEN: u8 = 0;
@@ -151,6 +153,7 @@ impl Line {
             1 => Some(Poison::Panic),
             2 => Some(Poison::Freeze),
             3 => Some(Poison::Hang),
+            4 => Some(Poison::Start),
             _ => None,
         }
     }
@@ -245,7 +248,7 @@ mod tests {
     #[test]
     fn a_poison_is_taken_once() {
         let line = Line::open(1, 1, Instant::now());
-        for poison in [Poison::Panic, Poison::Freeze, Poison::Hang] {
+        for poison in [Poison::Panic, Poison::Freeze, Poison::Hang, Poison::Start] {
             line.poison(poison);
             assert_eq!(line.take_poison(), Some(poison));
             assert_eq!(line.take_poison(), None);

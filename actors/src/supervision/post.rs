@@ -5,7 +5,7 @@
 //! Invariant: an exit is judged once, under the record's lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -110,6 +110,8 @@ pub(super) struct Post {
     launch: Launch,
     record: Mutex<Record>,
     site: Site,
+    /// A fault test wants the next start to panic.
+    spoiled: AtomicBool,
 }
 
 /// What all posts of a tree share.
@@ -140,7 +142,18 @@ impl Post {
             launch,
             record: Mutex::new(record),
             site,
+            spoiled: AtomicBool::new(false),
         })
+    }
+
+    /// For [`Poison::Start`](super::Poison::Start).
+    pub(super) fn spoil_next_start(&self) {
+        self.spoiled.store(true, SeqCst);
+    }
+
+    /// Whether this start shall panic, once.
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.spoiled.swap(false, SeqCst)
     }
 
     /// Starts a new incarnation with an empty mailbox. The line is published by `launch` before the

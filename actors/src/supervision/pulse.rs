@@ -59,6 +59,14 @@ fn suffer<A: Actor<Context = Context<A>>>(poison: Poison, context: &mut Context<
         )]
         Poison::Panic => panic!("poisoned by a fault test"),
         Poison::Freeze => hold_thread(&context.line),
+        #[expect(
+            clippy::panic,
+            reason = "this is the fault that tests ask for; refused unless faults are on"
+        )]
+        Poison::Start => {
+            context.post.spoil_next_start();
+            panic!("poisoned by a fault test")
+        }
         Poison::Hang => context.wait(actix::fut::wrap_future(std::future::pending::<()>())),
     }
 }

@@ -28,6 +28,7 @@ enum Kinds {
     Panic,
     Freeze,
     Hang,
+    Start,
 }
 
 async fn poison(system: web::Data<System>, caller: Caller, Json(fault): Json<Fault>) -> Answer<HttpResponse> {
@@ -36,6 +37,7 @@ async fn poison(system: web::Data<System>, caller: Caller, Json(fault): Json<Fau
         Kinds::Panic => Poison::Panic,
         Kinds::Freeze => Poison::Freeze,
         Kinds::Hang => Poison::Hang,
+        Kinds::Start => Poison::Start,
     };
     system.tree.poison(&fault.actor, poison).map_err(|why| {
         let kind = match why {
