@@ -1,0 +1,156 @@
+use std::sync::atomic::AtomicU32;
+use std::task::Wake;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Default)]
+struct Count(AtomicU32);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn frame(text: &str) -> Frame {
+    Frame::new(Bytes::copy_from_slice(text.as_bytes()), 0)
+}
+
+fn take(outlet: &Outlet, max_bytes: usize) -> Option<Vec<String>> {
+    match outlet.poll_take(&mut Context::from_waker(Waker::noop()), max_bytes) {
+        Poll::Ready(Taken::Batch(batch)) => Some(
+            batch
+                .iter()
+                .map(|item| String::from_utf8_lossy(item.frame.payload()).into())
+                .collect(),
+        ),
+        Poll::Ready(Taken::Ended(_)) | Poll::Pending => None,
+    }
+}
+
+fn end_told(outlet: &Outlet) -> Option<Disconnect> {
+    match outlet.poll_take(&mut Context::from_waker(Waker::noop()), 1) {
+        Poll::Ready(Taken::Ended(why)) => Some(why),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_waiting_writer_is_woken_once_for_many_messages() {
+    let outlet = Outlet::new(1000);
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    assert!(
+        outlet
+            .poll_take(&mut Context::from_waker(&waker), 1000)
+            .is_pending()
+    );
+    outlet.push(frame("a"));
+    outlet.push(frame("b"));
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert_eq!(take(&outlet, 1000), Some(vec!["a".into(), "b".into()]));
+}
+
+#[test]
+fn a_queue_over_its_bound_ends_the_connection_as_slow_and_frees_its_memory() {
+    let outlet = Outlet::new(2 * (ITEM_OVERHEAD + 3));
+    outlet.push(frame("one"));
+    outlet.push(frame("two"));
+    assert_eq!(outlet.ended(), None);
+    outlet.push(frame("x"));
+    assert_eq!(outlet.ended(), Some(Disconnect::Slow));
+    assert_eq!(outlet.bytes(), 0);
+    assert_eq!(end_told(&outlet), Some(Disconnect::Slow));
+}
+
+#[test]
+fn an_end_is_told_after_what_was_queued_and_a_cut_before() {
+    let polite = Outlet::new(1000);
+    polite.push(frame("last"));
+    polite.end(Disconnect::BadRequest);
+    assert_eq!(take(&polite, 1000), Some(vec!["last".into()]));
+    assert_eq!(end_told(&polite), Some(Disconnect::BadRequest));
+
+    let hard = Outlet::new(1000);
+    hard.push(frame("secret"));
+    hard.end(Disconnect::BadRequest);
+    hard.cut(Disconnect::AccessEnded);
+    assert_eq!(end_told(&hard), Some(Disconnect::BadRequest));
+}
+
+#[test]
+fn a_closed_subscription_leaves_nothing_behind_and_takes_nothing_more() {
+    let outlet = Outlet::new(1000);
+    let (one, two) = (
+        Subscriber::new(outlet.clone(), 1),
+        Subscriber::new(outlet.clone(), 2),
+    );
+    one.push(frame("a1"), 1);
+    two.push(frame("b1"), 1);
+    one.close();
+    one.push(frame("a2"), 2);
+    two.push(frame("b2"), 2);
+    assert_eq!(take(&outlet, 1000), Some(vec!["b1".into(), "b2".into()]));
+    assert_eq!(outlet.bytes(), 0);
+}
+
+#[test]
+fn a_lost_subscription_is_told_once() {
+    let outlet = Outlet::new(1000);
+    let subscriber = Subscriber::new(outlet.clone(), 7);
+    subscriber.lose();
+    subscriber.lose();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(outlet.poll_signal(&mut cx), Poll::Ready(Signal::Lost(7)));
+    assert!(outlet.poll_signal(&mut cx).is_pending());
+}
+
+#[test]
+fn the_owner_learns_of_the_end_whatever_else_was_to_tell() {
+    let outlet = Outlet::new(1000);
+    outlet.signal(Signal::RightsChanged);
+    outlet.cut(Disconnect::AccessEnded);
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..2 {
+        assert_eq!(
+            outlet.poll_signal(&mut cx),
+            Poll::Ready(Signal::Ended(Disconnect::AccessEnded))
+        );
+    }
+}
+
+#[test]
+fn an_idle_outlet_holds_no_heap_memory_even_after_use() {
+    let outlet = Outlet::new(1_000_000);
+    assert_eq!(outlet.state.lock().queue.capacity(), 0);
+    for _ in 0..100 {
+        outlet.push(frame("x"));
+    }
+    assert_eq!(take(&outlet, 1_000_000).unwrap().len(), 100);
+    assert_eq!(outlet.state.lock().queue.capacity(), 0);
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_batches_all_comes_out_once_in_order_and_the_count_is_true(
+        steps in prop::collection::vec((0..3u8, 0..300usize), 1..200),
+    ) {
+        let outlet = Outlet::new(usize::MAX);
+        let (mut sent, mut got) = (Vec::new(), Vec::new());
+        for (kind, size) in steps {
+            if kind < 2 {
+                let text = format!("{}:{}", sent.len(), "x".repeat(size));
+                outlet.push(frame(&text));
+                sent.push(text);
+            } else {
+                got.extend(take(&outlet, size * 3).unwrap_or_default());
+            }
+            let waiting = &sent[got.len()..];
+            prop_assert_eq!(outlet.bytes(), waiting.iter().map(|text| text.len() + ITEM_OVERHEAD).sum::<usize>());
+        }
+        got.extend(take(&outlet, usize::MAX).unwrap_or_default());
+        prop_assert_eq!(sent, got);
+    }
+}
