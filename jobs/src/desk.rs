@@ -5,6 +5,7 @@ use signalbox_core::Store;
 use signalbox_core::change::ledger;
 use signalbox_core::jobs::{self, Cancel, Ending, Lease, Node, Run, dispatch};
 use signalbox_core::kernel::error::Result;
+use signalbox_core::kernel::id::JobId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,6 +102,14 @@ impl Desk {
                 Some((_, false)) => {}
                 None => run.lost.notify_one(),
             }
+        }
+    }
+
+    /// A person asked for the end of `job`; nothing when it does not run here.
+    pub fn cancel(&self, job: JobId) {
+        let held = self.held.lock();
+        for (_, run) in held.iter().filter(|(lease, _)| lease.job == job) {
+            run.cancel.ask(Ending::Cancelled);
         }
     }
 

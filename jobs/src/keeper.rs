@@ -1,11 +1,14 @@
-//! What every node does for the ledger, without a leader: renews its leases, feeds Redis, takes over from workers that
-//! went away, finds what Redis has lost, and sweeps what jobs left behind.
+//! What every node does for the ledger, without a leader: renews its leases, hears of cancellings, feeds Redis, takes over
+//! from workers that went away, finds what Redis has lost, and sweeps what jobs left behind.
 
 use crate::backend::POLL;
 use crate::desk::Desk;
 use jobs::dispatch;
+use signalbox_core::bus::Signal;
+use signalbox_core::bus::control::Control;
 use signalbox_core::change::{idempotency, ledger};
 use signalbox_core::kernel::error::Result;
+use signalbox_core::kernel::id::JobId;
 use signalbox_core::{files, imports, jobs, sessions};
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ pub(crate) async fn keep(desk: &Desk) {
     each("free the previous start's leases", free_previous(desk).await);
     tokio::join!(
         renew(desk),
+        hear(desk),
         feed(desk),
         reconcile(desk),
         sweep(desk),
@@ -50,6 +54,24 @@ async fn renew_once(desk: &Desk) -> Result<()> {
     tx.commit().await?;
     desk.compare(&before, &renewed);
     Ok(())
+}
+
+/// Cancellings reach a run the moment they are committed. One that is missed, while Redis is away or between a claim and its
+/// being held here, is found by the next renewal.
+async fn hear(desk: &Desk) {
+    let bus = &desk.store.bus;
+    loop {
+        if let Ok(mut heard) = bus.subscribe(&[bus.keys().control()]).await {
+            while let Some(signal) = heard.next().await {
+                if let Signal::Message { payload, .. } = signal
+                    && let Ok(Control::JobCancel { job }) = serde_json::from_slice(&payload)
+                {
+                    desk.cancel(JobId(job));
+                }
+            }
+        }
+        tokio::time::sleep(RECONCILE).await;
+    }
 }
 
 async fn feed(desk: &Desk) {

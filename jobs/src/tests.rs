@@ -5,12 +5,14 @@
     reason = "tests start tasks and look at clocks as they like"
 )]
 
-use crate::{Handler, Kind, Options, Workers};
+use crate::{Handler, Kind, Options, Workers, registry};
 use futures::FutureExt;
 use serde_json::{Value, json};
 use signalbox_core::Store;
 use signalbox_core::bus::Bus;
 use signalbox_core::change::Change;
+use signalbox_core::files::Upload;
+use signalbox_core::imports;
 use signalbox_core::jobs::{Ending, Job, JobState, NewJob, Node, Outcome, Run, store};
 use signalbox_core::kernel::ctx::Ctx;
 use signalbox_core::kernel::id::{BootId, JobId};
@@ -45,18 +47,24 @@ const HANDLER: Handler = |_: &Store, run: &Run| {
 };
 
 fn work(store: &Store, name: &str) -> Workers {
+    work_renewing(store, name, 2.0)
+}
+
+/// Workers that look at their leases every so many seconds.
+fn work_renewing(store: &Store, name: &str, seconds: f64) -> Workers {
     let options = Options {
         node: Node {
             name: name.into(),
             boot: BootId::new(),
         },
         concurrency: 4,
-        lease_seconds: 6.0,
+        lease_seconds: seconds * 3.0,
     };
-    let kinds = vec![Kind {
+    let mut kinds = registry();
+    kinds.push(Kind {
         queue: QUEUE,
         run: HANDLER,
-    }];
+    });
     Workers::start(store.clone(), kinds, options)
 }
 
@@ -132,17 +140,73 @@ async fn a_stop_gives_jobs_back_at_once_and_counts_no_crash() {
     assert!(from.elapsed() < Duration::from_secs(5), "{:?}", from.elapsed());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cancelling_reaches_a_running_job() {
-    let test = testing::store().await;
-    let workers = work(&test.store, "a");
-    let id = ask(&test.store, &test, "wait").await;
-    becomes(&test, id, JobState::Running).await;
+async fn cancel(store: &Store, test: &TestStore, id: JobId) {
     let ctx = Ctx::system(test.organization, "test");
-    let mut change = Change::begin(&test.store, &ctx).await.unwrap();
+    let mut change = Change::begin(store, &ctx).await.unwrap();
     change.cancel_job(id).await.unwrap();
     change.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_reaches_a_running_job_at_once_over_the_control_channel() {
+    let test = testing::store().await;
+    // the renewal would find it too, long after this test has given up
+    let workers = work_renewing(&test.store, "a", 600.0);
+    let id = ask(&test.store, &test, "wait").await;
+    becomes(&test, id, JobState::Running).await;
+    cancel(&test.store, &test, id).await;
     becomes(&test, id, JobState::Cancelled).await;
+    workers.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_reaches_a_running_job_without_redis_when_its_lease_is_renewed() {
+    let test = testing::store().await;
+    let mut redis = OwnRedis::start();
+    let mut store = test.store.clone();
+    store.bus = redis.bus().await;
+    let workers = work(&store, "a");
+    let id = ask(&store, &test, "wait").await;
+    becomes(&test, id, JobState::Running).await;
+    redis.server.kill().unwrap();
+    redis.server.wait().unwrap();
+    cancel(&store, &test, id).await;
+    becomes(&test, id, JobState::Cancelled).await;
+    workers.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_import_ends_at_its_next_checkpoint_and_keeps_what_was_written() {
+    let test = testing::store().await;
+    let workers = work_renewing(&test.store, "a", 600.0);
+    let mut ctx = Ctx::system(test.organization, "test");
+    ctx.permissions = ["imports:create", "imports:read", "users:import"]
+        .into_iter()
+        .collect();
+    let mut upload = Upload::begin(&test.store, &ctx, "people.csv", 1 << 29)
+        .await
+        .unwrap();
+    upload.write(b"email\n").await.unwrap();
+    for n in 0..100_000 {
+        upload
+            .write(format!("p{n}@x.example\n").as_bytes())
+            .await
+            .unwrap();
+    }
+    let file = upload.finish().await.unwrap();
+    let submitted = imports::submit(&test.store, &ctx, &file, imports::Mode::Commit, None)
+        .await
+        .unwrap();
+    let look = async || imports::get(&test.store, &ctx, submitted.id).await.unwrap();
+    eventually("somebody is written", async || look().await.counts.inserted > 0).await;
+    cancel(&test.store, &test, submitted.job_id.unwrap()).await;
+    becomes(&test, submitted.job_id.unwrap(), JobState::Cancelled).await;
+    let import = look().await;
+    assert_eq!(import.state, JobState::Cancelled);
+    assert_eq!(import.counts.total, import.counts.inserted);
+    assert!(import.counts.inserted < 100_000, "it was not cancelled but done");
+    let there = test.count("SELECT count(*) FROM users").await;
+    assert_eq!(there, import.counts.inserted);
     workers.stop(Duration::from_secs(5)).await;
 }
 

@@ -869,11 +869,11 @@ export interface components {
              */
             imports_running: number;
         };
-        /** @description What became of the lines. Once a file is loaded, `total` is the sum of the others and of the lines still to come. */
+        /** @description What became of the lines so far. `total` is always the sum of the others; the job's progress has the lines in all. */
         Counts: {
             /**
              * Format: int64
-             * @description Records in the file, the header not counted.
+             * @description Lines whose fate is known; once the import succeeded, all of the file, the header not counted.
              */
             total: number;
             /**
@@ -1397,7 +1397,7 @@ export interface components {
             items: components["schemas"]["Permission"][];
         };
         /**
-         * @description How far an import is.
+         * @description How far an import is: the furthest stage that has begun, as the stages overlap.
          * @enum {string}
          */
         Phase: "load" | "judge" | "apply" | "done";

@@ -68,7 +68,7 @@ pub enum Control {
     OutboxHint,
     /// The ledger has due jobs.
     JobsHint,
-    /// A job's cancellation was asked for.
+    /// The end of a running job was asked for. Whoever renews its lease learns of it too.
     JobCancel {
         /// The job.
         job: Uuid,

@@ -42,6 +42,8 @@ impl Change {
             )
         })?;
         let running = before == JobState::Running;
+        // the run hears of it at once, wherever it is; should it not, then when its lease is renewed
+        self.cancelled = running.then_some(job);
         let kind = if running {
             "job.cancel_requested"
         } else {

@@ -12,7 +12,7 @@ use crate::db::{PgConnection, Tx};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::event::Event;
-use crate::kernel::id::EventId;
+use crate::kernel::id::{EventId, JobId};
 use crate::outbox::{StoredActor, StoredEvent};
 use crate::{Store, activity, audit, outbox};
 use serde_json::{Map, Value};
@@ -36,6 +36,7 @@ pub struct Change {
     recorded: usize,
     revocations: Vec<Revocation>,
     jobs: bool,
+    cancelled: Option<JobId>,
     answered: bool,
 }
 
@@ -53,6 +54,7 @@ impl Change {
             recorded: 0,
             revocations: Vec::new(),
             jobs: false,
+            cancelled: None,
             answered: false,
         })
     }
@@ -138,6 +140,7 @@ impl Change {
             self.store.signals.jobs.notify_one();
         }
         let mut messages: Vec<Control> = self.revocations.into_iter().map(Control::Revoked).collect();
+        messages.extend(self.cancelled.map(|job| Control::JobCancel { job: job.0 }));
         messages.push(Control::OutboxHint);
         if self.jobs {
             messages.push(Control::JobsHint);

@@ -60,20 +60,15 @@ pub(super) fn started(import: &Import) -> Result<Event> {
 
 /// The act is over.
 pub(super) fn finished(import: &Import) -> Result<Event> {
-    let severity = match import.state {
-        JobState::Succeeded => Severity::Info,
-        JobState::Cancelled => Severity::Warn,
-        _ => Severity::Bad,
+    let (severity, text) = match import.state {
+        JobState::Succeeded => (Severity::Info, "{actor} imported people"),
+        JobState::Cancelled => (Severity::Warn, "An import of people was cancelled"),
+        _ => (Severity::Bad, "An import of people failed"),
     };
-    let mut event = event(
-        "import.finished",
-        "imports.finish",
-        import,
-        "{actor} imported people",
-    )?
-    .detail("state", import.state.as_str())
-    .detail("counts", counts(import.counts))
-    .severity(severity);
+    let mut event = event("import.finished", "imports.finish", import, text)?
+        .detail("state", import.state.as_str())
+        .detail("counts", counts(import.counts))
+        .severity(severity);
     if let Some(error) = &import.error {
         event = event.detail("error", error.clone());
     }

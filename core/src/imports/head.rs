@@ -1,6 +1,6 @@
 //! The beginning of a file: is it CSV text at all, and what are its columns.
 
-use super::decode::{Decoder, Place, guess_delimiter};
+use super::decode::{Decoder, Place, TooLong, guess_delimiter};
 use crate::kernel::error::{Error, Kind, Result};
 
 /// Records shown in a preview.
@@ -77,7 +77,7 @@ fn records(bytes: &[u8], delimiter: u8, whole: bool) -> Result<Vec<Vec<Vec<u8>>>
             Ok(None) if whole => return last(decoder, records),
             Ok(None) => break,
             Ok(Some(record)) => record,
-            Err(error) => return Err(unreadable(error.line)),
+            Err(error) => return Err(endless(error)),
         };
         records.push(record.fields().map(<[u8]>::to_vec).collect());
     }
@@ -85,13 +85,13 @@ fn records(bytes: &[u8], delimiter: u8, whole: bool) -> Result<Vec<Vec<Vec<u8>>>
 }
 
 fn last(mut decoder: Decoder, mut records: Vec<Vec<Vec<u8>>>) -> Result<Vec<Vec<Vec<u8>>>> {
-    let last = decoder.finish().map_err(|error| unreadable(error.line))?;
+    let last = decoder.finish().map_err(endless)?;
     records.extend(last.map(|record| record.fields().map(<[u8]>::to_vec).collect()));
     Ok(records)
 }
 
 /// The record that begins at `line` does not end.
-pub fn unreadable(line: u32) -> Error {
+pub fn endless(TooLong { line }: TooLong) -> Error {
     refuse(
         "import.unreadable",
         format!(

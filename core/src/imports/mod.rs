@@ -1,20 +1,19 @@
 //! Tables `imports`, `import_rows`, `import_rejects`. People from a CSV file, as one act.
 //!
-//! Three phases, each with a checkpoint that commits with its data:
+//! First the file is **checked**: decoded as a whole, nothing written, so that one that proves broken in its last line has
+//! changed nobody. Then three stages follow each other through it, at work at once, each with a checkpoint that commits
+//! with its data:
 //!
 //! 1. **load**: the file's records, decoded and checked one by one, are staged in `import_rows`, the unacceptable ones
 //!    noted in `import_rejects`;
 //! 2. **judge**: of several lines with one address the first stays, the later are rejected and name it;
-//! 3. **apply**: staged lines become people, in chunks of about a second, by two lanes that each take half of the
-//!    file: no address occurs twice any more, so lanes never meet. A dry run only counts what they would do.
-//!
-//! Decoding the next records overlaps with staging the last ones, and the lanes overlap with each other. Applying does
-//! not begin before the whole file was judged, so a file that proves broken in its last line has changed nobody.
+//! 3. **apply**: judged lines become people, in chunks of about a second, by two lanes that take turns of 256 lines: among
+//!    judged lines no address occurs twice, so lanes never meet. A dry run only counts what they would do.
 //!
 //! Events: `import.started`, `import.finished` (audited: who, which file by its hash, how many), `import.progressed`
 //! on `feed:imports` and the job's channel, and per committed chunk one `users.imported` on `feed:users`.
 //!
-//! Invariant: total = inserted + updated + unchanged + rejected, in every committed state after the load.
+//! Invariant: total = inserted + updated + unchanged + rejected, in every committed state.
 //! Invariant: an import changes name, phone, department and picture; never an address, a status or a role.
 
 mod columns;

@@ -36,11 +36,11 @@ impl Mode {
     }
 }
 
-/// How far an import is.
+/// How far an import is: the furthest stage that has begun, as the stages overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Reading the file.
+    /// Checking and reading the file.
     Load,
     /// Comparing its lines with each other.
     Judge,
@@ -69,10 +69,10 @@ impl Phase {
     }
 }
 
-/// What became of the lines. Once a file is loaded, `total` is the sum of the others and of the lines still to come.
+/// What became of the lines so far. `total` is always the sum of the others; the job's progress has the lines in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Counts {
-    /// Records in the file, the header not counted.
+    /// Lines whose fate is known; once the import succeeded, all of the file, the header not counted.
     pub total: i64,
     /// New people.
     pub inserted: i64,
@@ -82,6 +82,13 @@ pub struct Counts {
     pub unchanged: i64,
     /// Lines refused; the report says why.
     pub rejected: i64,
+}
+
+impl Counts {
+    /// Lines whose fate is known.
+    pub(super) fn settled(self) -> i64 {
+        self.inserted + self.updated + self.unchanged + self.rejected
+    }
 }
 
 /// The file of an import.

@@ -9,15 +9,19 @@ use crate::change::Change;
 use crate::files::{self, CHUNK_BYTES, StoredFile};
 use crate::jobs::NewJob;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{FileId, ImportId};
 use crate::kernel::page;
 use crate::live::position;
 use crate::live::view::ViewClass;
+use crate::users::rights;
 use crate::{Store, people};
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// What it takes to import people, from the asking to the last line.
+pub(super) const NEEDED: [&str; 2] = ["imports:create", "users:import"];
 
 /// Takes a stored file on. A file that cannot be imported is refused with the reason, and not kept.
 pub async fn submit(
@@ -75,8 +79,25 @@ async fn again(
 }
 
 fn require(ctx: &Ctx) -> Result<()> {
-    ctx.require("imports:create")?;
-    ctx.require("users:import")
+    NEEDED.iter().try_for_each(|permission| ctx.require(permission))
+}
+
+/// Passes while whoever asked for an import may still do so. A job outlives the request and the session it came from, not
+/// the rights it was begun with.
+pub(super) async fn require_still(connection: &mut crate::db::PgConnection, ctx: &Ctx) -> Result<()> {
+    let Some(user) = ctx.actor.user() else {
+        return Ok(());
+    };
+    let held = rights::at_present(connection, ctx.organization, user).await?;
+    if NEEDED.iter().all(|permission| held.has(permission)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Forbidden,
+        "import.no_longer_allowed",
+        "Whoever asked for this import may no longer import people, so it was stopped. What was written before stays. \
+         Somebody who may can import the same file again; whoever is in it already counts as unchanged.",
+    ))
 }
 
 async fn begin(

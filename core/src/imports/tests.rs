@@ -1,7 +1,10 @@
 mod faults;
 mod oracle;
+mod rights;
 mod semantics;
+mod stages;
 
+use super::service::NEEDED;
 use super::*;
 use crate::change::ledger;
 use crate::files::{StoredFile, Upload};
@@ -11,6 +14,7 @@ use crate::kernel::error::Result;
 use crate::kernel::id::{BootId, ImportId, JobId, UserId};
 use crate::kernel::permission::PermissionSet;
 use crate::testing::{self, TestStore};
+use sqlx::{Connection, PgConnection};
 
 /// A store with somebody who may import.
 struct Hub {
@@ -42,7 +46,21 @@ impl Hub {
         .execute(&mut *tx)
         .await
         .unwrap();
+        for permission in NEEDED {
+            sqlx::query!(
+                "INSERT INTO user_permissions (organization_id, user_id, permission) VALUES ($1, $2, $3)",
+                test.organization.0,
+                importer.0,
+                permission
+            )
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        }
         tx.commit().await.unwrap();
+        // the invariant of every import: no commit, of whichever stage, gets past it
+        test.sql("ALTER TABLE imports ADD CONSTRAINT sum CHECK (total = inserted + updated + unchanged + rejected)")
+            .await;
         ctx.actor = Actor::User(importer);
         let node = Node {
             name: "test".into(),
@@ -127,6 +145,32 @@ impl Hub {
                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"#
         );
         busy.fetch_one(&mut *tx).await.unwrap() == 0
+    }
+
+    /// Whoever inserts a row into `table` of which `when` is true waits until this is dropped.
+    async fn hold(&self, table: &str, when: &str) -> PgConnection {
+        self.test
+            .sql(format!(
+                "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                   IF {when} THEN PERFORM pg_advisory_xact_lock_shared(1); END IF;
+                   RETURN NEW;
+                 END $$;
+                 CREATE TRIGGER hold BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION hold()"
+            ))
+            .await;
+        let mut holder = PgConnection::connect(&self.test.admin_url).await.unwrap();
+        sqlx::query!("SELECT pg_advisory_lock(1) AS held")
+            .fetch_one(&mut holder)
+            .await
+            .unwrap();
+        holder
+    }
+
+    /// Somebody waits for what [`Hub::hold`] holds.
+    async fn waits(&self) -> bool {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        self.test.count(waiting).await > 0
     }
 
     /// The report, without its header: line, column, value, reason.

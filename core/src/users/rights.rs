@@ -27,6 +27,27 @@ pub async fn of(
     Ok(all.remove(&user).unwrap_or_default())
 }
 
+/// What `user` may do at this moment, asked for work that goes on after they signed out: nothing once they are banned,
+/// suspended or deleted.
+pub async fn at_present(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<PermissionSet> {
+    let stands = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM users
+             WHERE id = $1 AND deleted_at IS NULL AND status NOT IN ('banned', 'suspended')) AS "stands!""#,
+        user.0
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if stands {
+        of(connection, organization, user).await
+    } else {
+        Ok(PermissionSet::default())
+    }
+}
+
 /// What each of `users` may do, in one statement; whoever may do nothing is absent.
 pub async fn of_many(
     connection: &mut PgConnection,

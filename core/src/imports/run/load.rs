@@ -4,14 +4,14 @@
 use super::super::columns::{self, Places};
 use super::super::decode::{Decoder, Place, Record};
 use super::super::row::{self, Reject, Staged};
-use super::super::{MOST_ROWS, head, store};
-use super::Act;
+use super::super::{head, store};
+use super::{Act, Mark};
 use crate::change::ledger;
-use crate::files::{self, CHUNK_BYTES};
+use crate::fault;
 use crate::jobs::Ending;
 use crate::kernel::error::Result;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Records staged in one transaction, at most.
 const BATCH: usize = 10_000;
@@ -35,12 +35,19 @@ impl Batch {
 }
 
 impl Act<'_> {
-    /// Loads from `from` to the end.
-    pub(super) async fn load(&self, from: Place) -> Result<Option<Ending>> {
+    /// Loads from `from` to the end, and tells the judge after each batch.
+    pub(super) async fn load(&self, from: Place, loaded: watch::Sender<Mark>) -> Result<Option<Ending>> {
+        if loaded.borrow().over {
+            return Ok(None);
+        }
         let (sender, mut batches) = mpsc::channel::<Batch>(1);
         let staging = async {
             while let Some(batch) = batches.recv().await {
                 self.stage(&batch).await?;
+                loaded.send_replace(Mark {
+                    end: batch.next.line as i32,
+                    over: batch.last,
+                });
                 let asked = self.run.cancel.asked();
                 if asked.is_some() && !batch.last {
                     return Ok(asked);
@@ -62,14 +69,8 @@ impl Act<'_> {
     }
 
     async fn decode(&self, from: Place, batches: mpsc::Sender<Batch>) -> Result<()> {
-        let (organization, file) = (self.ctx.organization, self.import.file.id);
-        let first = files::chunk(self.store, organization, file, 0)
-            .await?
-            .unwrap_or_default();
-        let whole = self.import.file.size <= CHUNK_BYTES as i64;
-        let head = head::read(&first, whole)?;
+        let head = self.head().await?;
         let places = columns::places(&head.columns, &self.import.mapping)?;
-        drop(first);
         let mut sorter = Sorter {
             decoder: Decoder::new(head.delimiter, from),
             columns: head.columns.len(),
@@ -77,18 +78,15 @@ impl Act<'_> {
             header: from.offset == 0,
             batch: Batch::default(),
             room: FIRST_BATCH,
-            rows: self.import.counts.total,
         };
-        let mut n = (from.offset / CHUNK_BYTES as u64) as i32;
-        let mut skip = (from.offset % CHUNK_BYTES as u64) as usize;
-        while let Some(bytes) = files::chunk(self.store, organization, file, n).await? {
-            let mut input = bytes.get(skip..).unwrap_or_default();
+        let mut pieces = self.pieces(from);
+        while let Some(bytes) = pieces.next().await? {
+            let mut input = bytes.as_slice();
             while sorter.next(&mut input)? {
                 if sorter.batch.len() >= sorter.room && !send(&batches, sorter.take(false)).await {
                     return Ok(());
                 }
             }
-            (n, skip) = (n + 1, 0);
         }
         sorter.finish()?;
         send(&batches, sorter.take(true)).await;
@@ -106,11 +104,9 @@ impl Act<'_> {
         )
         .await?;
         let state = json!({"load": batch.next, "loaded": batch.last});
+        fault::point("imports.load").await;
         ledger::checkpoint(tx, self.lease(), &state).await?;
-        let size = self.import.file.size;
-        self.run
-            .progress
-            .set((batch.next.offset as i64).min(size), size, "load");
+        self.settled(batch.rejects.len() as i64);
         Ok(())
     }
 }
@@ -129,16 +125,12 @@ struct Sorter {
     batch: Batch,
     /// Records that the batch may hold.
     room: usize,
-    rows: i64,
 }
 
 impl Sorter {
     /// Takes one record; false when more bytes are needed.
     fn next(&mut self, input: &mut &[u8]) -> Result<bool> {
-        let record = self
-            .decoder
-            .next(input)
-            .map_err(|error| head::unreadable(error.line))?;
+        let record = self.decoder.next(input).map_err(head::endless)?;
         let Some(record) = record else { return Ok(false) };
         sort(
             record,
@@ -147,16 +139,11 @@ impl Sorter {
             self.places,
             &mut self.batch,
         );
-        self.check()?;
         Ok(true)
     }
 
     fn finish(&mut self) -> Result<()> {
-        let record = self
-            .decoder
-            .finish()
-            .map_err(|error| head::unreadable(error.line))?;
-        if let Some(record) = record {
+        if let Some(record) = self.decoder.finish().map_err(head::endless)? {
             sort(
                 record,
                 &mut self.header,
@@ -165,25 +152,16 @@ impl Sorter {
                 &mut self.batch,
             );
         }
-        self.check()
+        Ok(())
     }
 
     fn take(&mut self, last: bool) -> Batch {
-        self.rows += self.batch.len() as i64;
         self.room = (self.room * 4).min(BATCH);
         let mut batch = std::mem::take(&mut self.batch);
         (batch.next, batch.last) = (self.decoder.place(), last);
+        // a last record without a line break ends in the line where decoding stands
+        batch.next.line += u32::from(last);
         batch
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.rows + self.batch.len() as i64 > MOST_ROWS {
-            return Err(head::refuse(
-                "import.too_many_rows",
-                "This file has more than 1,000,000 lines. Split it into several; nobody was imported.",
-            ));
-        }
-        Ok(())
     }
 }
 

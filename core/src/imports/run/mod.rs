@@ -1,49 +1,91 @@
-//! The job: load, judge, apply, each going on from its checkpoint.
+//! The job: check, then load, judge and apply side by side, each going on from its own checkpoint.
+//!
+//! The stages follow each other through the file. What one has committed it tells the next through a [`Mark`], within the
+//! run only: after a crash the marks are those that the checkpoints keep.
 //!
 //! Invariant: every transaction that moves an import on ends with the run's checkpoint, so it commits only while the
-//! run's lease holds, and is never done twice.
+//! run's lease holds, and is never done twice. The stages write different members of the one checkpoint.
 
 mod apply;
+mod check;
+mod judge;
 mod load;
+mod pace;
+mod sweep;
 
+pub use sweep::sweep;
+
+use self::apply::Lane;
+use self::check::Checked;
 use super::decode::Place;
+use super::head::{self, Head};
 use super::model::{Counts, Import, Mode, Phase};
-use super::service::one;
+use super::service::{one, require_still};
 use super::{events, store};
 use crate::Store;
 use crate::change::Change;
-use crate::jobs::{self, Ending, JobState, Lease, Outcome, Run};
-use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, Kind, Result};
-use crate::kernel::id::ImportId;
+use crate::files::{self, CHUNK_BYTES};
+use crate::jobs::{Ending, JobState, Lease, Outcome, Run};
+use crate::kernel::ctx::{Actor, Credential, Ctx};
+use crate::kernel::error::{Kind, Result};
+use crate::kernel::id::{FileId, ImportId};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
-/// Staged lines deleted in one transaction.
-const UNSTAGED: i64 = 20_000;
+/// Below so many lines one lane is enough.
+const WORTH_TWO_LANES: i64 = 20_000;
 
 /// What a run left behind for the next.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is the end of one step")]
 struct Checkpoint {
     started: bool,
+    check: Checked,
     load: Place,
     loaded: bool,
-    judged: bool,
+    judged: Judged,
     /// The next line of each lane.
     lane0: Option<i32>,
     lane1: Option<i32>,
     finished: bool,
 }
 
-/// What every step needs.
+/// How far the judge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Judged {
+    /// Every line before this one.
+    Before(i32),
+    /// As version 0.1.0 kept it, which judged all lines at once; `true`: it did, and its lanes took half of the file each.
+    All(bool),
+}
+
+impl Default for Judged {
+    fn default() -> Self {
+        Self::All(false)
+    }
+}
+
+/// How far a stage is: the next may take the lines before `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    end: i32,
+    /// No more will come.
+    over: bool,
+}
+
+/// What every stage needs.
 struct Act<'a> {
     store: &'a Store,
     run: &'a Run,
     ctx: &'a Ctx,
     import: Import,
+    /// Lines whose fate is known, and lines in all.
+    done: AtomicI64,
+    rows: AtomicI64,
 }
 
 /// Runs or goes on with an import.
@@ -76,36 +118,175 @@ async fn attempt(store: &Store, run: &Run) -> Result<Outcome> {
         store,
         run,
         ctx,
+        done: AtomicI64::new(import.counts.settled()),
+        rows: AtomicI64::new(import.counts.total),
         import,
     };
     if checkpoint.finished {
         return Ok(act.outcome());
     }
-    match act.phases(checkpoint).await {
-        Ok(None) => act.finish(JobState::Succeeded, None).await,
-        Ok(Some(Ending::Cancelled)) => act.finish(JobState::Cancelled, None).await,
+    match act.stages(checkpoint).await {
+        Ok(None) => act.finish(ctx, JobState::Succeeded, None).await,
+        Ok(Some(Ending::Cancelled)) => act.finish(ctx, JobState::Cancelled, None).await,
         Ok(Some(Ending::Stopping)) => Ok(Outcome::Released),
         // the file itself is at fault, and will be tomorrow
-        Err(error) if error.kind == Kind::Invalid => act.finish(JobState::Failed, Some(&error.detail)).await,
+        Err(error) if error.kind == Kind::Invalid => {
+            act.finish(ctx, JobState::Failed, Some(&error.detail)).await
+        }
+        // in the hub's own name: nobody acts with rights they no longer have
+        Err(error) if error.kind == Kind::Forbidden => {
+            let by = Ctx {
+                actor: Actor::System("imports".to_owned()),
+                credential: Credential::Internal,
+                on_behalf_of: ctx.actor.user(),
+                ..ctx.clone()
+            };
+            act.finish(&by, JobState::Failed, Some(&error.detail)).await
+        }
         Err(error) => Err(error),
     }
 }
 
 impl Act<'_> {
     /// All that is left to do; `Some` when the run was asked to end first.
-    async fn phases(&self, checkpoint: Checkpoint) -> Result<Option<Ending>> {
-        if !checkpoint.started {
+    async fn stages(&self, from: Checkpoint) -> Result<Option<Ending>> {
+        let mut tx = self.store.db.primary(self.ctx.organization).await?;
+        require_still(&mut tx, self.ctx).await?;
+        drop(tx);
+        if !from.started {
             self.start().await?;
         }
-        if !checkpoint.loaded
-            && let Some(ending) = self.load(checkpoint.load).await?
-        {
-            return Ok(Some(ending));
+        if from.judged == Judged::All(true) {
+            return Box::pin(self.halves(&from)).await;
         }
-        if !checkpoint.judged {
-            self.judge().await?;
+        let rows = match from.check.rows() {
+            Some(rows) => rows,
+            None => match self.check(from.check).await? {
+                Ok(rows) => rows,
+                Err(ending) => return Ok(Some(ending)),
+            },
+        };
+        self.rows.store(rows, Ordering::Relaxed);
+        self.settled(0);
+        // three stages and two lanes are too much for a stack to carry around
+        Box::pin(self.pipeline(&from, rows)).await
+    }
+
+    /// Load, judge and apply, each behind the one before.
+    async fn pipeline(&self, from: &Checkpoint, rows: i64) -> Result<Option<Ending>> {
+        let staged = Mark {
+            end: from.load.line as i32,
+            over: from.loaded,
+        };
+        let judged = match from.judged {
+            Judged::Before(line) => line,
+            Judged::All(_) => 0,
+        };
+        let settled = Mark {
+            end: judged,
+            over: staged.over && judged >= staged.end,
+        };
+        let (tell_judge, loaded) = watch::channel(staged);
+        let (tell_lanes, to_apply) = watch::channel(settled);
+        let others = self.has_others().await?;
+        let lane = |turn: i32, next: Option<i32>| Lane {
+            name: turn as usize,
+            next: next.unwrap_or(0),
+            lanes: if rows < WORTH_TWO_LANES { 1 } else { 2 },
+            turn,
+            others,
+        };
+        let (first, second) = (lane(0, from.lane0), lane(1, from.lane1));
+        let applying = async {
+            if second.lanes == 1 {
+                return self.apply(first, to_apply).await;
+            }
+            let (a, b) = tokio::try_join!(
+                self.apply(first, to_apply.clone()),
+                self.apply(second, to_apply.clone())
+            )?;
+            Ok(outranking([a, b]))
+        };
+        let (a, b, c) = tokio::try_join!(
+            self.load(from.load, tell_judge),
+            self.judge(judged, loaded, tell_lanes),
+            applying
+        )?;
+        Ok(outranking([a, b, c]))
+    }
+
+    /// Goes on where version 0.1.0 had judged the whole file: each lane has half of it.
+    async fn halves(&self, from: &Checkpoint) -> Result<Option<Ending>> {
+        let others = self.has_others().await?;
+        let mut tx = self.store.db.bookkeeping().await?;
+        let span = store::span(&mut tx, self.ctx.organization, self.import.id).await?;
+        drop(tx);
+        let Some((first, last)) = span else {
+            return Ok(None);
+        };
+        let middle = if i64::from(last - first) < WORTH_TWO_LANES {
+            last
+        } else {
+            first + (last - first) / 2
+        };
+        let lane = |name: usize, next: i32, end: i32| {
+            let lane = Lane {
+                name,
+                next,
+                lanes: 1,
+                turn: 0,
+                others,
+            };
+            self.apply(lane, watch::channel(Mark { end, over: true }).1)
+        };
+        let (a, b) = tokio::try_join!(
+            lane(0, from.lane0.unwrap_or(first), middle + 1),
+            lane(1, from.lane1.unwrap_or(middle + 1), last + 1)
+        )?;
+        Ok(outranking([a, b]))
+    }
+
+    /// Waits until the stage before is as far as `enough` says; `None` when this run is to end first.
+    async fn hear(
+        &self,
+        stage: &mut watch::Receiver<Mark>,
+        enough: impl FnMut(&Mark) -> bool,
+    ) -> Option<Mark> {
+        if self.run.cancel.asked().is_some() {
+            return None;
         }
-        self.apply([checkpoint.lane0, checkpoint.lane1]).await
+        tokio::select! {
+            mark = stage.wait_for(enough) => mark.ok().map(|mark| *mark),
+            _ = self.run.cancel.wait() => None,
+        }
+    }
+
+    /// The fate of so many more lines is known.
+    fn settled(&self, lines: i64) {
+        let done = self.done.fetch_add(lines, Ordering::Relaxed) + lines;
+        let rows = self.rows.load(Ordering::Relaxed);
+        self.run.progress.set(done, rows, Phase::Apply.as_str());
+    }
+
+    async fn has_others(&self) -> Result<bool> {
+        let mut tx = self.store.db.bookkeeping().await?;
+        store::has_others(&mut tx, self.ctx.organization).await
+    }
+
+    async fn head(&self) -> Result<Head> {
+        let file = &self.import.file;
+        let first = files::chunk(self.store, self.ctx.organization, file.id, 0).await?;
+        head::read(&first.unwrap_or_default(), file.size <= CHUNK_BYTES as i64)
+    }
+
+    fn pieces(&self, from: Place) -> Pieces<'_> {
+        Pieces {
+            store: self.store,
+            ctx: self.ctx,
+            file: self.import.file.id,
+            n: (from.offset / CHUNK_BYTES as u64) as i32,
+            skip: (from.offset % CHUNK_BYTES as u64) as usize,
+        }
     }
 
     async fn start(&self) -> Result<()> {
@@ -116,24 +297,8 @@ impl Act<'_> {
         change.checkpoint(self.lease(), &json!({"started": true})).await
     }
 
-    /// Of several lines with one address the first stays. One statement over the staged lines (1.2 s for a million).
-    async fn judge(&self) -> Result<()> {
-        let mut change = Change::begin(self.store, self.ctx).await?;
-        store::allow_memory(change.tx()).await?;
-        let rejected = store::reject_repeated(change.tx(), self.ctx.organization, self.import.id).await?;
-        let more = Counts {
-            rejected,
-            ..Counts::default()
-        };
-        store::count(change.tx(), self.import.id, more, Phase::Apply).await?;
-        let import = one(change.tx(), self.ctx, self.import.id).await?;
-        self.run.progress.set(0, import.counts.total, "apply");
-        change.record(events::progressed(&import)?).await?;
-        change.checkpoint(self.lease(), &json!({"judged": true})).await
-    }
-
-    async fn finish(&self, state: JobState, error: Option<&str>) -> Result<Outcome> {
-        let mut change = Change::begin(self.store, self.ctx).await?;
+    async fn finish(&self, by: &Ctx, state: JobState, error: Option<&str>) -> Result<Outcome> {
+        let mut change = Change::begin(self.store, by).await?;
         let at = change.at();
         store::finish(change.tx(), self.import.id, state, error, at).await?;
         let import = one(change.tx(), self.ctx, self.import.id).await?;
@@ -165,41 +330,31 @@ fn outcome(import: &Import) -> Outcome {
     }
 }
 
-/// Closes imports whose job ended without them, and deletes the staged lines of those that are over, in short
-/// transactions. Answers whether there was anything to do; call it again then.
-pub async fn sweep(store: &Store) -> Result<bool> {
-    let mut tx = store.db.bookkeeping().await?;
-    let (open, staged) = (store::to_close(&mut tx).await?, store::to_sweep(&mut tx).await?);
-    if let Some((organization, _, job)) = open {
-        let job = jobs::store::get(&mut tx, organization, job).await?;
-        drop(tx);
-        let job = job.ok_or_else(|| Error::not_found("job"))?;
-        close(store, open.map(|(_, import, _)| import), &job).await?;
-    } else {
-        drop(tx);
-    }
-    if let Some((organization, import)) = staged {
-        let mut after = 0;
-        loop {
-            let mut tx = store.db.bookkeeping().await?;
-            let last = store::unstage(&mut tx, organization, import, after, UNSTAGED).await?;
-            if last.is_none() {
-                store::swept(&mut tx, import).await?;
-            }
-            tx.commit().await?;
-            let Some(last) = last else { break };
-            after = last;
-        }
-    }
-    Ok(open.is_some() || staged.is_some())
+/// A person's cancelling outranks a stop.
+fn outranking<const N: usize>(endings: [Option<Ending>; N]) -> Option<Ending> {
+    endings
+        .into_iter()
+        .flatten()
+        .max_by_key(|ending| *ending == Ending::Cancelled)
 }
 
-async fn close(store: &Store, import: Option<ImportId>, job: &jobs::Job) -> Result<()> {
-    let Some(import) = import else { return Ok(()) };
-    let mut change = Change::begin(store, &job.ctx).await?;
-    let at = change.at();
-    store::finish(change.tx(), import, job.state, job.error.as_deref(), at).await?;
-    let import = one(change.tx(), &job.ctx, import).await?;
-    change.record(events::finished(&import)?).await?;
-    change.commit().await
+/// A file's bytes from some place on, a chunk of it at a time.
+struct Pieces<'a> {
+    store: &'a Store,
+    ctx: &'a Ctx,
+    file: FileId,
+    n: i32,
+    skip: usize,
+}
+
+impl Pieces<'_> {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let chunk = files::chunk(self.store, self.ctx.organization, self.file, self.n).await?;
+        let skip = std::mem::take(&mut self.skip);
+        self.n += 1;
+        Ok(chunk.map(|mut bytes| {
+            bytes.drain(..skip.min(bytes.len()));
+            bytes
+        }))
+    }
 }

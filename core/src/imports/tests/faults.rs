@@ -18,7 +18,9 @@ async fn a_file_that_proves_broken_in_its_last_line_has_changed_nobody() {
     let import = hub.work(submitted).await;
     assert_eq!(import.state, JobState::Failed);
     assert!(import.error.unwrap().contains("line 15002"));
+    assert_eq!(import.counts, Counts::default());
     assert!(hub.people().await.is_empty());
+    assert_eq!(hub.test.count("SELECT count(*) FROM import_rows").await, 0);
     let job = hub.job(submitted.job_id).await;
     assert_eq!((job.state, job.attempt), (JobState::Failed, 1));
     assert_eq!(hub.events("import.finished").await.len(), 1);
