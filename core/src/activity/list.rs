@@ -100,15 +100,10 @@ pub async fn list(
         Some(person) => of(connection, organization, person, &after, limit + 1).await?,
         None => of_all(connection, organization, &after, limit + 1).await?,
     };
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next_cursor = match rows.last() {
-        Some(end) if more => Some(page::encode_cursor(&Cursor {
-            micros: page::micros(end.at),
-            id: end.id,
-        })?),
-        _ => None,
-    };
+    let next_cursor = page::cut(&mut rows, limit, |end| Cursor {
+        micros: page::micros(end.at),
+        id: end.id,
+    })?;
     let items: Vec<ActivityItem> = rows.into_iter().map(ActivityItem::from).collect();
     let mut values = items
         .iter()

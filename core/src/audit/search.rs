@@ -136,16 +136,11 @@ pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<AuditList> 
         None => position::read(&mut tx, ctx.organization, super::CHANNEL).await?,
     };
     let mut rows = fetch(&mut tx, ctx, query, after.as_ref(), limit + 1).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next_cursor = match rows.last() {
-        Some(end) if more => Some(page::encode_cursor(&Cursor {
-            micros: page::micros(end.at),
-            id: end.id,
-            position: position.clone(),
-        })?),
-        _ => None,
-    };
+    let next_cursor = page::cut(&mut rows, limit, |end| Cursor {
+        micros: page::micros(end.at),
+        id: end.id,
+        position: position.clone(),
+    })?;
     let entries: Vec<AuditEntry> = rows.into_iter().map(AuditEntry::from).collect();
     let mut values = entries
         .iter()

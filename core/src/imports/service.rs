@@ -167,15 +167,10 @@ pub async fn list(store: &Store, ctx: &Ctx, limit: Option<u32>, cursor: Option<&
     let mut tx = store.db.read(ctx.organization).await?;
     let at = position::read(&mut tx, ctx.organization, CHANNEL).await?;
     let mut items = store::read(&mut tx, ctx.organization, None, after, limit as i64 + 1).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let end = items
-        .last()
-        .filter(|_| more)
-        .map(|last| (last.created_at, last.id.0));
+    let next_cursor = page::cut(&mut items, limit, |last| (last.created_at, last.id.0))?;
     show(&mut tx, store, ctx, &mut items).await?;
     Ok(ImportList {
-        next_cursor: end.as_ref().map(page::encode_cursor).transpose()?,
+        next_cursor,
         items,
         epoch: at.epoch,
         offset: at.offset,

@@ -24,6 +24,20 @@ pub fn limit(asked: Option<u32>) -> Result<u32> {
     }
 }
 
+/// Cuts rows, of which one more than a page was read, to the page, and writes where it ended if there is a next one.
+pub fn cut<T, C: Serialize>(
+    rows: &mut Vec<T>,
+    limit: usize,
+    end: impl FnOnce(&T) -> C,
+) -> Result<Option<String>> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last()
+        .filter(|_| more)
+        .map(|last| encode_cursor(&end(last)))
+        .transpose()
+}
+
 /// Writes where a page ended, so that the next begins there.
 pub fn encode_cursor<T: Serialize>(end: &T) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(end)?))

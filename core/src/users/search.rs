@@ -171,18 +171,14 @@ pub async fn list(connection: &mut PgConnection, ctx: &Ctx, query: &Query) -> Re
             asked.total(connection, &found, more).await?,
         ),
     };
-    found.truncate(limit as usize);
-    let next_cursor = match found.last() {
-        Some(end) if more => Some(page::encode_cursor(&Cursor {
-            list: asked.list.clone(),
-            text: end.key_text.clone(),
-            micros: end.key_at.map(page::micros),
-            id: UserId(end.row.id),
-            position: position.clone(),
-            total,
-        })?),
-        _ => None,
-    };
+    let next_cursor = page::cut(&mut found, limit as usize, |end| Cursor {
+        list: asked.list.clone(),
+        text: end.key_text.clone(),
+        micros: end.key_at.map(page::micros),
+        id: UserId(end.row.id),
+        position: position.clone(),
+        total,
+    })?;
     let rows = found.into_iter().map(|found| found.row).collect();
     Ok(Page {
         users: with_roles(connection, ctx.organization, rows).await?,
