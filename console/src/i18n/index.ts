@@ -16,6 +16,9 @@ export function tOr(id: string, fallback: string, values?: Record<string, unknow
   return id in source ? i18n._(id, values) : fallback;
 }
 
+/** A role as a person reads it: the predefined ones have a name in the catalogue, others keep their own. */
+export const roleName = (role: { name: string }): string => tOr(`role.${role.name}`, role.name);
+
 const integer = new Intl.NumberFormat();
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 

@@ -52,7 +52,7 @@ export function ConfirmWithImpact({ open, title, impact, text, action, reason, d
         <DialogTitle id="confirm-title">{title}</DialogTitle>
         <DialogContent>
           <div className={css.stack}>
-            {text && <p className={css.muted}>{text}</p>}
+            {typeof text === "string" ? <p className={css.muted}>{text}</p> : text}
             {impact && <p className={css.impact}>{impact}</p>}
             {reason && <Field label={reason} value={why} onValue={setWhy} required autoFocus multiline minRows={2} note={t("confirm.reasonNote")} />}
             <ErrorLine problem={problem} />

@@ -6,6 +6,7 @@ import { t } from "../i18n";
 import { useOffer } from "../keys/registry";
 import { Hint } from "./basics";
 import { Icon } from "./Icon";
+import { Lines } from "./states";
 import css from "./inspector.module.css";
 
 export function Inspector({ title, full, onClose, children }: {
@@ -45,3 +46,10 @@ export function Inspector({ title, full, onClose, children }: {
     </aside>
   );
 }
+
+/** What stands in it while its code or its item is being read. */
+export const InspectorGhost = () => (
+  <div className={css.ghost}>
+    <Lines count={8} height={28} />
+  </div>
+);

@@ -6,6 +6,11 @@ import { createTheme } from "@mui/material/styles";
 
 const paper = { backgroundImage: "none", backgroundColor: "var(--raised)", boxShadow: "var(--float)", border: "1px solid var(--line)" };
 
+/** A finger needs more than the 32 pixels that are drawn: what is around the control belongs to it. */
+const touch = { "@media (pointer: coarse)": { "&::after": { content: '""', position: "absolute", inset: "-6px" } } };
+/** Phones zoom into fields with smaller letters. */
+const readable = { "@media (pointer: coarse)": { fontSize: "var(--touch-text)" } };
+
 export const theme = createTheme({
   cssVariables: { nativeColor: true, cssVarPrefix: "m" },
   palette: {
@@ -33,7 +38,7 @@ export const theme = createTheme({
     MuiButton: {
       defaultProps: { disableElevation: true, size: "small" },
       styleOverrides: {
-        root: { height: 32, minWidth: 0, padding: "0 12px", whiteSpace: "nowrap", "&.Mui-focusVisible": { outline: "2px solid var(--accent)", outlineOffset: 1 } },
+        root: { ...touch, height: 32, minWidth: 0, padding: "0 12px", whiteSpace: "nowrap", "&.Mui-focusVisible": { outline: "2px solid var(--accent)", outlineOffset: 1 } },
         startIcon: { marginRight: 6 },
         outlined: { borderColor: "var(--line-strong)", color: "var(--text)", backgroundColor: "var(--surface)", "&:hover": { borderColor: "var(--line-strong)", backgroundColor: "var(--hover)" } },
         text: { color: "var(--text)", "&:hover": { backgroundColor: "var(--hover)" } },
@@ -43,7 +48,7 @@ export const theme = createTheme({
         { props: { variant: "text", color: "primary" }, style: { color: "var(--text)" } },
       ],
     },
-    MuiIconButton: { defaultProps: { size: "small" }, styleOverrides: { root: { width: 32, height: 32, borderRadius: 6, color: "var(--muted)", "&:hover": { backgroundColor: "var(--hover)", color: "var(--text)" }, "&.Mui-focusVisible": { outline: "2px solid var(--accent)" } } } },
+    MuiIconButton: { defaultProps: { size: "small" }, styleOverrides: { root: { ...touch, width: 32, height: 32, borderRadius: 6, color: "var(--muted)", "&:hover": { backgroundColor: "var(--hover)", color: "var(--text)" }, "&.Mui-focusVisible": { outline: "2px solid var(--accent)" } } } },
     MuiOutlinedInput: {
       defaultProps: { size: "small" },
       styleOverrides: {
@@ -53,9 +58,9 @@ export const theme = createTheme({
           "&:hover:not(.Mui-disabled, .Mui-error, .Mui-focused) .MuiOutlinedInput-notchedOutline": { borderColor: "var(--faint)" },
           "&.Mui-focused .MuiOutlinedInput-notchedOutline": { borderColor: "var(--accent)", borderWidth: 2 },
         },
-        input: { padding: "5px 10px", height: 22, "&::placeholder": { color: "var(--faint)", opacity: 1 } },
+        input: { ...readable, padding: "5px 10px", height: 22, "&::placeholder": { color: "var(--faint)", opacity: 1 } },
         multiline: { padding: "5px 10px", "& textarea": { padding: 0, height: "auto" } },
-        adornedStart: { paddingLeft: 8, color: "var(--faint)" },
+        adornedStart: { paddingLeft: 8, "& > svg": { color: "var(--faint)" } },
       },
     },
     MuiCheckbox: { defaultProps: { size: "small" }, styleOverrides: { root: { padding: 6, color: "var(--faint)", "&.Mui-focusVisible": { outline: "2px solid var(--accent)", outlineOffset: -4 } } } },
@@ -71,7 +76,15 @@ export const theme = createTheme({
     MuiTabs: { styleOverrides: { root: { minHeight: 40 }, indicator: { height: 2 } } },
     MuiTab: { styleOverrides: { root: { minHeight: 40, minWidth: 0, padding: "0 12px", font: "var(--type-strong)", textTransform: "none", color: "var(--muted)", "&.Mui-selected": { color: "var(--text)" }, "&.Mui-focusVisible": { outline: "2px solid var(--accent)", outlineOffset: -2 } } } },
     MuiSkeleton: { defaultProps: { animation: false }, styleOverrides: { root: { backgroundColor: "var(--idle-tint)" } } },
-    MuiAlert: { styleOverrides: { root: { font: "var(--type-body)", borderRadius: 6, padding: "4px 12px" } } },
+    // Material-UI works these colours out once, for one scheme: named here they follow the scheme.
+    MuiAlert: {
+      styleOverrides: {
+        root: {
+          font: "var(--type-body)", borderRadius: 6, padding: "4px 12px",
+          ...Object.fromEntries([["Error", "bad"], ["Warning", "warn"], ["Info", "info"], ["Success", "ok"]].map(([severity, tone]) => [`&.MuiAlert-color${severity}`, { backgroundColor: `var(--${tone}-tint)`, color: `var(--${tone})` }])),
+        },
+      },
+    },
     MuiFormHelperText: { styleOverrides: { root: { margin: "4px 0 0", font: "var(--type-small)" } } },
   },
 });

@@ -8,7 +8,7 @@ import { leaveNow } from "../../app/leave";
 import { queries } from "../../app/queries";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMe } from "../../auth/session";
-import { t } from "../../i18n";
+import { roleName, t } from "../../i18n";
 import { Card, Facts, Id } from "../../parts/basics";
 import { Field } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";
@@ -41,7 +41,7 @@ export default function Account() {
               [t("field.name"), me.user.name],
               [t("field.email"), me.user.email],
               [t("field.organization"), me.organization.name],
-              [t("field.roles"), me.roles.map((role) => role.name).join(", ")],
+              [t("field.roles"), me.roles.map(roleName).join(", ")],
               [t("field.session"), <Id key="id" value={me.session_id} />],
             ]}
           />

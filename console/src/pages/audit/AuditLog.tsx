@@ -16,7 +16,7 @@ import { EmptyState } from "../../parts/states";
 import parts from "../../parts/parts.module.css";
 import table from "../../parts/table.module.css";
 import { fetchAudit } from "./queries";
-import { actTone, entryText } from "./words";
+import { entryText, entryTone } from "./words";
 import css from "./audit.module.css";
 
 export default function AuditLog() {
@@ -84,7 +84,7 @@ function useColumns(): Column<Audit>[] {
       { id: "at", header: t("field.at"), width: "minmax(var(--col-time), 0.6fr)", cell: (row) => <Time at={row.at} /> },
       { id: "actor", header: t("field.actor"), width: "minmax(0, 1.3fr)", cell: (row) => <span className={table.two}><Face name={row.actor.name ?? "?"} id={row.actor.id ?? ""} /><div><b>{row.actor.name ?? t("actor.system")}</b></div></span> },
       { id: "what", header: t("field.what"), width: "minmax(0, 2.2fr)", cell: sentence },
-      { id: "action", header: t("field.action"), width: "minmax(0, 1.2fr)", cell: (row) => <Pill tone={actTone(row.action)}>{row.action}</Pill> },
+      { id: "action", header: t("field.action"), width: "minmax(0, 1.2fr)", cell: (row) => <Pill tone={entryTone(row)}>{row.action}</Pill> },
       { id: "ip", header: t("field.ip"), width: "minmax(0, 0.8fr)", cell: (row) => row.ip ?? "–" },
     ],
     [],
@@ -97,7 +97,7 @@ function Toolbar({ filters, change }: { filters: Filters; change: (next: Record<
   return (
     <div className={table.toolbar}>
       {(["action", "actor", "subject"] as const).map((name, index) => (
-        <div key={name} className={table.search}>
+        <div key={name} className={index === 0 ? table.search : table.half}>
           <Filter name={name} value={filters[name] ?? ""} box={index === 0 ? first : undefined} onValue={(value) => change({ [name]: value || undefined })} />
         </div>
       ))}

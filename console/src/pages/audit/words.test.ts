@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { actText, actTone, entryText } from "./words";
+import { actText, actTone, entryText, entryTone } from "./words";
 
 describe("an act in words", () => {
   it("has a sentence of its own where the catalogue knows it", () => expect(actText("users.ban", "Ada")).toBe("banned Ada"));
@@ -12,6 +12,8 @@ it("tells the end of an import with its numbers, and a check apart from a writin
   const entry = (mode: string, state = "succeeded") => entryText({ action: "imports.finish", subject: { kind: "import", id: "1" } as never, details: { mode, state, counts: { inserted: 2961, updated: 2, rejected: 3 } } });
   expect(entry("commit")).toBe("imported people: 2,961 added, 2 updated, 3 rejected");
   expect(entry("dry_run")).toBe("checked a file: 2,961 to add, 2 to update, 3 to reject");
+  expect(entry("commit", "failed")).toBe("could not import a file");
+  expect(["failed", "cancelled", "succeeded"].map((state) => entryTone({ action: "imports.finish", details: { state } }))).toEqual(["bad", "warn", "ok"]);
   expect(entry("commit", "cancelled")).toBe("stopped an import after 2,961 added, 2 updated");
   expect(entryText({ action: "users.ban", subject: { kind: "user", id: "1", label: "Ada" } as never })).toBe("banned Ada");
 });

@@ -23,6 +23,7 @@ interface ImportDetails {
 /** The sentence of an entry; the end of an import is told with its numbers. */
 export function entryText(entry: Pick<Audit, "action" | "subject"> & { details?: unknown }): string {
   const { mode, state, counts } = (entry.details ?? {}) as ImportDetails;
+  if (entry.action === "imports.finish" && state === "failed") return t("did.imports.failed");
   if (entry.action === "imports.finish" && counts && mode) return t(mode === "dry_run" ? "did.imports.checked" : state === "succeeded" ? "did.imports.done" : "did.imports.stopped", { ...counts });
   if (entry.action === "imports.start" && mode === "dry_run") return t("did.imports.check");
   return actText(entry.action, entry.subject.label ?? "");
@@ -34,4 +35,11 @@ export function actTone(action: string): Tone {
   if (/\.ban|delete|fail|revoke|quarantine|reuse/.test(action)) return "bad";
   if (/password|cancel|retry/.test(action)) return "warn";
   return "info";
+}
+
+/** The tone of an entry: the end of an import is as good as what it came to. */
+export function entryTone(entry: { action: string; details?: unknown }): Tone {
+  const { state } = (entry.details ?? {}) as ImportDetails;
+  if (entry.action === "imports.finish" && state) return state === "succeeded" ? "ok" : state === "cancelled" ? "warn" : "bad";
+  return actTone(entry.action);
 }

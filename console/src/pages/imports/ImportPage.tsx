@@ -18,9 +18,9 @@ export default function ImportPage() {
   const name = one?.file?.name ?? t("import.title");
   return (
     <PageFrame
-      title={<Link to="/imports">{t("nav.imports")}</Link>}
+      title={name}
       name={name}
-      count={name}
+      parent={{ to: "/imports", name: "nav.imports" }}
       actions={mayUsers && <Button variant="contained" component={Link} to="/users" startIcon={<Icon name="users" small />}>{t("import.seeUsers")}</Button>}
     >
       <div className={page.narrow}>

@@ -24,6 +24,9 @@ function complete({ counts }: Import, rows: number): boolean {
   return counts.total >= rows && counts.total === counts.inserted + counts.updated + counts.unchanged + counts.rejected;
 }
 
+/** How far the counts say it is. */
+const counted = ({ counts }: Import) => ({ done: counts.inserted + counts.updated + counts.unchanged + counts.rejected, total: counts.total });
+
 /** The import with the state its job last told. */
 export function useImport(id: string) {
   const query = useQuery(importQuery(id));
@@ -53,7 +56,7 @@ export function ImportProgress({ id }: { id: string }) {
         <b>{one.file?.name}</b>
         <StatePill state={state} />
       </div>
-      {one.job_id && <JobProgress job={{ id: one.job_id, state, progress: job?.progress }} />}
+      {one.job_id && <JobProgress job={{ id: one.job_id, state, progress: isActive(state) && job?.progress?.total ? job.progress : counted(one) }} />}
       {(one.error || job?.error) && <Alert severity="error" icon={false}>{one.error ?? job?.error}</Alert>}
       <Counts one={one} />
       {one.counts.rejected > 0 && !isActive(state) && (

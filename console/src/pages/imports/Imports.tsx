@@ -55,8 +55,8 @@ function useColumns(): Column<Import>[] {
     () => [
       { id: "file", header: t("field.file"), width: "minmax(0, 2fr)", cell: (row) => <Name row={row} /> },
       { id: "state", header: t("field.state"), width: "minmax(var(--col-state), 0.8fr)", cell: (row) => <State row={row} /> },
-      ...(["total", "inserted", "updated", "rejected"] as const).map((name): Column<Import> => ({ id: name, header: t(`count.${name}`), width: "minmax(var(--col-number), 0.6fr)", numeric: true, cell: (row) => number(row.counts?.[name] ?? 0) })),
       { id: "by", header: t("field.by"), width: "minmax(0, 1fr)", cell: (row) => row.created_by?.name ?? "–" },
+      ...(["total", "inserted", "updated", "rejected"] as const).map((name): Column<Import> => ({ id: name, header: t(`count.${name}`), width: "minmax(var(--col-number), 0.6fr)", numeric: true, cell: (row) => number(row.counts?.[name] ?? 0) })),
       { id: "created", header: t("field.created"), width: "minmax(var(--col-time), 0.7fr)", numeric: true, cell: (row) => <Time at={row.created_at} /> },
     ],
     [],

@@ -29,7 +29,7 @@ export default function Wizard() {
         {(["wizard.step1", "wizard.step2", "wizard.step3"] as const).map((name, index) => (
           <li key={name} aria-current={index === step ? "step" : undefined} className={index < step ? css.past : undefined}>
             <b>{index < step ? <Icon name="check" small /> : index + 1}</b>
-            {t(name)}
+            <span>{t(name)}</span>
           </li>
         ))}
       </ol>

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { useParams } from "@tanstack/react-router";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { t, tOr } from "../../i18n";
 import { Card } from "../../parts/basics";
@@ -12,7 +12,7 @@ export default function JobPage() {
   const kind = useQuery(jobQuery(id)).data?.kind;
   const name = kind ? tOr(`job.${kind}`, kind) : t("job.title");
   return (
-    <PageFrame title={<Link to="/jobs">{t("nav.jobs")}</Link>} name={name} count={name}>
+    <PageFrame title={name} name={name} parent={{ to: "/jobs", name: "nav.jobs" }}>
       <div className={page.narrow}>
         <Card flush>
           <JobDetailView id={id} />

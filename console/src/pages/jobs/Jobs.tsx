@@ -9,7 +9,7 @@ import { useLiveList } from "../../live/useLiveList";
 import { StatePill, Time } from "../../parts/basics";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Choice } from "../../parts/Field";
-import { Inspector } from "../../parts/Inspector";
+import { Inspector, InspectorGhost } from "../../parts/Inspector";
 import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
 import { JobProgress } from "./JobProgress";
@@ -59,7 +59,7 @@ export default function Jobs() {
       />
       {open && (
         <Inspector title={t("job.title")} onClose={() => change({ open: undefined })} full={`/jobs/${open}`}>
-          <Suspense>
+          <Suspense fallback={<InspectorGhost />}>
             <JobDetailView key={open} id={open} />
           </Suspense>
         </Inspector>

@@ -13,7 +13,7 @@ import { curve } from "../../live/counters";
 import { useLiveList } from "../../live/useLiveList";
 import { Card, Face, Stat, StatePill, Time } from "../../parts/basics";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
-import { actTone, entryText } from "../audit/words";
+import { entryText, entryTone } from "../audit/words";
 import { fetchAudit } from "../audit/queries";
 import { fetchJobs } from "../jobs/queries";
 import { JobProgress } from "../jobs/JobProgress";
@@ -117,7 +117,7 @@ function Feed() {
                     <b>{entry.actor.name ?? t("actor.system")}</b> {entryText(entry)}
                   </Link>
                   <code>
-                    <span className={`${css.mark} ${css[actTone(entry.action)]}`} />
+                    <span className={`${css.mark} ${css[entryTone(entry)]}`} />
                     {entry.action}
                   </code>
                 </div>

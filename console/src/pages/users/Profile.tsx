@@ -6,7 +6,7 @@ import { api, must } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
 import type { User } from "../../api/types";
 import { useMay } from "../../auth/session";
-import { t } from "../../i18n";
+import { roleName, t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { showRow } from "../../live/store";
 import { Facts, Id, StatePill, Time } from "../../parts/basics";
@@ -39,7 +39,7 @@ export function Profile({ user }: { user: User }) {
           [t("field.email"), hidden("email", user.email)],
           [t("field.phone"), hidden("phone", user.phone)],
           [t("field.department"), user.department],
-          [t("field.roles"), user.roles?.map((role) => role.name).join(", ") || null],
+          [t("field.roles"), user.roles?.map(roleName).join(", ") || null],
           [t("field.equity"), hidden("employment_equity", <Pairs value={user.employment_equity} />)],
           [t("field.metadata"), <Pairs key="metadata" value={user.metadata} />],
           [t("field.lastLogin"), <Time key="login" at={user.last_login_at} />],

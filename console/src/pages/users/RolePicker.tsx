@@ -2,7 +2,7 @@ import Checkbox from "@mui/material/Checkbox";
 import FormControlLabel from "@mui/material/FormControlLabel";
 import { useQuery } from "@tanstack/react-query";
 import { useMe } from "../../auth/session";
-import { t } from "../../i18n";
+import { roleName, t } from "../../i18n";
 import parts from "../../parts/parts.module.css";
 import { rolesQuery } from "./queries";
 import css from "./users.module.css";
@@ -22,7 +22,7 @@ export function RolePicker({ chosen, onChange }: { chosen: string[]; onChange: (
             <FormControlLabel
               key={role.id}
               disabled={above}
-              label={above ? t("roles.above", { name: role.name }) : role.name}
+              label={above ? t("roles.above", { name: roleName(role) }) : roleName(role)}
               control={<Checkbox checked={chosen.includes(role.id)} onChange={(event) => onChange(event.target.checked ? [...chosen, role.id] : chosen.filter((id) => id !== role.id))} />}
             />
           );

@@ -1,4 +1,4 @@
-import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { t } from "../../i18n";
@@ -13,7 +13,7 @@ export default function UserPage() {
   const navigate = useNavigate({ from: "/users/$id" });
   const name = useQuery(userQuery(id)).data?.name ?? t("user.title");
   return (
-    <PageFrame title={<Link to="/users">{t("nav.users")}</Link>} name={name} count={name}>
+    <PageFrame title={name} name={name} parent={{ to: "/users", name: "nav.users" }}>
       <div className={page.narrow}>
         <Card flush>
           <UserDetail id={id} tab={tab ?? "profile"} onTab={(next) => void navigate({ search: next === "profile" ? {} : { tab: next }, replace: true })} />

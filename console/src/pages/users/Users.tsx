@@ -6,7 +6,7 @@ import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } fro
 import type { User } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMay } from "../../auth/session";
-import { number, t } from "../../i18n";
+import { number, roleName, t } from "../../i18n";
 import { singleKeys, useOffer } from "../../keys/registry";
 import type { ListPage, Row } from "../../live/apply";
 import { type Filters, isWhole, KINDS } from "../../live/kinds";
@@ -15,10 +15,11 @@ import { Face, Hint, Keys, StatePill, Time, useLater } from "../../parts/basics"
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Choice, Field } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";
-import { Inspector } from "../../parts/Inspector";
+import { Inspector, InspectorGhost } from "../../parts/Inspector";
 import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
 import { useHidden } from "../../parts/useHidden";
+import { usePhone } from "../../parts/usePhone";
 import { useSelection } from "../../parts/useSelection";
 import { DEFAULT_SORT, fetchUsers, rolesQuery } from "./queries";
 import css from "./users.module.css";
@@ -98,7 +99,7 @@ export default function Users() {
       />
       {open && (
         <Inspector title={t("user.title")} onClose={close} full={`/users/${open}`}>
-          <Suspense>
+          <Suspense fallback={<InspectorGhost />}>
             <UserDetail key={open} id={open} tab={search.tab ?? "profile"} onTab={(tab) => change({ tab: tab === "profile" ? undefined : tab })} />
           </Suspense>
         </Inspector>
@@ -142,7 +143,7 @@ function useColumns(): Column<User>[] {
     () => [
       { id: "name", header: t("field.user"), width: "minmax(0, 2.4fr)", sort: ["name", "-name"], cell: (user) => <Who user={user} /> },
       { id: "status", header: t("field.status"), width: "minmax(var(--col-state), 1fr)", cell: (user) => <StatePill state={user.status} /> },
-      { id: "roles", header: t("field.roles"), width: "minmax(0, 1.2fr)", cell: (user) => user.roles?.map((role) => role.name).join(", ") || "–" },
+      { id: "roles", header: t("field.roles"), width: "minmax(0, 1.2fr)", cell: (user) => user.roles?.map(roleName).join(", ") || "–" },
       { id: "department", header: t("field.department"), width: "minmax(0, 1.2fr)", cell: (user) => user.department ?? "–" },
       { id: "phone", header: t("field.phone"), width: "minmax(0, 1.2fr)", cell: (user) => masked(user, "phone") || "–" },
       { id: "last_login", header: t("field.lastLogin"), width: "minmax(var(--col-time), 0.8fr)", numeric: true, sort: ["-last_login_at", "last_login_at"], cell: (user) => <Time at={user.last_login_at} /> },
@@ -162,6 +163,7 @@ interface ToolbarProps {
 }
 
 function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps) {
+  const phone = usePhone();
   const mayRoles = useMay("roles:read");
   const roles = useQuery({ ...rolesQuery, enabled: mayRoles }).data?.items ?? [];
   const box = useRef<HTMLInputElement>(null);
@@ -189,7 +191,7 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
         </div>
         {roles.length > 0 && (
           <span className={table.choice}>
-            <Choice label={t("field.role")} hideLabel value={filters.role ?? ""} onValue={(role) => change({ role: role || undefined })} options={[{ value: "", label: t("users.anyRole") }, ...roles.map((role) => ({ value: role.id, label: role.name }))]} />
+            <Choice label={t("field.role")} hideLabel value={filters.role ?? ""} onValue={(role) => change({ role: role || undefined })} options={[{ value: "", label: t("users.anyRole") }, ...roles.map((role) => ({ value: role.id, label: roleName(role) }))]} />
           </span>
         )}
         <span className={table.choice}>
@@ -197,11 +199,13 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
         </span>
         <span className={table.grow} />
         <KeysHint />
-        <Hint text={t("list.columns")}>
-          <IconButton aria-label={t("list.columns")} aria-haspopup="menu" onClick={(event) => setAnchor(event.currentTarget)}>
-            <Icon name="columns" />
-          </IconButton>
-        </Hint>
+        {!phone && (
+          <Hint text={t("list.columns")}>
+            <IconButton aria-label={t("list.columns")} aria-haspopup="menu" onClick={(event) => setAnchor(event.currentTarget)}>
+              <Icon name="columns" />
+            </IconButton>
+          </Hint>
+        )}
         <Suspense>
           {anchor && <ActionMenu anchor={anchor} onClose={() => setAnchor(null)} actions={columns.slice(1).map((column) => ({ id: column.id, label: column.header, checked: !hidden[column.id], run: () => hide(column.id, !hidden[column.id]) }))} />}
         </Suspense>

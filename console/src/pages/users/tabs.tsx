@@ -41,22 +41,22 @@ export function SessionsTab({ id }: { id: string }) {
   if (query.data.items.length === 0) return <EmptyState icon="key" title={t("sessions.empty.title")} text={t("sessions.empty.text")} />;
   return (
     <>
-      <ul className={css.list}>
-      {query.data.items.map((session) => (
-        <li key={session.id}>
-          <div>
-            <span title={session.user_agent ?? undefined}>{program(session.user_agent)}</span>
-            <small>
-              {session.ip} · {t("sessions.began")} <Time at={session.created_at} />
-            </small>
-          </div>
-          {session.current && <Pill tone="ok">{t("sessions.current")}</Pill>}
-          <Time at={session.last_seen_at ?? session.created_at} />
-          {mayEnd && !session.current && <Button variant="outlined" color="error" onClick={() => setEnding(session)}>{t("sessions.end")}</Button>}
-        </li>
-      ))}
-    </ul>
-    <ConfirmWithImpact open={ending !== null} onClose={() => setEnding(null)} title={t("sessions.endTitle")} text={t("sessions.endText", { program: program(ending?.user_agent) })} action={t("sessions.end")} run={end} />
+      <ul className={`${css.list} ${css.sessions}`}>
+        {query.data.items.map((session) => (
+          <li key={session.id}>
+            <div>
+              <span title={session.user_agent ?? undefined}>{program(session.user_agent)}</span>
+              <small>
+                {session.ip} · {t("sessions.began")} <Time at={session.created_at} />
+              </small>
+            </div>
+            {session.current && <Pill tone="ok">{t("sessions.current")}</Pill>}
+            <Time at={session.last_seen_at ?? session.created_at} />
+            {mayEnd && !session.current && <Button variant="outlined" color="error" onClick={() => setEnding(session)}>{t("sessions.end")}</Button>}
+          </li>
+        ))}
+      </ul>
+      <ConfirmWithImpact open={ending !== null} onClose={() => setEnding(null)} title={t("sessions.endTitle")} text={t("sessions.endText", { program: program(ending?.user_agent) })} action={t("sessions.end")} run={end} />
     </>
   );
 }

@@ -1,1 +1,0 @@
-var e={steps:`_steps_t7g6t_1`,past:`_past_t7g6t_6`,drop:`_drop_t7g6t_8`,over:`_over_t7g6t_9`,body:`_body_t7g6t_12`,mapping:`_mapping_t7g6t_13`,preview:`_preview_t7g6t_15`,counts:`_counts_t7g6t_20`,bad:`_bad_t7g6t_24`,dock:`_dock_t7g6t_26`,rise:`_rise_t7g6t_1`,dockHead:`_dockHead_t7g6t_28`};export{e as t};
