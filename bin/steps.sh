@@ -54,3 +54,9 @@ finish() {
   printf '%s passed, %s failed\n' "$passed_in_all" "$failed_in_all"
   [ "$failed_in_all" -eq 0 ]
 }
+
+# Licences, bans and sources. The graph holds other systems' crates too, so all are fetched first.
+deny() {
+  cargo fetch --locked
+  cargo deny --offline check licenses bans sources
+}
