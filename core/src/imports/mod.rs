@@ -33,7 +33,7 @@ pub use columns::{FIELDS, Field, Mapping};
 pub use model::{Counts, Import, ImportFile, ImportList, Mode, Phase, Preview, Submitted};
 pub use rejects::RejectReport;
 pub use run::{run, sweep};
-pub use service::{commit, dry_run, get, list, preview, rejects, submit};
+pub use service::{again, get, list, preview, rejects, submit};
 
 /// Queue of import jobs.
 pub const QUEUE: &str = "users.import";

@@ -42,27 +42,8 @@ pub async fn submit(
     submitted
 }
 
-/// Judges every line of an import's file once more, writing nobody.
-pub async fn dry_run(
-    store: &Store,
-    ctx: &Ctx,
-    source: ImportId,
-    mapping: Option<Mapping>,
-) -> Result<Submitted> {
-    again(store, ctx, source, Mode::DryRun, mapping).await
-}
-
-/// Imports the file of a preview or a dry run.
-pub async fn commit(
-    store: &Store,
-    ctx: &Ctx,
-    source: ImportId,
-    mapping: Option<Mapping>,
-) -> Result<Submitted> {
-    again(store, ctx, source, Mode::Commit, mapping).await
-}
-
-async fn again(
+/// Takes the file of an earlier import on once more, most often of a preview or a dry run.
+pub async fn again(
     store: &Store,
     ctx: &Ctx,
     source: ImportId,

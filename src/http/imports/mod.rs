@@ -7,7 +7,7 @@ use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpResponse, get, post, web};
 use futures::stream;
 use serde::Deserialize;
-use signalbox_core::imports::{self, Import, ImportList, Mapping, Preview, Submitted};
+use signalbox_core::imports::{self, Import, ImportList, Mapping, Mode, Preview, Submitted};
 use signalbox_core::kernel::error::Error;
 use signalbox_core::kernel::id::ImportId;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -109,11 +109,9 @@ async fn dry_run(
     state: web::Data<State>,
     caller: Caller,
     id: web::Path<ImportId>,
-    again: Option<Json<Again>>,
+    asked: Option<Json<Again>>,
 ) -> Answer<HttpResponse> {
-    let mapping = again.and_then(|Json(again)| again.mapping);
-    let submitted = imports::dry_run(&state.store, &caller, *id, mapping).await?;
-    Ok(HttpResponse::Accepted().json(submitted))
+    again(&state, &caller, *id, Mode::DryRun, asked).await
 }
 
 /// Import the file of a preview or a dry run
@@ -128,9 +126,19 @@ async fn commit(
     state: web::Data<State>,
     caller: Caller,
     id: web::Path<ImportId>,
-    again: Option<Json<Again>>,
+    asked: Option<Json<Again>>,
 ) -> Answer<HttpResponse> {
-    let mapping = again.and_then(|Json(again)| again.mapping);
-    let submitted = imports::commit(&state.store, &caller, *id, mapping).await?;
+    again(&state, &caller, *id, Mode::Commit, asked).await
+}
+
+async fn again(
+    state: &State,
+    caller: &Caller,
+    source: ImportId,
+    mode: Mode,
+    asked: Option<Json<Again>>,
+) -> Answer<HttpResponse> {
+    let mapping = asked.and_then(|Json(asked)| asked.mapping);
+    let submitted = imports::again(&state.store, caller, source, mode, mapping).await?;
     Ok(HttpResponse::Accepted().json(submitted))
 }

@@ -113,7 +113,9 @@ async fn a_dry_run_counts_the_same_and_writes_nobody_and_its_file_can_be_committ
     let tried = hub.import(file, Mode::DryRun).await;
     assert_eq!(hub.people().await, before);
     assert!(hub.events("users.imported").await.is_empty());
-    let done = commit(&hub.test.store, &hub.ctx, tried.id, None).await.unwrap();
+    let done = again(&hub.test.store, &hub.ctx, tried.id, Mode::Commit, None)
+        .await
+        .unwrap();
     let done = hub.work(done).await;
     assert_eq!(done.counts, tried.counts);
     assert_eq!(
@@ -125,8 +127,10 @@ async fn a_dry_run_counts_the_same_and_writes_nobody_and_its_file_can_be_committ
         hub.report(&hub.ctx, done.id).await,
         hub.report(&hub.ctx, tried.id).await
     );
-    let again = commit(&hub.test.store, &hub.ctx, tried.id, None).await.unwrap();
-    let counts = hub.work(again).await.counts;
+    let repeated = again(&hub.test.store, &hub.ctx, tried.id, Mode::Commit, None)
+        .await
+        .unwrap();
+    let counts = hub.work(repeated).await.counts;
     assert_eq!((counts.inserted, counts.updated, counts.unchanged), (0, 0, 2));
 }
 
@@ -252,7 +256,7 @@ async fn a_mapping_of_ones_own_counts_and_the_list_shows_who_asked() {
     );
     assert_eq!(second.items[0].created_by.name.as_deref(), Some("Ida"));
     assert_eq!(second.items[0].can, ["imports.create"]);
-    let refused = commit(&hub.test.store, &hub.ctx, shown.id, None)
+    let refused = again(&hub.test.store, &hub.ctx, shown.id, Mode::Commit, None)
         .await
         .unwrap_err();
     assert_eq!(refused.code, "import.no_email_column");
