@@ -9,12 +9,14 @@ use signalbox_core::bus::control::Control;
 use signalbox_core::change::{idempotency, ledger};
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::JobId;
-use signalbox_core::{files, imports, jobs, sessions};
+use signalbox_core::{auth, files, imports, jobs, sessions};
 use std::time::Duration;
 
 const RECONCILE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(5);
 const EXPIRE: Duration = Duration::from_mins(1);
+/// What only grows is pruned so often.
+const FORGET: Duration = Duration::from_hours(1);
 
 /// Frees what this node's previous start held, then keeps on until it is dropped.
 pub(crate) async fn keep(desk: &Desk) {
@@ -25,7 +27,8 @@ pub(crate) async fn keep(desk: &Desk) {
         feed(desk),
         reconcile(desk),
         sweep(desk),
-        keep_sign_ins(desk)
+        keep_sign_ins(desk),
+        forget(desk)
     );
 }
 
@@ -130,6 +133,21 @@ async fn keep_sign_ins(desk: &Desk) {
             idempotency::forget_old(&desk.store).await.map(|_| ()),
         );
         tokio::time::sleep(EXPIRE).await;
+    }
+}
+
+/// Deletes what proves nothing any more, one small batch after the other.
+async fn forget(desk: &Desk) {
+    loop {
+        match auth::forget_tokens(&desk.store).await {
+            Ok(true) => continue,
+            forgot => each("forget refresh tokens", forgot.map(|_| ())),
+        }
+        match sessions::forget_revocations(&desk.store).await {
+            Ok(true) => continue,
+            forgot => each("forget revocations", forgot.map(|_| ())),
+        }
+        tokio::time::sleep(FORGET).await;
     }
 }
 

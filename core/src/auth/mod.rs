@@ -7,6 +7,7 @@
 //! Invariant: tokens are kept as hashes, keys sealed; a token proves a session, never a permission.
 
 mod bootstrap;
+mod forget;
 mod keys;
 mod login;
 mod oneself;
@@ -15,6 +16,7 @@ mod refresh;
 mod token;
 
 pub use bootstrap::{Bootstrapped, bootstrap, create_owner, organization};
+pub use forget::forget_tokens;
 pub use keys::Keys;
 pub use login::{Client, SignedIn, login, logout};
 pub use oneself::{Myself, Oneself, OrganizationName, oneself};

@@ -161,3 +161,38 @@ async fn a_session_that_time_has_ended_is_closed_recorded_and_no_longer_counted(
     let counted = "SELECT coalesce(sum((counters ->> 'sessions_active')::bigint), 0)::bigint FROM outbox";
     assert_eq!(test.count(counted).await, 1);
 }
+
+#[tokio::test]
+async fn a_refresh_token_is_forgotten_a_day_after_it_ran_out_but_not_the_last_of_an_open_session() {
+    let test = testing::store().await;
+    let person = test.person().await;
+    let (open, idle, closed) = (
+        test.session(person).await,
+        test.session(person).await,
+        test.session(person).await,
+    );
+    let organization = test.organization;
+    for (hash, session, expires) in [
+        ("01", open, "- interval '25 hours'"),
+        ("02", open, "- interval '23 hours'"),
+        ("03", open, "+ interval '1 hour'"),
+        ("04", idle, "- interval '25 hours'"),
+        ("05", closed, "- interval '25 hours'"),
+        ("06", closed, "+ interval '1 hour'"),
+    ] {
+        test.sql(format!(
+            "INSERT INTO auth_tokens (hash, organization_id, session_id, expires_at)
+             VALUES ('\\x{hash}', '{organization}', '{session}', now() {expires})"
+        ))
+        .await;
+    }
+    test.sql(format!(
+        "UPDATE user_sessions SET revoked_at = now() WHERE id = '{closed}'"
+    ))
+    .await;
+    assert!(!forget_tokens(&test.store).await.unwrap());
+    let left = test
+        .texts("SELECT encode(hash, 'hex') FROM auth_tokens ORDER BY hash")
+        .await;
+    assert_eq!(left, ["02", "03", "04", "06"]);
+}

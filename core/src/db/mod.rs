@@ -30,7 +30,7 @@ pub struct Options {
     pub url: String,
     /// A read-only replica's URL, if there is one.
     pub replica_url: Option<String>,
-    /// Connections at most, per pool.
+    /// Connections at most, per pool; one more to the primary is kept free for revocations.
     pub max_connections: u32,
 }
 
@@ -38,6 +38,8 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Db {
     primary: PgPool,
+    /// One connection that no request can take.
+    kept_free: PgPool,
     replica: Option<PgPool>,
 }
 
@@ -49,7 +51,11 @@ impl Db {
             Some(url) => Some(pool(url, options.max_connections).await?),
             None => None,
         };
-        Ok(Self { primary, replica })
+        Ok(Self {
+            primary,
+            kept_free: pool(&options.url, 1).await?,
+            replica,
+        })
     }
 
     /// A snapshot to read `organization` from: the replica where there is one.
@@ -67,9 +73,15 @@ impl Db {
         begin(&self.primary, SNAPSHOT, &organization.to_string()).await
     }
 
-    /// A snapshot of the primary across organizations, for the hub's own eyes: sign-in by e-mail, relay, revocations.
+    /// A snapshot of the primary across organizations, for the hub's own eyes: sign-in by e-mail, relay.
     pub async fn snapshot(&self) -> Result<Tx> {
         begin(&self.primary, SNAPSHOT, "*").await
+    }
+
+    /// As [`Db::snapshot`], on a connection of its own: reading revocations must not wait behind requests, however many.
+    /// One caller at a time.
+    pub(crate) async fn snapshot_kept_free(&self) -> Result<Tx> {
+        begin(&self.kept_free, SNAPSHOT, "*").await
     }
 
     /// What the machine notes about itself, across organizations. Which tables and columns may be written so is a list
@@ -103,6 +115,7 @@ impl Db {
     /// Closes every connection; later calls answer `database.unavailable`.
     pub async fn close(&self) {
         self.primary.close().await;
+        self.kept_free.close().await;
         if let Some(replica) = &self.replica {
             replica.close().await;
         }

@@ -20,7 +20,7 @@ mod tests;
 
 pub use mend::compare;
 pub use order::{Ordered, order};
-pub use prune::prune;
+pub use prune::{forget_channels, prune};
 pub use publish::publish;
 
 use crate::Store;
@@ -49,6 +49,8 @@ const TELL: Duration = Duration::from_millis(250);
 /// Between two walks through the outbox for rows to delete, and between two batches of one.
 const PRUNE: Duration = Duration::from_secs(60);
 const PRUNE_BATCH: Duration = Duration::from_millis(50);
+/// Between two looks for channels of ended jobs.
+const FORGET: Duration = Duration::from_hours(1);
 
 /// One live channel of one organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +75,7 @@ pub async fn lead(store: &Store, lease: &Lease) {
         () = relay.publish() => {}
         () = relay.tell() => {}
         () = relay.prune() => {}
+        () = relay.forget() => {}
     }
 }
 
@@ -220,6 +223,20 @@ impl Relay<'_> {
                 Err(error) => note("prune", &error),
             }
             sleep(if cursor == 0 { PRUNE } else { PRUNE_BATCH }).await;
+        }
+    }
+
+    async fn forget(&self) {
+        loop {
+            let more = match forget_channels(self.store, self.lease).await {
+                Ok(more) => more,
+                Err(error) if error.code == LOST => return,
+                Err(error) => {
+                    note("forget", &error);
+                    false
+                }
+            };
+            sleep(if more { PRUNE_BATCH } else { FORGET }).await;
         }
     }
 

@@ -1,4 +1,5 @@
-//! Pruning: a row of the outbox is kept as long as history is, so that Redis can be filled again from it.
+//! Pruning: a row of the outbox is kept as long as history is, so that Redis can be filled again from it; and the place of
+//! a job's channel until nobody can ask for it.
 
 use crate::Store;
 use crate::db::leader::Lease;
@@ -31,4 +32,26 @@ pub async fn prune(store: &Store, lease: &Lease, cursor: i64) -> Result<i64> {
     lease.commit(tx).await?;
     metrics::counter!("signalbox_outbox_pruned_total").increment(looked.gone as u64);
     Ok(looked.last.filter(|_| looked.looked == BATCH).unwrap_or(0))
+}
+
+/// Deletes one batch of the places of ended jobs' channels, 31 days after their last event: Redis has forgotten them after
+/// 30, so nobody can come back with an offset of theirs. True while there may be more.
+pub async fn forget_channels(store: &Store, lease: &Lease) -> Result<bool> {
+    let mut tx = lease.begin(&store.db).await?;
+    let gone = sqlx::query!(
+        "DELETE FROM live_channels WHERE (organization_id, channel) IN (
+           SELECT c.organization_id, c.channel FROM live_channels c
+           WHERE c.updated_at < now() - interval '31 days' AND c.channel LIKE 'job:%'
+             AND NOT EXISTS (SELECT FROM outbox_positions p
+               WHERE p.organization_id = c.organization_id AND p.channel = c.channel)
+             AND NOT EXISTS (SELECT FROM jobs j
+               WHERE 'job:' || j.id = c.channel AND j.state IN ('waiting', 'running', 'paused', 'retrying'))
+           LIMIT $1)",
+        BATCH,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    lease.commit(tx).await?;
+    Ok(gone == BATCH as u64)
 }

@@ -297,3 +297,35 @@ async fn the_one_that_leads_publishes_what_is_committed_and_tells_the_counters()
     }
     assert_eq!(delivered(&test).await, [(1, 1), (2, 2), (3, 3)]);
 }
+
+#[tokio::test]
+async fn the_place_of_an_ended_jobs_channel_is_forgotten_when_nobody_can_come_back_to_it() {
+    let test = testing::store().await;
+    let (ended, running, young) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    let organization = test.organization;
+    for (job, state, days) in [
+        (ended, "succeeded", 32),
+        (running, "running", 32),
+        (young, "failed", 30),
+    ] {
+        test.sql(format!(
+            "INSERT INTO jobs (id, organization_id, queue, kind, payload, state)
+             VALUES ('{job}', '{organization}', 'q', 'K', '{{}}', '{state}');
+             INSERT INTO live_channels (organization_id, channel, epoch, updated_at)
+             VALUES ('{organization}', 'job:{job}', 'e', now() - interval '{days} days')"
+        ))
+        .await;
+    }
+    test.sql(format!(
+        "INSERT INTO live_channels (organization_id, channel, epoch, updated_at)
+         VALUES ('{organization}', '{FEED}', 'e', now() - interval '1 year')"
+    ))
+    .await;
+    let lease = leader(&test).await;
+    assert!(!forget_channels(&test.store, &lease).await.unwrap());
+    let mut kept = test.texts("SELECT channel FROM live_channels").await;
+    kept.sort();
+    let mut expected = vec![FEED.to_owned(), format!("job:{running}"), format!("job:{young}")];
+    expected.sort();
+    assert_eq!(kept, expected);
+}

@@ -8,12 +8,14 @@
 //! Events: `session.created`, `session.revoked`, on the person's own inbox.
 
 mod expire;
+mod forget;
 mod list;
 pub mod revocations;
 mod service;
 pub mod standing;
 
 pub use expire::expire;
+pub use forget::forget_revocations;
 pub use list::{Listed, list};
 pub use service::{created, end, ended, revoke};
 

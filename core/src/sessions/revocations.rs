@@ -30,7 +30,7 @@ impl Reader {
     /// Reads what was committed since the last call. The first call finds nothing and sets the place: whoever starts
     /// with an empty cache has nothing to take back.
     pub async fn read(&mut self, db: &Db) -> Result<News> {
-        let mut tx = db.snapshot().await?;
+        let mut tx = db.snapshot_kept_free().await?;
         // One statement, one snapshot: what it does not show is at least as new as the xmin it returns.
         let rows = sqlx::query!(
             r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS "oldest!", r.seq AS "seq?",

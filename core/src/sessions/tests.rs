@@ -1,3 +1,4 @@
+use super::forget_revocations;
 use super::revocations::Reader;
 use super::standing::{Refused, note_seen, read, read_rights};
 use crate::kernel::id::{SessionId, UserId};
@@ -41,6 +42,59 @@ async fn a_revocation_that_commits_after_later_ones_is_read_and_each_is_read_onc
     open.commit().await.unwrap();
     assert_eq!(subjects(&mut reader, &test).await, [late]);
     assert!(subjects(&mut reader, &test).await.is_empty());
+}
+
+#[tokio::test]
+async fn revocations_are_read_while_requests_have_taken_every_connection() {
+    let test = testing::store().await;
+    let mut reader = Reader::default();
+    subjects(&mut reader, &test).await;
+    let mut taken = Vec::new();
+    while let Ok(tx) = tokio::time::timeout(std::time::Duration::from_secs(1), test.store.db.snapshot()).await
+    {
+        taken.push(tx.unwrap());
+    }
+    let mut outside = PgConnection::connect(&test.admin_url).await.unwrap();
+    let subject = Uuid::new_v4();
+    insert(&test, &mut outside, subject).await;
+    let read = tokio::time::timeout(std::time::Duration::from_secs(5), subjects(&mut reader, &test));
+    assert_eq!(
+        read.await.expect("reading waits behind the requests"),
+        [subject],
+        "with {} connections taken",
+        taken.len()
+    );
+}
+
+#[tokio::test]
+async fn a_revocation_is_forgotten_after_a_day_unless_a_reader_may_still_have_to_see_it() {
+    let test = testing::store().await;
+    let old = "INSERT INTO revocations (organization_id, kind, subject, at)
+        SELECT id, 'user', gen_random_uuid(), now() - interval '25 hours' FROM organizations";
+    let mut slow = PgConnection::connect(&test.admin_url).await.unwrap();
+    let mut open = slow.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()")
+        .execute(&mut *open)
+        .await
+        .unwrap();
+    test.sql(old).await;
+    insert(
+        &test,
+        &mut PgConnection::connect(&test.admin_url).await.unwrap(),
+        Uuid::new_v4(),
+    )
+    .await;
+    forget_revocations(&test.store).await.unwrap();
+    let left = async || test.count("SELECT count(*) FROM revocations").await;
+    assert_eq!(left().await, 2, "a transaction as old as it still runs");
+    open.rollback().await.unwrap();
+    // transaction ids are the whole cluster's, and other tests have theirs open
+    testing::eventually("the old one is forgotten", async || {
+        forget_revocations(&test.store).await.unwrap();
+        left().await < 2
+    })
+    .await;
+    assert_eq!(left().await, 1, "the one of today stays");
 }
 
 #[tokio::test]
