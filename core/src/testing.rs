@@ -93,6 +93,20 @@ impl TestStore {
         user
     }
 
+    /// As many active people without roles.
+    pub async fn people(&self, count: usize) -> Vec<UserId> {
+        let organization = self.organization;
+        self.texts(format!(
+            "INSERT INTO users (id, organization_id, email, name)
+             SELECT id, '{organization}', id || '@example.com', 'Test Person'
+             FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, {count})) made RETURNING id::text"
+        ))
+        .await
+        .iter()
+        .map(|id| id.parse().unwrap())
+        .collect()
+    }
+
     /// A session of theirs that lasts an hour.
     pub async fn session(&self, user: UserId) -> SessionId {
         let session = SessionId::new();
@@ -130,15 +144,28 @@ pub async fn touch(change: &mut Change, user: UserId) -> Result<i64> {
     Ok(version)
 }
 
+/// Within an open change: it may stand open for as long as a test wants, where a request's is ended after a minute.
+pub async fn hold_open(change: &mut Change) -> Result<()> {
+    sqlx::query("SET LOCAL idle_in_transaction_session_timeout = 0")
+        .execute(change.tx())
+        .await?;
+    Ok(())
+}
+
 /// Makes one.
 pub async fn store() -> TestStore {
     let admin = std::env::var("TEST_DATABASE_URL")
         .expect("TEST_DATABASE_URL: run bin/test, or set it to a superuser's URL");
+    store_on(&admin).await
+}
+
+/// Makes one on another PostgreSQL than the shared: `admin` is a superuser's URL.
+pub async fn store_on(admin: &str) -> TestStore {
     let redis_url =
         std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL: run bin/test, or set it to a Redis URL");
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());
-    let mut connection = PgConnection::connect(&admin).await.unwrap();
-    let template = template(&mut connection, &admin).await;
+    let mut connection = PgConnection::connect(admin).await.unwrap();
+    let template = template(&mut connection, admin).await;
     let sql = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER signalbox_owner");
     for _ in 0..200 {
         match sqlx::query(AssertSqlSafe(sql.clone()))
@@ -153,7 +180,7 @@ pub async fn store() -> TestStore {
             Err(error) => panic!("{error}"),
         }
     }
-    let app_url = url(&admin, "signalbox_app", &name);
+    let app_url = url(admin, "signalbox_app", &name);
     let db = Db::connect(&Options {
         url: app_url.clone(),
         replica_url: None,
@@ -181,7 +208,7 @@ pub async fn store() -> TestStore {
         clock: Clock::system(),
         signals: crate::store::Signals::default(),
     };
-    let admin_url = url(&admin, "", &name);
+    let admin_url = url(admin, "", &name);
     TestStore {
         store,
         organization,

@@ -3,3 +3,5 @@
 mod actors;
 mod imports;
 mod relay;
+mod revocation;
+mod stop;

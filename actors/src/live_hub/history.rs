@@ -6,7 +6,7 @@ use std::time::Duration;
 use signalbox_core::Store;
 use signalbox_core::kernel::error::Result;
 use signalbox_core::live::history::{self as stored, History};
-use signalbox_core::live::position;
+use signalbox_core::live::position::{self, Position};
 use signalbox_core::live::view::ViewClass;
 use tokio::sync::Semaphore;
 
@@ -61,59 +61,86 @@ pub(super) async fn page(store: &Store, key: &ChannelKey, since: u64) -> Page {
 /// Where a follower begins that was last at `since`. Without `since` it begins at the top.
 ///
 /// Not recovered when the stream is of another generation, when something it has not seen is no longer stored, or when
-/// more than [`RECOVERY_LIMIT`] events it may see were missed. Events it may not see do not count.
+/// more than [`RECOVERY_LIMIT`] events it may see were missed. Events it may not see do not count. Redis may also be
+/// behind `since`: a list was read the moment its newest change was committed, or Redis was emptied or brought back
+/// older. What is missing there comes over the bus, so nothing was missed.
 pub(super) async fn begin(
     store: &Store,
     key: &ChannelKey,
     since: Option<&Place>,
     class: ViewClass,
 ) -> Result<Beginning> {
-    let mut at = since.map_or(u64::MAX - 1, |place| place.offset);
+    let Some(since) = since else {
+        let (_, place) = look(store, key, u64::MAX - 1).await?;
+        return Ok(Beginning::afresh(place));
+    };
+    let mut at = since.offset;
     let mut looked = 0;
     let mut missed = Vec::new();
     loop {
         let (history, place) = look(store, key, at).await?;
-        let afresh = |place| {
-            Ok(Beginning {
-                place,
-                recovered: false,
-                missed: Vec::new(),
-            })
-        };
-        let Some(since) = since else { return afresh(place) };
         let same_stream = since.epoch.is_empty() || since.epoch == place.epoch;
+        let behind = !same_stream || at > place.offset || (history.is_none() && at < place.offset);
+        if behind && looked == 0 && will_follow(store, key, since).await? {
+            let epoch = if same_stream {
+                place.epoch
+            } else {
+                since.epoch.clone()
+            };
+            let place = Place { epoch, offset: at };
+            return Ok(Beginning::recovered(place, missed));
+        }
         if !same_stream || at > place.offset {
-            return afresh(place);
+            return Ok(Beginning::afresh(place));
         }
         for publication in history.map_or_else(Vec::new, |history| publications(key, &place, history)) {
             if publication.offset != at + 1 {
-                return afresh(place);
+                return Ok(Beginning::afresh(place));
             }
             at = publication.offset;
             looked += 1;
             missed.extend(publication.event(class).map(|event| (event, at)));
         }
+        if missed.len() > RECOVERY_LIMIT {
+            return Ok(Beginning::afresh(place));
+        }
         if at >= place.offset {
-            let place = Place { offset: at, ..place };
-            return Ok(Beginning {
-                place,
-                recovered: missed.len() <= RECOVERY_LIMIT,
-                missed,
-            }
-            .or_afresh());
+            return Ok(Beginning::recovered(Place { offset: at, ..place }, missed));
         }
         // an empty page below the top: what is missing is gone
         let stuck = looked == 0 || looked % PAGE != 0;
-        if stuck || missed.len() > RECOVERY_LIMIT || looked >= LOOKED_THROUGH {
-            return afresh(place);
+        if stuck || looked >= LOOKED_THROUGH {
+            return Ok(Beginning::afresh(place));
         }
     }
 }
 
+/// Whether PostgreSQL vouches for what comes after `since`, whatever Redis has.
+async fn will_follow(store: &Store, key: &ChannelKey, since: &Place) -> Result<bool> {
+    let since = Position {
+        epoch: since.epoch.to_string(),
+        offset: since.offset,
+    };
+    let mut tx = store.db.primary(key.organization).await?;
+    position::continues(&mut tx, key.organization, &key.name, &since).await
+}
+
 impl Beginning {
-    fn or_afresh(self) -> Self {
-        let missed = if self.recovered { self.missed } else { Vec::new() };
-        Self { missed, ..self }
+    /// The follower fetches the present state instead.
+    fn afresh(place: Place) -> Self {
+        Self {
+            place,
+            recovered: false,
+            missed: Vec::new(),
+        }
+    }
+
+    fn recovered(place: Place, missed: Vec<(String, u64)>) -> Self {
+        Self {
+            place,
+            recovered: true,
+            missed,
+        }
     }
 }
 

@@ -238,6 +238,42 @@ async fn a_place_that_cannot_be_reached_is_not_called_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_redis_has_not_reached_is_recovered_when_postgresql_vouches_for_what_follows() {
+    let desk = Desk::open().await;
+    let organization = desk.test.organization;
+    // of 5 events the first two are pruned, and Redis has none
+    desk.test
+        .sql(format!(
+            "INSERT INTO live_channels (organization_id, channel, epoch, top) VALUES ('{organization}', 'feed:users', 'e1', 5);
+             INSERT INTO outbox (id, organization_id, type, schema, at, subject_kind, channels, event, ordered_at)
+               SELECT gen_random_uuid(), '{organization}', 'user.updated', 1, now(), 'user', '{{feed:users}}', '{{}}', now()
+               FROM generate_series(3, 5);
+             INSERT INTO outbox_positions (organization_id, channel, position, seq)
+               SELECT '{organization}', 'feed:users', row_number() OVER (ORDER BY seq) + 2, seq FROM outbox"
+        ))
+        .await;
+    let outlet = Outlet::new(1 << 20);
+    let follow = async |since| desk.hub.follow(&outlet, 1, desk.wish(&[], since)).await.unwrap();
+    for (offset, recovered) in [(1, false), (2, true), (5, true), (6, false)] {
+        let following = follow(place(offset)).await;
+        assert_eq!(
+            following.recovered, recovered,
+            "at {offset} while Redis has nothing"
+        );
+        assert!(following.missed.is_empty());
+    }
+    // brought back older than what the follower knows: what it knows does not come again, what follows does
+    desk.append(1..=3).await;
+    let following = follow(place(4)).await;
+    assert_eq!((following.recovered, following.place.offset), (true, 4));
+    following.membership.release(following.place);
+    desk.append(4..=5).await;
+    desk.carry(4..=5);
+    assert_eq!(numbers(&events(&outlet, 1).await), [5]);
+    assert!(!follow(place(6)).await.recovered, "nobody vouches for that");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_bus_lost_is_read_from_history_before_what_follows() {
     let desk = Desk::open().await;
     desk.append(1..=1).await;

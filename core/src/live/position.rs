@@ -39,6 +39,29 @@ pub async fn read(
     ))
 }
 
+/// Whether everything after `since` is published yet or will be: `since` is a place of this stream, and the next event is
+/// still kept, or not yet written. An empty epoch is any. What Redis has does not matter; it is brought there.
+pub async fn continues(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    channel: &str,
+    since: &Position,
+) -> Result<bool> {
+    let continues = sqlx::query_scalar!(
+        r#"SELECT top = $4 OR (top > $4 AND EXISTS (
+             SELECT FROM outbox_positions p
+             WHERE p.organization_id = $1 AND p.channel = $2 AND p.position = $4 + 1)) AS "continues!"
+           FROM live_channels WHERE organization_id = $1 AND channel = $2 AND $3 IN (epoch, '')"#,
+        organization.0,
+        channel,
+        since.epoch,
+        i64::try_from(since.offset).unwrap_or(i64::MAX - 1),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(continues == Some(true))
+}
+
 /// The epoch a channel begins with: the same wherever it is asked for before the relay has written its row.
 pub fn first_epoch(organization: OrganizationId, channel: &str) -> String {
     let mut hash = Sha256::new();

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Examples of one kind of fault shown at most.
 const EXAMPLES: usize = 5;
 
+/// Events missed that the hub recovers, as its documents promise.
+const RECOVERABLE: u64 = 300;
+
 /// What the referee found. A fault is named by channel, id and version, or channel and offset.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
@@ -15,6 +18,10 @@ pub struct Verdict {
     pub delivered: usize,
     /// Times a stream could not be resumed and the state was fetched instead.
     pub refetched: usize,
+    /// Of these, how often the stream had got a new epoch. Right only when Redis was ahead of PostgreSQL.
+    pub renamed: usize,
+    /// Of these, those for nothing: the stream was the same, and few enough events had been missed.
+    pub needless: Faults,
     pub missing: Faults,
     /// Delivered and never committed.
     pub invented: Faults,
@@ -42,9 +49,10 @@ impl Faults {
 }
 
 impl Verdict {
-    /// Nothing missing, invented, doubled or out of order.
+    /// Nothing missing, invented, doubled or out of order, and nothing fetched again for nothing.
     pub fn holds(&self) -> bool {
         [
+            &self.needless,
             &self.missing,
             &self.invented,
             &self.doubled,
@@ -66,10 +74,23 @@ pub fn judge(heard: &[Line], committed: &[Committed], kind: &str) -> Verdict {
     let mut newest: BTreeMap<(String, String), i64> = BTreeMap::new();
     let mut known: BTreeMap<(String, String), i64> = BTreeMap::new();
     let mut at: BTreeMap<String, u64> = BTreeMap::new();
+    let mut epochs: BTreeMap<String, String> = BTreeMap::new();
     for line in heard {
         match line {
-            Line::From { channel, offset, .. } => {
-                at.insert(channel.clone(), *offset);
+            Line::From {
+                channel,
+                epoch,
+                offset,
+            } => {
+                let before = at.insert(channel.clone(), *offset);
+                let old = epochs.insert(channel.clone(), epoch.clone());
+                if old.as_ref().is_some_and(|old| old != epoch) {
+                    verdict.renamed += 1;
+                } else if let Some(before) = before
+                    && offset.saturating_sub(before) <= RECOVERABLE
+                {
+                    verdict.needless.add(format!("{channel} {before} to {offset}"));
+                }
             }
             Line::Refetched { .. } => verdict.refetched += 1,
             Line::State { channel, id, version } => {
@@ -147,9 +168,13 @@ mod tests {
     }
 
     fn from(offset: u64) -> Line {
+        from_in("e", offset)
+    }
+
+    fn from_in(epoch: &str, offset: u64) -> Line {
         Line::From {
             channel: FEED.into(),
-            epoch: "e".into(),
+            epoch: epoch.into(),
             offset,
         }
     }
@@ -216,5 +241,17 @@ mod tests {
             (vec!["feed:users a 2".to_owned()], 1)
         );
         assert_eq!(found.jumped.count, 0);
+    }
+
+    #[test]
+    fn fetching_again_is_right_after_a_new_epoch_or_much_missed_and_else_for_nothing() {
+        let refetched = Line::Refetched { channel: FEED.into() };
+        let found = |then: Line| verdict(&[from(0), event(1, "a", 1), refetched.clone(), then]);
+        let for_nothing = found(from(301));
+        assert_eq!((for_nothing.needless.count, for_nothing.renamed), (1, 0));
+        let much_missed = found(from(302));
+        assert_eq!((much_missed.needless.count, much_missed.renamed), (0, 0));
+        let renamed = found(from_in("other", 1));
+        assert_eq!((renamed.needless.count, renamed.renamed), (0, 1));
     }
 }

@@ -12,7 +12,9 @@ use signalbox_core::Store;
 use signalbox_core::auth::create_owner;
 use signalbox_core::bus::Bus;
 use signalbox_core::db::{Db, Options};
-use signalbox_core::testing::{SECRET, TestStore, store};
+use signalbox_core::testing::{SECRET, TestStore, store, store_on};
+
+use super::postgres::Postgres;
 
 /// Generous: two cores run everything.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -82,10 +84,17 @@ impl Node {
     pub fn kill(&mut self) {
         self.process = None;
     }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.process.as_mut().unwrap().0.try_wait().unwrap()
+    }
 }
 
 pub struct Cluster {
     pub test: TestStore,
+    /// Its own PostgreSQL, where the shared one has too few connections. Ends after the nodes.
+    postgres: Option<Postgres>,
     /// As a node has it: on the cluster's Redis, with more connections.
     pub store: Store,
     pub nodes: Vec<Node>,
@@ -98,7 +107,23 @@ pub struct Cluster {
 impl Cluster {
     /// Starts `nodes` nodes, all with `faults` in SIGNALBOX_FAULTS.
     pub async fn start(nodes: usize, faults: &str) -> Self {
-        let test = store().await;
+        Self::start_on(store().await, None, nodes, faults, 80).await
+    }
+
+    /// As [`Cluster::start`], with a PostgreSQL of its own, on which `open` changes may stand open at once.
+    pub async fn start_for(open: usize, nodes: usize) -> Self {
+        let postgres = Postgres::start(open + 200);
+        let test = store_on(&postgres.url).await;
+        Self::start_on(test, Some(postgres), nodes, "", open as u32 + 20).await
+    }
+
+    async fn start_on(
+        test: TestStore,
+        postgres: Option<Postgres>,
+        nodes: usize,
+        faults: &str,
+        max_connections: u32,
+    ) -> Self {
         let folder = std::env::temp_dir().join(&test.prefix);
         std::fs::create_dir(&folder).unwrap();
         let redis = Some(start_redis(&folder));
@@ -107,7 +132,7 @@ impl Cluster {
         let options = Options {
             url: test.app_url.clone(),
             replica_url: None,
-            max_connections: 80,
+            max_connections,
         };
         let store = Store {
             db: Db::connect(&options).await.unwrap(),
@@ -119,6 +144,7 @@ impl Cluster {
             .unwrap();
         let mut cluster = Self {
             test,
+            postgres,
             store,
             nodes: Vec::new(),
             folder,
@@ -215,31 +241,65 @@ impl Cluster {
         arrived.unwrap()
     }
 
+    /// What the nodes' gauges of that name come to together.
+    pub async fn gauge(&self, name: &str) -> f64 {
+        let mut sum = 0.0;
+        for node in &self.nodes {
+            let asked = self.http.get(format!("{}/metrics", node.url)).send().await;
+            let text = asked.unwrap().text().await.unwrap();
+            let lines = text.lines().filter(|line| line.starts_with(name));
+            sum += lines
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+                .sum::<f64>();
+        }
+        sum
+    }
+
+    /// All that the node of that number has logged, whichever of its lives.
+    pub fn log(&self, number: usize) -> String {
+        std::fs::read_to_string(self.folder.join(format!("node{number}.log"))).unwrap()
+    }
+
+    /// The owner's access token.
     pub async fn sign_in(&self) -> String {
-        let login = self
-            .http
-            .post(format!("{}/api/v1/auth/login", self.nodes[0].url))
-            .json(&serde_json::json!({"email": EMAIL, "password": PASSWORD}));
-        let answer: serde_json::Value = login
-            .send()
-            .await
-            .unwrap()
-            .error_for_status()
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        self.sign_in_as(EMAIL, PASSWORD).await
+    }
+
+    /// An access token.
+    pub async fn sign_in_as(&self, email: &str, password: &str) -> String {
+        let body = serde_json::json!({"email": email, "password": password});
+        let answer = self.post(0, "", "/auth/login", body).await;
         answer["access_token"].as_str().unwrap().to_owned()
     }
 
-    pub fn redis(&self, command: &str) {
-        ask_redis(&self.folder.join("redis.sock"), command).expect("Redis did not answer");
+    /// What the node answers to a request that must succeed.
+    pub async fn post(
+        &self,
+        number: usize,
+        token: &str,
+        path: &str,
+        body: serde_json::Value,
+    ) -> serde_json::Value {
+        let url = format!("{}/api/v1{path}", self.nodes[number].url);
+        let request = reqwest::Client::new().post(url).bearer_auth(token).json(&body);
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// SIGKILL, and a start with what lies in its folder.
-    pub async fn restart_redis(&mut self, meanwhile: impl FnOnce(&Path)) {
+    pub fn redis(&self, command: &str) {
+        let answer = ask_redis(&self.folder.join("redis.sock"), command);
+        assert!(answer.is_some(), "Redis did not take {command}");
+    }
+
+    /// SIGKILL.
+    pub fn kill_redis(&mut self) {
         self.redis = None;
-        meanwhile(&self.folder);
+    }
+
+    /// Starts it with what lies in its folder.
+    pub async fn start_redis(&mut self) {
         self.redis = Some(start_redis(&self.folder));
         let socket = self.folder.join("redis.sock");
         until("Redis answers", async || ask_redis(&socket, "PING").is_some()).await;
@@ -260,6 +320,7 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.nodes.clear();
         self.redis = None;
+        self.postgres = None;
         if std::thread::panicking() {
             eprintln!("the nodes' logs are kept in {}", self.folder.display());
         } else {
@@ -289,5 +350,5 @@ fn ask_redis(socket: &Path, command: &str) -> Option<String> {
     stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).ok()?;
-    answer.starts_with('+').then_some(answer)
+    answer.starts_with(['+', ':']).then_some(answer)
 }

@@ -3,8 +3,9 @@
 //! Changes are written to PostgreSQL from here; the nodes order, publish and deliver them; a referee in a process of
 //! its own listens over WebSocket; and in the end what it heard is compared with what stands in the audit log.
 
-mod cluster;
+pub mod cluster;
 mod driver;
+mod postgres;
 #[path = "../../../loadtests/src/referee/mod.rs"]
 mod referee;
 
@@ -28,6 +29,7 @@ const POINTS: [&str; 5] = [
     "relay.publish.sent",
     "relay.publish.marked",
 ];
+/// Changes that stand open at once.
 const CHANGES: usize = 1_000;
 const KILLS: usize = 10;
 
@@ -115,30 +117,41 @@ async fn the_referee_listens() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_killed_frozen_or_flushed_each_commit_is_delivered_once_in_order_and_nothing_else() {
     let seed = std::env::var("SIGNALBOX_SEED").map_or(42, |seed| seed.parse().unwrap());
-    let mut cluster = Cluster::start(2, "").await;
+    let open = std::env::var("SIGNALBOX_TEST_OPEN").map_or(CHANGES, |open| open.parse().unwrap());
+    let mut cluster = Cluster::start_for(open, 2).await;
     let referee = Referee::start(&cluster).await;
-    let driver = Driver::new(&cluster, 200).await;
+    let driver = Driver::new(&cluster, open).await;
     let steps = KILLS + POINTS.len() + 3;
     let begun = std::time::Instant::now();
-    tokio::join!(driver.write(CHANGES, seed), async {
+    tokio::join!(driver.write_all_at_once(seed), async {
+        until("every change stands open", async || driver.opened() == open).await;
+        let written = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND state = 'idle in transaction' AND backend_xid IS NOT NULL";
+        let standing = cluster.test.count(written).await as usize;
+        assert!(
+            standing >= open,
+            "PostgreSQL has {standing} changes open, not {open}"
+        );
+        let opened = begun.elapsed();
+        eprintln!("{open} changes open at once after {opened:?}");
         let mut chance = StdRng::seed_from_u64(seed);
         for kill in 0..KILLS {
-            driver.allow(CHANGES / steps);
+            driver.allow(open / steps);
             kill_one(&mut cluster, kill, &mut chance).await;
         }
         for point in POINTS {
-            driver.allow(CHANGES / steps);
+            driver.allow(open / steps);
             freeze(&cluster, &driver, point).await;
         }
         for loss in [Loss::Restarted, Loss::Flushed, Loss::Older] {
-            driver.allow(CHANGES / steps);
+            driver.allow(open / steps);
             lose(&mut cluster, &driver, loss).await;
         }
-        driver.allow(CHANGES);
+        driver.allow(open);
     });
     let (committed, rolled_back) = driver.done();
-    assert_eq!(committed + rolled_back, CHANGES);
-    assert!(rolled_back >= CHANGES / 3, "only {rolled_back} were rolled back");
+    assert_eq!(committed + rolled_back, open + open.div_ceil(3));
+    assert!(rolled_back >= open / 3, "only {rolled_back} were rolled back");
     let expected = driver.committed(&cluster).await;
     let verdict = referee.verdict(&cluster, &expected).await;
     eprintln!(
@@ -146,6 +159,10 @@ async fn whatever_is_killed_frozen_or_flushed_each_commit_is_delivered_once_in_o
         begun.elapsed()
     );
     assert!(verdict.holds(), "seed {seed}: {verdict:?}");
+    assert_eq!(
+        verdict.renamed, 0,
+        "Redis was never ahead, so no stream may begin anew: {verdict:?}"
+    );
     assert!(verdict.delivered > 0);
 }
 
@@ -199,20 +216,68 @@ async fn lose(cluster: &mut Cluster, driver: &Driver, loss: Loss) {
     match loss {
         Loss::Restarted => {
             cluster.redis("SAVE");
-            cluster.restart_redis(|_| {}).await;
+            cluster.kill_redis();
+            cluster.start_redis().await;
         }
         Loss::Flushed => cluster.redis("FLUSHALL"),
-        Loss::Older => {
-            cluster.redis("SAVE");
-            driver.allow(30);
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            cluster.settled().await;
-            // what was saved before these changes is what it starts with
-            cluster.restart_redis(|_| {}).await;
-        }
+        Loss::Older => older(cluster, driver).await,
     }
     driver.allow(10);
     cluster.settled().await;
+}
+
+/// Redis comes back older than what the listener has heard, and the listener comes back before that is mended: it knows
+/// more than Redis then, and must neither fetch again nor hear anything twice.
+async fn older(cluster: &mut Cluster, driver: &Driver) {
+    let point = "relay.publish.read";
+    cluster.redis("SAVE");
+    driver.allow(30);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    cluster.settled().await;
+    cluster.kill_redis();
+    until("nobody is shown anything while the bus is cut", async || {
+        cluster.gauge("signalbox_live_connections").await == 0.0
+    })
+    .await;
+    cluster.nodes.iter().for_each(|node| node.arm(point));
+    cluster.start_redis().await;
+    cluster.arrival(point).await;
+    until("the listener follows every channel again", async || {
+        cluster.gauge("signalbox_live_subscriptions").await >= CHANNELS.len() as f64
+    })
+    .await;
+    cluster.nodes.iter().for_each(|node| node.disarm(point));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_frozen_while_it_renames_a_stream_leaves_one_new_epoch_and_its_listeners_fetch_again() {
+    let cluster = Cluster::start(2, "").await;
+    let referee = Referee::start(&cluster).await;
+    let driver = Driver::new(&cluster, 20).await;
+    tokio::join!(driver.write(100, 1), async {
+        driver.allow(60);
+        cluster.settled().await;
+        let point = "relay.mend.renamed";
+        cluster.nodes.iter().for_each(|node| node.arm(point));
+        // as after a restore of PostgreSQL: Redis knows of events that PostgreSQL does not
+        let users = format!("{{{}/feed:users}}", cluster.test.organization);
+        cluster.redis(&format!("HINCRBY signalbox:live:{users}:meta top 1000"));
+        driver.allow(3);
+        let frozen = cluster.arrival(point).await;
+        cluster.nodes[frozen].signal(Signal::SIGSTOP);
+        cluster.nodes.iter().for_each(|node| node.disarm(point));
+        driver.allow(37);
+        cluster.settled().await;
+        cluster.nodes[frozen].signal(Signal::SIGCONT);
+        until("the frozen one knows that it leads no more", async || {
+            cluster.leader().await.is_some_and(|leader| leader != frozen)
+        })
+        .await;
+    });
+    let expected = driver.committed(&cluster).await;
+    let verdict = referee.verdict(&cluster, &expected).await;
+    assert!(verdict.holds(), "{verdict:?}");
+    assert_eq!(verdict.renamed, 1, "of one channel, once: {verdict:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
