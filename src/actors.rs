@@ -34,6 +34,7 @@ pub struct Actors {
     /// Who listens to what, on this node.
     pub hub: LiveHub,
     relay: Option<OutboxRelay>,
+    sequencer: Option<AuditSequencer>,
     _others: Arc<Others>,
 }
 
@@ -42,7 +43,6 @@ pub struct Actors {
 struct Others {
     _backplane: Backplane,
     _feed: SystemFeed,
-    _sequencer: Option<AuditSequencer>,
 }
 
 impl Actors {
@@ -85,7 +85,6 @@ impl Actors {
         let others = Arc::new(Others {
             _backplane: backplane,
             _feed: feed,
-            _sequencer: sequencer,
         });
         Ok(Self {
             tree,
@@ -93,16 +92,22 @@ impl Actors {
             permissions,
             hub,
             relay,
+            sequencer,
             _others: others,
         })
     }
 
-    /// Writes what is still to be written, lets another node lead, and stops the tree, all within `deadline`.
+    /// Writes what is still to be written, lets other nodes lead, and stops the tree, all within `deadline`: two thirds
+    /// of it are the relay's at most.
     pub async fn stop(&self, deadline: Duration) -> StopReport {
         let from = std::time::Instant::now();
         self.sessions.flush().await;
         if let Some(relay) = &self.relay {
-            relay.retire(deadline / 2).await;
+            let left = relay.retire(deadline * 2 / 3).await;
+            tracing::info!(left, "stopping: the relay has sent what was on its way");
+        }
+        if let Some(sequencer) = &self.sequencer {
+            sequencer.retire(deadline / 12).await;
         }
         self.tree.stop(deadline.saturating_sub(from.elapsed())).await
     }

@@ -12,4 +12,5 @@ pub mod metrics;
 pub mod secrets;
 pub mod serve;
 pub mod servers;
+pub mod stop;
 pub mod store;

@@ -3,6 +3,7 @@
 //! Start: servers, secret, migrations, store, actors, HTTP. Stop: the same backwards, `server.shutdown_seconds` in
 //! all; a second signal ends at once, and then the kernel ends the private servers cleanly.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sha2::{Digest, Sha256};
+use signalbox_actors::live_hub::LiveHub;
 use signalbox_actors::private_services::{PrivateServices, ServerState};
 use signalbox_actors::supervision::Tree;
 use signalbox_core::Store;
@@ -30,10 +32,14 @@ use crate::http::access::FromMemory;
 use crate::http::system::{System, fault_routes};
 use crate::live::{self, Door, Live};
 use crate::servers::Servers;
+use crate::stop::{self, Floors};
 use crate::{
     http::{self, State},
     logging, metrics, store,
 };
+
+/// How often a start looks whether live delivery has opened.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Runs the hub until a signal stops it.
 ///
@@ -49,25 +55,27 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = actix_web::rt::System::with_tokio_rt(|| runtime).block_on(floors(&settings, &servers));
     servers.stop();
+    tracing::info!("stopping: the servers have stopped");
     outcome
 }
 
 /// Everything above the servers.
 async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
-    let mut stop = StopSignals::listen()?;
+    let mut signals = StopSignals::listen()?;
     let health = web::Data::new(Health::default());
     if let Some(private) = &servers.private {
         watch_private(&health, private);
     }
     let store = tokio::select! {
         store = first_start(settings, servers) => store?,
-        () = stop.next() => return Ok(()),
+        () = signals.next() => return Ok(()),
     };
     watch_store(&health, &store);
     let recorder = web::Data::new(metrics::install().context("metrics cannot be recorded")?);
     let node = BootId::new().to_string();
     let actors = Actors::start(settings, servers, &store, &node).await?;
     watch_actors(&health, &actors.tree);
+    watch_live(&health, &actors.hub);
     let access = FromMemory {
         sessions: actors.sessions.clone(),
         permissions: actors.permissions.clone(),
@@ -88,43 +96,33 @@ async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
     let door = Door::new(state.clone(), actors.sessions.clone(), actors.permissions.clone());
     let live = web::Data::new(Live::new(actors.hub.clone(), Arc::new(door)));
     let (address, mut http) = serve_http(settings, state, live, system, health.clone(), recorder)?;
-    say(format_args!(
-        "Signalbox is ready: {}",
-        console_address(settings, address)
-    ));
-    let ended = tokio::select! {
-        ended = &mut http => Some(ended.context("the HTTP server ended by itself")),
-        () = stop.next() => None,
+    let announcing = async {
+        while !actors.hub.has_opened() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        say(format_args!(
+            "Signalbox is ready: {}",
+            console_address(settings, address)
+        ));
+        std::future::pending::<Infallible>().await
     };
-    tracing::info!("stopping");
-    health.drain();
-    let within = Duration::from_secs(settings.server.shutdown_seconds);
-    let handle = http.handle();
-    let ending = async {
-        // streams never end by themselves, and the server waits for every request
-        actors.hub.drain().await;
-        let outcome = match ended {
-            Some(outcome) => outcome,
-            None => tokio::join!(handle.stop(true), http)
-                .1
-                .context("the HTTP server failed"),
-        };
-        if let Some(workers) = workers {
-            workers.stop(within / 3).await;
-        }
-        let report = actors.stop(within).await;
-        if !report.killed.is_empty() {
-            tracing::warn!(killed = ?report.killed, "actors that did not stop in time");
-        }
-        store.db.close().await;
-        outcome
+    let ended = tokio::select! {
+        ended = &mut http => Some(ended),
+        () = signals.next() => None,
+        never = announcing => match never {},
+    };
+    let floors = Floors {
+        http: ended.is_none().then_some(http),
+        workers,
+        actors,
+        store,
     };
     tokio::select! {
-        outcome = tokio::time::timeout(within, ending) => outcome.unwrap_or_else(|_| {
-            tracing::warn!("the stop took too long and is cut short");
-            Ok(())
-        }),
-        () = stop.next() => end_at_once(),
+        outcome = floors.stop(&health, Duration::from_secs(settings.server.shutdown_seconds)) => {
+            ended.unwrap_or(Ok(())).context("the HTTP server ended by itself")?;
+            outcome.context("the HTTP server failed")
+        }
+        () = signals.next() => end_at_once(),
     }
 }
 
@@ -170,6 +168,19 @@ fn watch_actors(health: &Health, tree: &Tree) {
     });
 }
 
+/// Nobody is sent here before live delivery has opened once: the node must hear itself through the bus first. A bus that
+/// is cut later ends streams and nothing else, so that is told and not red: requests are served as before.
+fn watch_live(health: &Health, hub: &LiveHub) {
+    let hub = hub.clone();
+    health.add("live_delivery", move || {
+        std::future::ready(match (hub.is_open(), hub.has_opened()) {
+            (true, _) => Ok("open".to_owned()),
+            (false, true) => Ok("interrupted, and opens again by itself when the bus is heard".to_owned()),
+            (false, false) => Err("not open yet: this node does not hear itself through Redis".to_owned()),
+        })
+    });
+}
+
 fn serve_http(
     settings: &Settings,
     state: web::Data<State>,
@@ -193,7 +204,7 @@ fn serve_http(
     let server = HttpServer::new(app)
         .on_connect(live::on_connect)
         .disable_signals()
-        .shutdown_timeout(settings.server.shutdown_seconds)
+        .shutdown_timeout(stop::for_requests(settings.server.shutdown_seconds))
         .bind(listen)
         .with_context(|| {
             format!(
@@ -222,10 +233,11 @@ fn watch_private(health: &Health, private: &Arc<PrivateServices>) {
             )
         });
         let told = told.collect::<Vec<_>>().join("; ");
-        std::future::ready(if down.is_empty() {
-            Ok("both run".to_owned())
-        } else {
-            Err(told)
+        // without Redis requests are served as before, so that alone turns nobody away
+        std::future::ready(match down.iter().all(|server| server.name == "redis") {
+            _ if down.is_empty() => Ok("both run".to_owned()),
+            true => Ok(told),
+            false => Err(told),
         })
     });
 }
@@ -244,10 +256,13 @@ fn watch_store(health: &Health, store: &Store) {
     health.add("redis", move || {
         let bus = bus.clone();
         async move {
-            bus.ping()
-                .await
-                .map(|()| "answers".into())
-                .map_err(|e| e.to_string())
+            // told and not red: without Redis streams end, and requests are served as before
+            let answer = tokio::time::timeout(Duration::from_secs(1), bus.ping()).await;
+            Ok(match answer {
+                Ok(Ok(())) => "answers".to_owned(),
+                Ok(Err(error)) => format!("does not answer: {error}"),
+                Err(_) => "does not answer".to_owned(),
+            })
         }
     });
 }

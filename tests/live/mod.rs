@@ -4,13 +4,14 @@
 mod driver;
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use driver::Sdk;
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use nix::sys::signal::Signal;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::services::hub::{Folder, Hub, signalbox};
 
@@ -253,12 +254,36 @@ async fn a_viewer_sees_masked_events_and_only_the_channels_of_their_rights_and_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_connects_the_instant_readiness_is_green_is_served() {
+    let mut desk = Desk::open().await;
+    for _ in 0..3 {
+        desk.hub.signal(Signal::SIGKILL);
+        desk.hub.ended();
+        let address = desk.hub.address.clone();
+        desk.hub = Hub::launch_at(&address, program(), desk.folder.path());
+        // the address as it will be: what is said of it is not waited for
+        desk.hub.address.clone_from(&address);
+        let until = Instant::now() + Duration::from_mins(1);
+        while desk.hub.get("/readyz") != 200 {
+            assert!(Instant::now() < until, "never ready");
+        }
+        let url = format!("ws://{address}/connection/websocket");
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let connect = json!({"id": 1, "connect": {"token": desk.token}}).to_string();
+        socket.send(Message::text(connect)).await.unwrap();
+        let answer = socket.next().await.unwrap().unwrap();
+        let answer: Value = serde_json::from_str(answer.to_text().unwrap()).unwrap();
+        assert!(answer["connect"]["client"].is_string(), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_stops_sends_its_clients_elsewhere_and_does_not_wait_for_them() {
     let desk = Desk::open().await;
     let mut sdk = Sdk::start(&desk.hub.address, &desk.token);
     sdk.told_of("connected").await;
     let stream = desk.stream(&desk.token, None).await;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     desk.hub.stop();
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let rest = stream.text().await.unwrap_or_default();

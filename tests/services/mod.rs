@@ -6,3 +6,4 @@ mod folders;
 pub mod hub;
 mod life;
 mod logs;
+mod stop;

@@ -116,8 +116,10 @@ impl Ear {
         let open = async move { bus.subscribe(&channels).await };
         ctx.spawn(
             open.into_actor(self)
-                .map(|subscription, _, ctx| match subscription {
+                .map(|subscription, ear, ctx| match subscription {
                     Ok(subscription) => {
+                        // at once: delivery opens when it comes back, and a start waits for that
+                        ear.beat(ctx);
                         ctx.add_stream(futures::stream::unfold(subscription, async |mut subscription| {
                             subscription.next().await.map(|signal| (signal, subscription))
                         }));

@@ -48,6 +48,10 @@ impl Connections {
         !self.stopping.load(Ordering::Acquire) && self.vouched_until.lock().is_some_and(|until| now < until)
     }
 
+    pub(super) fn was_vouched_for(&self) -> bool {
+        self.vouched_until.lock().is_some()
+    }
+
     pub(super) fn vouch_until(&self, until: Instant) {
         let mut vouched = self.vouched_until.lock();
         *vouched = (*vouched).max(Some(until));

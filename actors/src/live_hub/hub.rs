@@ -104,6 +104,11 @@ impl LiveHub {
         self.0.connections.may_show(Instant::now())
     }
 
+    /// Whether delivery has been open since this start, be it once.
+    pub fn has_opened(&self) -> bool {
+        self.0.connections.was_vouched_for()
+    }
+
     /// Everything published before now has been heard and every revocation been applied, so delivery may go on until
     /// this instant. Past it, every connection ends with 3011.
     pub fn vouch_until(&self, until: Instant) {

@@ -55,15 +55,16 @@ impl OutboxRelay {
     }
 
     /// For the stop of the node, when nothing is written here any more: sends off what is on its way and lets another
-    /// node lead. Takes `within` at most; what is left is sent by whoever leads next.
-    pub async fn retire(&self, within: Duration) {
+    /// node lead. Takes `within` at most; what is left is sent by whoever leads next. Answers whether anything is left.
+    pub async fn retire(&self, within: Duration) -> bool {
         let flushed = async {
             while self.is_leading() && !matches!(pending(&self.store).await, Ok(0)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let _ = tokio::time::timeout(within / 2, flushed).await;
-        self.seat.retire(within / 2).await;
+        let left = tokio::time::timeout(within * 3 / 4, flushed).await.is_err();
+        self.seat.retire(within / 4).await;
+        left
     }
 }
 
