@@ -50,7 +50,7 @@ impl Floors {
             // told at once, though it is done only when it is polled: nobody new is taken
             let stopped = http.handle().stop(true);
             // streams never end by themselves, and the server waits for every request
-            let (_, ended, ()) = tokio::join!(stopped, http, tell_to_leave(hub));
+            let ((), ended, ()) = tokio::join!(stopped, http, tell_to_leave(hub));
             outcome = ended;
         } else {
             tell_to_leave(hub).await;

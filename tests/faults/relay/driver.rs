@@ -95,12 +95,12 @@ impl Driver {
         futures::stream::iter(plan)
             .for_each_concurrent(None, async |(n, user, fate)| {
                 let turn = opening.acquire().await.unwrap();
-                let mut change = self.begin(user).await;
-                hold_open(&mut change).await.unwrap();
+                let mut open = self.begin(user).await;
+                hold_open(&mut open).await.unwrap();
                 drop(turn);
                 self.open.fetch_add(1, Ordering::Relaxed);
                 self.allowed.acquire().await.unwrap().forget();
-                self.end(change, fate).await;
+                self.end(open, fate).await;
                 if n.is_multiple_of(3) {
                     self.change(user, Fate::Commit).await;
                 }
