@@ -4,7 +4,7 @@
  * SIGNALBOX names the binary; OWNER_EMAIL and OWNER_PASSWORD its first person.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,6 +32,8 @@ export async function ownHub() {
     process.exit(2);
   }
   const folder = mkdtempSync(join(tmpdir(), "signalbox-e2e-"));
+  // As root the hub's servers run as another user: where they cannot enter, their data would lie elsewhere and stay behind.
+  chmodSync(folder, 0o711);
   const port = await freePort();
   const log = join(folder, "hub.log");
   const url = `http://127.0.0.1:${port}`;

@@ -108,6 +108,30 @@ describe("a list under events", () => {
     expect(page.total?.value).toBe(500);
   });
 
+  it("counts an import and a deletion once however often their events come", () => {
+    const imported: LiveEvent = { offset: 4, at, type: "users.imported", subject: { kind: "import", id: "i", version: 1 }, data: { inserted: 500, updated: 0 }, rows: [] };
+    const deleted = event(5, "user.deleted", "a", 2, null);
+    const once = apply(list([{ id: "a", version: 1, name: "A" }], 3, 10), [imported, deleted]);
+    expect(first(once).total?.value).toBe(509);
+    // The page was brought up to the present when it was read, and the frame then delivers the same events.
+    expect(first(apply(once, [imported, deleted])).total?.value).toBe(509);
+    expect(first(apply(once, [imported, deleted])).unread).toBe(500);
+  });
+
+  it("does not take for a newcomer who came before the snapshot and changed after it", () => {
+    const data = apply(list([], 7, 10), [event(7, "user.created", "n", 1), event(8, "user.updated", "n", 2)]);
+    expect(first(data).fresh ?? []).toEqual([]);
+    expect(first(data).total?.value).toBe(10);
+  });
+
+  it("counts by the places of the list's own channel only", () => {
+    const elsewhere = { ...event(900, "user.created", "n", 1), channel: "inbox:me" };
+    const data = applyToList(list([], 7, 10), batchOf([elsewhere], "user", "feed:users"), view);
+    expect(first(data).total?.value).toBe(10);
+    const here = { ...event(8, "user.created", "n", 1), channel: "feed:users" };
+    expect(first(applyToList(data, batchOf([elsewhere, here], "user", "feed:users"), view)).total?.value).toBe(11);
+  });
+
   it("patches the rows an import carries", () => {
     const imported: LiveEvent = { offset: 1, at, type: "users.imported", subject: { kind: "import", id: "i", version: 1 }, data: { inserted: 0, updated: 1 }, rows: [{ id: "a", version: 2, name: "A2" }] };
     const page = first(apply(list([{ id: "a", version: 1, name: "A" }]), [imported]));

@@ -25,6 +25,8 @@ export interface ListPage<T extends Row> {
   fresh?: T[];
   /** First page only. Newcomers, or rows changed in bulk, that the event did not carry: only reading again shows them. */
   unread?: number;
+  /** First page only. The place in the list's own channel up to which comings and goings are counted here. */
+  counted?: number;
 }
 
 export type ListData<T extends Row> = InfiniteData<ListPage<T>, string | null>;
@@ -34,9 +36,10 @@ export interface Change {
   version: number;
   patch: Record<string, unknown> | null;
   acts?: string[];
-  created: boolean;
   deleted: boolean;
-  offset?: number;
+  /** Where in the list's own channel the row came, and where it went: only there do places say what is counted already. */
+  born?: number;
+  died?: number;
 }
 
 /** The bulk part of a batch: rows that changed without being carried. */
@@ -64,7 +67,11 @@ const FRESH = 200;
 
 const CREATING = new Set(["user.created", "audit.recorded", "job.enqueued", "import.submitted"]);
 
-function changeOf(event: LiveEvent): Change | null {
+/** Of an event that carries no place: behind all others. */
+const NO_PLACE = Number.MAX_SAFE_INTEGER;
+const placeOf = (event: LiveEvent): number => event.offset ?? NO_PLACE;
+
+function changeOf(event: LiveEvent, own: boolean): Change | null {
   const subject = event.subject;
   if (!subject) return null;
   const deleted = event.type.endsWith(".deleted");
@@ -74,9 +81,9 @@ function changeOf(event: LiveEvent): Change | null {
     version: subject.version ?? Number(event.patch?.version ?? 1),
     patch: event.patch ?? null,
     acts: event.acts,
-    created: CREATING.has(event.type),
     deleted,
-    offset: event.offset,
+    born: own && CREATING.has(event.type) ? placeOf(event) : undefined,
+    died: own && deleted ? placeOf(event) : undefined,
   };
 }
 
@@ -84,27 +91,30 @@ function carriedRows(event: LiveEvent): Change[] {
   return (event.rows ?? []).map((row) => {
     const version = Number(row.version ?? 1);
     const acts = Array.isArray(row.acts) ? (row.acts as string[]) : event.acts;
-    return { id: String(row.id), version, patch: row, acts, created: version === 1, deleted: false, offset: event.offset };
+    return { id: String(row.id), version, patch: row, acts, deleted: false, born: version === 1 ? placeOf(event) : undefined };
   });
 }
 
-/** Folds the events about one kind of subject; of several about one row the highest version wins, and stays "created". */
-export function batchOf(events: LiveEvent[], kind: string): Batch {
+/**
+ * Folds the events about one kind of subject; of several about one row the highest version wins, and stays born where it
+ * was. The same event may come on other channels too, where places count differently: there it changes rows, no more.
+ */
+export function batchOf(events: LiveEvent[], kind: string, channel?: string): Batch {
   const changes = new Map<string, Change>();
   const bulks: Bulk[] = [];
   const put = (change: Change) => {
     const other = changes.get(change.id);
     const newer = other && other.version > change.version ? other : change;
-    changes.set(change.id, { ...newer, created: change.created || (other?.created ?? false) });
+    changes.set(change.id, { ...newer, born: other?.born ?? change.born, died: other?.died ?? change.died });
   };
   for (const event of events) {
     if (event.type === "users.imported" && kind === "user") {
       const carried = carriedRows(event);
       carried.forEach(put);
       const count = (key: string) => Number(event.data?.[key] ?? 0);
-      bulks.push({ offset: event.offset ?? 0, inserted: count("inserted"), updated: count("updated"), carried });
+      bulks.push({ offset: placeOf(event), inserted: count("inserted"), updated: count("updated"), carried });
     } else if (event.subject?.kind === kind) {
-      const change = changeOf(event);
+      const change = changeOf(event, channel === undefined || event.channel === undefined || event.channel === channel);
       if (change) put(change);
     }
   }
@@ -152,9 +162,10 @@ function newcomer<T extends Row>(change: Change, may: ReadonlySet<string>): T {
 function withNewcomers<T extends Row>(pages: ListPage<T>[], batch: Batch, view: View<T>): ListPage<T>[] {
   const first = pages[0];
   if (!first) return pages;
-  const behind = (offset: number | undefined) => offset === undefined || offset > (first.offset ?? 0);
-  const candidates = [...batch.changes.values()].filter((change) => change.created && !change.deleted && behind(change.offset));
-  const lost = [...batch.changes.values()].filter((change) => change.deleted && behind(change.offset));
+  const from = first.counted ?? first.offset ?? 0;
+  const behind = (offset: number | undefined): offset is number => offset !== undefined && offset > from;
+  const candidates = [...batch.changes.values()].filter((change) => !change.deleted && behind(change.born));
+  const lost = [...batch.changes.values()].filter((change) => behind(change.died));
   const bulks = batch.bulks.filter((bulk) => behind(bulk.offset));
   if (candidates.length + lost.length + bulks.length === 0) return pages;
 
@@ -165,7 +176,7 @@ function withNewcomers<T extends Row>(pages: ListPage<T>[], batch: Batch, view: 
   let unread = first.unread ?? 0;
   let total = first.total?.value ?? 0;
   for (const bulk of bulks) {
-    const shown = bulk.carried.filter((change) => change.created).length;
+    const shown = bulk.carried.filter((change) => change.born !== undefined).length;
     unread += Math.max(0, bulk.inserted - shown);
     // Rows changed in bulk may be on the screen without having been carried: one unread mark is enough to read again.
     if (bulk.updated > bulk.carried.length - shown) unread += 1;
@@ -177,7 +188,9 @@ function withNewcomers<T extends Row>(pages: ListPage<T>[], batch: Batch, view: 
   const fresh = [...came.reverse(), ...(first.fresh ?? [])];
   unread += Math.max(0, fresh.length - FRESH);
   const counted = first.total && { ...first.total, value: Math.max(0, total) };
-  return [{ ...first, fresh: fresh.slice(0, FRESH), unread, ...(counted && { total: counted }) }, ...pages.slice(1)];
+  const places = [...candidates, ...lost].map((change) => change.died ?? change.born ?? 0).concat(bulks.map((bulk) => bulk.offset));
+  const upTo = Math.max(from, ...places.filter((place) => place < NO_PLACE));
+  return [{ ...first, fresh: fresh.slice(0, FRESH), unread, counted: upTo, ...(counted && { total: counted }) }, ...pages.slice(1)];
 }
 
 export function applyToList<T extends Row>(data: ListData<T>, batch: Batch, view: View<T>): ListData<T> {

@@ -112,8 +112,8 @@ function grantsChanged(events: LiveEvent[], me: string): boolean {
 }
 
 function apply(events: LiveEvent[], me: string): void {
-  for (const [kind, { key }] of Object.entries(KINDS)) {
-    const batch = batchOf(events, kind);
+  for (const [kind, { key, channel }] of Object.entries(KINDS)) {
+    const batch = batchOf(events, kind, channel);
     if (batch.changes.size + batch.bulks.length === 0) continue;
     patchLists(kind, key, batch);
     patchItems(key, batch);
@@ -174,6 +174,6 @@ export function level<T extends Row>(kind: string, page: ListPage<T>, filters: F
   const missed = link.since(channel, page.offset);
   if (missed.length === 0) return page;
   const data = { pages: [page], pageParams: [null] } as unknown as ListData<AnyRow>;
-  const [after] = applyToList(data, batchOf(missed, kind), viewFor(kind, filters)).pages;
+  const [after] = applyToList(data, batchOf(missed, kind, channel), viewFor(kind, filters)).pages;
   return (after ?? page) as unknown as ListPage<T>;
 }

@@ -17,6 +17,8 @@ export interface LiveList<T extends Row> {
   total: { value: number; estimate: boolean } | null;
   /** Newcomers and bulk changes that wait for the person. */
   waiting: number;
+  /** Whether they step in by themselves while nobody looks closely; in another order their places are anywhere. */
+  stepsIn: boolean;
   pending: boolean;
   error: ReturnType<typeof asProblem> | null;
   more: boolean;
@@ -90,6 +92,7 @@ export function useLiveList<T extends Row>({ kind, key, filters, fetchPage, newe
     rows,
     total: first?.total ?? null,
     waiting: fresh + unread,
+    stepsIn: newestFirst,
     pending: query.isPending,
     error: query.error && !query.data ? asProblem(query.error) : null,
     more: hasNextPage,

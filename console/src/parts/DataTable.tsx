@@ -141,7 +141,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
           </button>
         ) : (
           list.waiting > 0 &&
-          !calm && (
+          !(calm && list.stepsIn) && (
             <button type="button" className={css.waiting} onClick={list.showNew}>
               {t("list.new", { n: list.waiting })}
             </button>

@@ -50,13 +50,15 @@ export function ImportProgress({ id }: { id: string }) {
   const one = query.data;
   if (!one) return <Lines count={4} height={44} />;
   const state = job?.state ?? one.state;
+  // The counts are the last word on what is over and done; where it was broken off, the job knows of how many.
+  const progress = state !== "succeeded" && job?.progress ? { ...job.progress, total: job.progress.total ?? 0 } : counted(one);
   return (
     <div className={parts.stack} data-testid="import" data-state={state}>
       <div className={parts.spread}>
         <b>{one.file?.name}</b>
         <StatePill state={state} />
       </div>
-      {one.job_id && <JobProgress job={{ id: one.job_id, state, progress: isActive(state) && job?.progress?.total ? job.progress : counted(one) }} />}
+      {one.job_id && (isActive(state) || progress.total > 0) && <JobProgress job={{ id: one.job_id, state, progress }} />}
       {(one.error || job?.error) && <Alert severity="error" icon={false}>{one.error ?? job?.error}</Alert>}
       <Counts one={one} />
       {one.counts.rejected > 0 && !isActive(state) && (
