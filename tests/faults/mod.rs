@@ -2,6 +2,7 @@
 
 mod actors;
 mod imports;
+mod outage;
 mod relay;
 mod revocation;
 mod stop;

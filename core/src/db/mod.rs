@@ -30,7 +30,7 @@ pub struct Options {
     pub url: String,
     /// A read-only replica's URL, if there is one.
     pub replica_url: Option<String>,
-    /// Connections at most, per pool; one more to the primary is kept free for revocations.
+    /// Connections at most, per pool; two more to the primary are kept free for revocations.
     pub max_connections: u32,
 }
 
@@ -38,7 +38,7 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Db {
     primary: PgPool,
-    /// One connection that no request can take.
+    /// Two connections that no request can take: one, and one for when that hangs.
     kept_free: PgPool,
     replica: Option<PgPool>,
 }
@@ -53,7 +53,7 @@ impl Db {
         };
         Ok(Self {
             primary,
-            kept_free: pool(&options.url, 1).await?,
+            kept_free: pool(&options.url, 2).await?,
             replica,
         })
     }
@@ -78,8 +78,7 @@ impl Db {
         begin(&self.primary, SNAPSHOT, "*").await
     }
 
-    /// As [`Db::snapshot`], on a connection of its own: reading revocations must not wait behind requests, however many.
-    /// One caller at a time.
+    /// As [`Db::snapshot`], on connections of their own: reading revocations must not wait behind requests, however many.
     pub(crate) async fn snapshot_kept_free(&self) -> Result<Tx> {
         begin(&self.kept_free, SNAPSHOT, "*").await
     }

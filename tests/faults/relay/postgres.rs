@@ -56,6 +56,8 @@ impl Postgres {
             "shared_buffers=64MB".to_owned(),
             "work_mem=1MB".to_owned(),
             "jit=off".to_owned(),
+            // for measuring from a commit on
+            "track_commit_timestamp=on".to_owned(),
         ];
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let process = command("postgres", somebody.as_ref(), &folder)
