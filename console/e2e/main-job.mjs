@@ -181,6 +181,8 @@ for (const [index, { page }] of windows.entries()) {
     console.log(`     ${progress.length} looks of progress, ${totals.length} totals, ${appeared} rows shown, pill: ${pills.join(" ")}`);
     if (new Set(done(progress)).size < 3) throw new Error(`progress did not move: ${progress.slice(0, 8).join(" | ")}`);
     if (totals.length < 2) throw new Error(`the total did not move: ${totals.join(" | ")}`);
+    const numbers = totals.map((shown) => Number(shown.replace(/\D/g, "")));
+    equal(numbers.filter((value, at) => at > 0 && value < numbers[at - 1]), [], "totals that went backwards");
     if (appeared < 20) throw new Error(`only ${appeared} rows were shown`);
   });
   await check(`the ${name} window was never loaded again`, async () => {

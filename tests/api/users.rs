@@ -302,7 +302,8 @@ async fn the_pages_of_a_list_hold_every_person_once() {
             .json()
             .await
             .unwrap();
-        assert_eq!(page["total"], json!({"value": 8, "estimate": false}));
+        let total = &page["total"];
+        assert_eq!((&total["value"], &total["estimate"]), (&json!(8), &json!(false)));
         assert!(page["epoch"].is_string() && page["offset"].is_u64());
         seen.extend(
             page["items"]

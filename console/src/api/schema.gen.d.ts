@@ -1551,6 +1551,12 @@ export interface components {
             value: number;
             /** @description True where counting stopped at 10,000 and the planner's estimate is given. Without a filter the total is exact. */
             estimate: boolean;
+            /**
+             * Format: int64
+             * @description Without a filter: by how many the events right behind `offset` tell of rows that are counted here already. Who
+             *     goes on counting by events leaves out as many. Absent when none.
+             */
+            ahead?: number;
         };
         /** @description A person as one viewer sees them. */
         User: {

@@ -118,6 +118,18 @@ describe("a list under events", () => {
     expect(first(apply(once, [imported, deleted])).unread).toBe(500);
   });
 
+  it("leaves out of the total what the snapshot counted before its event had a place", () => {
+    const imported: LiveEvent = { offset: 8, at, type: "users.imported", subject: { kind: "import", id: "i", version: 1 }, data: { inserted: 500, updated: 0 }, rows: [] };
+    const before = list([{ id: "shown", version: 1, name: "S" }], 7, 1000);
+    before.pages = before.pages.map((page) => ({ ...page, total: { value: 1000, estimate: false, ahead: 501 } }));
+    const data = apply(before, [event(8, "user.created", "shown", 1), { ...imported, offset: 9 }]);
+    expect(first(data).total).toMatchObject({ value: 1000, ahead: 0 });
+    expect(first(apply(data, [{ ...imported, offset: 10 }])).total?.value).toBe(1500);
+    const fewer = list([], 7, 1000);
+    fewer.pages = fewer.pages.map((page) => ({ ...page, total: { value: 1000, estimate: false, ahead: -1 } }));
+    expect(first(apply(fewer, [event(8, "user.deleted", "x", 2, null), event(9, "user.deleted", "y", 2, null)])).total).toMatchObject({ value: 999, ahead: 0 });
+  });
+
   it("does not take for a newcomer who came before the snapshot and changed after it", () => {
     const data = apply(list([], 7, 10), [event(7, "user.created", "n", 1), event(8, "user.updated", "n", 2)]);
     expect(first(data).fresh ?? []).toEqual([]);

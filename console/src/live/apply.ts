@@ -20,7 +20,8 @@ export interface ListPage<T extends Row> {
   next_cursor?: string | null;
   epoch?: string;
   offset?: number;
-  total?: { value: number; estimate: boolean };
+  /** `ahead`: how many the first events behind `offset` tell of that are counted in `value` already. */
+  total?: { value: number; estimate: boolean; ahead?: number };
   /** First page only. Newcomers that wait for the person, newest first. */
   fresh?: T[];
   /** First page only. Newcomers, or rows changed in bulk, that the event did not carry: only reading again shows them. */
@@ -159,6 +160,22 @@ function newcomer<T extends Row>(change: Change, may: ReadonlySet<string>): T {
   return { can: cut(change.acts ?? [], may), ...change.patch, id: change.id, version: change.version } as unknown as T;
 }
 
+const inserted = (bulks: Bulk[]) => bulks.reduce((n, bulk) => n + bulk.inserted, 0);
+
+/**
+ * What of a batch the total held before. The hub counts rows that are committed, and their events come a moment later: those
+ * are the next to come. `shown` newcomers stood in the list already and were not added, `added` were, `gone` were taken off.
+ */
+function counted(ahead: number, shown: number, added: number, gone: number): { ahead: number; again: number } {
+  if (ahead < 0) {
+    const again = Math.min(-ahead, gone);
+    return { ahead: ahead + again, again: -again };
+  }
+  const left = Math.max(0, ahead - shown);
+  const again = Math.min(left, added);
+  return { ahead: left - again, again };
+}
+
 function withNewcomers<T extends Row>(pages: ListPage<T>[], batch: Batch, view: View<T>): ListPage<T>[] {
   const first = pages[0];
   if (!first) return pages;
@@ -176,21 +193,24 @@ function withNewcomers<T extends Row>(pages: ListPage<T>[], batch: Batch, view: 
   let unread = first.unread ?? 0;
   let total = first.total?.value ?? 0;
   for (const bulk of bulks) {
-    const shown = bulk.carried.filter((change) => change.born !== undefined).length;
-    unread += Math.max(0, bulk.inserted - shown);
+    const told = bulk.carried.filter((change) => change.born !== undefined).length;
+    unread += Math.max(0, bulk.inserted - told);
     // Rows changed in bulk may be on the screen without having been carried: one unread mark is enough to read again.
-    if (bulk.updated > bulk.carried.length - shown) unread += 1;
+    if (bulk.updated > bulk.carried.length - told) unread += 1;
     if (view.whole) total += bulk.inserted;
   }
   const single = came.filter((row) => !carried.has(row.id)).length;
   total += single - lost.filter((change) => known.has(change.id) || view.whole).length;
+  const shown = candidates.filter((change) => known.has(change.id) && !carried.has(change.id)).length;
+  const { ahead, again } = counted(first.total?.ahead ?? 0, shown, single + inserted(bulks), lost.length);
+  total -= again;
 
   const fresh = [...came.reverse(), ...(first.fresh ?? [])];
   unread += Math.max(0, fresh.length - FRESH);
-  const counted = first.total && { ...first.total, value: Math.max(0, total) };
+  const next = first.total && { ...first.total, value: Math.max(0, total), ahead };
   const places = [...candidates, ...lost].map((change) => change.died ?? change.born ?? 0).concat(bulks.map((bulk) => bulk.offset));
   const upTo = Math.max(from, ...places.filter((place) => place < NO_PLACE));
-  return [{ ...first, fresh: fresh.slice(0, FRESH), unread, counted: upTo, ...(counted && { total: counted }) }, ...pages.slice(1)];
+  return [{ ...first, fresh: fresh.slice(0, FRESH), unread, counted: upTo, ...(next && { total: next }) }, ...pages.slice(1)];
 }
 
 export function applyToList<T extends Row>(data: ListData<T>, batch: Batch, view: View<T>): ListData<T> {

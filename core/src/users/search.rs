@@ -120,6 +120,15 @@ pub struct Total {
     pub value: i64,
     /// True where counting stopped at 10,000 and the planner's estimate is given. Without a filter the total is exact.
     pub estimate: bool,
+    /// Without a filter: by how many the events right behind `offset` tell of rows that are counted here already. Who
+    /// goes on counting by events leaves out as many. Absent when none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ahead: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 /// One page.
@@ -322,15 +331,20 @@ impl<'a> Asked<'a> {
         let exactly = |value| Total {
             value,
             estimate: false,
+            ahead: 0,
         };
+        if more && let Some(kept) = self.kept_total(connection).await? {
+            return Ok(exactly(kept));
+        }
+        let ahead = self.ahead(connection).await?;
         if !more {
-            return Ok(exactly(first.len() as i64));
+            return Ok(Total {
+                ahead,
+                ..exactly(first.len() as i64)
+            });
         }
         if let Some(hits) = first.first().and_then(|found| found.hits) {
             return Ok(exactly(hits));
-        }
-        if let Some(kept) = self.kept_total(connection).await? {
-            return Ok(exactly(kept));
         }
         let mut sql = QueryBuilder::new("EXPLAIN (FORMAT JSON) SELECT FROM users_searchable");
         self.push_where(&mut sql, None);
@@ -345,6 +359,7 @@ impl<'a> Asked<'a> {
             return Ok(Total {
                 value: estimate,
                 estimate: true,
+                ahead,
             });
         }
         let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM users_searchable");
@@ -357,20 +372,22 @@ impl<'a> Asked<'a> {
             .fetch_one(connection)
             .await?;
         if counted <= EXACT {
-            return Ok(exactly(counted));
+            return Ok(Total {
+                ahead,
+                ..exactly(counted)
+            });
         }
         Ok(Total {
             value: estimate.max(counted),
             estimate: true,
+            ahead,
         })
     }
 
     /// Everybody, as the relay keeps it up to the position that the list carries: exact, however many they are. `None` with
     /// a filter, and where there are so few that they are counted.
     async fn kept_total(&self, connection: &mut PgConnection) -> Result<Option<i64>> {
-        let query = &self.query;
-        if self.text.is_some() || query.status.is_some() || query.department.is_some() || query.role.is_some()
-        {
+        if !self.is_whole() {
             return Ok(None);
         }
         let mut sql =
@@ -379,6 +396,25 @@ impl<'a> Asked<'a> {
             .push(" AND value > ")
             .push_bind(EXACT);
         Ok(sql.build_query_scalar().fetch_optional(connection).await?)
+    }
+
+    /// By how many rows this snapshot is ahead of its position: what is committed and has no place in the channel yet.
+    async fn ahead(&self, connection: &mut PgConnection) -> Result<i64> {
+        if !self.is_whole() {
+            return Ok(0);
+        }
+        let mut sql = QueryBuilder::new(
+            "SELECT coalesce(sum((counters->>'users_total')::bigint), 0)::bigint FROM outbox
+             WHERE ordered_at IS NULL AND organization_id = ",
+        );
+        sql.push_bind(self.ctx.organization.0);
+        Ok(sql.build_query_scalar().fetch_one(connection).await?)
+    }
+
+    /// Whether nothing is filtered.
+    fn is_whole(&self) -> bool {
+        let query = &self.query;
+        self.text.is_none() && query.status.is_none() && query.department.is_none() && query.role.is_none()
     }
 
     fn push_where(&self, sql: &mut QueryBuilder<Postgres>, after: Option<&Cursor>) {
