@@ -14,7 +14,6 @@ const PASSWORD: &str = "load tests are patient 42";
 pub struct Hub {
     child: Child,
     data: PathBuf,
-    started: Instant,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     /// For every call.
@@ -44,7 +43,6 @@ impl Hub {
         let mut hub = Self {
             child,
             data,
-            started: Instant::now(),
             url,
             http: Client::new(),
             token: String::new(),
@@ -87,11 +85,6 @@ impl Hub {
             .context("no access_token")?
             .clone_into(&mut self.token);
         Ok(())
-    }
-
-    /// How long ago it was started.
-    pub fn age(&self) -> Duration {
-        self.started.elapsed()
     }
 
     /// GET below `/api/v1`.

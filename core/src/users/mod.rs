@@ -15,6 +15,7 @@ pub mod model;
 pub mod rights;
 pub mod search;
 pub mod service;
+mod sort;
 pub mod store;
 
 pub use input::{NewUser, UserChange};

@@ -11,6 +11,7 @@
 //! Lists read the view `users_searchable`: a row-level policy is a security barrier behind which LIKE may use no index.
 
 use super::model::{User, UserStatus};
+pub use super::sort::Sort;
 use super::store::{Row, with_roles};
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
@@ -35,62 +36,9 @@ const LONGEST: usize = 200;
 /// Rows looked through one by one before the trigram index is asked; and as many more for each row of the page.
 const WALK: i64 = 4_000;
 const WALK_PER_ROW: i64 = 20;
-
-/// The order of a list. `-` means falling.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub enum Sort {
-    /// Oldest first.
-    #[serde(rename = "created_at")]
-    CreatedAt,
-    /// Newest first.
-    #[default]
-    #[serde(rename = "-created_at")]
-    CreatedAtFalling,
-    /// By name.
-    #[serde(rename = "name")]
-    Name,
-    /// By name, falling.
-    #[serde(rename = "-name")]
-    NameFalling,
-    /// By address.
-    #[serde(rename = "email")]
-    Email,
-    /// By address, falling.
-    #[serde(rename = "-email")]
-    EmailFalling,
-    /// Never signed in first, then the longest ago.
-    #[serde(rename = "last_login_at")]
-    LastLoginAt,
-    /// Latest sign-in first.
-    #[serde(rename = "-last_login_at")]
-    LastLoginAtFalling,
-}
-
-impl Sort {
-    /// Expressions equal to those of the indexes.
-    fn expression(self) -> &'static str {
-        match self {
-            Self::CreatedAt | Self::CreatedAtFalling => "created_at",
-            Self::Name | Self::NameFalling => "lower(name) COLLATE \"C\"",
-            Self::Email | Self::EmailFalling => "email",
-            Self::LastLoginAt | Self::LastLoginAtFalling => "coalesce(last_login_at, 'epoch'::timestamptz)",
-        }
-    }
-
-    fn is_text(self) -> bool {
-        matches!(
-            self,
-            Self::Name | Self::NameFalling | Self::Email | Self::EmailFalling
-        )
-    }
-
-    fn falls(self) -> bool {
-        matches!(
-            self,
-            Self::CreatedAtFalling | Self::NameFalling | Self::EmailFalling | Self::LastLoginAtFalling
-        )
-    }
-}
+/// So many times longer a second walk is, where sorting all hits would take longer still: a common term whose holders stand
+/// far down in this order.
+const LONG_WALK: i64 = 10;
 
 /// What is asked of the list.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -270,9 +218,14 @@ impl<'a> Asked<'a> {
         if self.text.is_none() {
             return self.fetch(connection, after, Way::Ordered, limit).await;
         }
-        let walk = self.fetch(connection, after, Way::Walk, limit).await?;
-        if walk.len() as i64 >= limit {
-            return Ok(walk);
+        for times in [1, LONG_WALK] {
+            if times > 1 && self.estimate(connection).await? <= SURELY_MORE {
+                break;
+            }
+            let walk = self.fetch(connection, after, Way::Walk(times), limit).await?;
+            if walk.len() as i64 >= limit {
+                return Ok(walk);
+            }
         }
         self.fetch(connection, after, Way::Hits, limit).await
     }
@@ -304,8 +257,8 @@ impl<'a> Asked<'a> {
         self.push_where(&mut sql, after);
         match way {
             Way::Ordered => {}
-            Way::Walk => {
-                sql.push(&order).push_bind(WALK + limit * WALK_PER_ROW);
+            Way::Walk(times) => {
+                sql.push(&order).push_bind(times * (WALK + limit * WALK_PER_ROW));
             }
             Way::Hits => {
                 self.push_text(&mut sql, " AND ");
@@ -314,7 +267,7 @@ impl<'a> Asked<'a> {
             }
         }
         sql.push(") u");
-        if matches!(way, Way::Walk) {
+        if matches!(way, Way::Walk(_)) {
             self.push_text(&mut sql, " WHERE ");
         }
         sql.push(&order).push_bind(limit);
@@ -346,15 +299,7 @@ impl<'a> Asked<'a> {
         if let Some(hits) = first.first().and_then(|found| found.hits) {
             return Ok(exactly(hits));
         }
-        let mut sql = QueryBuilder::new("EXPLAIN (FORMAT JSON) SELECT FROM users_searchable");
-        self.push_where(&mut sql, None);
-        self.push_text(&mut sql, " AND ");
-        let plan: serde_json::Value = sql
-            .build_query_scalar()
-            .persistent(false)
-            .fetch_one(&mut *connection)
-            .await?;
-        let estimate = plan[0]["Plan"]["Plan Rows"].as_i64().unwrap_or_default();
+        let estimate = self.estimate(connection).await?;
         if estimate > SURELY_MORE {
             return Ok(Total {
                 value: estimate,
@@ -382,6 +327,19 @@ impl<'a> Asked<'a> {
             estimate: true,
             ahead,
         })
+    }
+
+    /// What the planner thinks there are.
+    async fn estimate(&self, connection: &mut PgConnection) -> Result<i64> {
+        let mut sql = QueryBuilder::new("EXPLAIN (FORMAT JSON) SELECT FROM users_searchable");
+        self.push_where(&mut sql, None);
+        self.push_text(&mut sql, " AND ");
+        let plan: serde_json::Value = sql
+            .build_query_scalar()
+            .persistent(false)
+            .fetch_one(connection)
+            .await?;
+        Ok(plan[0]["Plan"]["Plan Rows"].as_i64().unwrap_or_default())
     }
 
     /// Everybody, as the relay keeps it up to the position that the list carries: exact, however many they are. `None` with
@@ -490,8 +448,8 @@ impl<'a> Asked<'a> {
 enum Way {
     /// Along the order's index.
     Ordered,
-    /// Along the order's index, a bounded way, looking at each row.
-    Walk,
+    /// Along the order's index, so many times the bounded way, looking at each row.
+    Walk(i64),
     /// By the text's index, sorting what it finds.
     Hits,
 }
