@@ -1,10 +1,10 @@
 //! The list: every row once, and only rows that one may find.
 
-use super::World;
+use super::{World, new_user};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Kind;
 use crate::kernel::id::UserId;
-use crate::users::search::{Query, Sort};
+use crate::users::search::{Query, Sort, Total};
 use crate::users::{UserItem, UserStatus, service};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -229,6 +229,40 @@ fn matches(item: &UserItem, q: &str, sees_email: bool) -> bool {
     } else {
         fields.iter().any(|field| field.contains(&q))
     }
+}
+
+#[tokio::test]
+async fn the_total_says_how_many_of_it_the_events_behind_its_position_will_tell_again() {
+    let world = World::new().await;
+    let store = &world.test.store;
+    let (_, ctx) = world.person("owner", "Olga").await;
+    let ordered = async || {
+        let mut tx = store.db.bookkeeping().await.unwrap();
+        sqlx::query("UPDATE outbox SET ordered_at = now() WHERE ordered_at IS NULL")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    };
+    let total = async |query: Query| service::list(store, &ctx, &query).await.unwrap().total;
+    let one = Query {
+        limit: Some(1),
+        ..Query::default()
+    };
+    ordered().await;
+    let before = total(one.clone()).await;
+    service::create(store, &ctx, &new_user("Bob")).await.unwrap();
+    service::create(store, &ctx, &new_user("Eve")).await.unwrap();
+    let after = total(one.clone()).await;
+    assert_eq!((before.ahead, after.ahead, after.value - before.value), (0, 2, 2));
+    assert_eq!(total(Query::default()).await, after, "a page that holds them all");
+    let filtered = Query {
+        status: Some(UserStatus::Active),
+        ..one.clone()
+    };
+    assert_eq!(total(filtered).await.ahead, 0);
+    ordered().await;
+    assert_eq!(total(one).await, Total { ahead: 0, ..after });
 }
 
 #[tokio::test]
