@@ -100,6 +100,38 @@ await check("two editors: fields that do not overlap merge, the same field asks"
   other.expected.length = 0;
 });
 
+await check("keeps employment equity and metadata as objects, refuses what is none before it is sent, and takes it back", async () => {
+  await inspector().getByRole("button", { name: "Edit" }).click();
+  await inspector().getByLabel("Metadata").fill('{"plan": ');
+  await inspector().getByText("Write a JSON object").waitFor();
+  equal(await inspector().getByRole("button", { name: "Save" }).isDisabled(), true, "the button while it is no object");
+  await inspector().getByLabel("Metadata").fill('{"plan":"professional","seats":3}');
+  await inspector().getByLabel("Employment equity").fill('{"group":"northern"}');
+  await inspector().getByRole("button", { name: "Save" }).click();
+  for (const window of [page, other.page]) {
+    await inspector(window).getByText("professional").waitFor();
+    await inspector(window).getByText("northern").waitFor();
+  }
+  await page.getByRole("status").getByRole("button", { name: /^Undo/ }).click();
+  for (const window of [page, other.page]) await inspector(window).getByText("professional").waitFor({ state: "detached" });
+});
+
+await check("ends a session of a person, whose list of sessions is then without it", async () => {
+  // A session of the owner's own, beside the one of this window.
+  await fetch(`${BASE}/api/v1/auth/login`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(OWNER) });
+  const me = await page.evaluate(async () => (await (await fetch("/api/v1/me", { headers: { "X-Signalbox-Client": "console" } })).json()).user.id);
+  const third = await watched(context);
+  await third.page.goto(`${BASE}/users/${me}?tab=sessions`);
+  const ends = third.page.getByRole("tabpanel").getByRole("button", { name: "End", exact: true });
+  await ends.first().waitFor();
+  const open = await ends.count();
+  await ends.first().click();
+  await third.page.getByRole("dialog").getByRole("button", { name: "End", exact: true }).click();
+  await until("one session less", async () => (await ends.count()) === open - 1);
+  equal(third.faults, [], "faults");
+  await third.page.close();
+});
+
 await check("bans with a reason after showing the impact; both windows show it", async () => {
   await inspector().getByRole("button", { name: "Ban", exact: true }).click();
   const dialog = page.getByRole("dialog");
