@@ -59,7 +59,7 @@ struct Checkpoint {
 enum Judged {
     /// Every line before this one.
     Before(i32),
-    /// As version 0.1.0 kept it, which judged all lines at once; `true`: it did, and its lanes took half of the file each.
+    /// As the first version kept it, which judged all lines at once; `true`: it did, and its lanes took half of the file each.
     All(bool),
 }
 
@@ -215,7 +215,7 @@ impl Act<'_> {
         Ok(outranking([a, b, c]))
     }
 
-    /// Goes on where version 0.1.0 had judged the whole file: each lane has half of it.
+    /// Goes on where the first version had judged the whole file: each lane has half of it.
     async fn halves(&self, from: &Checkpoint) -> Result<Option<Ending>> {
         let others = self.has_others().await?;
         let mut tx = self.store.db.bookkeeping().await?;

@@ -70,7 +70,7 @@ async fn a_file_with_one_line_too_many_changes_nobody() {
     assert!(hub.people().await.is_empty());
 }
 
-/// Brings the job where version 0.1.0 left it: lines up to `staged` are staged, and counted as it counted.
+/// Brings the job where the first version left it: lines up to `staged` are staged, and counted as it counted.
 async fn begun_before(hub: &Hub, submitted: Submitted, staged: i32, checkpoint: serde_json::Value) {
     hub.test
         .sql(format!(
