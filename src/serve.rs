@@ -53,15 +53,22 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         say(notice);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = actix_web::rt::System::with_tokio_rt(|| runtime).block_on(floors(&settings, &servers));
-    servers.stop();
-    tracing::info!("stopping: the servers have stopped");
-    outcome
+    actix_web::rt::System::with_tokio_rt(|| runtime).block_on(async {
+        let mut signals = StopSignals::listen()?;
+        let outcome = floors(&settings, &servers, &mut signals).await;
+        if let Some(private) = servers.private.clone() {
+            tokio::select! {
+                _ = actix_web::rt::task::spawn_blocking(move || private.stop()) => {}
+                () = signals.next() => end_at_once(),
+            }
+        }
+        tracing::info!("stopping: the servers have stopped");
+        outcome
+    })
 }
 
 /// Everything above the servers.
-async fn floors(settings: &Settings, servers: &Servers) -> anyhow::Result<()> {
-    let mut signals = StopSignals::listen()?;
+async fn floors(settings: &Settings, servers: &Servers, signals: &mut StopSignals) -> anyhow::Result<()> {
     let health = web::Data::new(Health::default());
     if let Some(private) = &servers.private {
         watch_private(&health, private);

@@ -55,6 +55,22 @@ fn a_second_signal_ends_at_once_and_leaves_no_server() {
 }
 
 #[test]
+fn a_second_signal_ends_at_once_even_while_a_server_does_not_stop() {
+    let data = Folder::new();
+    let mut hub = Hub::start(data.path());
+    let redis = Pid::from_raw(server(data.path(), "redis").unwrap() as i32);
+    kill(redis, Signal::SIGSTOP).unwrap();
+    hub.signal(Signal::SIGTERM);
+    eventually("only the servers are left to stop", || {
+        hub.said().contains("stopping: the actors have stopped")
+    });
+    hub.signal(Signal::SIGINT);
+    assert_eq!(hub.ended().code(), Some(130), "it waited for the server");
+    kill(redis, Signal::SIGCONT).unwrap();
+    eventually("the servers are gone", || servers_are_gone(data.path()));
+}
+
+#[test]
 fn a_server_that_dies_is_started_again_and_the_hub_is_ready_again() {
     let data = Folder::new();
     let hub = Hub::start(data.path());
