@@ -11,12 +11,13 @@ mod check;
 mod judge;
 mod load;
 mod pace;
+mod pipeline;
 mod sweep;
 
 pub use sweep::sweep;
 
-use self::apply::Lane;
 use self::check::Checked;
+use self::pipeline::Mark;
 use super::decode::Place;
 use super::head::{self, Head};
 use super::model::{Counts, Import, Mode, Phase};
@@ -33,10 +34,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
-
-/// Below so many lines one lane is enough.
-const WORTH_TWO_LANES: i64 = 20_000;
 
 /// What a run left behind for the next.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -67,14 +64,6 @@ impl Default for Judged {
     fn default() -> Self {
         Self::All(false)
     }
-}
-
-/// How far a stage is: the next may take the lines before `end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark {
-    end: i32,
-    /// No more will come.
-    over: bool,
 }
 
 /// What every stage needs.
@@ -172,105 +161,11 @@ impl Act<'_> {
         Box::pin(self.pipeline(&from, rows)).await
     }
 
-    /// Load, judge and apply, each behind the one before.
-    async fn pipeline(&self, from: &Checkpoint, rows: i64) -> Result<Option<Ending>> {
-        let staged = Mark {
-            end: from.load.line as i32,
-            over: from.loaded,
-        };
-        let judged = match from.judged {
-            Judged::Before(line) => line,
-            Judged::All(_) => 0,
-        };
-        let settled = Mark {
-            end: judged,
-            over: staged.over && judged >= staged.end,
-        };
-        let (tell_judge, loaded) = watch::channel(staged);
-        let (tell_lanes, to_apply) = watch::channel(settled);
-        let others = self.has_others().await?;
-        let lane = |turn: i32, next: Option<i32>| Lane {
-            name: turn as usize,
-            next: next.unwrap_or(0),
-            lanes: if rows < WORTH_TWO_LANES { 1 } else { 2 },
-            turn,
-            others,
-        };
-        let (first, second) = (lane(0, from.lane0), lane(1, from.lane1));
-        let applying = async {
-            if second.lanes == 1 {
-                return self.apply(first, to_apply).await;
-            }
-            let (a, b) = tokio::try_join!(
-                self.apply(first, to_apply.clone()),
-                self.apply(second, to_apply.clone())
-            )?;
-            Ok(outranking([a, b]))
-        };
-        let (a, b, c) = tokio::try_join!(
-            self.load(from.load, tell_judge),
-            self.judge(judged, loaded, tell_lanes),
-            applying
-        )?;
-        Ok(outranking([a, b, c]))
-    }
-
-    /// Goes on where the first version had judged the whole file: each lane has half of it.
-    async fn halves(&self, from: &Checkpoint) -> Result<Option<Ending>> {
-        let others = self.has_others().await?;
-        let mut tx = self.store.db.bookkeeping().await?;
-        let span = store::span(&mut tx, self.ctx.organization, self.import.id).await?;
-        drop(tx);
-        let Some((first, last)) = span else {
-            return Ok(None);
-        };
-        let middle = if i64::from(last - first) < WORTH_TWO_LANES {
-            last
-        } else {
-            first + (last - first) / 2
-        };
-        let lane = |name: usize, next: i32, end: i32| {
-            let lane = Lane {
-                name,
-                next,
-                lanes: 1,
-                turn: 0,
-                others,
-            };
-            self.apply(lane, watch::channel(Mark { end, over: true }).1)
-        };
-        let (a, b) = tokio::try_join!(
-            lane(0, from.lane0.unwrap_or(first), middle + 1),
-            lane(1, from.lane1.unwrap_or(middle + 1), last + 1)
-        )?;
-        Ok(outranking([a, b]))
-    }
-
-    /// Waits until the stage before is as far as `enough` says; `None` when this run is to end first.
-    async fn hear(
-        &self,
-        stage: &mut watch::Receiver<Mark>,
-        enough: impl FnMut(&Mark) -> bool,
-    ) -> Option<Mark> {
-        if self.run.cancel.asked().is_some() {
-            return None;
-        }
-        tokio::select! {
-            mark = stage.wait_for(enough) => mark.ok().map(|mark| *mark),
-            _ = self.run.cancel.wait() => None,
-        }
-    }
-
     /// The fate of so many more lines is known.
     fn settled(&self, lines: i64) {
         let done = self.done.fetch_add(lines, Ordering::Relaxed) + lines;
         let rows = self.rows.load(Ordering::Relaxed);
         self.run.progress.set(done, rows, Phase::Apply.as_str());
-    }
-
-    async fn has_others(&self) -> Result<bool> {
-        let mut tx = self.store.db.bookkeeping().await?;
-        store::has_others(&mut tx, self.ctx.organization).await
     }
 
     async fn head(&self) -> Result<Head> {
@@ -328,14 +223,6 @@ fn outcome(import: &Import) -> Outcome {
         JobState::Failed => Outcome::Fail(import.error.clone().unwrap_or_default()),
         _ => Outcome::Done(json!({"import_id": import.id, "counts": events::counts(import.counts)})),
     }
-}
-
-/// A person's cancelling outranks a stop.
-fn outranking<const N: usize>(endings: [Option<Ending>; N]) -> Option<Ending> {
-    endings
-        .into_iter()
-        .flatten()
-        .max_by_key(|ending| *ending == Ending::Cancelled)
 }
 
 /// A file's bytes from some place on, a chunk of it at a time.
