@@ -10,6 +10,9 @@
     reason = "a checker fails by panicking"
 )]
 
+#[path = "tidy/bookkeeping.rs"]
+mod bookkeeping;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
