@@ -1,7 +1,7 @@
-/** My imports that run, bottom right on every page; what ends while this tab is open stays until it is put away. */
+/** My imports that run, bottom right on every page but their own; what ends while this tab is open stays until it is put away. */
 import IconButton from "@mui/material/IconButton";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { Link, useRouterState } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import type { Job } from "../../api/types";
 import { useMay, useMe } from "../../auth/session";
@@ -23,10 +23,11 @@ export default function Dock() {
   const me = useMe();
   const may = useMay("jobs:read");
   const list = useLiveList<Job>({ kind: "job", key: "jobs", filters: FILTERS, fetchPage, newestFirst: true, calm: true, enabled: may });
+  const path = useRouterState({ select: (state) => state.location.pathname });
   const [away, setAway] = useState<ReadonlySet<string>>(new Set());
   const shown = useMemo(
-    () => list.rows.filter((job) => job.requested_by?.id === me.user.id && !away.has(job.id) && (isActive(job.state) || Date.parse(job.finished_at ?? "") > opened)).slice(0, 4),
-    [list.rows, me.user.id, away],
+    () => list.rows.filter((job) => job.requested_by?.id === me.user.id && !away.has(job.id) && path !== `/imports/${job.subject?.id}` && (isActive(job.state) || Date.parse(job.finished_at ?? "") > opened)).slice(0, 4),
+    [list.rows, me.user.id, away, path],
   );
   if (shown.length === 0) return null;
   return (
