@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
@@ -16,8 +16,8 @@ pub(super) const DATA: &str = "pg";
 pub(super) const SOCKET: &str = ".s.PGSQL.5432";
 pub(super) const SUPERUSER: &str = "signalbox";
 pub(super) const DATABASE: &str = "signalbox";
-/// Made beside its place and renamed, so that half a data set is never mistaken for one.
-const UNFINISHED: &str = "pg.unfinished";
+/// Made beside its place and renamed, so that half a data set is never mistaken for one. A number follows.
+const UNFINISHED: &str = "pg.unfinished.";
 
 /// Roles and database, as commands of the single-user server: one a line.
 const FIRST_COMMANDS: &str = "\
@@ -54,11 +54,7 @@ pub(super) fn prepare(folder: &Folder, hub: &Path) -> Result<PostgresBinaries, S
 }
 
 fn make_data(folder: &Folder, hub: &Path, binaries: &PostgresBinaries) -> Result<(), ServicesError> {
-    let (unfinished, data) = (folder.servers.join(UNFINISHED), folder.servers.join(DATA));
-    if unfinished.exists() {
-        std::fs::remove_dir_all(&unfinished)
-            .map_err(|e| ServicesError::io(format!("remove {}", unfinished.display()), e))?;
-    }
+    let (unfinished, data) = (next_unfinished(&folder.servers), folder.servers.join(DATA));
     private_folder(&unfinished, folder.identity)?;
     let place = unfinished.as_os_str();
     // Nothing is safe on disk until the last step, which writes it all at once instead of file by file.
@@ -93,7 +89,29 @@ fn make_data(folder: &Folder, hub: &Path, binaries: &PostgresBinaries) -> Result
     let sync = [&words(&["--sync-only", "-D"])[..], &[place]].concat();
     tool(folder, hub, &binaries.program("initdb"), &sync, "")?;
     std::fs::rename(&unfinished, &data)
-        .map_err(|e| ServicesError::io(format!("rename to {}", data.display()), e))
+        .map_err(|e| ServicesError::io(format!("rename to {}", data.display()), e))?;
+    for (_, leftover) in leftovers(&folder.servers) {
+        // in vain where an earlier start's initdb is still dying; it only costs room
+        let _ = std::fs::remove_dir_all(leftover);
+    }
+    Ok(())
+}
+
+/// A folder that no earlier start has used: the initdb of a hub that was killed empties its own as it dies, and may do so
+/// after the next start has begun.
+fn next_unfinished(servers: &Path) -> PathBuf {
+    let last = leftovers(servers).into_iter().map(|(number, _)| number).max();
+    servers.join(format!("{UNFINISHED}{}", last.map_or(0, |last| last + 1)))
+}
+
+fn leftovers(servers: &Path) -> Vec<(u32, PathBuf)> {
+    let entries = std::fs::read_dir(servers).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some((name.strip_prefix(UNFINISHED)?.parse().ok()?, entry.path()))
+        })
+        .collect()
 }
 
 fn words<'a>(words: &[&'a str]) -> Vec<&'a OsStr> {
