@@ -126,3 +126,11 @@ need_cargo() {
   command -v cargo >/dev/null || { [ -r "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"; }
   command -v cargo >/dev/null || refuse "a Rust toolchain is needed: https://rustup.rs installs one"
 }
+
+# Tests and load hold more than a thousand connections in one process; many systems begin with a limit of 1,024 files.
+allow_many_files() {
+  local most
+  most=$(ulimit -Hn)
+  if [ "$most" = unlimited ] || [ "$most" -gt 65536 ]; then most=65536; fi
+  ulimit -Sn "$most" || true
+}

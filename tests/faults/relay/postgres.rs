@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
 
@@ -19,9 +20,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one that takes `connections`.
+    /// Starts one that takes `connections`, and lets this process have as many files.
     pub fn start(connections: usize) -> Self {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+        }
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("sb-pg-{}-{number}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
