@@ -3,6 +3,7 @@
 //! Invariant: masking is [`view::ViewClass::mask`], for live, recovered, history and SSE frames and for REST alike.
 
 pub mod announce;
+pub mod application;
 pub mod channel;
 pub mod history;
 pub mod position;
