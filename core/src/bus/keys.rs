@@ -21,12 +21,19 @@ impl Keys {
 
     /// Hash `{epoch, top}` of a live channel.
     pub fn live_meta(&self, organization: OrganizationId, channel: &str) -> String {
-        format!("{}:live:{{{organization}/{channel}}}:meta", self.prefix)
+        self.of_channel("meta", organization, channel)
     }
 
     /// Stream of a live channel; entry ids are `<position>-0`.
     pub fn live_history(&self, organization: OrganizationId, channel: &str) -> String {
-        format!("{}:live:{{{organization}/{channel}}}:history", self.prefix)
+        self.of_channel("history", organization, channel)
+    }
+
+    /// A key of a live channel, in the same slot as every other of its keys and as its [`Keys::fan`]: one script may use
+    /// them together and publish. `what` stands before the channel's name, which may hold anything.
+    pub(crate) fn of_channel(&self, what: &str, organization: OrganizationId, channel: &str) -> String {
+        let fan = fan_of(organization, channel);
+        format!("{}:live:{what}:{{f{fan}}}:{organization}/{channel}", self.prefix)
     }
 
     /// Which relay was here last: gone when Redis was flushed.
@@ -34,18 +41,25 @@ impl Keys {
         format!("{}:relay:mark", self.prefix)
     }
 
-    /// Pub/sub channel that carries a live channel's publications. FNV-1a: the same on every node and build.
+    /// Pub/sub channel that carries a live channel's publications: sharded where the server can.
     pub fn fan(&self, organization: OrganizationId, channel: &str) -> String {
-        let bytes = organization.0.as_bytes().iter().copied().chain(channel.bytes());
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("{}:fan:{}", self.prefix, hash % FANS)
+        self.nth_fan(fan_of(organization, channel))
     }
 
     /// All of [`Keys::fan`].
     pub fn fans(&self) -> Vec<String> {
-        (0..FANS).map(|n| format!("{}:fan:{n}", self.prefix)).collect()
+        (0..FANS).map(|n| self.nth_fan(n)).collect()
+    }
+
+    fn nth_fan(&self, n: u64) -> String {
+        format!("{}:fan:{{f{n}}}", self.prefix)
+    }
+
+    /// Whether a pub/sub channel is one of [`Keys::fans`].
+    pub(super) fn is_fan(&self, channel: &str) -> bool {
+        channel
+            .strip_prefix(&self.prefix)
+            .is_some_and(|rest| rest.starts_with(":fan:"))
     }
 
     /// Pub/sub channel between nodes: revocations, hints, heartbeats.
@@ -71,5 +85,42 @@ impl Keys {
     /// Counter of a rate limit window, 1 min unless the limit says otherwise.
     pub fn rate(&self, limit: &str, key: &str) -> String {
         format!("{}:rate:{{{limit}:{key}}}", self.prefix)
+    }
+}
+
+/// FNV-1a: the same on every node and build.
+fn fan_of(organization: OrganizationId, channel: &str) -> u64 {
+    let bytes = organization.0.as_bytes().iter().copied().chain(channel.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash % FANS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Redis Cluster hashes: what stands between the first `{` and the next `}`.
+    fn tag(key: &str) -> &str {
+        let (_, rest) = key.split_once('{').unwrap();
+        rest.split_once('}').unwrap().0
+    }
+
+    #[test]
+    fn all_keys_of_a_channel_and_its_fan_stand_in_one_slot_whatever_the_channel_is_called() {
+        let keys = Keys::new("signalbox");
+        let organization = OrganizationId::new();
+        for channel in ["feed:users", "{x}", "a}b{c", "", ":meta"] {
+            let of = [
+                keys.live_meta(organization, channel),
+                keys.live_history(organization, channel),
+                keys.of_channel("presence", organization, channel),
+                keys.fan(organization, channel),
+            ];
+            assert!(of.iter().all(|key| tag(key) == tag(&of[0])), "{of:?}");
+            assert!(keys.fans().contains(&of[3]) && keys.is_fan(&of[3]));
+        }
+        assert!(!keys.is_fan(&keys.control()));
     }
 }

@@ -24,6 +24,8 @@ pub struct Bus {
     pool: bb8::Pool<RedisConnectionManager>,
     shared: ConnectionManager,
     keys: Arc<Keys>,
+    /// The server offers sharded pub/sub.
+    sharded: bool,
 }
 
 impl std::fmt::Debug for Bus {
@@ -36,7 +38,7 @@ impl Bus {
     /// Connects to `url` (`redis://`, `rediss://`, `redis+unix://`); every key and channel begins with `prefix`.
     pub async fn connect(url: &str, prefix: &str) -> Result<Self> {
         let client = redis::Client::open(url)?;
-        let shared = client
+        let mut shared = client
             .get_connection_manager_with_config(manager_config())
             .await?;
         let pool = bb8::Pool::builder()
@@ -45,6 +47,7 @@ impl Bus {
             .build(RedisConnectionManager::new(url)?)
             .await?;
         Ok(Self {
+            sharded: offers_sharded(&version(&mut shared).await?),
             client,
             pool,
             shared,
@@ -78,17 +81,12 @@ impl Bus {
 
     /// The server's version, such as `7.0.15`.
     pub async fn server_version(&self) -> Result<String> {
-        let info: String = redis::cmd("INFO")
-            .arg("server")
-            .query_async(&mut *self.own().await?)
-            .await?;
-        let line = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
-        Ok(line.unwrap_or("unknown").trim().to_owned())
+        Ok(version(&mut *self.own().await?).await?)
     }
 
     /// Sends `message` to whoever listens on pub/sub channel `channel` now.
     pub async fn publish(&self, channel: &str, message: &[u8]) -> Result<()> {
-        redis::cmd("PUBLISH")
+        redis::cmd(self.publish_command(channel))
             .arg(channel)
             .arg(message)
             .query_async::<()>(&mut self.shared())
@@ -96,10 +94,40 @@ impl Bus {
         Ok(())
     }
 
+    /// The command that publishes on `channel`: fans are sharded where the server offers it (Redis 7.0), so that in a
+    /// Redis Cluster a publication stays on the shard of its keys. Every node decides by the server's version alone, and
+    /// so alike. In a script the pub/sub channel is passed as a key.
+    pub(crate) fn publish_command(&self, channel: &str) -> &'static str {
+        if self.sharded && self.keys.is_fan(channel) {
+            "SPUBLISH"
+        } else {
+            "PUBLISH"
+        }
+    }
+
     /// Listens on pub/sub `channels` until the subscription is dropped, across reconnects.
     pub async fn subscribe(&self, channels: &[String]) -> Result<Subscription> {
-        Subscription::open(&self.client, channels).await
+        let (sharded, plain) = channels
+            .iter()
+            .cloned()
+            .partition(|channel| self.publish_command(channel) == "SPUBLISH");
+        Subscription::open(&self.client, sharded, plain).await
     }
+}
+
+async fn version(connection: &mut impl redis::aio::ConnectionLike) -> redis::RedisResult<String> {
+    let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
+    let line = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+    Ok(line.unwrap_or("unknown").trim().to_owned())
+}
+
+/// Sharded pub/sub came with 7.0.
+fn offers_sharded(version: &str) -> bool {
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 7)
 }
 
 fn manager_config() -> ConnectionManagerConfig {
@@ -108,4 +136,22 @@ fn manager_config() -> ConnectionManagerConfig {
         .set_connection_timeout(Some(Duration::from_secs(2)))
         .set_number_of_retries(2)
         .set_max_delay(Duration::from_millis(200))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::offers_sharded;
+
+    #[test]
+    fn sharded_publishing_is_for_servers_that_have_it() {
+        for (version, offered) in [
+            ("7.0.15", true),
+            ("8.2.1", true),
+            ("10.0", true),
+            ("6.2.14", false),
+            ("unknown", false),
+        ] {
+            assert_eq!(offers_sharded(version), offered, "{version}");
+        }
+    }
 }

@@ -2,14 +2,20 @@
 
 use crate::kernel::error::Result;
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::{BoxFuture, OptionFuture};
 use redis::aio::ConnectionManager;
 use redis::{IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, Value};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 /// Messages waiting for the listener at most; beyond it they are dropped and [`Signal::Lost`] is told, so that the
 /// listener compares positions as after an outage.
 const WAITING: usize = 65_536;
+
+/// The pause before a subscription that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a listener hears.
 #[derive(Clone, Debug)]
@@ -32,8 +38,38 @@ pub struct Subscription {
     signals: mpsc::Receiver<Signal>,
     // beside the queue, for the queue is full when it is needed
     dropped: Arc<Notify>,
-    // keeps the connection, and with it the subscription, alive
-    _connection: ConnectionManager,
+    connection: ConnectionManager,
+    wanted: Arc<Wanted>,
+    // runs on while the listener is told what comes meanwhile
+    again: Option<BoxFuture<'static, ()>>,
+}
+
+/// What is listened to.
+struct Wanted {
+    sharded: Vec<String>,
+    plain: Vec<String>,
+}
+
+impl Wanted {
+    /// Sharded channels one by one: in a Redis Cluster each is in a slot of its own, and one command speaks of one slot.
+    /// The driver's own resubscription does not know that. Plain ones last: whoever hears them hears all.
+    async fn subscribe(&self, mut connection: ConnectionManager) -> redis::RedisResult<()> {
+        for channel in &self.sharded {
+            let mut command = redis::cmd("SSUBSCRIBE");
+            command.arg(channel).query_async::<()>(&mut connection).await?;
+        }
+        if !self.plain.is_empty() {
+            connection.subscribe(&self.plain).await?;
+        }
+        Ok(())
+    }
+
+    async fn subscribe_again(self: Arc<Self>, connection: ConnectionManager) {
+        while let Err(error) = self.subscribe(connection.clone()).await {
+            tracing::debug!(%error, "not subscribed again yet");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
 }
 
 impl std::fmt::Debug for Subscription {
@@ -43,7 +79,11 @@ impl std::fmt::Debug for Subscription {
 }
 
 impl Subscription {
-    pub(super) async fn open(client: &redis::Client, channels: &[String]) -> Result<Self> {
+    pub(super) async fn open(
+        client: &redis::Client,
+        sharded: Vec<String>,
+        plain: Vec<String>,
+    ) -> Result<Self> {
         let info = client.get_connection_info().clone();
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client = redis::Client::open(info.set_redis_settings(settings).into_connection_info()?)?;
@@ -59,31 +99,50 @@ impl Subscription {
                     drop_one.notify_one();
                 }
                 Ok::<_, redis::aio::SendError>(())
-            })
-            .set_automatic_resubscription();
-        let mut connection = client.get_connection_manager_with_config(config).await?;
-        connection.subscribe(channels).await?;
+            });
+        let connection = client.get_connection_manager_with_config(config).await?;
+        let wanted = Arc::new(Wanted { sharded, plain });
+        wanted.subscribe(connection.clone()).await?;
         Ok(Self {
             signals,
             dropped,
-            _connection: connection,
+            connection,
+            wanted,
+            again: None,
         })
     }
 
     /// The next thing heard; `None` when the connection was given up for good. That something was dropped is told
     /// before what still waits: whoever compares positions then finds it, for it was stored before it was sent.
     pub async fn next(&mut self) -> Option<Signal> {
-        tokio::select! {
-            biased;
-            () = self.dropped.notified() => Some(Signal::Lost),
-            signal = self.signals.recv() => signal,
+        loop {
+            tokio::select! {
+                biased;
+                () = self.dropped.notified() => {
+                    // among what was dropped may be the word that the connection was lost
+                    self.subscribe_again();
+                    return Some(Signal::Lost);
+                }
+                signal = self.signals.recv() => {
+                    if matches!(signal, Some(Signal::Lost)) {
+                        self.subscribe_again();
+                    }
+                    return signal;
+                }
+                _ = OptionFuture::from(self.again.as_mut()), if self.again.is_some() => self.again = None,
+            }
         }
+    }
+
+    fn subscribe_again(&mut self) {
+        let again = Arc::clone(&self.wanted).subscribe_again(self.connection.clone());
+        self.again = Some(again.boxed());
     }
 }
 
 fn signal(push: PushInfo) -> Option<Signal> {
     match push.kind {
-        PushKind::Message => {
+        PushKind::Message | PushKind::SMessage => {
             let mut data = push.data.into_iter();
             let (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =
                 (data.next(), data.next())
@@ -95,8 +154,9 @@ fn signal(push: PushInfo) -> Option<Signal> {
                 payload: payload.into(),
             })
         }
-        PushKind::Disconnection => Some(Signal::Lost),
-        PushKind::Subscribe => Some(Signal::Subscribed),
+        // a slot that moves to another server of a cluster ends its subscriptions
+        PushKind::Disconnection | PushKind::SUnsubscribe => Some(Signal::Lost),
+        PushKind::Subscribe | PushKind::SSubscribe => Some(Signal::Subscribed),
         _ => None,
     }
 }
@@ -105,7 +165,6 @@ fn signal(push: PushInfo) -> Option<Signal> {
 mod tests {
     use super::*;
     use crate::testing;
-    use std::time::Duration;
 
     #[tokio::test]
     async fn a_listener_too_slow_for_its_queue_is_told_that_something_was_dropped() {

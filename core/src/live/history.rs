@@ -21,7 +21,7 @@ const META_SECONDS: u64 = 720 * 3_600;
 /// Publications in one call of the script at most, so that it never holds Redis up.
 pub const BATCH: usize = 100;
 
-// KEYS meta, history. ARGV fan, header, epoch, begin over, length, history s, meta s, first position, payloads...
+// KEYS meta, history, fan. ARGV publish command, header, epoch, begin over, length, history s, meta s, first position, payloads...
 // `begin over` is '' (never), '-' (when nothing is known) or the epoch:top that a stream of another epoch must still have.
 static APPEND: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -52,7 +52,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[7])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
 if #new > 0 or began then
   table.insert(new, 1, ARGV[2] .. '\n' .. ARGV[3] .. '\n' .. (top - #new + 1))
-  redis.call('PUBLISH', ARGV[1], table.concat(new, '\n'))
+  redis.call(ARGV[1], KEYS[3], table.concat(new, '\n'))
 end
 return {ARGV[3], top, 1}",
     )
@@ -102,9 +102,11 @@ pub async fn append(
         Begin::Over(None) => "-".to_owned(),
         Begin::Over(Some(at)) => format!("{}:{}", at.epoch, at.offset),
     };
+    let fan = bus.keys().fan(organization, channel);
     let mut call = APPEND.key(bus.keys().live_meta(organization, channel));
     call.key(bus.keys().live_history(organization, channel))
-        .arg(bus.keys().fan(organization, channel))
+        .key(&fan)
+        .arg(bus.publish_command(&fan))
         .arg(format!("{organization}\n{channel}"))
         .arg(epoch)
         .arg(over)

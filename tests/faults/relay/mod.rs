@@ -17,6 +17,7 @@ use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use referee::{Committed, Line, Verdict, judge};
+use signalbox_core::bus::Keys;
 
 const CHANNELS: [&str; 2] = ["feed:users", "feed:audit"];
 /// What the driver's changes are called.
@@ -271,8 +272,8 @@ async fn a_leader_frozen_while_it_renames_a_stream_leaves_one_new_epoch_and_its_
         let point = "relay.mend.renamed";
         cluster.nodes.iter().for_each(|node| node.arm(point));
         // as after a restore of PostgreSQL: Redis knows of events that PostgreSQL does not
-        let users = format!("{{{}/feed:users}}", cluster.test.organization);
-        cluster.redis(&format!("HINCRBY signalbox:live:{users}:meta top 1000"));
+        let meta = Keys::new("signalbox").live_meta(cluster.test.organization, "feed:users");
+        cluster.redis(&format!("HINCRBY {meta} top 1000"));
         driver.allow(3);
         let frozen = cluster.arrival(point).await;
         cluster.nodes[frozen].signal(Signal::SIGSTOP);
