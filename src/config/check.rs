@@ -11,6 +11,7 @@ pub(super) fn complaints(settings: &Settings) -> Vec<String> {
     addresses(settings, &mut found);
     bootstrap(settings, &mut found);
     ranges(settings, &mut found);
+    settings.live.complaints(&mut found);
     found
 }
 
@@ -105,7 +106,6 @@ fn ranges(settings: &Settings, found: &mut Vec<String>) {
             s.auth.failures_per_address_per_minute.into(),
             1,
         ),
-        ("live.queue_bytes", s.live.queue_bytes as u64, 65_536),
         ("jobs.concurrency", s.jobs.concurrency as u64, 1),
         // A lease is renewed every third of its life; below 3 s a pause of the machine would cost it.
         ("jobs.lease_seconds", s.jobs.lease_seconds, 3),

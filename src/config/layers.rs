@@ -7,6 +7,8 @@ use figment::{Figment, Metadata, Profile, Provider};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use signalbox_core::live::application::Options;
+
 use super::{Settings, check};
 
 pub(super) const DEFAULT: &str = include_str!("default.toml");
@@ -118,8 +120,8 @@ fn environment_layer(
             continue;
         };
         let key = key.to_lowercase().replace("__", ".");
-        match known.find_ref(&key).filter(|known| known.as_dict().is_none()) {
-            Some(default) => put(&mut values, &key, typed(default, &text)),
+        match default_of(known, &key) {
+            Some(default) => put(&mut values, &key, typed(&default, &text)),
             None => complaints.push(format!(
                 "{name} in the environment: there is no setting `{key}`{}",
                 hint()
@@ -135,6 +137,19 @@ fn environment_layer(
     } else {
         Err(ConfigError::Keys(complaints))
     }
+}
+
+/// What stands at `key` if nobody sets it; `None` when there is no such setting. Sections that an operator names, which
+/// the default cannot have, take theirs from the options that every namespace has.
+fn default_of(known: &Value, key: &str) -> Option<Value> {
+    if let Some(default) = known.find_ref(key) {
+        return default.as_dict().is_none().then(|| default.clone());
+    }
+    let option = key.strip_prefix("live.without_namespace.").or_else(|| {
+        let (_, option) = key.strip_prefix("live.namespaces.")?.split_once('.')?;
+        Some(option)
+    })?;
+    Value::serialize(Options::default()).ok()?.find(option)
 }
 
 fn flags_layer(known: &Value, flags: &Flags) -> Layer {
@@ -172,7 +187,6 @@ fn typed(default: &Value, text: &str) -> Value {
     }
 }
 
-/// Keys are at most `section.key`, as `default.toml` has them.
 fn put(values: &mut Dict, key: &str, value: Value) {
     let Some((section, key)) = key.split_once('.') else {
         values.insert(key.to_owned(), value);
@@ -182,7 +196,7 @@ fn put(values: &mut Dict, key: &str, value: Value) {
         .entry(section.to_owned())
         .or_insert_with(|| Value::from(Dict::new()));
     if let Value::Dict(_, section) = entry {
-        section.insert(key.to_owned(), value);
+        put(section, key, value);
     }
 }
 

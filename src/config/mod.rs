@@ -8,12 +8,14 @@
 
 mod check;
 mod layers;
+pub mod live;
 mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use layers::{ConfigError, Flags, load, load_from};
+pub use live::Live;
 pub use settings::{
-    Auth, Bootstrap, Data, Database, Imports, Jobs, Live, Log, LogFormat, Redis, Role, Server, Settings,
+    Auth, Bootstrap, Data, Database, Imports, Jobs, Log, LogFormat, Redis, Role, Server, Settings,
 };

@@ -16,3 +16,18 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<S
         Some(secret)
     })
 }
+
+/// Several. Empty ones are none at all: an empty key must let nobody in.
+pub(super) mod list {
+    use super::{Deserialize, Deserializer, ExposeSecret, SecretString, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &[SecretString], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(values.iter().map(|_| "(set, not shown)"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SecretString>, D::Error> {
+        let mut secrets = Vec::<SecretString>::deserialize(from)?;
+        secrets.retain(|secret| !secret.expose_secret().is_empty());
+        Ok(secrets)
+    }
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::secret;
+use super::{Live, secret};
 
 /// Everything an installation can set, checked.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -87,12 +87,6 @@ pub struct Auth {
     pub failure_window_seconds: u64,
     pub failures_per_address_per_minute: u32,
     pub https_required: bool,
-}
-
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Live {
-    pub queue_bytes: usize,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -216,3 +216,202 @@ fn a_file_that_is_not_toml_is_refused_with_its_line() {
             .contains("/nowhere/signalbox.toml")
     );
 }
+
+mod live {
+    use super::{File, with, with_flags};
+    use secrecy::ExposeSecret;
+    use std::time::Duration;
+
+    const CHAT: &str =
+        "[live.namespaces.chat]\nhistory_size = 100\nhistory_ttl = \"5m\"\nforce_recovery = true\n";
+
+    #[test]
+    fn by_default_no_application_has_a_channel_here() {
+        let live = with(&[]).unwrap().live;
+        assert!(live.namespaces().is_empty() && live.namespaces().of("news").is_none());
+        assert!(!live.anonymous.connect && live.api.keys.is_empty() && !live.token.has_keys());
+        assert!(!live.transports.sse && !live.transports.uni_websocket);
+    }
+
+    #[test]
+    fn a_namespace_is_a_section_of_the_file_and_its_options_can_come_from_the_environment() {
+        let file = File::new(CHAT);
+        let environment = [
+            ("SIGNALBOX__LIVE__NAMESPACES__CHAT__HISTORY_SIZE", "10"),
+            ("SIGNALBOX__LIVE__NAMESPACES__CHAT__PRESENCE", "true"),
+            ("SIGNALBOX__LIVE__NAMESPACES__CHAT__ALLOWED_DELTA_TYPES", "fossil"),
+            ("SIGNALBOX__LIVE__NAMESPACES__NEWS__HISTORY_SIZE", "3"),
+            ("SIGNALBOX__LIVE__NAMESPACES__NEWS__HISTORY_TTL", "60"),
+            (
+                "SIGNALBOX__LIVE__WITHOUT_NAMESPACE__ALLOW_SUBSCRIBE_FOR_CLIENT",
+                "true",
+            ),
+        ];
+        let namespaces = with_flags(&file.flags(), &environment).unwrap().live.namespaces();
+        let chat = namespaces.of("chat:1").unwrap();
+        assert_eq!(
+            (chat.history_size, chat.history_ttl),
+            (10, Duration::from_secs(300))
+        );
+        assert!(chat.presence && chat.force_recovery && chat.allowed_delta_types.len() == 1);
+        assert_eq!(chat.history_meta_ttl, Duration::from_secs(720 * 3_600));
+        assert_eq!(
+            namespaces.of("news:1").unwrap().history_ttl,
+            Duration::from_secs(60)
+        );
+        assert!(namespaces.of("anything").unwrap().allow_subscribe_for_client);
+    }
+
+    #[test]
+    fn an_empty_section_opens_channels_without_a_namespace_and_allows_nothing() {
+        let file = File::new("[live.without_namespace]\n");
+        let namespaces = with_flags(&file.flags(), &[]).unwrap().live.namespaces();
+        assert!(!namespaces.of("news").unwrap().allow_subscribe_for_client);
+    }
+
+    #[test]
+    fn what_is_printed_is_read_again_as_the_same() {
+        let file = File::new(&format!("{CHAT}[live.without_namespace]\npresence = true\n"));
+        let printed = toml::to_string(&with_flags(&file.flags(), &[]).unwrap()).unwrap();
+        let again = with_flags(&File::new(&printed).flags(), &[]).unwrap();
+        assert_eq!(toml::to_string(&again).unwrap(), printed);
+        assert_eq!(
+            again.live.namespaces["chat"].history_ttl,
+            Duration::from_secs(300)
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_a_namespace_is_refused_with_its_key_and_what_would_do() {
+        let cases = [
+            (
+                "[live.namespaces.chat]\nhistory_sise = 1\n",
+                "`live.namespaces.chat.history_sise`",
+            ),
+            (
+                "[live.namespaces.chat]\nhistory_ttl = \"soon\"\n",
+                "`live.namespaces.chat.history_ttl`",
+            ),
+            (
+                "[live.namespaces.chat]\nhistory_ttl = \"soon\"\n",
+                "\"5m\" or \"24h\"",
+            ),
+            (
+                "[live.namespaces.chat]\nhistory_size = 10\n",
+                "`live.namespaces.chat.history_ttl`",
+            ),
+            (
+                "[live.namespaces.chat]\nforce_recovery = true\n",
+                "`live.namespaces.chat.force_recovery`",
+            ),
+            (
+                "[live.namespaces.chat]\nallowed_delta_types = [\"zip\"]\n",
+                "fossil",
+            ),
+            (
+                "[live.namespaces.chat]\nforce_recovery_mode = \"all\"\n",
+                "stream, cache",
+            ),
+            (
+                "[live.namespaces.feed]\npresence = true\n",
+                "`live.namespaces.feed`",
+            ),
+            (
+                "[live.namespaces.\"a b\"]\npresence = true\n",
+                "`live.namespaces.a b`",
+            ),
+            (
+                "[live.personal_channel]\nenabled = true\n",
+                "`live.personal_channel.namespace`",
+            ),
+            (
+                "[live.personal_channel]\nenabled = true\nnamespace = \"u\"\n",
+                "`live.personal_channel.namespace`",
+            ),
+            (
+                "[live.token]\nhmac_previous_secret = \"x\"\n",
+                "`live.token.hmac_secret`",
+            ),
+            ("[live.token]\naudience = \"x\"\n", "`live.token`"),
+            (
+                "[live.subscription_token]\njwks_url = \"ftp://x\"\n",
+                "`live.subscription_token.jwks_url`",
+            ),
+            (
+                "[live]\nallowed_origins = [\"example.com\"]\n",
+                "`live.allowed_origins`",
+            ),
+            ("[live]\npong_seconds = 25\n", "`live.pong_seconds`"),
+        ];
+        for (text, named) in cases {
+            let refused = with_flags(&File::new(text).flags(), &[]).unwrap_err();
+            assert!(
+                refused.contains(named),
+                "{text} was refused without naming {named}: {refused}"
+            );
+        }
+        for name in [
+            "SIGNALBOX__LIVE__NAMESPACES__CHAT",
+            "SIGNALBOX__LIVE__NAMESPACES__CHAT__SIZE",
+        ] {
+            let refused = with(&[(name, "1")]).unwrap_err();
+            assert!(refused.contains(name), "{refused}");
+        }
+        let refused = with(&[("SIGNALBOX__LIVE__NAMESPACES__CHAT__HISTORY_SIZE", "many")]).unwrap_err();
+        assert!(
+            refused.contains("`live.namespaces.chat.history_size` in the environment"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn keys_and_secrets_of_the_application_are_never_shown() {
+        let canary = "c4n4ry-secret";
+        let settings = with(&[
+            ("SIGNALBOX__LIVE__API__KEYS", "c4n4ry-secret, 12345678"),
+            ("SIGNALBOX__LIVE__TOKEN__HMAC_SECRET", canary),
+            ("SIGNALBOX__LIVE__TOKEN__HMAC_PREVIOUS_SECRET", canary),
+            ("SIGNALBOX__LIVE__SUBSCRIPTION_TOKEN__HMAC_SECRET", canary),
+        ]);
+        let settings = settings.unwrap();
+        assert_eq!(settings.live.api.keys[1].expose_secret(), "12345678");
+        let printed = format!("{settings:?}{}", toml::to_string(&settings).unwrap());
+        assert!(
+            !printed.contains(canary) && !printed.contains("12345678"),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn an_empty_api_key_is_none() {
+        let file = File::new("[live.api]\nkeys = [\"\", \"k\"]\n");
+        assert_eq!(with_flags(&file.flags(), &[]).unwrap().live.api.keys.len(), 1);
+    }
+
+    #[test]
+    fn subscription_tokens_are_checked_with_their_own_keys_or_else_those_of_connections() {
+        let environment = [("SIGNALBOX__LIVE__TOKEN__HMAC_SECRET", "a")];
+        let live = with(&environment).unwrap().live;
+        assert_eq!(
+            live.subscription_token()
+                .hmac_secret
+                .as_ref()
+                .unwrap()
+                .expose_secret(),
+            "a"
+        );
+        let environment = [
+            environment[0],
+            ("SIGNALBOX__LIVE__SUBSCRIPTION_TOKEN__HMAC_SECRET", "b"),
+        ];
+        let live = with(&environment).unwrap().live;
+        assert_eq!(
+            live.subscription_token()
+                .hmac_secret
+                .as_ref()
+                .unwrap()
+                .expose_secret(),
+            "b"
+        );
+    }
+}

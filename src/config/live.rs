@@ -1,0 +1,230 @@
+//! `[live]`: limits of delivery, and what the operator's own application may do here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use signalbox_core::live::application::namespaces::{RESERVED, is_name};
+use signalbox_core::live::application::{Namespaces, Options, span};
+
+use super::secret;
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    pub queue_bytes: usize,
+    pub message_bytes: usize,
+    pub allowed_origins: Vec<String>,
+    pub ping_seconds: u64,
+    pub pong_seconds: u64,
+    pub stale_seconds: u64,
+    pub expired_close_seconds: u64,
+    pub position_check_seconds: u64,
+    pub client_channel_limit: usize,
+    /// 0: as many as they like, as for the two below.
+    pub user_connection_limit: usize,
+    pub address_connection_limit: usize,
+    pub connection_rate: u32,
+    pub history_limit: usize,
+    pub recovery_limit: usize,
+    #[serde(with = "span")]
+    pub history_meta_ttl: Duration,
+    pub transports: Transports,
+    pub anonymous: Anonymous,
+    pub token: Token,
+    /// Where nothing in it is set, `token` holds: [`Live::subscription_token`].
+    pub subscription_token: Token,
+    pub api: Api,
+    pub personal_channel: PersonalChannel,
+    /// Not there: channels without a namespace are unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_namespace: Option<Options>,
+    pub namespaces: BTreeMap<String, Options>,
+}
+
+/// Which endpoints are open beside the WebSocket.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, named by the operator"
+)]
+pub struct Transports {
+    pub http_stream: bool,
+    pub sse: bool,
+    pub uni_sse: bool,
+    pub uni_http_stream: bool,
+    pub uni_websocket: bool,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anonymous {
+    pub connect: bool,
+}
+
+/// Whose tokens are believed. Every text is empty where it is not set.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    #[serde(with = "secret")]
+    pub hmac_secret: Option<SecretString>,
+    #[serde(with = "secret")]
+    pub hmac_previous_secret: Option<SecretString>,
+    pub rsa_public_key: String,
+    pub ecdsa_public_key: String,
+    pub eddsa_public_key: String,
+    pub jwks_url: String,
+    pub audience: String,
+    pub issuer: String,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    #[serde(with = "secret::list")]
+    pub keys: Vec<SecretString>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonalChannel {
+    pub enabled: bool,
+    /// Empty: without a namespace.
+    pub namespace: String,
+}
+
+impl Token {
+    /// Whether any key is set.
+    pub fn has_keys(&self) -> bool {
+        let texts = [
+            &self.rsa_public_key,
+            &self.ecdsa_public_key,
+            &self.eddsa_public_key,
+            &self.jwks_url,
+        ];
+        self.hmac_secret.is_some() || texts.iter().any(|text| !text.is_empty())
+    }
+}
+
+impl Live {
+    /// What is believed of subscription tokens.
+    pub fn subscription_token(&self) -> &Token {
+        if self.subscription_token.has_keys() {
+            &self.subscription_token
+        } else {
+            &self.token
+        }
+    }
+
+    /// The application's namespaces.
+    pub fn namespaces(&self) -> Namespaces {
+        let without = self.without_namespace.clone();
+        let all = Namespaces::new(without, self.namespaces.clone(), self.history_meta_ttl);
+        if self.personal_channel.enabled {
+            all.with_personal_channels(&self.personal_channel.namespace)
+        } else {
+            all
+        }
+    }
+
+    /// Every reason not to start, each naming its key.
+    pub(super) fn complaints(&self, found: &mut Vec<String>) {
+        self.limits(found);
+        self.channels(found);
+        for (section, token) in [
+            ("token", &self.token),
+            ("subscription_token", &self.subscription_token),
+        ] {
+            if token.hmac_previous_secret.is_some() && token.hmac_secret.is_none() {
+                found.push(format!(
+                    "`live.{section}.hmac_secret`: must be set when hmac_previous_secret is"
+                ));
+            }
+            if !token.jwks_url.is_empty() && !is_http(&token.jwks_url) {
+                found.push(format!(
+                    "`live.{section}.jwks_url`: must begin with https:// or http://"
+                ));
+            }
+            let narrowed = !token.audience.is_empty() || !token.issuer.is_empty();
+            if narrowed && !token.has_keys() {
+                found.push(format!(
+                    "`live.{section}`: audience or issuer is set, but no key that a token could be checked with"
+                ));
+            }
+        }
+    }
+
+    fn limits(&self, found: &mut Vec<String>) {
+        let at_least = [
+            ("queue_bytes", self.queue_bytes as u64, 65_536),
+            ("message_bytes", self.message_bytes as u64, 1_024),
+            ("ping_seconds", self.ping_seconds, 2),
+            ("pong_seconds", self.pong_seconds, 1),
+            ("stale_seconds", self.stale_seconds, 1),
+            ("position_check_seconds", self.position_check_seconds, 1),
+            ("client_channel_limit", self.client_channel_limit as u64, 1),
+            ("history_limit", self.history_limit as u64, 1),
+            ("recovery_limit", self.recovery_limit as u64, 1),
+        ];
+        for (key, value, least) in at_least {
+            if value < least {
+                found.push(format!("`live.{key}`: is {value}, must be at least {least}"));
+            }
+        }
+        if self.pong_seconds >= self.ping_seconds {
+            found.push("`live.pong_seconds`: must be shorter than live.ping_seconds".into());
+        }
+        for origin in &self.allowed_origins {
+            if origin != "*" && !is_http(origin) {
+                found.push(
+                    "`live.allowed_origins`: each must be \"*\" or begin with https:// or http://".into(),
+                );
+            }
+        }
+    }
+
+    fn channels(&self, found: &mut Vec<String>) {
+        let named = self
+            .namespaces
+            .iter()
+            .map(|(name, options)| (format!("live.namespaces.{name}"), options));
+        let without = self
+            .without_namespace
+            .iter()
+            .map(|options| ("live.without_namespace".to_owned(), options));
+        for (section, options) in named.chain(without) {
+            let complaints = options.complaints(self.history_meta_ttl).into_iter();
+            found.extend(complaints.map(|(key, reason)| format!("`{section}.{key}`: {reason}")));
+        }
+        for name in self.namespaces.keys() {
+            if RESERVED.contains(&name.as_str()) {
+                found.push(format!(
+                    "`live.namespaces.{name}`: is the hub's own and cannot be configured; {} are",
+                    RESERVED.join(", ")
+                ));
+            } else if !is_name(name) {
+                found.push(format!(
+                    "`live.namespaces.{name}`: a namespace is called by letters, digits, -, _ and ., at most 64"
+                ));
+            }
+        }
+        let personal = &self.personal_channel;
+        let known = match personal.namespace.as_str() {
+            "" => self.without_namespace.is_some(),
+            name => self.namespaces.contains_key(name),
+        };
+        if personal.enabled && !known {
+            found.push(
+                "`live.personal_channel.namespace`: is not configured; give it a section under live.namespaces, or leave it \
+                 empty and add [live.without_namespace]"
+                    .into(),
+            );
+        }
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
