@@ -36,6 +36,12 @@ impl Keys {
         format!("{}:live:{what}:{{f{fan}}}:{organization}/{channel}", self.prefix)
     }
 
+    /// Result of a publication under an idempotency key, 5 min; `digest` is of one length, so that no channel's name can
+    /// be read as another's with a key.
+    pub(crate) fn live_result(&self, organization: OrganizationId, channel: &str, digest: &str) -> String {
+        format!("{}/{digest}", self.of_channel("result", organization, channel))
+    }
+
     /// Which relay was here last: gone when Redis was flushed.
     pub fn relay_mark(&self) -> String {
         format!("{}:relay:mark", self.prefix)

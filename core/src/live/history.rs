@@ -195,7 +195,16 @@ pub struct History {
     pub publications: Vec<(u64, Bytes)>,
 }
 
-type Entries = Vec<(String, (String, Vec<u8>))>;
+/// As a range of a stream comes from Redis.
+pub(super) type Entries = Vec<(String, (String, Vec<u8>))>;
+
+/// Position and payload of each.
+pub(super) fn publications(entries: Entries) -> Vec<(u64, Bytes)> {
+    entries
+        .into_iter()
+        .filter_map(|(id, (_, payload))| Some((id.strip_suffix("-0")?.parse().ok()?, Bytes::from(payload))))
+        .collect()
+}
 
 /// Reads what came after `since`, at most `limit`, together with the position, in one step. `None` when Redis does not
 /// know the channel; PostgreSQL's position then tells whether anything was missed.
@@ -223,11 +232,8 @@ pub async fn read(
     let (Some(epoch), Some(offset)) = (epoch, top) else {
         return Ok(None);
     };
-    let publications = entries
-        .into_iter()
-        .take(limit)
-        .filter_map(|(id, (_, payload))| Some((id.strip_suffix("-0")?.parse().ok()?, Bytes::from(payload))))
-        .collect();
+    let mut publications = publications(entries);
+    publications.truncate(limit);
     Ok(Some(History {
         position: Position { epoch, offset },
         publications,

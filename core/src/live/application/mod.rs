@@ -7,6 +7,7 @@
 //! ([`namespaces::RESERVED`]), and their organizations are never [`APPLICATION`].
 
 mod access;
+pub mod broker;
 pub mod message;
 pub mod namespaces;
 pub mod options;

@@ -1,0 +1,265 @@
+//! Publishing to an application's channel, and its history. Everything of one channel stands in one slot of Redis, so that
+//! each act is one script: stored, counted and sent, or nothing of it.
+//!
+//! Invariant: what is told to subscribers with an offset is stored; a repeat under one idempotency key within
+//! [`REPEAT_WINDOW`] is neither stored nor told, and answers as the first did.
+//! Invariant: an epoch lasts as long as Redis keeps it (`history_meta_ttl` after the last act), whatever becomes of the
+//! history: offsets of an epoch never begin again.
+
+use super::message::one_line;
+use super::{APPLICATION, Message, Options, Publication};
+use crate::bus::Bus;
+use crate::kernel::error::Error;
+use crate::kernel::id::EventId;
+use crate::live::history::{self, History};
+use crate::live::position::Position;
+use bytes::Bytes;
+use redis::Script;
+use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// How long the result of a publication is remembered under its idempotency key (Centrifugo's window).
+pub const REPEAT_WINDOW: Duration = Duration::from_mins(5);
+/// Publications that a request without a limit of its own (-1) is given.
+pub const PAGE: i32 = 300;
+/// Publications of one answer at most, whatever was asked for.
+pub const LONGEST_PAGE: i32 = 10_000;
+
+/// Why a channel did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The position is of another epoch (error 112).
+    #[error("the position is of an epoch that has ended")]
+    Unrecoverable,
+    /// The data is not what the namespace's `publication_data_format` wants (error 107).
+    #[error("the data does not have the form that publication_data_format asks for")]
+    Format,
+    /// Redis does not answer (error 100).
+    #[error(transparent)]
+    Bus(#[from] Error),
+}
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// What a publisher may say beside the publication.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// Publications under the same key are one, for [`REPEAT_WINDOW`].
+    pub idempotency_key: Option<String>,
+    /// Tell it and do not keep it.
+    pub skip_history: bool,
+    /// Of what the publication tells, above 0: one that is not above the version of the last one kept is dropped. Only in
+    /// channels with history.
+    pub version: u64,
+    /// Versions of another version epoch begin again; empty compares whatever the epoch.
+    pub version_epoch: String,
+}
+
+// KEYS meta, history, fan, result. ARGV publish command, header, payload, repeat window s (0: no key), length (0: not
+// kept), history s, meta s, epoch if there is none, version as 20 digits, version epoch.
+static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+if ARGV[4] ~= '0' then
+  local before = redis.call('HMGET', KEYS[4], 'epoch', 'offset')
+  if before[1] then return {before[1], before[2]} end
+end
+local epoch, offset, told = '', 0, true
+if ARGV[5] ~= '0' then
+  local at = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'version', 'version_epoch')
+  epoch = at[1]
+  if not epoch then
+    epoch = ARGV[8]
+    redis.call('DEL', KEYS[2])
+    redis.call('HSET', KEYS[1], 'epoch', epoch, 'top', 0)
+  end
+  local versioned = ARGV[9] ~= '00000000000000000000'
+  if versioned and at[3] and (ARGV[10] == '' or ARGV[10] == at[4]) and at[3] >= ARGV[9] then
+    told, offset = false, at[2]
+  else
+    offset = redis.call('HINCRBY', KEYS[1], 'top', 1)
+    if versioned then redis.call('HSET', KEYS[1], 'version', ARGV[9], 'version_epoch', ARGV[10]) end
+    redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[5], offset .. '-0', 'p', ARGV[3])
+    redis.call('EXPIRE', KEYS[2], ARGV[6])
+  end
+  redis.call('EXPIRE', KEYS[1], ARGV[7])
+end
+if told then redis.call(ARGV[1], KEYS[3], ARGV[2] .. '\n' .. epoch .. '\n' .. offset .. '\n' .. ARGV[3]) end
+if ARGV[4] ~= '0' then
+  redis.call('HSET', KEYS[4], 'epoch', epoch, 'offset', offset)
+  redis.call('EXPIRE', KEYS[4], ARGV[4])
+end
+return {epoch, tostring(offset)}",
+    )
+});
+
+// KEYS meta, history. ARGV meta s, epoch if there is none, from (empty: no publications), to, count, 1 for newest first.
+static READ: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local at = redis.call('HMGET', KEYS[1], 'epoch', 'top')
+if not at[1] then
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'top', 0)
+  at = {ARGV[2], '0'}
+end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+if ARGV[3] == '' then return {at[1], at[2], {}} end
+local range = ARGV[6] == '1' and 'XREVRANGE' or 'XRANGE'
+return {at[1], at[2], redis.call(range, KEYS[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])}",
+    )
+});
+
+/// Publishes to `channel`. Answers its place; offset 0 where it is not kept. A repeat answers as the first did, a version
+/// that is not new the place of the newest.
+///
+/// # Errors
+/// [`BrokerError::Format`], [`BrokerError::Bus`].
+pub async fn publish(
+    bus: &Bus,
+    channel: &str,
+    options: &Options,
+    mut publication: Publication,
+    extra: Extra,
+) -> Result<Position> {
+    if !options.publication_data_format.takes(&publication.data) {
+        return Err(BrokerError::Format);
+    }
+    if serde_json::from_slice::<IgnoredAny>(&publication.data).is_ok() {
+        publication.data = one_line(&publication.data);
+    }
+    publication.delta |= options.delta_publish;
+    let keeps = options.has_history() && !extra.skip_history;
+    let (keys, fan) = (bus.keys(), bus.keys().fan(APPLICATION, channel));
+    let window = extra
+        .idempotency_key
+        .as_ref()
+        .map_or(0, |_| REPEAT_WINDOW.as_secs());
+    let mut call = PUBLISH.key(keys.live_meta(APPLICATION, channel));
+    call.key(keys.live_history(APPLICATION, channel))
+        .key(&fan)
+        .key(keys.live_result(APPLICATION, channel, &digest(extra.idempotency_key.as_deref())))
+        .arg(bus.publish_command(&fan))
+        .arg(format!("{APPLICATION}\n{channel}"))
+        .arg(Message::Publication(publication).encode())
+        .arg(window)
+        .arg(if keeps { options.history_size } else { 0 })
+        .arg(options.history_ttl.as_secs())
+        .arg(meta_seconds(options))
+        .arg(fresh_epoch())
+        .arg(format!("{:020}", extra.version))
+        .arg(extra.version_epoch);
+    let (epoch, offset): (String, u64) = call.invoke_async(&mut bus.shared()).await.map_err(Error::from)?;
+    Ok(Position { epoch, offset })
+}
+
+/// Where `channel` stands. Begins its stream if there is none yet; where none is kept, nowhere: an empty epoch.
+///
+/// # Errors
+/// [`BrokerError::Bus`].
+pub async fn position(bus: &Bus, channel: &str, options: &Options) -> Result<Position> {
+    Ok(history(bus, channel, options, None, 0, false).await?.position)
+}
+
+/// Reads `channel`'s history: after `since` oldest first, or before it newest first when `reverse`; from the oldest or the
+/// newest on without `since`. `limit` 0 is the position only, below 0 [`PAGE`], and never more than [`LONGEST_PAGE`]. The
+/// position is that of the same instant.
+///
+/// # Errors
+/// [`BrokerError::Unrecoverable`] when `since` is of another epoch; an empty one is any.
+pub async fn history(
+    bus: &Bus,
+    channel: &str,
+    options: &Options,
+    since: Option<Position>,
+    limit: i32,
+    reverse: bool,
+) -> Result<History> {
+    if !options.has_history() {
+        return nothing_kept(since.as_ref());
+    }
+    let (from, to) = match (since.as_ref().map(|since| since.offset), reverse) {
+        (None, false) => ("-".to_owned(), "+"),
+        (None, true) => ("+".to_owned(), "-"),
+        (Some(after), false) => (format!("({after}-0"), "+"),
+        (Some(before), true) => (format!("({before}-0"), "-"),
+    };
+    let count = match limit {
+        // before the first there is nothing, and Redis knows no such range
+        _ if reverse && since.as_ref().is_some_and(|since| since.offset == 0) => 0,
+        ..0 => PAGE,
+        _ => limit.min(LONGEST_PAGE),
+    };
+    let mut call = READ.key(bus.keys().live_meta(APPLICATION, channel));
+    call.key(bus.keys().live_history(APPLICATION, channel))
+        .arg(meta_seconds(options))
+        .arg(fresh_epoch())
+        .arg(if count == 0 { "" } else { &from })
+        .arg(to)
+        .arg(count)
+        .arg(i32::from(reverse));
+    let (epoch, offset, entries): (String, u64, history::Entries) =
+        call.invoke_async(&mut bus.shared()).await.map_err(Error::from)?;
+    if since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != epoch) {
+        return Err(BrokerError::Unrecoverable);
+    }
+    Ok(History {
+        position: Position { epoch, offset },
+        publications: history::publications(entries),
+    })
+}
+
+/// Forgets what was published on `channel`. Epoch and offset stay, so that nobody takes an old place for a new one.
+///
+/// # Errors
+/// [`BrokerError::Bus`].
+pub async fn remove_history(bus: &Bus, channel: &str) -> Result<()> {
+    redis::cmd("DEL")
+        .arg(bus.keys().live_history(APPLICATION, channel))
+        .query_async::<()>(&mut bus.shared())
+        .await
+        .map_err(Error::from)?;
+    Ok(())
+}
+
+/// Tells who listens to `channel` now, and keeps nothing: comings and goings.
+///
+/// # Errors
+/// [`BrokerError::Bus`].
+pub async fn tell(bus: &Bus, channel: &str, message: &Message) -> Result<()> {
+    Ok(history::publish_state(bus, APPLICATION, channel, &message.encode()).await?)
+}
+
+/// A stream that is not kept has no epoch, so that a place in one is of another.
+fn nothing_kept(since: Option<&Position>) -> Result<History> {
+    if since.is_some_and(|since| !since.epoch.is_empty()) {
+        return Err(BrokerError::Unrecoverable);
+    }
+    Ok(History {
+        position: Position {
+            epoch: String::new(),
+            offset: 0,
+        },
+        publications: Vec::<(u64, Bytes)>::new(),
+    })
+}
+
+/// Never 0, which Redis would take for "at once".
+fn meta_seconds(options: &Options) -> u64 {
+    options.history_meta_ttl.max(options.history_ttl).as_secs().max(1)
+}
+
+/// Six random bytes: another one for every stream that ever begins on a channel.
+fn fresh_epoch() -> String {
+    hex::encode(&EventId::new().0.as_bytes()[10..])
+}
+
+/// Keys are as long as publishers like; names in Redis are not.
+fn digest(key: Option<&str>) -> String {
+    hex::encode(&Sha256::digest(key.unwrap_or_default())[..16])
+}
+
+#[cfg(test)]
+mod tests;

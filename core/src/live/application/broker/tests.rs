@@ -1,0 +1,463 @@
+use super::*;
+use crate::bus::Signal;
+use crate::live::application::Format;
+use crate::live::history::Batch;
+use crate::testing;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn kept(history_size: usize) -> Options {
+    Options {
+        history_size,
+        history_ttl: Duration::from_mins(5),
+        history_meta_ttl: Duration::from_hours(1),
+        ..Options::default()
+    }
+}
+
+fn of(text: &str) -> Publication {
+    Publication {
+        data: Bytes::from(serde_json::to_vec(text).unwrap()),
+        ..Publication::default()
+    }
+}
+
+fn keyed(key: &str) -> Extra {
+    Extra {
+        idempotency_key: Some(key.to_owned()),
+        ..Extra::default()
+    }
+}
+
+fn texts(history: &History) -> Vec<(u64, String)> {
+    let text = |payload: &Bytes| match Message::parse(payload) {
+        Some(Message::Publication(publication)) => serde_json::from_slice(&publication.data).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    history
+        .publications
+        .iter()
+        .map(|(at, payload)| (*at, text(payload)))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_published_is_kept_counted_and_heard_by_every_node_in_one_step() {
+    let test = testing::store().await;
+    let bus = &test.store.bus;
+    let mut listening = bus.subscribe(&bus.keys().fans()).await.unwrap();
+    let options = kept(10);
+    let first = publish(bus, "chat:1", &options, of("a"), Extra::default())
+        .await
+        .unwrap();
+    let second = publish(bus, "chat:1", &options, of("b"), Extra::default())
+        .await
+        .unwrap();
+    assert_eq!((first.offset, second.offset), (1, 2));
+    assert!(!first.epoch.is_empty() && first.epoch == second.epoch);
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        if let Some(Signal::Message { payload, .. }) = listening.next().await {
+            let batch = Batch::parse(&payload).unwrap();
+            assert_eq!(
+                (batch.organization, batch.channel.as_str()),
+                (APPLICATION, "chat:1")
+            );
+            assert_eq!((&batch.epoch, batch.payloads.len()), (&first.epoch, 1));
+            heard.push((batch.first, batch.payloads[0].clone()));
+        }
+    }
+    let history = history(bus, "chat:1", &options, None, -1, false).await.unwrap();
+    assert_eq!(
+        (history.publications.clone(), history.position),
+        (heard, second.clone())
+    );
+    let read = history::read(bus, APPLICATION, "chat:1", 1, 10)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (read.position, read.publications.len()),
+        (second, 1),
+        "the hub's own reader finds it too"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_kept_is_heard_without_a_place() {
+    let test = testing::store().await;
+    let bus = &test.store.bus;
+    let mut listening = bus.subscribe(&bus.keys().fans()).await.unwrap();
+    let nowhere = Position {
+        epoch: String::new(),
+        offset: 0,
+    };
+    let closed = Options::default();
+    assert_eq!(
+        publish(bus, "c", &closed, of("a"), Extra::default())
+            .await
+            .unwrap(),
+        nowhere
+    );
+    let skipping = Extra {
+        skip_history: true,
+        ..Extra::default()
+    };
+    assert_eq!(
+        publish(bus, "c", &kept(10), of("b"), skipping).await.unwrap(),
+        nowhere
+    );
+    tell(bus, "c", &Message::Join(super::super::ClientInfo::default()))
+        .await
+        .unwrap();
+    let mut heard = 0;
+    while heard < 3 {
+        if let Some(Signal::Message { payload, .. }) = listening.next().await {
+            let batch = Batch::parse(&payload).unwrap();
+            assert_eq!((batch.first, batch.epoch.as_str()), (0, ""));
+            assert!(Message::parse(&batch.payloads[0]).is_some());
+            heard += 1;
+        }
+    }
+    assert_eq!(
+        history(bus, "c", &closed, None, -1, false)
+            .await
+            .unwrap()
+            .position,
+        nowhere
+    );
+    let stands = position(bus, "c", &kept(10)).await.unwrap();
+    assert_eq!(stands.offset, 0);
+    let elsewhere = history(bus, "c", &closed, Some(stands), -1, false).await;
+    assert!(matches!(elsewhere, Err(BrokerError::Unrecoverable)));
+}
+
+#[tokio::test]
+async fn a_repeat_under_one_key_is_one_publication_kept_or_not() {
+    let test = testing::store().await;
+    let bus = &test.store.bus;
+    for options in [kept(10), Options::default()] {
+        let channel = format!("c{}", options.history_size);
+        let mut listening = bus
+            .subscribe(&[bus.keys().fan(APPLICATION, &channel)])
+            .await
+            .unwrap();
+        let first = publish(bus, &channel, &options, of("a"), keyed("k"))
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let again = publish(bus, &channel, &options, of("other"), keyed("k"))
+                .await
+                .unwrap();
+            assert_eq!(again, first);
+        }
+        publish(bus, &channel, &options, of("z"), keyed("l"))
+            .await
+            .unwrap();
+        let mut heard = 0;
+        loop {
+            if let Some(Signal::Message { payload, .. }) = listening.next().await {
+                heard += 1;
+                if Batch::parse(&payload).unwrap().payloads[0] == Message::Publication(of("z")).encode() {
+                    break;
+                }
+            }
+        }
+        assert_eq!(heard, 2, "a repeat was told");
+        let key = bus.keys().live_result(APPLICATION, &channel, &digest(Some("k")));
+        let left: u64 = redis::cmd("TTL")
+            .arg(key)
+            .query_async(&mut bus.shared())
+            .await
+            .unwrap();
+        assert!((290..=300).contains(&left), "{left} s");
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_that_races_itself_under_one_key_publishes_once() {
+    let test = testing::store().await;
+    let (bus, options) = (&test.store.bus, kept(10));
+    let all = (0..16).map(|_| publish(bus, "c", &options, of("a"), keyed("k")));
+    let offsets: Vec<u64> = futures::future::try_join_all(all)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|at| at.offset)
+        .collect();
+    assert_eq!(offsets, [1; 16]);
+}
+
+#[tokio::test]
+async fn an_idle_channel_keeps_its_epoch_and_one_whose_history_was_removed_its_offset() {
+    let test = testing::store().await;
+    let (bus, options) = (&test.store.bus, kept(10));
+    let begun = position(bus, "c", &options).await.unwrap();
+    assert_eq!(position(bus, "c", &options).await.unwrap(), begun);
+    let first = publish(bus, "c", &options, of("a"), Extra::default())
+        .await
+        .unwrap();
+    assert_eq!((first.offset, &first.epoch), (1, &begun.epoch));
+    remove_history(bus, "c").await.unwrap();
+    let emptied = history(bus, "c", &options, Some(begun), -1, false).await.unwrap();
+    assert_eq!((emptied.position, emptied.publications.len()), (first, 0));
+    assert_eq!(
+        publish(bus, "c", &options, of("b"), Extra::default())
+            .await
+            .unwrap()
+            .offset,
+        2
+    );
+    let meta = bus.keys().live_meta(APPLICATION, "c");
+    let left: u64 = redis::cmd("TTL")
+        .arg(meta)
+        .query_async(&mut bus.shared())
+        .await
+        .unwrap();
+    assert!((3_590..=3_600).contains(&left), "{left} s");
+}
+
+#[tokio::test]
+async fn a_stream_that_redis_lost_begins_again_under_another_epoch_and_without_old_entries() {
+    let test = testing::store().await;
+    let (bus, options) = (&test.store.bus, kept(10));
+    let before = publish(bus, "c", &options, of("a"), Extra::default())
+        .await
+        .unwrap();
+    let meta = bus.keys().live_meta(APPLICATION, "c");
+    redis::cmd("DEL")
+        .arg(&meta)
+        .query_async::<()>(&mut bus.shared())
+        .await
+        .unwrap();
+    let lost = history(bus, "c", &options, Some(before.clone()), -1, false).await;
+    assert!(matches!(lost, Err(BrokerError::Unrecoverable)));
+    let after = history(bus, "c", &options, None, -1, false).await.unwrap();
+    assert!(
+        after.position.epoch != before.epoch && after.publications.is_empty() && after.position.offset == 0
+    );
+}
+
+#[tokio::test]
+async fn data_of_another_form_than_the_namespace_wants_is_refused() {
+    let test = testing::store().await;
+    let objects = Options {
+        publication_data_format: Format::JsonObject,
+        ..kept(10)
+    };
+    let refused = publish(&test.store.bus, "c", &objects, of("text"), Extra::default()).await;
+    assert!(matches!(refused, Err(BrokerError::Format)));
+}
+
+#[tokio::test]
+async fn json_over_many_lines_is_kept_on_one_and_bytes_stay_as_they_are() {
+    let test = testing::store().await;
+    let (bus, options) = (&test.store.bus, kept(10));
+    for data in [b" {\n\"a\":\r\n1}\n".as_slice(), b"\x00\n\xff"] {
+        let publication = Publication {
+            data: Bytes::from_static(data),
+            ..Publication::default()
+        };
+        publish(bus, "c", &options, publication, Extra::default())
+            .await
+            .unwrap();
+    }
+    let read = history(bus, "c", &options, None, -1, false).await.unwrap();
+    let data = |n: usize| match Message::parse(&read.publications[n].1) {
+        Some(Message::Publication(publication)) => publication.data,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        (data(0), data(1)),
+        (
+            Bytes::from_static(b"{\"a\":1}"),
+            Bytes::from_static(b"\x00\n\xff")
+        )
+    );
+}
+
+const SIZE: usize = 4;
+
+#[derive(Clone, Debug)]
+enum Act {
+    Publish {
+        key: Option<u8>,
+        skip: bool,
+        version: u64,
+        version_epoch: u8,
+    },
+    Read {
+        since: Option<(u64, Of)>,
+        limit: i32,
+        reverse: bool,
+    },
+    Remove,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    This,
+    Any,
+    Another,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let publish = (
+        proptest::option::weighted(0.3, 0..3_u8),
+        proptest::bool::weighted(0.1),
+        0..4_u64,
+        0..2_u8,
+    )
+        .prop_map(|(key, skip, version, version_epoch)| Act::Publish {
+            key,
+            skip,
+            version,
+            version_epoch,
+        });
+    let of = prop_oneof![4 => Just(Of::This), 4 => Just(Of::Any), 1 => Just(Of::Another)];
+    let read = (proptest::option::of((0..16_u64, of)), -1..7_i32, any::<bool>()).prop_map(
+        |(since, limit, reverse)| Act::Read {
+            since,
+            limit,
+            reverse,
+        },
+    );
+    proptest::collection::vec(
+        prop_oneof![6 => publish, 6 => read, 1 => Just(Act::Remove)],
+        1..40,
+    )
+}
+
+/// The same, without Redis.
+#[derive(Default)]
+struct Model {
+    top: u64,
+    kept: Vec<(u64, String)>,
+    version: Option<(u64, u8)>,
+    results: BTreeMap<u8, u64>,
+}
+
+impl Model {
+    fn publish(&mut self, text: String, act: &Act) -> u64 {
+        let Act::Publish {
+            key,
+            skip,
+            version,
+            version_epoch,
+        } = act
+        else {
+            unreachable!()
+        };
+        if let Some(before) = key.and_then(|key| self.results.get(&key)) {
+            return *before;
+        }
+        let old = self.version.is_some_and(|(last, epoch)| {
+            *version > 0 && (*version_epoch == 0 || *version_epoch == epoch) && last >= *version
+        });
+        let offset = if *skip {
+            0
+        } else if old {
+            self.top
+        } else {
+            self.top += 1;
+            self.kept.push((self.top, text));
+            let surplus = self.kept.len().saturating_sub(SIZE);
+            self.kept.drain(..surplus);
+            if *version > 0 {
+                self.version = Some((*version, *version_epoch));
+            }
+            self.top
+        };
+        if let Some(key) = key {
+            self.results.insert(*key, offset);
+        }
+        offset
+    }
+
+    fn read(&self, since: Option<u64>, limit: i32, reverse: bool) -> Vec<(u64, String)> {
+        let mut found = self.kept.clone();
+        if reverse {
+            found.reverse();
+        }
+        found.retain(|(at, _)| since.is_none_or(|since| if reverse { *at < since } else { *at > since }));
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        found
+    }
+}
+
+#[test]
+fn any_sequence_of_publications_reads_and_removals_agrees_with_a_plain_list() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let test = runtime.block_on(testing::store());
+    let case = std::cell::Cell::new(0);
+    proptest!(ProptestConfig::with_cases(64), |(acts in acts())| {
+        case.set(case.get() + 1);
+        runtime.block_on(agrees(&test.store.bus, &format!("c{}", case.get()), acts))?;
+    });
+}
+
+async fn agrees(bus: &Bus, channel: &str, acts: Vec<Act>) -> std::result::Result<(), TestCaseError> {
+    let (options, mut model) = (kept(SIZE), Model::default());
+    let epoch = position(bus, channel, &options).await.unwrap().epoch;
+    for (n, act) in acts.into_iter().enumerate() {
+        match &act {
+            Act::Publish {
+                key,
+                skip,
+                version,
+                version_epoch,
+            } => {
+                let extra = Extra {
+                    idempotency_key: key.map(|key| key.to_string()),
+                    skip_history: *skip,
+                    version: *version,
+                    version_epoch: if *version_epoch == 0 {
+                        String::new()
+                    } else {
+                        version_epoch.to_string()
+                    },
+                };
+                let at = publish(bus, channel, &options, of(&n.to_string()), extra)
+                    .await
+                    .unwrap();
+                prop_assert_eq!(at.offset, model.publish(n.to_string(), &act));
+            }
+            Act::Read {
+                since,
+                limit,
+                reverse,
+            } => {
+                let place = since.map(|(offset, of)| Position {
+                    offset,
+                    epoch: match of {
+                        Of::This => epoch.clone(),
+                        Of::Any => String::new(),
+                        Of::Another => "another".to_owned(),
+                    },
+                });
+                let read = history(bus, channel, &options, place, *limit, *reverse).await;
+                if matches!(since, Some((_, Of::Another))) {
+                    prop_assert!(matches!(read, Err(BrokerError::Unrecoverable)));
+                } else {
+                    let read = read.unwrap();
+                    prop_assert_eq!(
+                        &read.position,
+                        &Position {
+                            epoch: epoch.clone(),
+                            offset: model.top
+                        }
+                    );
+                    prop_assert_eq!(
+                        texts(&read),
+                        model.read(since.map(|(offset, _)| offset), *limit, *reverse)
+                    );
+                }
+            }
+            Act::Remove => {
+                remove_history(bus, channel).await.unwrap();
+                model.kept.clear();
+            }
+        }
+    }
+    Ok(())
+}
