@@ -8,6 +8,7 @@ use std::time::Duration;
 use signalbox_actors::audit_sequencer::AuditSequencer;
 use signalbox_actors::backplane::Backplane;
 use signalbox_actors::live_hub::LiveHub;
+use signalbox_actors::nodes::Nodes;
 use signalbox_actors::outbox_relay::OutboxRelay;
 use signalbox_actors::permission_cache::PermissionCache;
 use signalbox_actors::private_services::ServerWatch;
@@ -33,6 +34,8 @@ pub struct Actors {
     pub permissions: PermissionCache,
     /// Who listens to what, on this node.
     pub hub: LiveHub,
+    /// This node among the others.
+    pub nodes: Nodes,
     relay: Option<OutboxRelay>,
     sequencer: Option<AuditSequencer>,
     _others: Arc<Others>,
@@ -74,7 +77,8 @@ impl Actors {
         // One shard per worker thread of the HTTP server, which takes as many.
         let shards = std::thread::available_parallelism().map_or(1, usize::from);
         let hub = LiveHub::supervise(&tree, store, shards)?;
-        let backplane = Backplane::supervise(&tree, store, node, &hub, Arc::new(sessions.clone()))?;
+        let nodes = Nodes::supervise(&tree, store, node, Arc::new(hub.clone()))?;
+        let backplane = Backplane::supervise(&tree, store, &hub, &nodes, Arc::new(sessions.clone()))?;
         let (mut relay, mut sequencer) = (None, None);
         if settings.has_role(Role::Actors) {
             relay = Some(OutboxRelay::supervise(&tree, store, node)?);
@@ -91,6 +95,7 @@ impl Actors {
             sessions,
             permissions,
             hub,
+            nodes,
             relay,
             sequencer,
             _others: others,
@@ -101,6 +106,7 @@ impl Actors {
     /// of it are the relay's at most.
     pub async fn stop(&self, deadline: Duration) -> StopReport {
         let from = std::time::Instant::now();
+        self.nodes.leave().await;
         self.sessions.flush().await;
         if let Some(relay) = &self.relay {
             let left = relay.retire(deadline * 2 / 3).await;

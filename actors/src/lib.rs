@@ -8,6 +8,7 @@ pub mod audit_sequencer;
 pub mod backplane;
 mod leadership;
 pub mod live_hub;
+pub mod nodes;
 pub mod outbox_relay;
 pub mod permission_cache;
 pub mod private_services;

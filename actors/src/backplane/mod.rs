@@ -25,6 +25,7 @@ use signalbox_core::kernel::error::Result;
 use signalbox_core::live::history::Batch;
 
 use crate::live_hub::{LiveHub, Publication};
+use crate::nodes::Nodes;
 use crate::supervision::{Context, Handle, Spec, StartError, Supervised, Tree};
 
 /// How often the node says something to itself over the bus.
@@ -64,22 +65,23 @@ impl std::fmt::Debug for Backplane {
 }
 
 impl Backplane {
-    /// Adds the backplane to the tree. `node` tells this start of this process from all others.
+    /// Adds the backplane to the tree: `hub` is handed publications, `nodes` what nodes say to each other, `control` all
+    /// else on the control channel.
     ///
     /// # Errors
     /// When the tree already has one.
     pub fn supervise(
         tree: &Tree,
         store: &Store,
-        node: &str,
         hub: &LiveHub,
+        nodes: &Nodes,
         control: Arc<dyn ControlListener>,
     ) -> Result<Self, StartError> {
-        let (store, node, hub) = (store.clone(), node.to_owned(), hub.clone());
+        let (store, nodes, hub) = (store.clone(), nodes.clone(), hub.clone());
         let spec = Spec::named("backplane").order(40);
         let handle = tree.child(spec, move || Ear {
             store: store.clone(),
-            node: node.clone(),
+            nodes: nodes.clone(),
             hub: hub.clone(),
             control: control.clone(),
             said: VecDeque::new(),
@@ -95,7 +97,7 @@ impl Backplane {
 /// The actor behind [`Backplane`].
 struct Ear {
     store: Store,
-    node: String,
+    nodes: Nodes,
     hub: LiveHub,
     control: Arc<dyn ControlListener>,
     beats: u64,
@@ -112,7 +114,7 @@ impl Ear {
     fn listen(&mut self, ctx: &mut Context<Self>) {
         let bus = self.store.bus.clone();
         let mut channels = bus.keys().fans();
-        channels.push(bus.keys().control());
+        channels.extend([bus.keys().node(self.nodes.name()), bus.keys().control()]);
         let open = async move { bus.subscribe(&channels).await };
         ctx.spawn(
             open.into_actor(self)
@@ -141,7 +143,7 @@ impl Ear {
         let (bus, beat) = (
             self.store.bus.clone(),
             Control::Beat {
-                node: self.node.clone(),
+                node: self.nodes.name().to_owned(),
                 n: self.beats,
             },
         );
@@ -192,7 +194,11 @@ impl Ear {
     }
 
     fn message(&mut self, channel: &str, payload: &Bytes, ctx: &mut Context<Self>) {
-        if channel != self.store.bus.keys().control() {
+        let keys = self.store.bus.keys();
+        if channel == keys.node(self.nodes.name()) {
+            return self.nodes.heard_alone(payload);
+        }
+        if channel != keys.control() {
             if let Some(batch) = Batch::parse(payload) {
                 if batch.payloads.is_empty() {
                     // a stream began anew and nobody knows when its first event comes
@@ -205,8 +211,9 @@ impl Ear {
             return;
         }
         match serde_json::from_slice(payload) {
-            Ok(Control::Beat { node, n }) if node == self.node => self.hear(n, ctx),
+            Ok(Control::Beat { node, n }) if node == self.nodes.name() => self.hear(n, ctx),
             Ok(Control::Beat { .. }) => {}
+            Ok(message @ (Control::Order(_) | Control::Ask { .. })) => self.nodes.heard(message),
             Ok(message) => self.control.heard(message),
             // of a newer node
             Err(error) => tracing::debug!(%error, "a control message that this version does not know"),

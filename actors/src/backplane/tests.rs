@@ -140,7 +140,8 @@ impl Node {
         .unwrap();
         let hub = LiveHub::supervise(&tree, &test.store, 2).unwrap();
         let keeper = Arc::new(Keeper::default());
-        let backplane = Backplane::supervise(&tree, &test.store, "n1", &hub, keeper.clone()).unwrap();
+        let nodes = Nodes::supervise(&tree, &test.store, "n1", Arc::new(hub.clone())).unwrap();
+        let backplane = Backplane::supervise(&tree, &test.store, &hub, &nodes, keeper.clone()).unwrap();
         assert!(!hub.is_open(), "nothing is shown before the first heartbeat");
         tree.start_all().await;
         let node = Self {

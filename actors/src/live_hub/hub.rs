@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use signalbox_core::Store;
+use signalbox_core::bus::questions::NodeState;
 
 use super::connections::{Connected, Connections, Transport};
 use super::inlet::Inlet;
@@ -188,6 +189,21 @@ impl LiveHub {
     pub fn connections(&self) -> usize {
         let (websockets, streams) = self.0.connections.count();
         websockets + streams
+    }
+
+    /// How it is on this node.
+    pub(super) fn state(&self) -> NodeState {
+        let (websockets, streams) = self.0.connections.count();
+        let subscriptions: usize = self.0.shards.iter().map(|shard| shard.inlet.subscribers()).sum();
+        NodeState {
+            connections: (websockets + streams) as u64,
+            subscriptions: subscriptions as u64,
+            queue_bytes: queued_bytes() as u64,
+            transports: [("websocket", websockets), ("eventsource", streams)]
+                .map(|(transport, count)| (transport.to_owned(), count as u64))
+                .into(),
+            ..NodeState::default()
+        }
     }
 
     /// Writes the gauges of live delivery.

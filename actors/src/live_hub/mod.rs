@@ -16,6 +16,7 @@ mod disconnect;
 mod history;
 mod hub;
 mod inlet;
+mod local;
 mod outlet;
 mod publication;
 mod shard;

@@ -169,7 +169,8 @@ impl ControlListener for SessionKeeper {
             Control::Revoked(revocation) => self.ledger.spread(&revocation),
             Control::OutboxHint => self.ledger.store.signals.outbox.notify_one(),
             Control::JobsHint => self.ledger.store.signals.jobs.notify_one(),
-            Control::JobCancel { .. } | Control::Beat { .. } => {}
+            // of others
+            _ => {}
         }
     }
 

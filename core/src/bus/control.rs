@@ -1,6 +1,8 @@
 //! What nodes tell each other at once. States, not commands: a repeat is harmless, a loss is made good by a poll.
 
 use super::Bus;
+use super::orders::Order;
+use super::questions::Question;
 use crate::kernel::error::Result;
 use crate::kernel::id::OrganizationId;
 use serde::{Deserialize, Serialize};
@@ -72,6 +74,17 @@ pub enum Control {
     JobCancel {
         /// The job.
         job: Uuid,
+    },
+    /// Every node does this with its own connections.
+    Order(Order),
+    /// Every node answers on the asker's own channel.
+    Ask {
+        /// The asker's number for it.
+        id: u64,
+        /// Who asks.
+        node: String,
+        /// What.
+        question: Question,
     },
     /// A node's own heartbeat through the bus.
     Beat {

@@ -73,6 +73,16 @@ impl Keys {
         format!("{}:control", self.prefix)
     }
 
+    /// Pub/sub channel of one node alone: answers to what it asked, and orders for it only.
+    pub fn node(&self, node: &str) -> String {
+        format!("{}:node:{node}", self.prefix)
+    }
+
+    /// Which nodes live: a sorted set by the end of their lease, in milliseconds of Redis' clock.
+    pub fn live_nodes(&self) -> String {
+        format!("{}:live:nodes", self.prefix)
+    }
+
     /// A queue's waiting job ids, a sorted set by priority and time.
     pub fn queue_ready(&self, queue: &str) -> String {
         format!("{}:queue:{{{queue}}}:ready", self.prefix)

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 pub mod control;
 pub mod keys;
+pub mod nodes;
+pub mod orders;
+pub mod questions;
 mod rights;
 mod subscription;
 pub use keys::Keys;

@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 use signalbox_actors::backplane::{Backplane, ControlListener};
 use signalbox_actors::live_hub::{Disconnect, LiveHub, Outlet, Signal};
+use signalbox_actors::nodes::Nodes;
 use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::error::Result;
@@ -174,7 +175,8 @@ impl Node {
         let tree = Tree::start(Options::default()).unwrap();
         let hub = LiveHub::supervise(&tree, &test.store, 1).unwrap();
         let node = SessionId::new().to_string();
-        let backplane = Backplane::supervise(&tree, &test.store, &node, &hub, Arc::new(NoControl)).unwrap();
+        let nodes = Nodes::supervise(&tree, &test.store, &node, Arc::new(hub.clone())).unwrap();
+        let backplane = Backplane::supervise(&tree, &test.store, &hub, &nodes, Arc::new(NoControl)).unwrap();
         tree.start_all().await;
         let live = Live {
             hub: hub.clone(),

@@ -1,0 +1,72 @@
+//! What all nodes said, put together.
+
+use signalbox_core::bus::questions::{
+    Answer, ChannelRow, ChannelsWanted, ConnectionRow, ConnectionsWanted, NodeState, Rows,
+};
+
+/// What came back to a question.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// Node, and what it said; the asking node first.
+    pub given: Vec<(String, Answer)>,
+    /// Living nodes that said nothing in time.
+    pub missing: Vec<String>,
+}
+
+impl Answers {
+    pub(super) fn of(given: Vec<(String, Answer)>, mut asked: Vec<String>) -> Self {
+        asked.retain(|node| !given.iter().any(|(answered, _)| answered == node));
+        Self {
+            given,
+            missing: asked,
+        }
+    }
+
+    /// How each node is.
+    pub fn nodes(self) -> Vec<(String, NodeState)> {
+        let states = self.given.into_iter().filter_map(|(node, answer)| match answer {
+            Answer::Node(state) => Some((node, state)),
+            _ => None,
+        });
+        let mut nodes: Vec<_> = states.collect();
+        nodes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        nodes
+    }
+
+    /// The page of all nodes' connections, each with its node.
+    pub fn connections(self, wanted: &ConnectionsWanted) -> Rows<(String, ConnectionRow)> {
+        let (mut rows, mut total) = (Vec::new(), 0);
+        for (node, answer) in self.given {
+            if let Answer::Connections(page) = answer {
+                total += page.total;
+                rows.extend(page.items.into_iter().map(|row| (node.clone(), row)));
+            }
+        }
+        rows.sort_by_cached_key(|(_, row)| wanted.end(row));
+        rows.truncate(wanted.limit as usize);
+        Rows { items: rows, total }
+    }
+
+    /// The connection that was asked for, its node and its channels.
+    pub fn connection(self) -> Option<(String, ConnectionRow, Vec<String>)> {
+        self.given.into_iter().find_map(|(node, answer)| match answer {
+            Answer::Connection {
+                found: Some((row, channels)),
+            } => Some((node, row, channels)),
+            _ => None,
+        })
+    }
+
+    /// The page of all nodes' channels.
+    pub fn channels(self, wanted: &ChannelsWanted) -> Rows<ChannelRow> {
+        wanted.page(
+            self.given
+                .into_iter()
+                .filter_map(|(_, answer)| match answer {
+                    Answer::Channels(page) => Some(page.items),
+                    _ => None,
+                })
+                .flatten(),
+        )
+    }
+}
