@@ -1,7 +1,7 @@
 //! Floor 0: what Signalbox knows and promises, without transport, actors or workers.
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
-//! may name only those before it: `kernel fault db bus` < `people` < `outbox audit activity jobs files live` <
+//! may name only those before it: `kernel fault outbound db bus` < `people` < `outbox audit activity jobs files live` <
 //! `change outbox_relay` < `users` < `roles sessions` < `auth` < `imports`.
 
 #![cfg_attr(
@@ -25,6 +25,7 @@ pub mod jobs;
 pub mod kernel;
 pub mod live;
 
+pub mod outbound;
 pub mod outbox;
 pub mod outbox_relay;
 pub mod overview;

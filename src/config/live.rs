@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use signalbox_core::live::application::namespaces::{RESERVED, is_name};
+use signalbox_core::live::application::token::{Keys, Sources, Tokens};
 use signalbox_core::live::application::{Namespaces, Options, span};
 
 use super::secret;
@@ -33,7 +34,7 @@ pub struct Live {
     pub transports: Transports,
     pub anonymous: Anonymous,
     pub token: Token,
-    /// Where nothing in it is set, `token` holds: [`Live::subscription_token`].
+    /// Where no key is set in it, `token` holds: [`Live::tokens`].
     pub subscription_token: Token,
     pub api: Api,
     pub personal_channel: PersonalChannel,
@@ -108,14 +109,40 @@ impl Token {
     }
 }
 
-impl Live {
-    /// What is believed of subscription tokens.
-    pub fn subscription_token(&self) -> &Token {
-        if self.subscription_token.has_keys() {
-            &self.subscription_token
-        } else {
-            &self.token
+impl From<&Token> for Sources {
+    fn from(token: &Token) -> Self {
+        let secrets = [&token.hmac_secret, &token.hmac_previous_secret];
+        Self {
+            hmac_secrets: secrets.into_iter().flatten().cloned().collect(),
+            rsa_public_key: token.rsa_public_key.clone(),
+            ecdsa_public_key: token.ecdsa_public_key.clone(),
+            eddsa_public_key: token.eddsa_public_key.clone(),
+            jwks_url: token.jwks_url.clone(),
+            audience: token.audience.clone(),
+            issuer: token.issuer.clone(),
         }
+    }
+}
+
+impl Live {
+    /// What checks the application's tokens.
+    ///
+    /// # Errors
+    /// The setting that holds no such key; settings that were loaded have been looked at.
+    pub fn tokens(&self) -> Result<Tokens, String> {
+        let read = |section, token| {
+            Keys::read(&Sources::from(token)).map_err(|key| {
+                let kind = if key == "jwks_url" {
+                    "cannot be asked: this machine has no usable certificates"
+                } else {
+                    "is not such a key in PEM form"
+                };
+                format!("`live.{section}.{key}`: {kind}")
+            })
+        };
+        let own = self.subscription_token.has_keys();
+        let own = own.then(|| read("subscription_token", &self.subscription_token));
+        Ok(Tokens::new(read("token", &self.token)?, own.transpose()?))
     }
 
     /// The application's namespaces.
@@ -133,6 +160,7 @@ impl Live {
     pub(super) fn complaints(&self, found: &mut Vec<String>) {
         self.limits(found);
         self.channels(found);
+        found.extend(self.tokens().err());
         for (section, token) in [
             ("token", &self.token),
             ("subscription_token", &self.subscription_token),

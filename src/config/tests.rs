@@ -389,29 +389,13 @@ mod live {
     }
 
     #[test]
-    fn subscription_tokens_are_checked_with_their_own_keys_or_else_those_of_connections() {
-        let environment = [("SIGNALBOX__LIVE__TOKEN__HMAC_SECRET", "a")];
-        let live = with(&environment).unwrap().live;
-        assert_eq!(
-            live.subscription_token()
-                .hmac_secret
-                .as_ref()
-                .unwrap()
-                .expose_secret(),
-            "a"
+    fn a_public_key_that_is_none_is_refused_with_its_setting() {
+        let environment = [("SIGNALBOX__LIVE__SUBSCRIPTION_TOKEN__RSA_PUBLIC_KEY", "c4n4ry")];
+        let refused = with(&environment).unwrap_err();
+        assert!(
+            refused.contains("`live.subscription_token.rsa_public_key`"),
+            "{refused}"
         );
-        let environment = [
-            environment[0],
-            ("SIGNALBOX__LIVE__SUBSCRIPTION_TOKEN__HMAC_SECRET", "b"),
-        ];
-        let live = with(&environment).unwrap().live;
-        assert_eq!(
-            live.subscription_token()
-                .hmac_secret
-                .as_ref()
-                .unwrap()
-                .expose_secret(),
-            "b"
-        );
+        assert!(!refused.contains("c4n4ry"), "{refused}");
     }
 }

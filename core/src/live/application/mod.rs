@@ -12,12 +12,15 @@ pub mod message;
 pub mod namespaces;
 pub mod options;
 pub mod span;
+pub mod subscription;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 pub use message::{ClientInfo, Message, Publication};
 pub use namespaces::{Name, Namespaces};
 pub use options::{Format, Options, RecoveryMode};
+pub use subscription::{Overrides, ServerSubscription};
 
 use crate::kernel::id::OrganizationId;
 

@@ -1,0 +1,73 @@
+//! Asking others over HTTP: one client, with limits on everything. Who is asked is the operator's setting, never a user's.
+
+use crate::kernel::error::{Error, Result};
+use bytes::{Bytes, BytesMut};
+use reqwest::redirect::Policy;
+use std::time::Duration;
+
+/// Until a connection stands, and until the whole answer is there.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Answers that send us elsewhere are followed so often.
+const REDIRECTS: usize = 3;
+
+/// The client. Cheap to clone; clones share connections.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    client: reqwest::Client,
+}
+
+impl Outbound {
+    /// A client that believes the certificates this machine believes, and no plain http after https.
+    ///
+    /// # Errors
+    /// This machine has no usable certificates.
+    pub fn new() -> Result<Self> {
+        // fails where it was installed already, which is as good
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            .redirect(Policy::custom(|attempt| {
+                let left_https = attempt.previous().iter().any(|url| url.scheme() == "https");
+                if attempt.previous().len() > REDIRECTS || (left_https && attempt.url().scheme() != "https") {
+                    attempt.stop()
+                } else {
+                    attempt.follow()
+                }
+            }))
+            .user_agent(concat!("signalbox/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(Error::internal)?;
+        Ok(Self { client })
+    }
+
+    /// What `url` answers to GET: a body of at most `most` bytes with a status of 200.
+    ///
+    /// # Errors
+    /// Unavailable: nobody answers in time, or something else.
+    pub async fn get(&self, url: &str, most: usize) -> Result<Bytes> {
+        let gone = |error| Error::unavailable("outside", error);
+        let mut answer = self.client.get(url).send().await.map_err(gone)?;
+        if answer.status() != reqwest::StatusCode::OK {
+            return Err(Error::unavailable(
+                "outside",
+                format!("answered {}", answer.status()),
+            ));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(gone)? {
+            if body.len() + chunk.len() > most {
+                return Err(Error::unavailable(
+                    "outside",
+                    format!("answered with more than {most} bytes"),
+                ));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
