@@ -3,15 +3,30 @@
 //!
 //! Machines that run this are small and noisy, so every figure stands beside another one of the same run.
 
+mod chaos;
+mod client;
+mod cluster;
+mod commit;
+mod compare;
+mod fanout;
 mod hub;
+mod idle;
 mod import;
 mod lists;
 mod live;
+mod machine;
+mod peers;
 mod people;
+mod publish;
+mod reconnect;
 mod referee;
 mod report;
+mod revocation;
+mod servers;
+mod slow;
 
 use clap::{Parser, Subcommand};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 #[derive(Parser)]
@@ -23,6 +38,12 @@ struct Arguments {
     /// Where the figures go as JSON.
     #[arg(long, global = true, default_value = "target/loadtests")]
     out: PathBuf,
+    /// Folder in which `npm install socket.io` was run.
+    #[arg(long, global = true, default_value = "target/peers")]
+    socket_io: PathBuf,
+    /// Centrifugo's binary, to be compared too.
+    #[arg(long, global = true)]
+    centrifugo: Option<PathBuf>,
     #[command(subcommand)]
     scenario: Scenario,
 }
@@ -53,6 +74,74 @@ enum Scenario {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u32,
     },
+    /// Deliveries a second of the hub alone, and how long each takes at half of that.
+    Fanout {
+        /// Subscribers of the one channel; several are measured one after the other.
+        #[arg(long, default_value = "1000", value_delimiter = ',')]
+        subscribers: Vec<usize>,
+        #[command(flatten)]
+        how: fanout::Measuring,
+    },
+    /// The same beside the bare loop and every peer that is here, in turns.
+    Compare {
+        /// Subscribers of the one channel; several are measured one after the other.
+        #[arg(long, default_value = "1000,5000,15000", value_delimiter = ',')]
+        subscribers: Vec<usize>,
+        /// Turns of every server.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Only these.
+        #[arg(long, value_enum, value_delimiter = ',', default_values_t = peers::Peer::ALL)]
+        only: Vec<peers::Peer>,
+        #[command(flatten)]
+        how: fanout::Measuring,
+    },
+    /// What an idle connection weighs.
+    Idle {
+        #[arg(long, default_value_t = 5_000)]
+        connections: usize,
+    },
+    /// From a ban, or the end of a session, to the end of every socket that hung on it, on several nodes.
+    Revocation {
+        #[arg(long, default_value_t = 10_000)]
+        sockets: usize,
+        #[arg(long, default_value_t = 3)]
+        nodes: usize,
+    },
+    /// From PostgreSQL's commit to the event in every subscriber's hands.
+    Commit {
+        /// Connections that listen to `feed:users`.
+        #[arg(long, default_value_t = 1_000)]
+        subscribers: usize,
+        /// Changes, one after another.
+        #[arg(long, default_value_t = 600)]
+        changes: usize,
+        /// Changes a second.
+        #[arg(long, default_value_t = 20)]
+        rate: u32,
+    },
+    /// A node full of clients is lost and comes back: until the last client has everything it missed.
+    Reconnect {
+        #[arg(long, default_value_t = 15_000)]
+        clients: usize,
+        #[arg(long, value_enum, default_value_t = reconnect::Loss::Kill)]
+        loss: reconnect::Loss,
+    },
+    /// Delays beside stalled clients, against none, in interleaved pairs.
+    Slow {
+        #[command(flatten)]
+        wish: slow::Wish,
+    },
+    /// Everything is killed, restarted and flushed, and referees check every message.
+    Chaos {
+        #[command(flatten)]
+        wish: chaos::Wish,
+    },
+    /// The bare loop that the others are measured against.
+    Bare {
+        #[arg(long)]
+        listen: SocketAddr,
+    },
     /// Listens to channels over WebSocket until it is ended, and writes down what it hears.
     Referee {
         /// `http://` address of a node; more than one are tried in turn.
@@ -64,6 +153,9 @@ enum Scenario {
         /// Channel to follow.
         #[arg(long = "channel", required = true)]
         channels: Vec<String>,
+        /// Text that may never be heard.
+        #[arg(long = "forbidden")]
+        forbidden: Vec<String>,
         /// Where to write.
         #[arg(long)]
         heard: PathBuf,
@@ -91,7 +183,35 @@ enum Scenario {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    machine::allow_many_files()?;
+    let programs = peers::Programs {
+        hub: arguments.binary.clone(),
+        socket_io: arguments.socket_io,
+        centrifugo: arguments.centrifugo,
+    };
     let report = match arguments.scenario {
+        Scenario::Fanout { subscribers, how } => fanout::run(&programs, &subscribers, how).await?,
+        Scenario::Compare {
+            subscribers,
+            rounds,
+            only,
+            how,
+        } => compare::run(&programs, &only, &subscribers, rounds, how).await?,
+        Scenario::Idle { connections } => idle::run(&programs, connections).await?,
+        Scenario::Revocation { sockets, nodes } => revocation::run(&arguments.binary, sockets, nodes).await?,
+        Scenario::Commit {
+            subscribers,
+            changes,
+            rate,
+        } => commit::run(&arguments.binary, subscribers, changes, rate).await?,
+        Scenario::Reconnect { clients, loss } => reconnect::run(&arguments.binary, clients, loss).await?,
+        Scenario::Slow { wish } => slow::run(&programs, wish).await?,
+        Scenario::Chaos { wish } => {
+            let (report, judged) = chaos::run(&arguments.binary, wish).await?;
+            report.finish(&arguments.out)?;
+            return judged;
+        }
+        Scenario::Bare { listen } => return peers::serve_bare(listen).await,
         Scenario::Import { rows } => import::run(&arguments.binary, rows).await?,
         Scenario::Live {
             subscribers,
@@ -103,12 +223,16 @@ async fn main() -> anyhow::Result<()> {
             nodes,
             token,
             channels,
+            forbidden,
             heard,
         } => {
             let hearing = referee::Hearing {
                 nodes,
                 token,
                 channels,
+                database: None,
+                forbidden,
+                mischief: None,
                 out: heard,
             };
             return referee::listen(hearing).await;

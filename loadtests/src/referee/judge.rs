@@ -30,6 +30,8 @@ pub struct Verdict {
     pub misordered: Faults,
     /// Offsets that did not follow each other.
     pub jumped: Faults,
+    /// What this listener may not see and was sent.
+    pub leaked: Faults,
 }
 
 /// Faults of one kind.
@@ -49,7 +51,7 @@ impl Faults {
 }
 
 impl Verdict {
-    /// Nothing missing, invented, doubled or out of order, and nothing fetched again for nothing.
+    /// Nothing missing, invented, doubled, out of order or leaked, and nothing fetched again for nothing.
     pub fn holds(&self) -> bool {
         [
             &self.needless,
@@ -58,6 +60,7 @@ impl Verdict {
             &self.doubled,
             &self.misordered,
             &self.jumped,
+            &self.leaked,
         ]
         .iter()
         .all(|faults| faults.count == 0)
@@ -123,6 +126,8 @@ pub fn judge(heard: &[Line], committed: &[Committed], kind: &str) -> Verdict {
                 }
                 *newest = (*newest).max(*version);
             }
+            Line::Lost { .. } => {}
+            Line::Leaked { channel, what } => verdict.leaked.add(format!("{channel} {what}")),
         }
     }
     compare(&mut verdict, &seen, &known, committed);
@@ -224,6 +229,23 @@ mod tests {
             event(4, "b", 2),
         ]);
         assert_eq!((invented.invented.count, invented.holds()), (1, false));
+    }
+
+    #[test]
+    fn one_forbidden_text_is_a_fault_whatever_else_is_right() {
+        let leaked = Line::Leaked {
+            channel: FEED.into(),
+            what: "a@example.com".into(),
+        };
+        let found = verdict(&[
+            from(0),
+            event(1, "a", 1),
+            leaked,
+            event(2, "a", 2),
+            event(3, "b", 1),
+        ]);
+        assert_eq!((found.leaked.count, found.holds()), (1, false));
+        assert_eq!((found.missing.count, found.jumped.count), (0, 0));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Listening: the Centrifuge protocol's JSON form over WebSocket, resuming after each loss of the connection.
+//!
+//! The state of one of the hub's own channels is what REST shows. That of an application's channel is in the application's
+//! database, which writes before it publishes: here a file of [`Committed`] lines.
 
-use super::Line;
+use super::mischief::Culprit;
+use super::{Committed, Line, Mischief};
 use anyhow::{Context, bail};
 use futures::{SinkExt, StreamExt};
 use reqwest::Client;
@@ -25,8 +29,14 @@ pub struct Hearing {
     pub nodes: Vec<String>,
     /// Access token.
     pub token: String,
-    /// Wire channels: `feed:users`, `feed:audit`.
+    /// Wire channels: `feed:users`, `feed:audit`, or an application's.
     pub channels: Vec<String>,
+    /// The application's database.
+    pub database: Option<PathBuf>,
+    /// Texts that this listener may never be sent.
+    pub forbidden: Vec<String>,
+    /// Does this to one publication in so many on its way here; what it leaks is the first forbidden text.
+    pub mischief: Option<(Mischief, u64)>,
     /// Lines of JSON, see [`Line`].
     pub out: PathBuf,
 }
@@ -46,6 +56,7 @@ struct Listener {
     commands: u64,
     /// The channel that each subscribe command was about.
     asked: BTreeMap<u64, String>,
+    culprit: Option<Culprit>,
 }
 
 /// Listens until it is ended from outside.
@@ -53,6 +64,10 @@ pub async fn listen(hearing: Hearing) -> anyhow::Result<()> {
     let mut listener = Listener {
         http: Client::builder().timeout(PATIENCE).build()?,
         out: File::create(&hearing.out)?,
+        culprit: hearing.mischief.map(|(what, every)| {
+            let secret = hearing.forbidden.first().cloned().unwrap_or_default();
+            Culprit::new(what, every, secret)
+        }),
         hearing,
         at: BTreeMap::new(),
         commands: 0,
@@ -62,20 +77,12 @@ pub async fn listen(hearing: Hearing) -> anyhow::Result<()> {
         let node = listener.hearing.nodes[attempt % listener.hearing.nodes.len()].clone();
         // whatever ends a connection is answered by the next one; what it costs is in the lines
         if let Err(ended) = listener.follow(&node).await {
-            note(&node, &ended);
+            let why = format!("{ended:#}");
+            listener.write(&Line::Lost { node, why })?;
         }
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())
-}
-
-// not `expect`: the fault tests take this file in, and printing is allowed to tests
-#[allow(
-    clippy::print_stderr,
-    reason = "a program of its own, whose stderr is its log"
-)]
-fn note(node: &str, ended: &anyhow::Error) {
-    eprintln!("{node}: {ended:#}");
 }
 
 impl Listener {
@@ -96,12 +103,15 @@ impl Listener {
 
     /// Subscribes from where the channel was left; from a fetched state where it was never followed.
     async fn subscribe(&mut self, socket: &mut Socket, node: &str, channel: &str) -> anyhow::Result<()> {
-        if !self.at.contains_key(channel) {
+        if channel.starts_with("feed:") && !self.at.contains_key(channel) {
             self.fetch(node, channel).await?;
         }
-        let at = self.at.get(channel).context("no position")?;
         self.commands += 1;
-        let wish = json!({"channel": channel, "recover": true, "epoch": at.epoch, "offset": at.offset});
+        let wish = match self.at.get(channel) {
+            Some(at) => json!({"channel": channel, "recover": true, "epoch": at.epoch, "offset": at.offset}),
+            // the state is read when the subscription stands, so that nothing falls between
+            None => json!({"channel": channel}),
+        };
         let command = json!({"id": self.commands, "subscribe": wish});
         socket.send(Message::text(command.to_string())).await?;
         let id = self.commands;
@@ -120,8 +130,14 @@ impl Listener {
             bail!("closed: {reason:?}");
         }
         let mut replied = Vec::new();
-        for line in frame.to_text()?.lines().filter(|line| !line.is_empty()) {
+        let lines = frame.to_text()?.lines().filter(|line| !line.is_empty());
+        let lines: Vec<String> = match &mut self.culprit {
+            Some(culprit) => lines.flat_map(|line| culprit.tamper(line)).collect(),
+            None => lines.map(str::to_owned).collect(),
+        };
+        for line in &lines {
             let reply: Value = serde_json::from_str(line)?;
+            self.scan(reply["push"]["channel"].as_str().unwrap_or_default(), line)?;
             if line == "{}" {
                 socket.send(Message::text("{}")).await?;
             } else if let Some(id) = reply["id"].as_u64() {
@@ -148,6 +164,10 @@ impl Listener {
         let (Some(subscribed), Some(channel)) = (reply.get("subscribe"), asked) else {
             return Ok(());
         };
+        if !self.at.contains_key(&channel) {
+            let offset = subscribed["offset"].as_u64().unwrap_or_default();
+            return self.begin(&channel, text(&subscribed["epoch"]), offset);
+        }
         if subscribed["recovered"].as_bool() != Some(true) {
             self.at.remove(&channel);
             self.write(&Line::Refetched {
@@ -166,7 +186,11 @@ impl Listener {
             return Ok(());
         };
         let data = &publication["data"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        if !self.hearing.channels.iter().any(|one| one == channel) {
+            let what = "a channel that nobody asked for".to_owned();
+            let channel = channel.to_owned();
+            return self.write(&Line::Leaked { channel, what });
+        }
         if let Some(at) = self.at.get_mut(channel) {
             at.offset = offset;
         }
@@ -193,7 +217,9 @@ impl Listener {
             if let Some(cursor) = &cursor {
                 request = request.query(&[("cursor", cursor)]);
             }
-            let page: Value = request.send().await?.error_for_status()?.json().await?;
+            let page = request.send().await?.error_for_status()?.text().await?;
+            self.scan(channel, &page)?;
+            let page: Value = serde_json::from_str(&page)?;
             for item in page["items"].as_array().into_iter().flatten() {
                 self.write(&Line::State {
                     channel: channel.to_owned(),
@@ -213,6 +239,31 @@ impl Listener {
             epoch.as_str().context("no epoch")?.to_owned(),
             offset.as_u64().context("no offset")?,
         );
+        self.follow_from(channel, epoch, offset)
+    }
+
+    /// An application's channel is subscribed to; its state is read now.
+    fn begin(&mut self, channel: &str, epoch: String, offset: u64) -> anyhow::Result<()> {
+        self.follow_from(channel, epoch, offset)?;
+        let database = self.hearing.database.as_ref().context("no database")?;
+        let mut newest: BTreeMap<String, i64> = BTreeMap::new();
+        for row in super::lines::<Committed>(database)?
+            .into_iter()
+            .filter(|row| row.channel == channel)
+        {
+            let version = newest.entry(row.id).or_insert(row.version);
+            *version = (*version).max(row.version);
+        }
+        newest.into_iter().try_for_each(|(id, version)| {
+            self.write(&Line::State {
+                channel: channel.to_owned(),
+                id,
+                version,
+            })
+        })
+    }
+
+    fn follow_from(&mut self, channel: &str, epoch: String, offset: u64) -> anyhow::Result<()> {
         self.write(&Line::From {
             channel: channel.to_owned(),
             epoch: epoch.clone(),
@@ -222,10 +273,26 @@ impl Listener {
         Ok(())
     }
 
+    /// Looks for what may not be there, byte by byte.
+    fn scan(&mut self, channel: &str, bytes: &str) -> anyhow::Result<()> {
+        let forbidden = self.hearing.forbidden.iter();
+        let found: Vec<String> = forbidden.filter(|text| bytes.contains(*text)).cloned().collect();
+        found.into_iter().try_for_each(|what| {
+            self.write(&Line::Leaked {
+                channel: channel.to_owned(),
+                what,
+            })
+        })
+    }
+
     /// One line at once: who reads along sees whole lines.
     fn write(&mut self, line: &Line) -> anyhow::Result<()> {
         let mut text = serde_json::to_string(line)?;
         text.push('\n');
         Ok(self.out.write_all(text.as_bytes())?)
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }

@@ -3,9 +3,11 @@
 
 mod judge;
 mod listen;
+mod mischief;
 
 pub use judge::{Verdict, judge};
 pub use listen::{Hearing, listen};
+pub use mischief::Mischief;
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -37,6 +39,14 @@ pub enum Line {
         /// Of the subject; on the audit feed the entry's.
         id: String,
         version: i64,
+    },
+    /// The connection was lost; another follows. For whoever reads along.
+    Lost { node: String, why: String },
+    /// Something that this listener may not see was among the bytes it was sent.
+    Leaked {
+        /// Empty where no channel was named.
+        channel: String,
+        what: String,
     },
 }
 

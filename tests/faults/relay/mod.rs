@@ -6,6 +6,10 @@
 pub mod cluster;
 mod driver;
 mod postgres;
+#[allow(
+    dead_code,
+    reason = "here the hub itself makes the faults that the referee must see"
+)]
 #[path = "../../../loadtests/src/referee/mod.rs"]
 mod referee;
 
@@ -112,6 +116,9 @@ async fn the_referee_listens() {
         nodes: of("REFEREE_NODES").split(' ').map(str::to_owned).collect(),
         token: of("REFEREE_TOKEN"),
         channels: CHANNELS.map(str::to_owned).to_vec(),
+        database: None,
+        forbidden: Vec::new(),
+        mischief: None,
         out: of("REFEREE_HEARD").into(),
     };
     referee::listen(hearing).await.unwrap();

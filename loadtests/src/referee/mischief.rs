@@ -1,0 +1,109 @@
+//! Faults put between the hub and a listener, to show that the judge sees them.
+
+use serde_json::Value;
+
+/// What is done to one publication in so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mischief {
+    Drop,
+    Double,
+    /// With the next one.
+    Swap,
+    /// One field that was masked is shown.
+    Leak,
+}
+
+/// Does mischief to every `every`-th publication.
+pub struct Culprit {
+    what: Mischief,
+    every: u64,
+    /// What is leaked.
+    secret: String,
+    seen: u64,
+    /// Taken out, to come back after the next.
+    held: Option<String>,
+}
+
+impl Culprit {
+    pub fn new(what: Mischief, every: u64, secret: String) -> Self {
+        Self {
+            what,
+            every,
+            secret,
+            seen: 0,
+            held: None,
+        }
+    }
+
+    /// The lines that come of one, which are none, itself, or more.
+    pub fn tamper(&mut self, line: &str) -> Vec<String> {
+        let mut lines = self.change(line);
+        if !lines.is_empty() {
+            lines.extend(self.held.take());
+        }
+        if self.what == Mischief::Swap && self.due(line) {
+            self.held = lines.pop();
+        }
+        lines
+    }
+
+    fn due(&self, line: &str) -> bool {
+        is_publication(line) && self.seen.is_multiple_of(self.every)
+    }
+
+    fn change(&mut self, line: &str) -> Vec<String> {
+        self.seen += u64::from(is_publication(line));
+        let same = line.to_owned();
+        match self.what {
+            _ if !self.due(line) => vec![same],
+            Mischief::Drop => Vec::new(),
+            Mischief::Double => vec![same.clone(), same],
+            Mischief::Swap => vec![same],
+            Mischief::Leak => vec![self.leak(line)],
+        }
+    }
+
+    fn leak(&self, line: &str) -> String {
+        let mut push: Value = serde_json::from_str(line).unwrap_or_default();
+        push["push"]["pub"]["data"]["patch"]["email"] = self.secret.clone().into();
+        push.to_string()
+    }
+}
+
+fn is_publication(line: &str) -> bool {
+    line.starts_with("{\"push\":") && line.contains("\"offset\":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(offset: u64) -> String {
+        format!(r#"{{"push":{{"channel":"c","pub":{{"data":{{}},"offset":{offset}}}}}}}"#)
+    }
+
+    fn heard(what: Mischief) -> Vec<String> {
+        let mut culprit = Culprit::new(what, 3, "secret".into());
+        let lines: Vec<String> = (1..=4).map(push).collect();
+        lines.iter().flat_map(|line| culprit.tamper(line)).collect()
+    }
+
+    #[test]
+    fn the_third_of_four_is_dropped_doubled_swapped_or_shows_a_secret() {
+        let of = |offsets: &[u64]| offsets.iter().map(|offset| push(*offset)).collect::<Vec<_>>();
+        assert_eq!(heard(Mischief::Drop), of(&[1, 2, 4]));
+        assert_eq!(heard(Mischief::Double), of(&[1, 2, 3, 3, 4]));
+        assert_eq!(heard(Mischief::Swap), of(&[1, 2, 4, 3]));
+        let leaked = heard(Mischief::Leak);
+        assert_eq!(leaked.iter().filter(|line| line.contains("secret")).count(), 1);
+        assert!(leaked[2].contains("secret"));
+    }
+
+    #[test]
+    fn what_is_no_publication_is_left_alone() {
+        let mut culprit = Culprit::new(Mischief::Drop, 1, String::new());
+        for line in ["{}", r#"{"id":1,"connect":{}}"#] {
+            assert_eq!(culprit.tamper(line), [line]);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Whether the slow cost the others anything: the delay of healthy subscribers with one in a hundred stalled beside them,
+//! against none, in interleaved pairs.
+//!
+//! Stalled in equal parts: clients that never read, clients that read a byte a second, and clients that have vanished without
+//! a word (their system drops whatever comes, acknowledgements included: a half-open connection). All but the last come back
+//! every few seconds, as a hostile client does.
+
+use crate::client::{Crowd, Door, Farm};
+use crate::fanout::{deliver, settle};
+use crate::machine;
+use crate::peers::{Peer, Programs};
+use crate::publish::Publisher;
+use crate::report::Report;
+use anyhow::Context;
+use socket2::{SockFilter, SockRef};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+
+/// How long a stalled client stalls before it comes again.
+const STALLED_FOR: Duration = Duration::from_secs(5);
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Wish {
+    /// Healthy subscribers.
+    #[arg(long, default_value_t = 1_000)]
+    subscribers: usize,
+    /// Publications a second.
+    #[arg(long, default_value_t = 200.0)]
+    rate: f64,
+    /// Pairs of runs: none stalled, one in a hundred stalled.
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// Seconds of each run.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+}
+
+/// Runs it.
+pub async fn run(programs: &Programs, wish: Wish) -> anyhow::Result<Report> {
+    let mut report = Report::new("slow");
+    report.tell("measured", format!("{wish:?}"));
+    let server = Peer::Hub.start(programs).await?;
+    report.tell("hub", server.name.clone());
+    let crowd = Crowd::gather(&server.door, wish.subscribers, 1)?;
+    let mut publisher = Publisher::open(&server.route, 4)?;
+    publisher.warm_up(&crowd)?;
+    settle(&crowd)?;
+    let memory = machine::resident(server.pid)? / 1024.0;
+    let mut measure = |crowd: &Crowd| {
+        deliver(crowd, || publisher.pace(crowd, wish.rate, Duration::from_secs(1)))?;
+        crowd.tally.take_delays();
+        deliver(crowd, || {
+            publisher.pace(crowd, wish.rate, Duration::from_secs(wish.seconds))
+        })?;
+        let delays = crowd.tally.take_delays();
+        Ok::<_, anyhow::Error>(
+            [0.5, 0.99].map(|quantile| delays.value_at_quantile(quantile) as f64 / 1_000.0),
+        )
+    };
+    let stalled = (wish.subscribers / 100).max(3);
+    let (mut healthy, mut beside, mut most) = (Vec::new(), Vec::new(), 0_f64);
+    let began = Arc::new(AtomicUsize::new(0));
+    for pair in 0..wish.pairs {
+        // which of the two comes first changes, so that what drifts hits both
+        for first in [pair.is_multiple_of(2), !pair.is_multiple_of(2)] {
+            if first {
+                healthy.push(measure(&crowd)?);
+            } else {
+                let _farm = stall(&server.door, stalled, &began)?;
+                beside.push(measure(&crowd)?);
+                most = most.max(machine::resident(server.pid)? / 1024.0);
+            }
+        }
+    }
+    report.add("stalled clients", stalled as f64, "");
+    report.add(
+        "times that one began to stall",
+        began.load(Ordering::Relaxed) as f64,
+        "",
+    );
+    for (at, name) in ["p50", "p99"].into_iter().enumerate() {
+        let of = |runs: &[[f64; 2]]| runs.iter().map(|run| run[at]).collect::<Vec<_>>();
+        report.add_median(
+            format!("delay without stalled clients, {name}"),
+            &of(&healthy),
+            "ms",
+        );
+        report.add_median(
+            format!("delay beside stalled clients, {name}"),
+            &of(&beside),
+            "ms",
+        );
+        let shift = |(without, with): (&[f64; 2], &[f64; 2])| (with[at] / without[at] - 1.0) * 100.0;
+        let shifts: Vec<f64> = healthy.iter().zip(&beside).map(shift).collect();
+        report.add_median(format!("shift of {name}, pair by pair"), &shifts, "%");
+    }
+    report.add("hub memory, healthy clients subscribed", memory, "MiB");
+    report.add("hub memory, most beside stalled clients", most, "MiB");
+    Ok(report)
+}
+
+fn stall(door: &Door, clients: usize, began: &Arc<AtomicUsize>) -> anyhow::Result<Farm> {
+    let (door, began) = (door.clone(), began.clone());
+    Farm::start(clients, 1, move |n| {
+        let (door, began) = (door.clone(), began.clone());
+        async move {
+            loop {
+                // a server that refuses such a client is right; the client tries again
+                if stall_once(&door, n, &began).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    })
+}
+
+async fn stall_once(door: &Door, n: usize, began: &AtomicUsize) -> anyhow::Result<()> {
+    let mut subscriber = door.enter(n).await?;
+    began.fetch_add(1, Ordering::Relaxed);
+    let stream = subscriber.socket.stream();
+    // a small window fills soon
+    SockRef::from(&*stream).set_recv_buffer_size(4_096)?;
+    match n % 3 {
+        0 => tokio::time::sleep(STALLED_FOR).await,
+        1 => {
+            let bytes = async {
+                loop {
+                    stream.read_exact(&mut [0]).await.context("it was cut off")?;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            };
+            let ended: Result<anyhow::Result<()>, _> = tokio::time::timeout(STALLED_FOR, bytes).await;
+            ended.unwrap_or(Ok(()))?;
+        }
+        _ => {
+            // `ret #0`: no byte of any packet is taken (classic BPF, see Linux's networking/filter)
+            SockRef::from(&*stream).attach_filter(&[SockFilter::new(0x06, 0, 0, 0)])?;
+            std::future::pending::<()>().await;
+        }
+    }
+    Ok(())
+}
