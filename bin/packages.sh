@@ -30,7 +30,7 @@ apt_install() {
   local packages=("$@") policy=/usr/sbin/policy-rc.d cluster=/etc/postgresql-common/createcluster.conf
   local apt=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -qq -o Dpkg::Use-Pty=0)
   local install=("${apt[@]}" install --yes --no-install-recommends --no-upgrade)
-  local kept redis_is_new=""
+  local kept service
   kept=$(mktemp -d)
   restore_apt() {
     if [ -e "$kept/policy" ]; then as_root cp -p "$kept/policy" "$policy"; else as_root rm -f "$policy"; fi
@@ -47,18 +47,19 @@ apt_install() {
     if [ -e "$cluster" ]; then as_root cp -p "$cluster" "$kept/cluster"; fi
     printf 'create_main_cluster = false\n' | as_root tee -a "$cluster" >/dev/null
   fi
-  if [[ " ${packages[*]} " == *" redis-server "* ]]; then redis_is_new=yes; fi
   as_root "${install[@]}" "${packages[@]}"
-  # A fresh redis-server would start with the machine's next boot.
-  if [ -n "$redis_is_new" ] && command -v deb-systemd-helper >/dev/null; then
-    as_root deb-systemd-helper disable redis-server.service >/dev/null || true
-    if [ -x /etc/init.d/redis-server ]; then as_root update-rc.d redis-server disable >/dev/null || true; fi
-  fi
+  # A fresh server would start with the machine's next boot.
+  for service in redis-server nginx nats-server; do
+    if [[ " ${packages[*]} " == *" $service "* ]] && command -v deb-systemd-helper >/dev/null; then
+      as_root deb-systemd-helper disable "$service.service" >/dev/null || true
+      if [ -x "/etc/init.d/$service" ]; then as_root update-rc.d "$service" disable >/dev/null || true; fi
+    fi
+  done
   trap - EXIT
   restore_apt
 }
 
-# need NAME...: each of postgres, redis, cc, chromium, npm.
+# need NAME...: each of postgres, redis, cc, chromium, nchan, nats-server, node, npm.
 need() {
   local name missing=()
   for name in "$@"; do
@@ -66,6 +67,7 @@ need() {
       postgres) [ -n "$(postgres_folder)" ] ;;
       redis) redis_program >/dev/null ;;
       chromium) chromium_program >/dev/null ;;
+      nchan) [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ] ;;
       *) command -v "$name" >/dev/null ;;
     esac || missing+=("$name")
   done
@@ -80,6 +82,8 @@ need() {
         cc) packages+=(gcc libc6-dev) ;;
         # Ubuntu's own package is a snap, which a headless machine cannot run.
         chromium) if grep -qi ubuntu /etc/os-release; then continue; else packages+=(chromium); fi ;;
+        nchan) packages+=(nginx libnginx-mod-nchan) ;;
+        node) packages+=(nodejs) ;;
         *) packages+=("$name") ;;
       esac
     done
