@@ -29,7 +29,10 @@ pub async fn run(
     for size in sizes {
         let mut outcomes: Vec<Vec<Outcome>> = present.iter().map(|_| Vec::new()).collect();
         for round in 0..rounds {
-            for (peer, outcomes) in present.iter().zip(&mut outcomes) {
+            // whoever was first is last in the next round, so that what drifts hits all
+            let first = round % present.len().max(1);
+            for at in (0..present.len()).map(|at| (first + at) % present.len()) {
+                let (peer, outcomes) = (&present[at], &mut outcomes[at]);
                 progress(*peer, *size, round);
                 let server = peer.start(programs).await?;
                 match fanout::measure(&server, *size, how) {

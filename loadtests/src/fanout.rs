@@ -43,6 +43,10 @@ pub struct Outcome {
     pub client_cost: f64,
     /// At half the rate.
     pub delays: Histogram<u64>,
+    /// Subscriptions a second while everybody came.
+    pub joined: f64,
+    /// KiB that the server and all it has started grew by for each subscriber, before anything was published.
+    pub weight: f64,
     /// MiB of the server and all it has started, with everybody subscribed, after the flood.
     pub memory: f64,
 }
@@ -70,7 +74,12 @@ impl Sample {
 
 /// Measures one server with `subscribers`. Blocks.
 pub fn measure(server: &Server, subscribers: usize, how: Measuring) -> anyhow::Result<Outcome> {
+    let (empty, coming) = (machine::memory_of_all(server.pid)?, Instant::now());
     let crowd = Crowd::gather(&server.door, subscribers, how.threads)?;
+    let joined = subscribers as f64 / coming.elapsed().as_secs_f64();
+    // whoever collects garbage gets a moment for it
+    std::thread::sleep(Duration::from_secs(1));
+    let weight = (machine::memory_of_all(server.pid)? - empty) * 1_024.0 / subscribers as f64;
     let mut publisher = Publisher::open(&server.route, how.lanes)?;
     publisher.warm_up(&crowd)?;
     settle(&crowd)?;
@@ -91,6 +100,8 @@ pub fn measure(server: &Server, subscribers: usize, how: Measuring) -> anyhow::R
         own_cost: each(begin.own, end.own),
         client_cost: each(begin.client, end.client),
         delays: crowd.tally.take_delays(),
+        joined,
+        weight,
         memory,
     })
 }
@@ -181,6 +192,16 @@ pub fn tell(report: &mut Report, name: &str, outcomes: &[Outcome]) {
         format!("{name}: delay at half the rate, p99"),
         &all(|one| one.delays.value_at_quantile(0.99) as f64 / 1_000.0),
         "ms",
+    );
+    report.add_median(
+        format!("{name}: subscriptions while all came"),
+        &all(|one| one.joined),
+        "/s",
+    );
+    report.add_median(
+        format!("{name}: memory, a subscriber"),
+        &all(|one| one.weight),
+        "KiB",
     );
     report.add_median(
         format!("{name}: memory after the flood"),

@@ -13,6 +13,18 @@ pub fn allow_many_files() -> anyhow::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, most, most).context("cannot raise the limit of open files")
 }
 
+/// Cores, system, and how busy it was in the last minute: figures of a busy machine say so themselves.
+pub fn describe() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
+    let load = load.split(' ').next().unwrap_or_default();
+    format!(
+        "{cores} cores, Linux {}, load {load} before it began",
+        kernel.trim()
+    )
+}
+
 /// The wall clock in microseconds, as PostgreSQL on this machine has it.
 #[expect(clippy::disallowed_methods, reason = "compared with another process's clock")]
 pub fn wall_clock() -> i64 {

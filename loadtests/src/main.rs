@@ -227,6 +227,7 @@ async fn main() -> anyhow::Result<()> {
             heard,
         } => {
             let hearing = referee::Hearing {
+                transport: referee::Transport::WebSocket,
                 nodes,
                 token,
                 channels,

@@ -1,5 +1,6 @@
 //! Figures as a table and as JSON.
 
+use crate::machine;
 use anyhow::Context;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
@@ -27,7 +28,7 @@ impl Report {
         Self {
             scenario,
             figures: Vec::new(),
-            facts: Vec::new(),
+            facts: vec![("machine".to_owned(), machine::describe())],
         }
     }
 

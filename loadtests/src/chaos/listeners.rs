@@ -4,12 +4,15 @@ use super::writers::{Desk, Top};
 use super::{ADDRESS, CHANNELS, NUMBER, channel};
 use crate::cluster::Cluster;
 use crate::peers::application_token;
-use crate::referee::{Committed, Hearing, Line, Mischief, Verdict, judge, lines};
+use crate::referee::{Committed, Hearing, Line, Mischief, Transport, Verdict, judge, lines};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A fault that a listener is fed with, and one message in how many.
 pub type Proof = (Mischief, u64);
+
+/// How the name of a listener ends that reads an event stream.
+const STREAM: &str = "event stream";
 
 /// Listeners of each kind.
 const EACH: usize = 2;
@@ -21,6 +24,7 @@ pub struct Listener {
     /// Set where it must be found out.
     pub proof: Option<Proof>,
     pub heard: PathBuf,
+    transport: Transport,
     nodes: Vec<String>,
     token: String,
     channels: Vec<String>,
@@ -50,6 +54,11 @@ pub fn all(
             application: channels.iter().all(|channel| !channel.starts_with("feed:")),
             proof,
             heard,
+            transport: if name.ends_with(STREAM) {
+                Transport::EventStream
+            } else {
+                Transport::WebSocket
+            },
             nodes,
             token: token.to_owned(),
             channels,
@@ -78,6 +87,14 @@ pub fn all(
             None,
         );
     }
+    add(&format!("owner, {STREAM}"), &owner, feeds(), Vec::new(), None);
+    add(
+        &format!("viewer without personal values, {STREAM}"),
+        viewer,
+        feeds(),
+        personal(),
+        None,
+    );
     for (what, mischief) in [
         ("dropped", Mischief::Drop),
         ("doubled", Mischief::Double),
@@ -116,6 +133,7 @@ pub fn found_out(proof: Proof, verdict: &Verdict) -> bool {
 impl Listener {
     pub fn hearing(&self) -> Hearing {
         Hearing {
+            transport: self.transport,
             nodes: self.nodes.clone(),
             token: self.token.clone(),
             channels: self.channels.clone(),

@@ -3,7 +3,7 @@
 
 use super::listeners::found_out;
 use crate::peers::Scratch;
-use crate::referee::{Committed, Hearing, Line, Mischief, Verdict, judge, lines, listen};
+use crate::referee::{Committed, Hearing, Line, Mischief, Transport, Verdict, judge, lines, listen};
 use futures::{SinkExt, StreamExt};
 use serde_json::json;
 use std::path::Path;
@@ -53,6 +53,7 @@ async fn verdict(mischief: Option<Mischief>) -> Verdict {
     std::fs::write(&database, "").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hearing = Hearing {
+        transport: Transport::WebSocket,
         nodes: vec![format!("http://{}", listener.local_addr().unwrap())],
         token: String::new(),
         channels: vec![CHANNEL.to_owned()],

@@ -17,14 +17,23 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
 /// A hub that is frozen accepts connections and answers nothing.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// Without a frame for so long (pings included) the connection is given up.
 const SILENCE: Duration = Duration::from_secs(12);
 /// Before the next attempt.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    WebSocket,
+    /// `/api/v1/stream`; for the hub's own channels.
+    EventStream,
+}
+
 /// What to listen to, and where to write.
 pub struct Hearing {
+    pub transport: Transport,
     /// `http://` addresses of the nodes, tried in turn.
     pub nodes: Vec<String>,
     /// Access token.
@@ -43,16 +52,16 @@ pub struct Hearing {
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
-struct Position {
-    epoch: String,
-    offset: u64,
+pub(super) struct Position {
+    pub(super) epoch: String,
+    pub(super) offset: u64,
 }
 
-struct Listener {
-    hearing: Hearing,
+pub(super) struct Listener {
+    pub(super) hearing: Hearing,
     http: Client,
     out: File,
-    at: BTreeMap<String, Position>,
+    pub(super) at: BTreeMap<String, Position>,
     commands: u64,
     /// The channel that each subscribe command was about.
     asked: BTreeMap<u64, String>,
@@ -76,7 +85,11 @@ pub async fn listen(hearing: Hearing) -> anyhow::Result<()> {
     for attempt in 0.. {
         let node = listener.hearing.nodes[attempt % listener.hearing.nodes.len()].clone();
         // whatever ends a connection is answered by the next one; what it costs is in the lines
-        if let Err(ended) = listener.follow(&node).await {
+        let ended = match listener.hearing.transport {
+            Transport::WebSocket => listener.follow(&node).await,
+            Transport::EventStream => listener.stream(&node).await,
+        };
+        if let Err(ended) = ended {
             let why = format!("{ended:#}");
             listener.write(&Line::Lost { node, why })?;
         }
@@ -181,7 +194,7 @@ impl Listener {
         Ok(())
     }
 
-    fn publication(&mut self, channel: &str, publication: &Value) -> anyhow::Result<()> {
+    pub(super) fn publication(&mut self, channel: &str, publication: &Value) -> anyhow::Result<()> {
         let Some(offset) = publication["offset"].as_u64() else {
             return Ok(());
         };
@@ -204,7 +217,7 @@ impl Listener {
     }
 
     /// Fetches the state that `channel` is about, and follows the channel from where the state was read.
-    async fn fetch(&mut self, node: &str, channel: &str) -> anyhow::Result<()> {
+    pub(super) async fn fetch(&mut self, node: &str, channel: &str) -> anyhow::Result<()> {
         let resource = channel.trim_start_matches("feed:");
         let mut cursor: Option<String> = None;
         let mut position = None;
@@ -274,7 +287,7 @@ impl Listener {
     }
 
     /// Looks for what may not be there, byte by byte.
-    fn scan(&mut self, channel: &str, bytes: &str) -> anyhow::Result<()> {
+    pub(super) fn scan(&mut self, channel: &str, bytes: &str) -> anyhow::Result<()> {
         let forbidden = self.hearing.forbidden.iter();
         let found: Vec<String> = forbidden.filter(|text| bytes.contains(*text)).cloned().collect();
         found.into_iter().try_for_each(|what| {
@@ -286,7 +299,7 @@ impl Listener {
     }
 
     /// One line at once: who reads along sees whole lines.
-    fn write(&mut self, line: &Line) -> anyhow::Result<()> {
+    pub(super) fn write(&mut self, line: &Line) -> anyhow::Result<()> {
         let mut text = serde_json::to_string(line)?;
         text.push('\n');
         Ok(self.out.write_all(text.as_bytes())?)

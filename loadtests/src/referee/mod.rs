@@ -4,9 +4,10 @@
 mod judge;
 mod listen;
 mod mischief;
+mod stream;
 
 pub use judge::{Verdict, judge};
-pub use listen::{Hearing, listen};
+pub use listen::{Hearing, Transport, listen};
 pub use mischief::Mischief;
 
 use serde::{Deserialize, Serialize};

@@ -113,6 +113,7 @@ impl Referee {
 async fn the_referee_listens() {
     let of = |name: &str| std::env::var(name).unwrap();
     let hearing = referee::Hearing {
+        transport: referee::Transport::WebSocket,
         nodes: of("REFEREE_NODES").split(' ').map(str::to_owned).collect(),
         token: of("REFEREE_TOKEN"),
         channels: CHANNELS.map(str::to_owned).to_vec(),
