@@ -41,24 +41,27 @@ const windows = [first, second];
 const total = async (page) => Number((await page.getByTestId("total").innerText()).replace(/\D/g, "") || 0);
 const count = async (page, name) => Number((await page.locator(`[data-count=${name}]`).innerText()).replace(/\D/g, ""));
 const shot = (page, name) => process.env.SHOTS && page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
-const pill = (page) => page.locator("[data-state]").first().getAttribute("data-state");
+const pill = (page) => page.getByRole("button", { name: /^Live connection/ }).getAttribute("data-state");
 
-/** Ids of the events about imported people that a window's own sockets were sent, in order. */
-function overhear(watch) {
+/** Ids of the events about imported people that a window was sent by the worker that holds the socket, in order. */
+async function overhear(watch) {
   watch.imported = new Map();
-  watch.page.on("websocket", (socket) =>
-    socket.on("framereceived", ({ payload }) => {
-      for (const line of String(payload).split("\n").filter(Boolean)) {
-        const told = JSON.parse(line);
-        const publications = [told.push?.pub, ...Object.values(told.subscribe?.publications ?? [])];
-        for (const publication of publications) {
-          if (publication?.data?.type === "users.imported") watch.imported.set(publication.data.id, publication.data);
-        }
+  await watch.page.exposeFunction("tellImported", (events) => {
+    for (const event of events) watch.imported.set(event.id, event);
+  });
+  await watch.page.addInitScript(() => {
+    window.SharedWorker = class extends SharedWorker {
+      constructor(...told) {
+        super(...told);
+        this.port.addEventListener("message", ({ data }) => {
+          const imported = data.flatMap((tell) => tell.events ?? []).map((arrival) => arrival.data).filter((event) => event.type === "users.imported");
+          if (imported.length > 0) window.tellImported(imported);
+        });
       }
-    }),
-  );
+    };
+  });
 }
-windows.forEach(overhear);
+for (const each of windows) await overhear(each);
 
 /** What a window shows, noted in the page itself each frame, so that nothing between two looks is missed. */
 const observe = (page) =>
@@ -69,7 +72,7 @@ const observe = (page) =>
       const note = (list, value) => value && list.at(-1) !== value && list.push(value);
       note(seen.progress, document.querySelector("[data-testid=dock] [data-testid=progress]")?.textContent);
       note(seen.totals, document.querySelector("[data-testid=total]")?.textContent);
-      note(seen.pills, document.querySelector("[data-state][role=status]")?.dataset.state);
+      note(seen.pills, document.querySelector("button[data-state]")?.dataset.state);
       for (const row of document.querySelectorAll("[role=grid] [role=rowgroup] [role=row][id]")) seen.rows.add(row.id);
       requestAnimationFrame(look);
     };

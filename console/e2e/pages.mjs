@@ -91,9 +91,16 @@ await check(`a first load of any page costs at most ${FIRST_LOAD / 1000} kB of s
     const context = await browser.newContext();
     const { page } = await watched(context);
     if (path !== "/sign-in") await signIn(page);
-    // In a new document, so that nothing of the page before is counted; its own list of what it fetched is complete.
-    await page.goto(BASE + path, { waitUntil: "networkidle" });
-    const fetched = await page.evaluate(() => performance.getEntriesByType("resource").map((entry) => entry.name));
+    // In a new document, so that nothing of the page before is counted; its own list of what it fetched is complete, but for
+    // the worker's script, which the browser tells of here.
+    const fetched = [];
+    page.on("request", (request) => fetched.push(request.url()));
+    await page.goto(BASE + path);
+    await page.locator("main h1, main h2, h1").first().waitFor();
+    if (path !== "/sign-in") await until("the link to be live", () => page.locator("[data-state=live]").count());
+    await until("the page to have loaded", () => page.evaluate(() => !document.querySelector("[aria-busy=true]")));
+    fetched.push(...(await page.evaluate(() => performance.getEntriesByType("resource").map((entry) => entry.name))));
+    equal(fetched.some((url) => /\/assets\/worker-/.test(url)), path !== "/sign-in", `the worker's script among what ${path} fetched`);
     const sizes = new Map();
     for (const url of new Set(fetched.filter((name) => /\.(js|css)$/.test(new URL(name).pathname)))) {
       sizes.set(url, gzipSync(await (await context.request.get(url)).body(), { level: 9 }).length);

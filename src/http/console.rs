@@ -25,6 +25,10 @@ const NOT_PAGES: &[&str] = &["/api", "/connection", "/docs", "/assets"];
 /// Encodings an asset may lie beside itself in, best first.
 const ENCODINGS: &[(&str, &str)] = &[("br", ".br"), ("gzip", ".gz")];
 
+/// A worker obeys the policy its own script came with: the live worker reaches this hub and nobody else.
+const WORKER_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
+
 /// True when a GET of `path` is a page of the console, which finds its own way by the address.
 pub fn is_page(path: &str) -> bool {
     !NOT_PAGES.iter().any(|own| {
@@ -48,6 +52,7 @@ pub async fn asset(request: HttpRequest, name: web::Path<String>) -> Answer<Http
     answer
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
         .insert_header((VARY, "Accept-Encoding"))
+        .insert_header((CONTENT_SECURITY_POLICY, WORKER_POLICY))
         .insert_header((ETAG, tag.as_str()));
     if request
         .headers()
@@ -87,12 +92,13 @@ pub fn page(path: &str) -> Answer<HttpResponse> {
         .body(html.replace("__CSP_NONCE__", &nonce)))
 }
 
-/// Nothing but the page's own files, no script in the page, styles of this nonce, and no string ever becomes code.
+/// Nothing but the page's own files, no script in the page, styles of this nonce, and no string ever becomes code: the one
+/// Trusted Types policy there may be gives the live worker's address (`docs/adr/0003-shared-worker.md`).
 fn policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; \
          connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; \
-         frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+         frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types live-worker"
     )
 }
 

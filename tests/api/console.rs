@@ -29,7 +29,7 @@ async fn every_path_that_is_not_the_hubs_own_is_the_page_with_a_nonce_of_its_own
             .to_owned();
         assert!(
             csp.contains("default-src 'none'")
-                && csp.contains("trusted-types 'none'")
+                && csp.contains("trusted-types live-worker")
                 && !csp.contains("unsafe")
         );
         let html = page.text().await.unwrap();
@@ -63,6 +63,8 @@ async fn an_asset_comes_in_the_best_encoding_asked_for_and_is_kept_for_ever() {
         .unwrap();
     let url = format!("{}{path}", hub.url);
     let plain = get(url.clone(), &[]).await;
+    let policy = plain.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'") && policy.contains("connect-src 'self'"));
     assert!(plain.headers().get("content-encoding").is_none());
     let length = plain.bytes().await.unwrap().len();
     for (accept, encoding) in [

@@ -1,4 +1,4 @@
-import type { LiveEvent } from "./event";
+import type { LiveEvent, Position } from "./event";
 
 /** How many events of a channel are remembered for lists that are being read while events arrive. */
 const REMEMBERED = 512;
@@ -11,10 +11,17 @@ const REMEMBERED = 512;
  */
 export class ChannelLog {
   private events: LiveEvent[] = [];
-  private seen = -1;
+  private start: number;
+  private seen: number;
+  /** The stream the offsets count in; null while it is not known. */
+  epoch: string | null;
 
-  /** The position this log is complete from. */
-  constructor(private start: number) {}
+  /** Complete from `position`; without one from where the channel will be opened. */
+  constructor(position?: Position) {
+    this.start = position?.offset ?? Number.MAX_SAFE_INTEGER;
+    this.seen = position?.offset ?? -1;
+    this.epoch = position?.epoch ?? null;
+  }
 
   /** False for an event that was here before. Events without an offset always pass and are not remembered. */
   take(event: LiveEvent): boolean {
@@ -38,9 +45,15 @@ export class ChannelLog {
     return this.events.filter((event) => (event.offset ?? 0) > offset);
   }
 
-  /** The stream could not be resumed: what is known begins anew at `offset`. */
-  reset(offset: number): void {
+  /** Where to go on from. */
+  get position(): Position | undefined {
+    return this.epoch === null || this.seen < 0 ? undefined : { epoch: this.epoch, offset: this.seen };
+  }
+
+  /** What is known begins anew at `position`. */
+  reset({ epoch, offset }: Position): void {
     this.events = [];
+    this.epoch = epoch;
     this.start = offset;
     this.seen = offset;
   }

@@ -1,20 +1,24 @@
-/** What the connection pill shows. */
+/** What the connection pill shows, and the card behind it. */
 import { useSyncExternalStore } from "react";
+import type { LinkFacts } from "./exchange/wire";
 
-export type PillState = "connecting" | "live" | "reconnecting" | "resumed" | "refetched" | "ended";
+export type PillState = "connecting" | "live" | "reconnecting" | "resumed" | "refetched" | "stopped" | "ended";
 
 export interface Pill {
   state: PillState;
   /** Milliseconds of the clock; null before the first event. */
   lastEvent: number | null;
   resumedEvents: number;
+  /** What the hub said when it closed the link without ending the session. */
+  reason: string;
+  facts: LinkFacts | null;
 }
 
 /** How long "resumed" and "refetched" stand before the pill says "live" again, in milliseconds. */
 const NOTE = 6000;
 
 class PillStore {
-  private now: Pill = { state: "connecting", lastEvent: null, resumedEvents: 0 };
+  private now: Pill = { state: "connecting", lastEvent: null, resumedEvents: 0, reason: "", facts: null };
   private listeners = new Set<() => void>();
   private back: ReturnType<typeof setTimeout> | undefined;
   private told = 0;
@@ -30,23 +34,33 @@ class PillStore {
     for (const listener of this.listeners) listener();
   }
 
-  private note(next: Partial<Pill>): void {
+  private stand(next: Partial<Pill>): void {
     clearTimeout(this.back);
     this.set(next);
+  }
+
+  private note(next: Partial<Pill>): void {
+    this.stand(next);
     this.back = setTimeout(() => this.set({ state: "live" }), NOTE);
   }
 
+  facts(facts: LinkFacts): void {
+    this.set({ facts });
+  }
+  connecting(): void {
+    this.stand({ state: "connecting" });
+  }
   connected(): void {
-    clearTimeout(this.back);
-    this.set({ state: "live" });
+    this.stand({ state: "live" });
   }
   reconnecting(): void {
-    clearTimeout(this.back);
-    this.set({ state: "reconnecting" });
+    this.stand({ state: "reconnecting" });
+  }
+  stopped(reason: string): void {
+    this.stand({ state: "stopped", reason, facts: null });
   }
   ended(): void {
-    clearTimeout(this.back);
-    this.set({ state: "ended" });
+    this.stand({ state: "ended", facts: null });
   }
   resumed(events: number): void {
     this.note({ state: "resumed", resumedEvents: events });

@@ -7,8 +7,13 @@ import { permissions } from "../auth/session";
 import { type Batch, applyToList, batchOf, type ListData, type ListPage, patchRow, type Row, type View } from "./apply";
 import { noteCounters } from "./counters";
 import type { LiveEvent } from "./event";
+import { endsSession } from "./codes";
 import { type Filters, isWhole, KINDS } from "./kinds";
+import { openLine } from "./exchange/line";
+import type { Arrival, Present } from "./exchange/wire";
+import { perFrame } from "./frames";
 import { Link } from "./link";
+import { pill } from "./pill";
 import { forgetProgress, type Progress, setProgress } from "./progress";
 
 type AnyRow = Row & Record<string, unknown>;
@@ -140,15 +145,59 @@ function connected(again: boolean): void {
   void queries.refetchQueries({ predicate: (query) => query.state.status === "error" && query.isActive() });
 }
 
+type Tap = (channel: string, arrival: Arrival) => void;
+type Watch = (people: Present[]) => void;
+
+const taps = new Set<Tap>();
+const watches = new Map<string, Set<Watch>>();
+
 export function startLive(me: string, ended: (code: number) => void): void {
-  link ??= new Link({ events: (batch) => apply(batch, me), connected, lost: readAgain, ended });
+  if (link) return;
+  link = new Link((hear) => openLine(me, hear), me, {
+    event: perFrame((batch: LiveEvent[]) => apply(batch, me)),
+    arrived: (channel, arrival) => taps.forEach((tap) => tap(channel, arrival)),
+    present: (channel, people) => watches.get(channel)?.forEach((watch) => watch(people)),
+    connected,
+    lost: readAgain,
+    ended: (code, reason) => {
+      if (endsSession(code)) pill.ended();
+      else pill.stopped(reason);
+      ended(code);
+    },
+  });
   link.follow(`inbox:${me}`);
 }
 
-export function stopLive(): void {
-  link?.close();
+/** `signedOut`: in all tabs of this browser. */
+export function stopLive(signedOut: boolean): void {
+  link?.close(signedOut);
   link = null;
 }
+
+export const connectAgain = (): void => link?.again();
+export const measureLatency = (): void => link?.measure();
+
+/** Hears everything that arrives, in whichever channel, as it came. The returned function ends it. */
+export function tapArrivals(tap: Tap): () => void {
+  taps.add(tap);
+  return () => taps.delete(tap);
+}
+
+/** Is present in a page's channel, and told who else is, until the returned function is called. */
+export function watchPresent(channel: string, watch: Watch): () => void {
+  const watching = watches.get(channel) ?? new Set();
+  watches.set(channel, watching.add(watch));
+  const leave = holdChannel(channel);
+  return () => {
+    watching.delete(watch);
+    if (watching.size === 0) watches.delete(channel);
+    leave();
+  };
+}
+
+// A worker may not hear of the network by itself.
+addEventListener("online", () => link?.network(true));
+addEventListener("offline", () => link?.network(false));
 
 /** A row the hub answered to our own act: shown at once, the event that follows finds it done. */
 export function showRow(kind: string, row: Row): void {

@@ -15,7 +15,7 @@ import { takeBack, useUndo } from "../../parts/undo";
 import { usePhone } from "../../parts/usePhone";
 import { applyScheme, shownScheme } from "../../theme/scheme";
 import mark from "../../theme/mark.svg";
-import { socketEnded } from "../leave";
+import { linkEnded } from "../leave";
 import { useUpdate } from "../update";
 import { ConnectionPill } from "./ConnectionPill";
 import { MeMenu } from "./MeMenu";
@@ -31,7 +31,7 @@ const Dock = lazy(() => import("../../pages/imports/Dock"));
 export function Shell() {
   const me = useMe();
   // Before the pages below read anything. Who must change the password first gets no live link from the hub yet.
-  useMemo(() => !me.must_change_password && startLive(me.user.id, socketEnded), [me.user.id, me.must_change_password]);
+  useMemo(() => !me.must_change_password && startLive(me.user.id, linkEnded), [me.user.id, me.must_change_password]);
   const phone = usePhone();
   const navigate = useNavigate();
   const path = useRouterState({ select: (state) => state.location.pathname });
