@@ -23,7 +23,7 @@ function tab() {
       return { say: (say) => said.push(say), close: () => {} };
     },
     "ann",
-    { event: (event) => events.push(event), arrived: () => {}, present: () => {}, connected: (is) => again.push(is), lost: (channel) => lost.push(channel), ended: () => {} },
+    { event: (event) => events.push(event), arrived: () => {}, refused: () => {}, present: () => {}, connected: (is) => again.push(is), lost: (channel) => lost.push(channel), ended: () => {} },
   );
   return { link, said, events, lost, again, hear: (...tells: Tell[]) => hear(...tells) };
 }
@@ -98,6 +98,20 @@ describe("a tab's end of the link", () => {
     hear({ is: "welcome", lock: null }, facts("live"), followed("feed:users", true, 90));
     expect(link.follow("feed:users", at(2, "f"))).toBe(true);
     expect(said.at(-1)).toEqual({ do: "follow", channel: "feed:users", since: at(2, "f") });
+  });
+
+  it("leaves a channel when the last who held it lets go, unless a list follows it for good", () => {
+    const { link, said, hear } = tab();
+    hear({ is: "welcome", lock: null });
+    const [one, other] = [link.hold("job:1"), link.hold("job:1")];
+    one();
+    expect(said.some((say) => say.do === "leave")).toBe(false);
+    other();
+    expect(said.at(-1)).toEqual({ do: "leave", channel: "job:1" });
+    const held = link.hold("feed:users");
+    link.follow("feed:users", at(4));
+    held();
+    expect(said.filter((say) => say.do === "leave").length).toBe(1);
   });
 
   it("never takes a publication of the operator's application for an event of the hub", () => {

@@ -16,12 +16,15 @@ const OURS = /^(feed|job|case|inbox):/;
 interface Channel {
   log: ChannelLog;
   followers: number;
+  /** Followed for good, whoever lets go of it. */
+  kept: boolean;
 }
 
 export interface LinkListeners {
   event: (event: LiveEvent) => void;
   /** As it came, before anyone made sense of it. */
   arrived: (channel: string, arrival: Arrival) => void;
+  refused: (channel: string) => void;
   present: (channel: string, people: Present[]) => void;
   /** `again` is false for the first time. */
   connected: (again: boolean) => void;
@@ -81,9 +84,10 @@ export class Link {
   follow(channel: string, position?: Position): boolean {
     const known = this.channels.get(channel);
     if (!known) {
-      this.open(channel, position);
+      this.open(channel, position).kept = true;
       return true;
     }
+    known.kept = true;
     if (!position) return true;
     const { log } = known;
     if (log.epoch === position.epoch) return log.covers(position.offset);
@@ -99,7 +103,7 @@ export class Link {
     held.followers += 1;
     return () => {
       held.followers -= 1;
-      if (held.followers > 0 || this.channels.get(channel) !== held) return;
+      if (held.followers > 0 || held.kept || this.channels.get(channel) !== held) return;
       this.channels.delete(channel);
       this.line.say({ do: "leave", channel });
     };
@@ -110,7 +114,7 @@ export class Link {
   }
 
   private open(channel: string, position?: Position): Channel {
-    const opened = { log: new ChannelLog(position), followers: 0 };
+    const opened = { log: new ChannelLog(position), followers: 0, kept: false };
     this.channels.set(channel, opened);
     this.resuming?.awaited.delete(channel);
     this.ask(channel, opened.log);
@@ -145,6 +149,7 @@ export class Link {
         return this.listeners.present(tell.channel, tell.people);
       case "refused":
         this.channels.delete(tell.channel);
+        this.listeners.refused(tell.channel);
         return this.back(tell.channel);
       case "token":
         return void this.fetchToken(tell.ask);

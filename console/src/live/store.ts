@@ -146,9 +146,11 @@ function connected(again: boolean): void {
 }
 
 type Tap = (channel: string, arrival: Arrival) => void;
+type Refusal = (channel: string) => void;
 type Watch = (people: Present[]) => void;
 
 const taps = new Set<Tap>();
+const refusals = new Set<Refusal>();
 const watches = new Map<string, Set<Watch>>();
 
 export function startLive(me: string, ended: (code: number) => void): void {
@@ -156,6 +158,7 @@ export function startLive(me: string, ended: (code: number) => void): void {
   link = new Link((hear) => openLine(me, hear), me, {
     event: perFrame((batch: LiveEvent[]) => apply(batch, me)),
     arrived: (channel, arrival) => taps.forEach((tap) => tap(channel, arrival)),
+    refused: (channel) => refusals.forEach((refusal) => refusal(channel)),
     present: (channel, people) => watches.get(channel)?.forEach((watch) => watch(people)),
     connected,
     lost: readAgain,
@@ -181,6 +184,12 @@ export const measureLatency = (): void => link?.measure();
 export function tapArrivals(tap: Tap): () => void {
   taps.add(tap);
   return () => taps.delete(tap);
+}
+
+/** Hears of channels that the hub does not let this person follow. The returned function ends it. */
+export function onRefused(refusal: Refusal): () => void {
+  refusals.add(refusal);
+  return () => refusals.delete(refusal);
 }
 
 /** Is present in a page's channel, and told who else is, until the returned function is called. */

@@ -37,6 +37,8 @@ interface Props<T extends Row> {
   name: (row: T) => string;
   toolbar?: ReactNode;
   empty: ReactNode;
+  /** What stands below the last row, where it is not "that is all". */
+  end?: string;
   selection?: Selection<T>;
   openId?: string;
   onOpen?: (row: T) => void;
@@ -48,7 +50,12 @@ interface Props<T extends Row> {
   sort?: string;
   onSort?: (sort: string) => void;
   onCalm: (calm: boolean) => void;
+  /** Whether the list is held still, where the page offers that as a button too. */
+  pause?: Pause;
 }
+
+export type Pause = [paused: boolean, set: (paused: boolean) => void];
+export const usePause = (): Pause => useState(false);
 
 /** Heights in pixels, as the tokens --row and its two-line form. */
 const ROW = 44;
@@ -73,7 +80,8 @@ export function DataTable<T extends Row>(props: Props<T>) {
   useEffect(() => virtual.measure(), [virtual, height]);
 
   const [active, setActive] = useState(-1);
-  const [paused, setPaused] = useState(false);
+  const ownPause = usePause();
+  const [paused, setPaused] = props.pause ?? ownPause;
   const calm = useCalm(scroll, onCalm, paused || (selection?.rows.size ?? 0) > 0);
   const last = virtual.getVirtualItems().at(-1)?.index ?? 0;
   const { loadMore, more } = list;
@@ -210,7 +218,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
             </div>
           )}
           {!list.pending && !list.error && rows.length > 0 && (
-            <div className={css.foot} role="presentation">{more ? t("list.loading") : t("list.end", { n: number(rows.length) })}</div>
+            <div className={css.foot} role="presentation">{more ? t("list.loading") : (props.end ?? t("list.end", { n: number(rows.length) }))}</div>
           )}
         </div>
       </div>

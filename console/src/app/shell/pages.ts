@@ -4,10 +4,11 @@ import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
 export interface Page {
-  to: "/" | "/users" | "/imports" | "/jobs" | "/audit" | "/system";
+  to: "/" | "/events" | "/users" | "/imports" | "/jobs" | "/audit" | "/system";
   name: TextId;
   icon: IconName;
-  permission: string;
+  /** Null for everybody. */
+  permission: string | null;
   /** The letter after `g`. */
   letter: string;
   /** The live number beside the page's name, from the overview's counters; absent where it is 0. */
@@ -15,7 +16,14 @@ export interface Page {
 }
 
 export const GROUPS: { name: TextId; pages: Page[] }[] = [
-  { name: "nav.operate", pages: [{ to: "/", name: "nav.overview", icon: "overview", permission: "overview:read", letter: "o" }] },
+  {
+    name: "nav.operate",
+    pages: [
+      { to: "/", name: "nav.overview", icon: "overview", permission: "overview:read", letter: "o" },
+      // Of which channels is the hub's matter.
+      { to: "/events", name: "nav.events", icon: "events", permission: null, letter: "e" },
+    ],
+  },
   { name: "nav.people", pages: [{ to: "/users", name: "nav.users", icon: "users", permission: "users:read", letter: "u", count: (counters) => counters.users_total }] },
   {
     name: "nav.delivery",
@@ -34,5 +42,8 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
 ];
 
 export function visibleGroups(permissions: readonly string[]): typeof GROUPS {
-  return GROUPS.map((group) => ({ ...group, pages: group.pages.filter((page) => permissions.includes(page.permission)) })).filter((group) => group.pages.length > 0);
+  return GROUPS.map((group) => ({ ...group, pages: group.pages.filter((page) => page.permission === null || permissions.includes(page.permission)) })).filter((group) => group.pages.length > 0);
 }
+
+/** Where somebody begins who may not see the overview. */
+export const firstPage = (permissions: readonly string[]): Page | undefined => visibleGroups(permissions).flatMap((group) => group.pages).find((page) => page.permission !== null);

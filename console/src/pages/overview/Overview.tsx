@@ -5,7 +5,7 @@ import { asProblem } from "../../api/problem";
 import type { Audit, Job, Overview as Told } from "../../api/types";
 import { overviewQuery } from "../../app/shell/overviewQuery";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { visibleGroups } from "../../app/shell/pages";
+import { firstPage } from "../../app/shell/pages";
 import { useMay, useMe } from "../../auth/session";
 import { number, t, tOr } from "../../i18n";
 import { useOffer } from "../../keys/registry";
@@ -22,8 +22,7 @@ import css from "./overview.module.css";
 export default function Overview() {
   const me = useMe();
   const may = useMay("overview:read");
-  const first = visibleGroups(me.permissions)[0]?.pages[0];
-  if (!may) return <Navigate to={first?.to ?? "/account"} replace />;
+  if (!may) return <Navigate to={firstPage(me.permissions)?.to ?? "/account"} replace />;
   return <Board />;
 }
 
