@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sha2::{Digest, Sha256};
 use signalbox_actors::live_hub::LiveHub;
+use signalbox_actors::nodes::Nodes;
 use signalbox_actors::private_services::{PrivateServices, ServerState};
 use signalbox_actors::supervision::Tree;
 use signalbox_core::Store;
@@ -102,7 +103,8 @@ async fn floors(settings: &Settings, servers: &Servers, signals: &mut StopSignal
     let state = web::Data::new(state);
     let door = Door::new(state.clone(), actors.sessions.clone(), actors.permissions.clone());
     let live = web::Data::new(Live::new(actors.hub.clone(), Arc::new(door)));
-    let (address, mut http) = serve_http(settings, state, live, system, health.clone(), recorder)?;
+    let nodes = web::Data::new(actors.nodes.clone());
+    let (address, mut http) = serve_http(settings, state, live, (system, nodes), health.clone(), recorder)?;
     let announcing = async {
         while !actors.hub.has_opened() {
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -192,7 +194,7 @@ fn serve_http(
     settings: &Settings,
     state: web::Data<State>,
     live: web::Data<Live>,
-    system: web::Data<System>,
+    (system, nodes): (web::Data<System>, web::Data<Nodes>),
     health: web::Data<Health>,
     recorder: web::Data<PrometheusHandle>,
 ) -> anyhow::Result<(SocketAddr, Server)> {
@@ -201,6 +203,7 @@ fn serve_http(
         http::app(state.clone())
             .app_data(live.clone())
             .app_data(system.clone())
+            .app_data(nodes.clone())
             .app_data(health.clone())
             .app_data(recorder.clone())
             .configure(|app| fault_routes(app, &system))

@@ -6,6 +6,8 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use signalbox::config::{Flags, Settings, load_from};
 use signalbox::http::{self, State};
+use signalbox_actors::nodes::{Local, Nodes};
+use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::auth;
 use signalbox_core::kernel::clock::Clock;
 use signalbox_core::kernel::id::UserId;
@@ -24,6 +26,7 @@ pub struct Hub {
     /// Moves only when it is told to.
     pub clock: Clock,
     server: actix_web::dev::ServerHandle,
+    _tree: Option<Tree>,
 }
 
 /// Somebody who has signed in.
@@ -47,11 +50,20 @@ pub async fn hub() -> Hub {
 }
 
 /// A hub with `settings` as the environment sets them: `("SIGNALBOX__AUTH__...", "...")`.
+pub async fn hub_with(settings: &[(&str, &str)]) -> Hub {
+    start(settings, None).await
+}
+
+/// As [`hub_with`], a node named `here` whose live connections are `local`.
+pub async fn hub_as_node(settings: &[(&str, &str)], local: Arc<dyn Local>) -> Hub {
+    start(settings, Some(local)).await
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the server ends with the test's runtime"
 )]
-pub async fn hub_with(settings: &[(&str, &str)]) -> Hub {
+async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub {
     let mut test = testing::store().await;
     let clock = Clock::manual(Clock::system().now());
     test.store.clock = clock.clone();
@@ -59,7 +71,22 @@ pub async fn hub_with(settings: &[(&str, &str)]) -> Hub {
         .await
         .unwrap();
     let state = web::Data::new(state);
-    let server = HttpServer::new(move || http::app(state.clone()))
+    let tree = local.as_ref().map(|_| Tree::start(Options::default()).unwrap());
+    let nodes = tree
+        .as_ref()
+        .zip(local)
+        .map(|(tree, local)| web::Data::new(Nodes::supervise(tree, &test.store, "here", local).unwrap()));
+    if let Some(tree) = &tree {
+        tree.start_all().await;
+    }
+    let app = move || {
+        let app = http::app(state.clone());
+        match &nodes {
+            Some(nodes) => app.app_data(nodes.clone()),
+            None => app,
+        }
+    };
+    let server = HttpServer::new(app)
         .workers(1)
         .disable_signals()
         .bind("127.0.0.1:0")
@@ -76,6 +103,7 @@ pub async fn hub_with(settings: &[(&str, &str)]) -> Hub {
         url,
         clock,
         server: handle,
+        _tree: tree,
     }
 }
 

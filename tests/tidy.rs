@@ -152,7 +152,7 @@ const FLOORS: &[&[&str]] = &[
     ],
     &["change", "outbox_relay"],
     &["users"],
-    &["teams", "sessions", "roles"],
+    &["teams", "sessions", "roles", "connections"],
     &["auth", "analytics"],
     &["imports"],
     &["demo"],

@@ -2,7 +2,7 @@
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
 //! may name only those before it: `kernel fault outbound db bus` < `people` < `outbox audit activity jobs files live` <
-//! `change outbox_relay` < `users` < `roles sessions` < `auth` < `imports`.
+//! `change outbox_relay` < `users` < `roles sessions connections` < `auth` < `imports`.
 
 #![cfg_attr(
     test,
@@ -17,6 +17,7 @@ pub mod audit;
 pub mod auth;
 pub mod bus;
 pub mod change;
+pub mod connections;
 pub mod db;
 pub mod fault;
 pub mod files;

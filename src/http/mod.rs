@@ -19,6 +19,7 @@ mod imports;
 mod jobs;
 pub mod json;
 pub mod limits;
+mod live;
 mod live_token;
 mod me;
 pub mod observe;
@@ -64,6 +65,7 @@ fn routes(api: &mut ServiceConfig) {
         .configure(overview::routes)
         .configure(find::routes)
         .configure(live_token::routes)
+        .configure(live::routes)
         .configure(crate::live::api_routes)
         .configure(system::routes);
 }

@@ -11,6 +11,7 @@ mod console;
 mod idempotency;
 mod imports;
 mod jobs;
+mod live;
 mod openapi;
 mod roles;
 mod users;

@@ -1,7 +1,7 @@
 //! What all nodes said, put together.
 
 use signalbox_core::bus::questions::{
-    Answer, ChannelRow, ChannelsWanted, ConnectionRow, ConnectionsWanted, NodeState, Rows,
+    Answer, ChannelRow, ChannelsWanted, ConnectionRow, ConnectionsWanted, NodeItem, Rows,
 };
 
 /// What came back to a question.
@@ -23,13 +23,13 @@ impl Answers {
     }
 
     /// How each node is.
-    pub fn nodes(self) -> Vec<(String, NodeState)> {
+    pub fn nodes(self) -> Vec<NodeItem> {
         let states = self.given.into_iter().filter_map(|(node, answer)| match answer {
-            Answer::Node(state) => Some((node, state)),
+            Answer::Node(state) => Some(NodeItem { node, state }),
             _ => None,
         });
         let mut nodes: Vec<_> = states.collect();
-        nodes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        nodes.sort_by(|one, other| one.node.cmp(&other.node));
         nodes
     }
 

@@ -129,10 +129,10 @@ async fn a_question_is_answered_by_every_node_and_pages_are_of_the_whole() {
     let states = answers.nodes();
     let told: Vec<_> = states
         .iter()
-        .map(|(node, state)| (node.as_str(), state.connections))
+        .map(|item| (item.node.as_str(), item.state.connections))
         .collect();
     assert_eq!(told, [("a", 10), ("b", 10), ("c", 10)]);
-    assert!(states.iter().all(|(_, state)| !state.version.is_empty()));
+    assert!(states.iter().all(|item| !item.state.version.is_empty()));
     let wanted = ConnectionsWanted {
         organizations: vec![APPLICATION],
         limit: 4,

@@ -4,13 +4,13 @@
 //! gives the first rows behind the cursor in one order that all share.
 
 use crate::kernel::id::OrganizationId;
-use crate::kernel::page::micros;
+use crate::kernel::page::{MAX_LIMIT, micros};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
-/// Rows in an answer at most.
-pub const MOST: u32 = 1_000;
+/// Rows in an answer at most: the longest page, and one to know whether there is another.
+pub const MOST: u32 = MAX_LIMIT + 1;
 
 /// Asked of every node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +57,18 @@ pub struct Rows<T> {
     pub total: u64,
 }
 
+/// A node, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct NodeItem {
+    /// Its name: that of this start of its process.
+    pub node: String,
+    /// How it is.
+    #[serde(flatten)]
+    pub state: NodeState,
+}
+
 /// How a node is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NodeState {
     /// The hub's version.
     pub version: String,

@@ -25,6 +25,7 @@ pub const FEEDS: &[(&str, &str)] = &[
     ("feed:imports", "imports:read"),
     ("feed:overview", "overview:read"),
     ("feed:system", "system:read"),
+    ("feed:live", "live:read"),
 ];
 
 impl Channel {

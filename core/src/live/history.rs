@@ -250,6 +250,10 @@ pub async fn positions<'a>(
         let meta = bus.keys().live_meta(organization, channel);
         pipe.cmd("HMGET").arg(meta).arg("epoch").arg("top");
     }
+    // the driver sends no empty pipeline
+    if pipe.is_empty() {
+        return Ok(Vec::new());
+    }
     let found: Vec<(Option<String>, Option<u64>)> = pipe.query_async(&mut bus.shared()).await?;
     let found = found.into_iter().map(|at| match at {
         (Some(epoch), Some(offset)) => Some(Position { epoch, offset }),

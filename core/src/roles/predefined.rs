@@ -46,6 +46,7 @@ pub const PREDEFINED: &[(&str, &str, May)] = &[
             "overview:read",
             "system:read",
             "settings:read",
+            "live:read",
         ]),
     ),
     (
@@ -60,6 +61,8 @@ pub const PREDEFINED: &[(&str, &str, May)] = &[
             "sessions:revoke",
             "audit:read",
             "overview:read",
+            "live:read",
+            "live:disconnect",
         ]),
     ),
     (
@@ -87,6 +90,7 @@ pub const PREDEFINED: &[(&str, &str, May)] = &[
             "overview:read",
             "system:read",
             "settings:read",
+            "live:read",
         ]),
     ),
 ];
