@@ -2,7 +2,7 @@
 //! What stops, starts or kills a hub uses the real program instead (`services::hub`).
 
 use actix_web::{HttpServer, web};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use signalbox::config::{Flags, Settings, load_from};
 use signalbox::http::{self, State};
@@ -16,6 +16,18 @@ use std::sync::Arc;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse battery";
+
+/// An HTTP client. In one build with the hub, reqwest speaks TLS too and wants to be told by what.
+pub fn client() -> Client {
+    client_with().build().unwrap()
+}
+
+/// As [`client`], to be told more.
+pub fn client_with() -> ClientBuilder {
+    // fails where it was installed already, which is as good
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+}
 
 /// One running hub.
 pub struct Hub {
@@ -124,7 +136,7 @@ impl Drop for Hub {
 impl Hub {
     /// A request to `/api/v1{path}` of nobody.
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
-        Client::new().request(method, format!("{}/api/v1{path}", self.url))
+        client().request(method, format!("{}/api/v1{path}", self.url))
     }
 
     /// A GET of `who`.

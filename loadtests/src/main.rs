@@ -184,6 +184,8 @@ enum Scenario {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     machine::allow_many_files()?;
+    // in one build with the hub, reqwest speaks TLS too and wants to be told by what
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let programs = peers::Programs {
         hub: arguments.binary.clone(),
         socket_io: arguments.socket_io,

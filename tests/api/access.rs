@@ -1,6 +1,6 @@
 use crate::harness::{PASSWORD, hub, problem};
 use crate::services::hub::{Folder, Hub, signalbox};
-use reqwest::{Client, Method, Response};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use signalbox_core::kernel::id::{RoleId, UserId};
 
@@ -26,7 +26,8 @@ impl Real {
     }
 
     async fn ask(&self, token: Option<&str>, method: Method, path: &str, body: Option<Value>) -> Response {
-        let mut request = Client::new().request(method, format!("http://{}/api/v1{path}", self.hub.address));
+        let mut request =
+            crate::harness::client().request(method, format!("http://{}/api/v1{path}", self.hub.address));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }

@@ -1,8 +1,8 @@
 use crate::harness::{hub, problem};
-use reqwest::{Client, Response};
+use reqwest::Response;
 
 async fn get(url: String, headers: &[(&str, &str)]) -> Response {
-    let mut request = Client::new().get(url);
+    let mut request = crate::harness::client().get(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

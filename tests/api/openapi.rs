@@ -40,7 +40,9 @@ fn every_operation_is_named_feature_and_verb_once() {
 #[tokio::test]
 async fn the_hub_serves_its_document_to_anybody() {
     let hub = hub().await;
-    let served: Value = reqwest::get(format!("{}/api/openapi.json", hub.url))
+    let served: Value = crate::harness::client()
+        .get(format!("{}/api/openapi.json", hub.url))
+        .send()
         .await
         .unwrap()
         .json()

@@ -24,7 +24,7 @@ struct Api {
 
 impl Api {
     async fn sign_in(base: &str, email: &str, password: &str) -> Self {
-        let client = Client::new();
+        let client = crate::harness::client();
         let url = format!("{base}/api/v1/auth/login");
         let body = json!({"email": email, "password": password});
         let answer = client.post(url).json(&body).send().await.unwrap();

@@ -5,7 +5,6 @@
 
 use crate::services::hub::{Folder, Hub, eventually, signalbox, sql};
 use nix::sys::signal::Signal;
-use reqwest::Client;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -35,7 +34,7 @@ fn start(data: &Path) -> Hub {
 }
 
 async fn sign_in(hub: &Hub) -> String {
-    let asked = Client::new()
+    let asked = crate::harness::client()
         .post(format!("http://{}/api/v1/auth/login", hub.address))
         .json(&json!({"email": EMAIL, "password": PASSWORD}))
         .send()
@@ -47,7 +46,7 @@ async fn sign_in(hub: &Hub) -> String {
 
 async fn get(hub: &Hub, token: &str, path: &str) -> Value {
     let url = format!("http://{}/api/v1{path}", hub.address);
-    Client::new()
+    crate::harness::client()
         .get(url)
         .bearer_auth(token)
         .send()
@@ -76,7 +75,7 @@ async fn submit(hub: &Hub, text: String) -> String {
         .text("kind", "users")
         .text("mode", "commit")
         .part("file", Part::text(text).file_name("people.csv"));
-    let answer = Client::new()
+    let answer = crate::harness::client()
         .post(format!("http://{}/api/v1/imports", hub.address))
         .bearer_auth(sign_in(hub).await)
         .multipart(form)

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::relay::cluster::{Cluster, until};
 
 async fn readiness(cluster: &Cluster) -> (StatusCode, Value) {
     let url = format!("{}/readyz?verbose", cluster.nodes[0].url);
-    let asked = Client::new().get(url).timeout(Duration::from_secs(10));
+    let asked = crate::harness::client().get(url).timeout(Duration::from_secs(10));
     let answer = asked.send().await.unwrap();
     (answer.status(), answer.json().await.unwrap())
 }

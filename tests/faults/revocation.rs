@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use futures::{SinkExt, StreamExt};
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -47,7 +47,7 @@ async fn socket(url: &str, token: &str) -> impl Future<Output = (u16, SystemTime
 
 /// Follows the people over an event stream; resolves when it has ended: what it said last, and when.
 async fn stream(url: &str, token: &str) -> impl Future<Output = (String, SystemTime)> + use<> {
-    let asked = Client::new().get(format!("{url}/api/v1/stream?channel=feed:users"));
+    let asked = crate::harness::client().get(format!("{url}/api/v1/stream?channel=feed:users"));
     let answer = asked.bearer_auth(token).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let mut chunks = answer.bytes_stream();
@@ -64,7 +64,7 @@ async fn stream(url: &str, token: &str) -> impl Future<Output = (String, SystemT
 
 /// Asks again and again; resolves when it is refused.
 async fn requests(url: String, token: String) -> SystemTime {
-    let client = Client::new();
+    let client = crate::harness::client();
     loop {
         let asked = client.get(format!("{url}/api/v1/me")).bearer_auth(&token).send();
         if asked.await.unwrap().status() == StatusCode::UNAUTHORIZED {
@@ -77,7 +77,12 @@ async fn requests(url: String, token: String) -> SystemTime {
 /// Somebody with a view of the people; their id.
 async fn somebody(cluster: &Cluster, owner: &str) -> String {
     let url = format!("{}/api/v1/roles", cluster.nodes[0].url);
-    let asked = Client::new().get(url).bearer_auth(owner).send().await.unwrap();
+    let asked = crate::harness::client()
+        .get(url)
+        .bearer_auth(owner)
+        .send()
+        .await
+        .unwrap();
     let roles: Value = asked.json().await.unwrap();
     let roles = roles["items"].as_array().unwrap();
     let viewer = roles.iter().find(|role| role["name"] == "viewer").unwrap();

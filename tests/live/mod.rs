@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use driver::Sdk;
 use futures::{SinkExt, StreamExt};
 use nix::sys::signal::Signal;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -39,7 +39,7 @@ impl Desk {
     }
 
     fn ask(&self, method: Method, path: &str) -> RequestBuilder {
-        Client::new().request(method, format!("http://{}/api/v1{path}", self.hub.address))
+        crate::harness::client().request(method, format!("http://{}/api/v1{path}", self.hub.address))
     }
 
     async fn act(&self, path: &str, body: Value) -> Value {

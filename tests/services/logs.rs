@@ -89,7 +89,7 @@ async fn no_secret_and_nothing_personal_reaches_any_log_even_at_debug() {
     let mut hub = Hub::launch(command, folder.path());
     hub.wait_until_ready();
     let mut api = Api {
-        http: reqwest::Client::new(),
+        http: crate::harness::client(),
         url: format!("http://{}", hub.address),
         token: String::new(),
     };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use futures::{SinkExt, StreamExt};
 use nix::sys::signal::Signal;
+use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -43,7 +43,7 @@ fn start(data: &std::path::Path) -> Hub {
 
 async fn sign_in(base: &str) -> String {
     let body = json!({"email": EMAIL, "password": PASSWORD});
-    let asked = Client::new()
+    let asked = crate::harness::client()
         .post(format!("{base}/api/v1/auth/login"))
         .json(&body);
     let tokens: Value = asked.send().await.unwrap().json().await.unwrap();
@@ -58,7 +58,7 @@ async fn job_at_work(base: &str, token: &str) -> String {
         .text("kind", "users")
         .text("mode", "commit")
         .part("file", Part::text(file).file_name("people.csv"));
-    let asked = Client::new()
+    let asked = crate::harness::client()
         .post(format!("{base}/api/v1/imports"))
         .bearer_auth(token);
     let import: Value = asked.multipart(form).send().await.unwrap().json().await.unwrap();
@@ -71,7 +71,12 @@ async fn until_job(base: &str, token: &str, job: &str, is: impl Fn(&str) -> bool
     let deadline = Instant::now() + Duration::from_mins(2);
     loop {
         let url = format!("{base}/api/v1/jobs/{job}");
-        let asked = Client::new().get(url).bearer_auth(token).send().await.unwrap();
+        let asked = crate::harness::client()
+            .get(url)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap();
         let found: Value = asked.json().await.unwrap();
         if is(found["state"].as_str().unwrap()) {
             return;
@@ -104,7 +109,10 @@ async fn listener(address: &str, token: &str) -> impl Future<Output = (u16, Inst
 /// Asks whether the hub is ready, over one connection; resolves when it is turned away: with 503, or, where the hub was
 /// quicker than the question, because nobody is let in any more.
 async fn balancer(base: String) -> Instant {
-    let client = Client::builder().pool_max_idle_per_host(1).build().unwrap();
+    let client = crate::harness::client_with()
+        .pool_max_idle_per_host(1)
+        .build()
+        .unwrap();
     loop {
         match client.get(format!("{base}/readyz")).send().await {
             Ok(answer) if answer.status() == StatusCode::OK => drop(answer.bytes().await),

@@ -20,6 +20,8 @@ struct Source {
 }
 
 async fn get(node: &Node, query: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+    // in one build with the hub, reqwest speaks TLS too and wants to be told by what
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().build().unwrap();
     let mut request = client.get(format!("http://{}/api/v1/stream?{query}", node.address));
     for (name, value) in headers {

@@ -149,7 +149,7 @@ impl Cluster {
             nodes: Vec::new(),
             folder,
             redis,
-            http: reqwest::Client::builder()
+            http: crate::harness::client_with()
                 .timeout(Duration::from_secs(2))
                 .build()
                 .unwrap(),
@@ -281,7 +281,7 @@ impl Cluster {
         body: serde_json::Value,
     ) -> serde_json::Value {
         let url = format!("{}/api/v1{path}", self.nodes[number].url);
-        let request = reqwest::Client::new().post(url).bearer_auth(token).json(&body);
+        let request = crate::harness::client().post(url).bearer_auth(token).json(&body);
         let answer = request.send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert!(status.is_success(), "{path}: {status} {text}");

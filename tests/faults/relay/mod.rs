@@ -111,6 +111,8 @@ impl Referee {
 #[tokio::test]
 #[ignore = "a process that the other tests start, not a test"]
 async fn the_referee_listens() {
+    // the referee makes HTTP clients of its own
+    drop(crate::harness::client());
     let of = |name: &str| std::env::var(name).unwrap();
     let hearing = referee::Hearing {
         transport: referee::Transport::WebSocket,
