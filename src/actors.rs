@@ -11,6 +11,7 @@ use signalbox_actors::live_hub::LiveHub;
 use signalbox_actors::nodes::Nodes;
 use signalbox_actors::outbox_relay::OutboxRelay;
 use signalbox_actors::permission_cache::PermissionCache;
+use signalbox_actors::presence::Presence;
 use signalbox_actors::private_services::ServerWatch;
 use signalbox_actors::session_keeper::{self, SessionKeeper};
 use signalbox_actors::supervision::{Options, StartError, StopReport, Tree};
@@ -36,6 +37,8 @@ pub struct Actors {
     pub hub: LiveHub,
     /// This node among the others.
     pub nodes: Nodes,
+    /// Who is in which channel.
+    pub presence: Presence,
     relay: Option<OutboxRelay>,
     sequencer: Option<AuditSequencer>,
     _others: Arc<Others>,
@@ -79,6 +82,7 @@ impl Actors {
         let hub = LiveHub::supervise(&tree, store, shards)?;
         let nodes = Nodes::supervise(&tree, store, node, Arc::new(hub.clone()))?;
         let backplane = Backplane::supervise(&tree, store, &hub, &nodes, Arc::new(sessions.clone()))?;
+        let presence = Presence::supervise(&tree, store, &nodes)?;
         let (mut relay, mut sequencer) = (None, None);
         if settings.has_role(Role::Actors) {
             relay = Some(OutboxRelay::supervise(&tree, store, node)?);
@@ -96,6 +100,7 @@ impl Actors {
             permissions,
             hub,
             nodes,
+            presence,
             relay,
             sequencer,
             _others: others,
@@ -106,7 +111,10 @@ impl Actors {
     /// of it are the relay's at most.
     pub async fn stop(&self, deadline: Duration) -> StopReport {
         let from = std::time::Instant::now();
-        self.nodes.leave().await;
+        // who is not written off by then is, when the lease lapses, by other nodes
+        if self.presence.settle(deadline / 12).await {
+            self.nodes.leave().await;
+        }
         self.sessions.flush().await;
         if let Some(relay) = &self.relay {
             let left = relay.retire(deadline * 2 / 3).await;

@@ -10,7 +10,10 @@ mod leadership;
 pub mod live_hub;
 pub mod nodes;
 pub mod outbox_relay;
+#[cfg(test)]
+mod own_redis;
 pub mod permission_cache;
+pub mod presence;
 pub mod private_services;
 pub mod session_keeper;
 pub mod supervision;

@@ -82,6 +82,14 @@ impl TestStore {
         connection
     }
 
+    /// Runs a command on the Redis that the store uses, and says what list of texts came back, if it was one.
+    pub async fn redis(&self, command: &[&str]) -> Vec<String> {
+        let mut call = redis::cmd(command[0]);
+        call.arg(&command[1..]);
+        let answer: redis::Value = call.query_async(&mut self.store.bus.shared()).await.unwrap();
+        redis::from_redis_value(answer).unwrap_or_default()
+    }
+
     /// An active person without roles.
     pub async fn person(&self) -> UserId {
         let user = UserId::new();

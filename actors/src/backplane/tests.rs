@@ -1,12 +1,8 @@
 //! The backplane on a Redis of its own, which is stopped, killed and restarted.
-#![expect(clippy::disallowed_methods, reason = "tests make ids as they like")]
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nix::sys::signal::{Signal as Unix, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal as Unix;
 use parking_lot::Mutex;
 use serde_json::json;
 use signalbox_core::bus::Bus;
@@ -15,64 +11,13 @@ use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::history::{Begin, append};
 use signalbox_core::live::view::ViewClass;
 use signalbox_core::testing::{TestStore, eventually, store};
-use uuid::Uuid;
 
 use super::*;
 use crate::live_hub::{
     ChannelKey, Disconnect, Encoding, Following, Frame, Outlet, Taken, Transport, View, Wish,
 };
+use crate::own_redis::OwnRedis;
 use crate::supervision::{Options, Poison};
-
-struct OwnRedis {
-    folder: PathBuf,
-    child: Option<Child>,
-}
-
-impl OwnRedis {
-    fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("signalbox-{}", Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut redis = Self { folder, child: None };
-        redis.run();
-        redis
-    }
-
-    fn run(&mut self) {
-        let server = Command::new("redis-server")
-            .args(["--port", "0", "--unixsocket"])
-            .arg(self.folder.join("s"))
-            .arg("--dir")
-            .arg(&self.folder)
-            .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
-            .stdout(Stdio::null())
-            .spawn();
-        self.child = Some(server.expect("redis-server is needed"));
-    }
-
-    fn url(&self) -> String {
-        format!("redis+unix://{}", self.folder.join("s").display())
-    }
-
-    fn signal(&self, signal: Unix) {
-        let pid = self.child.as_ref().map(|child| child.id() as i32).unwrap();
-        kill(Pid::from_raw(pid), signal).unwrap();
-    }
-
-    fn kill(&mut self) {
-        self.signal(Unix::SIGKILL);
-        self.child.take().unwrap().wait().unwrap();
-    }
-}
-
-impl Drop for OwnRedis {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
 
 /// Counts how often it was asked to settle, and can be made to fail.
 #[derive(Default)]

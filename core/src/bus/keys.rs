@@ -42,6 +42,27 @@ impl Keys {
         format!("{}/{digest}", self.of_channel("result", organization, channel))
     }
 
+    /// Hash of who is in a live channel, by client id.
+    pub(crate) fn live_presence(&self, organization: OrganizationId, channel: &str) -> String {
+        self.of_channel("presence", organization, channel)
+    }
+
+    /// Set for a minute after leaves of `node`'s clients in a channel were told because it was gone. Nodes' names are of one
+    /// length, as digests are.
+    pub(crate) fn live_buried(&self, organization: OrganizationId, channel: &str, node: &str) -> String {
+        format!("{}/{node}", self.of_channel("buried", organization, channel))
+    }
+
+    /// Hash of the channels in which `node` has entries of presence.
+    pub(crate) fn live_present(&self, node: &str) -> String {
+        format!("{}:live:present:{node}", self.prefix)
+    }
+
+    /// Who clears away after `node`.
+    pub(crate) fn live_burial(&self, node: &str) -> String {
+        format!("{}:live:burial:{node}", self.prefix)
+    }
+
     /// Which relay was here last: gone when Redis was flushed.
     pub fn relay_mark(&self) -> String {
         format!("{}:relay:mark", self.prefix)

@@ -7,6 +7,7 @@ pub mod application;
 pub mod channel;
 pub mod history;
 pub mod position;
+pub mod presence;
 pub mod published;
 pub mod view;
 
