@@ -30,20 +30,28 @@ pub fn start() -> anyhow::Result<Server> {
     Ok(Server {
         name: "bare tokio".to_owned(),
         pid: process.pid(),
-        door: Door {
-            address,
-            path: "/connection/websocket".to_owned(),
-            dialect: Dialect::Centrifuge {
-                token: String::new(),
-                channel: hub::PLAIN.to_owned(),
-            },
-        },
-        route: Route::Lines {
-            address,
-            path: "/publish".to_owned(),
-        },
+        door: door(address),
+        route: route(address),
         _running: Box::new((process, scratch)),
     })
+}
+
+fn door(address: SocketAddr) -> Door {
+    Door {
+        address,
+        path: "/connection/websocket".to_owned(),
+        dialect: Dialect::Centrifuge {
+            token: String::new(),
+            channel: hub::PLAIN.to_owned(),
+        },
+    }
+}
+
+fn route(address: SocketAddr) -> Route {
+    Route::Lines {
+        address,
+        path: "/publish".to_owned(),
+    }
 }
 
 /// Serves until it is ended from outside.
@@ -160,4 +168,70 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         let (found, value) = line.split_once(':')?;
         found.eq_ignore_ascii_case(name).then(|| value.trim())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Crowd;
+    use crate::fanout::{deliver, settle};
+    use crate::publish::Publisher;
+    use std::time::Duration;
+
+    const SUBSCRIBERS: usize = 50;
+
+    /// The route for publishers, and a crowd that hears what they publish.
+    fn gathered(address: SocketAddr) -> (Publisher, Crowd) {
+        let crowd = Crowd::gather(&door(address), SUBSCRIBERS, 2).unwrap();
+        let mut publisher = Publisher::open(&route(address), 3).unwrap();
+        publisher.warm_up(&crowd).unwrap();
+        settle(&crowd).unwrap();
+        (publisher, crowd)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_published_in_a_flood_and_at_a_rate_comes_to_everybody_once_and_in_order() {
+        let address = free_port().unwrap();
+        let server = serve(address);
+        let client = tokio::task::spawn_blocking(move || {
+            let (mut publisher, crowd) = gathered(address);
+            let lasting = Duration::from_millis(300);
+            deliver(&crowd, || publisher.flood(&crowd, 32, 4, lasting)).unwrap();
+            assert!(crowd.tally.take_delays().is_empty());
+            deliver(&crowd, || publisher.pace(&crowd, 100.0, lasting)).unwrap();
+            assert_eq!(crowd.tally.take_delays().len(), 30 * SUBSCRIBERS as u64);
+        });
+        tokio::select! {
+            ended = server => ended.unwrap(),
+            done = client => done.unwrap(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_delivery_too_many_and_a_server_that_goes_are_errors() {
+        let address = free_port().unwrap();
+        let server = serve(address);
+        let client = tokio::task::spawn_blocking(move || {
+            let (mut publisher, crowd) = gathered(address);
+            let wrong = deliver(&crowd, || {
+                publisher
+                    .pace(&crowd, 100.0, Duration::from_millis(200))
+                    .map(|sent| sent - 1)
+            });
+            assert!(wrong.unwrap_err().to_string().contains("more were delivered"));
+            crowd
+        });
+        let crowd = tokio::select! {
+            ended = server => panic!("{ended:?}"),
+            crowd = client => crowd.unwrap(),
+        };
+        // the server has ended with the future that was it
+        tokio::task::spawn_blocking(move || {
+            while crowd.tally.check().is_ok() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        })
+        .await
+        .unwrap();
+    }
 }
