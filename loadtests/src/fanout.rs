@@ -18,9 +18,9 @@ pub struct Measuring {
     #[arg(long, default_value_t = 5)]
     pub seconds: u64,
     /// Publications under way at once while it is saturated.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 32)]
     pub window: u64,
-    /// Publications in one request while it is saturated, where the server takes several.
+    /// Publications in one request at most, where the server takes several.
     #[arg(long, default_value_t = 8)]
     pub batch: usize,
     /// Connections of the publisher.
@@ -91,9 +91,11 @@ pub fn measure(server: &Server, subscribers: usize, how: Measuring) -> anyhow::R
     let memory = machine::memory_of_all(server.pid)?;
 
     let half = rate / 2.0 / subscribers as f64;
-    deliver(&crowd, || publisher.pace(&crowd, half, Duration::from_secs(1)))?;
+    deliver(&crowd, || {
+        publisher.pace(&crowd, half, how.batch, Duration::from_secs(1))
+    })?;
     crowd.tally.take_delays();
-    deliver(&crowd, || publisher.pace(&crowd, half, lasting))?;
+    deliver(&crowd, || publisher.pace(&crowd, half, how.batch, lasting))?;
     Ok(Outcome {
         rate,
         cost: each(begin.server, end.server),

@@ -271,23 +271,33 @@ impl Publisher {
         Ok(sent.into_inner())
     }
 
-    /// Publishes `rate` a second, one in a request, each stamped with the instant at which it was due. How many it were.
-    pub fn pace(&mut self, crowd: &Crowd, rate: f64, lasting: Duration) -> anyhow::Result<u64> {
+    /// Publishes `rate` a second, each stamped with the instant at which it was due. What became due while a request was
+    /// under way goes together in the next, up to `batch`: who falls behind must be able to catch up. How many it were.
+    pub fn pace(&mut self, crowd: &Crowd, rate: f64, batch: usize, lasting: Duration) -> anyhow::Result<u64> {
         let all = (rate * lasting.as_secs_f64()) as u64;
         let (begun, begun_at) = (Instant::now(), clock());
-        let lanes = self.lanes.len() as u64;
+        let lanes = self.lanes.len();
+        let due = |k: u64| Duration::from_secs_f64(k as f64 / rate);
         self.each(|lane| {
-            for k in (u64::from(lane.number)..all).step_by(lanes as usize) {
-                let due = Duration::from_secs_f64(k as f64 / rate);
-                std::thread::sleep(due.saturating_sub(begun.elapsed()));
+            let mut mine = (u64::from(lane.number)..all).step_by(lanes).peekable();
+            while let Some(first) = mine.peek() {
+                std::thread::sleep(due(*first).saturating_sub(begun.elapsed()));
                 crowd.tally.check()?;
-                let stamp = Stamp {
-                    number: lane.paced,
-                    lane: PACED + lane.number,
-                    sent: begun_at + due.as_micros() as u64,
-                };
-                lane.paced += 1;
-                lane.wire.publish(&[write(stamp)])?;
+                let now = begun.elapsed();
+                let mut payloads = Vec::new();
+                while payloads.len() < batch
+                    && let Some(k) = mine.next_if(|k| due(*k) <= now)
+                {
+                    payloads.push(write(Stamp {
+                        number: lane.paced,
+                        lane: PACED + lane.number,
+                        sent: begun_at + due(k).as_micros() as u64,
+                    }));
+                    lane.paced += 1;
+                }
+                if !payloads.is_empty() {
+                    lane.wire.publish(&payloads)?;
+                }
             }
             Ok(())
         })?;

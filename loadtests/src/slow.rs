@@ -50,10 +50,12 @@ pub async fn run(programs: &Programs, wish: Wish) -> anyhow::Result<Report> {
     settle(&crowd)?;
     let memory = machine::resident(server.pid)? / 1024.0;
     let mut measure = |crowd: &Crowd| {
-        deliver(crowd, || publisher.pace(crowd, wish.rate, Duration::from_secs(1)))?;
+        deliver(crowd, || {
+            publisher.pace(crowd, wish.rate, 8, Duration::from_secs(1))
+        })?;
         crowd.tally.take_delays();
         deliver(crowd, || {
-            publisher.pace(crowd, wish.rate, Duration::from_secs(wish.seconds))
+            publisher.pace(crowd, wish.rate, 8, Duration::from_secs(wish.seconds))
         })?;
         let delays = crowd.tally.take_delays();
         Ok::<_, anyhow::Error>(

@@ -198,7 +198,7 @@ mod tests {
             let lasting = Duration::from_millis(300);
             deliver(&crowd, || publisher.flood(&crowd, 32, 4, lasting)).unwrap();
             assert!(crowd.tally.take_delays().is_empty());
-            deliver(&crowd, || publisher.pace(&crowd, 100.0, lasting)).unwrap();
+            deliver(&crowd, || publisher.pace(&crowd, 100.0, 2, lasting)).unwrap();
             assert_eq!(crowd.tally.take_delays().len(), 30 * SUBSCRIBERS as u64);
         });
         tokio::select! {
@@ -215,7 +215,7 @@ mod tests {
             let (mut publisher, crowd) = gathered(address);
             let wrong = deliver(&crowd, || {
                 publisher
-                    .pace(&crowd, 100.0, Duration::from_millis(200))
+                    .pace(&crowd, 100.0, 2, Duration::from_millis(200))
                     .map(|sent| sent - 1)
             });
             assert!(wrong.unwrap_err().to_string().contains("more were delivered"));
