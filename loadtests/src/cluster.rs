@@ -17,9 +17,14 @@ pub struct Cluster {
 impl Cluster {
     /// Starts `nodes` nodes, one after the other, with the owner signed in on each.
     pub async fn start(binary: &Path, nodes: usize, durable: bool) -> anyhow::Result<Self> {
+        Self::start_with(binary, nodes, durable, "").await
+    }
+
+    /// As [`Cluster::start`], with more of a configuration file.
+    pub async fn start_with(binary: &Path, nodes: usize, durable: bool, more: &str) -> anyhow::Result<Self> {
         let servers = Servers::start(durable)?;
         let folder = Scratch::new("nodes")?;
-        let configuration = format!("{}{}", servers.configuration(), hub_configuration());
+        let configuration = format!("{}{}{more}", servers.configuration(), hub_configuration());
         // nodes of one installation share its secret
         let secret = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
         let mut cluster = Self {

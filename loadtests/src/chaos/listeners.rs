@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 /// A fault that a listener is fed with, and one message in how many.
 pub type Proof = (Mischief, u64);
 
-/// How the name of a listener ends that reads an event stream.
-const STREAM: &str = "event stream";
-
-/// Listeners of each kind.
-const EACH: usize = 2;
+/// Every transport, and what it is called here.
+const TRANSPORTS: [(Transport, &str); 4] = [
+    (Transport::WebSocket, "WebSocket"),
+    (Transport::HttpStream, "HTTP stream"),
+    (Transport::Sse, "SSE"),
+    (Transport::EventStream, "event stream"),
+];
 
 pub struct Listener {
     pub name: String,
@@ -44,57 +46,58 @@ pub fn all(
     let feeds = || ["feed:users", "feed:audit"].map(str::to_owned).to_vec();
     let personal = || [ADDRESS, NUMBER].map(str::to_owned).to_vec();
     let mut listeners = Vec::new();
-    let mut add = |name: &str, token: &str, channels: Vec<String>, forbidden: Vec<String>, proof| {
-        let mut nodes: Vec<String> = cluster.nodes.iter().map(|node| node.url.clone()).collect();
-        let turn = listeners.len() % nodes.len();
-        nodes.rotate_left(turn);
-        let heard = folder.join(format!("heard{}", listeners.len()));
-        listeners.push(Listener {
-            name: name.to_owned(),
-            application: channels.iter().all(|channel| !channel.starts_with("feed:")),
-            proof,
-            heard,
-            transport: if name.ends_with(STREAM) {
-                Transport::EventStream
-            } else {
-                Transport::WebSocket
-            },
-            nodes,
-            token: token.to_owned(),
-            channels,
-            forbidden,
-            database: desk.database.clone(),
-        });
-    };
-    for n in 0..EACH {
-        add(&format!("owner {n}"), &owner, feeds(), Vec::new(), None);
+    let mut add =
+        |name: String, transport, token: &str, channels: Vec<String>, forbidden: Vec<String>, proof| {
+            let mut nodes: Vec<String> = cluster.nodes.iter().map(|node| node.url.clone()).collect();
+            let turn = listeners.len() % nodes.len();
+            nodes.rotate_left(turn);
+            listeners.push(Listener {
+                name,
+                application: channels.iter().all(|channel| !channel.starts_with("feed:")),
+                proof,
+                heard: folder.join(format!("heard{}", listeners.len())),
+                transport,
+                nodes,
+                token: token.to_owned(),
+                channels,
+                forbidden,
+                database: desk.database.clone(),
+            });
+        };
+    for (n, (transport, by)) in TRANSPORTS.into_iter().enumerate() {
         add(
-            &format!("viewer without personal values {n}"),
+            format!("owner, {by}"),
+            transport,
+            &owner,
+            feeds(),
+            Vec::new(),
+            None,
+        );
+        add(
+            format!("viewer without personal values, {by}"),
+            transport,
             viewer,
             feeds(),
             personal(),
             None,
         );
-        let (mine, others): (Vec<usize>, Vec<usize>) = (0..CHANNELS).partition(|channel| channel % EACH == n);
-        let channels = mine.into_iter().map(channel).collect();
-        let forbidden = others.into_iter().map(secret).collect();
-        let token = application_token(&format!("user{n}"))?;
-        add(
-            &format!("application user {n}"),
-            &token,
-            channels,
-            forbidden,
-            None,
-        );
+        if transport != Transport::EventStream {
+            let (mine, others): (Vec<usize>, Vec<usize>) =
+                (0..CHANNELS).partition(|channel| channel % 2 == n % 2);
+            let channels = mine.into_iter().map(channel).collect();
+            let forbidden = others.into_iter().map(secret).collect();
+            let token = application_token(&format!("user{n}"))?;
+            add(
+                format!("application user, {by}"),
+                transport,
+                &token,
+                channels,
+                forbidden,
+                None,
+            );
+        }
     }
-    add(&format!("owner, {STREAM}"), &owner, feeds(), Vec::new(), None);
-    add(
-        &format!("viewer without personal values, {STREAM}"),
-        viewer,
-        feeds(),
-        personal(),
-        None,
-    );
+    let socket = Transport::WebSocket;
     for (what, mischief) in [
         ("dropped", Mischief::Drop),
         ("doubled", Mischief::Double),
@@ -102,14 +105,19 @@ pub fn all(
         ("leaked", Mischief::Leak),
     ] {
         let (name, proof) = (format!("one in {every} {what}"), Some((mischief, every)));
-        add(&name, viewer, feeds(), personal(), proof);
         if mischief != Mischief::Leak {
-            let (name, all) = (
+            let all = (0..CHANNELS).map(channel).collect();
+            let token = application_token("proof")?;
+            add(
                 format!("{name}, application"),
-                (0..CHANNELS).map(channel).collect(),
+                socket,
+                &token,
+                all,
+                Vec::new(),
+                proof,
             );
-            add(&name, &application_token("proof")?, all, Vec::new(), proof);
         }
+        add(name, socket, viewer, feeds(), personal(), proof);
     }
     Ok(listeners)
 }

@@ -29,6 +29,16 @@ use writers::Desk;
 /// What no viewer without the right to personal values may be sent; every planted address and number holds one of them.
 const ADDRESS: &str = "@forbidden.example";
 const NUMBER: &str = "+999 555";
+/// Pings come often enough for a listener that gives up a silent connection.
+const CONFIGURATION: &str = "[live]
+ping_seconds = 5
+pong_seconds = 4
+[live.transports]
+http_stream = true
+sse = true
+[server]
+shutdown_seconds = 10
+";
 /// People that are changed.
 const PEOPLE: usize = 20;
 /// Channels of the application.
@@ -68,7 +78,7 @@ pub async fn run(binary: &Path, wish: Wish) -> anyhow::Result<(Report, anyhow::R
         .fault_every
         .unwrap_or(if wish.seconds.is_some() { 100 } else { 10_000 });
     let lasting = Duration::from_secs(wish.seconds.unwrap_or(wish.minutes * 60));
-    let mut cluster = Cluster::start(binary, wish.nodes, false).await?;
+    let mut cluster = Cluster::start_with(binary, wish.nodes, false, CONFIGURATION).await?;
     let scratch = Scratch::new("chaos")?;
     let people = people(&cluster).await?;
     let viewer = viewer(&cluster).await?;

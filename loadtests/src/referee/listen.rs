@@ -1,12 +1,12 @@
-//! Listening: the Centrifuge protocol's JSON form over WebSocket, resuming after each loss of the connection.
+//! Listening: the Centrifuge protocol's JSON form, resuming after each loss of the connection.
 //!
 //! The state of one of the hub's own channels is what REST shows. That of an application's channel is in the application's
 //! database, which writes before it publishes: here a file of [`Committed`] lines.
 
 use super::mischief::Culprit;
+use super::wire::{Transport, Wire};
 use super::{Committed, Line, Mischief};
 use anyhow::{Context, bail};
-use futures::{SinkExt, StreamExt};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,7 +14,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::Message;
 
 /// A hub that is frozen accepts connections and answers nothing.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -22,14 +21,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(12);
 /// Before the next attempt.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    WebSocket,
-    /// `/api/v1/stream`; for the hub's own channels.
-    EventStream,
-}
 
 /// What to listen to, and where to write.
 pub struct Hearing {
@@ -49,8 +40,6 @@ pub struct Hearing {
     /// Lines of JSON, see [`Line`].
     pub out: PathBuf,
 }
-
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 pub(super) struct Position {
     pub(super) epoch: String,
@@ -86,8 +75,8 @@ pub async fn listen(hearing: Hearing) -> anyhow::Result<()> {
         let node = listener.hearing.nodes[attempt % listener.hearing.nodes.len()].clone();
         // whatever ends a connection is answered by the next one; what it costs is in the lines
         let ended = match listener.hearing.transport {
-            Transport::WebSocket => listener.follow(&node).await,
             Transport::EventStream => listener.stream(&node).await,
+            _ => listener.follow(&node).await,
         };
         if let Err(ended) = ended {
             let why = format!("{ended:#}");
@@ -100,22 +89,23 @@ pub async fn listen(hearing: Hearing) -> anyhow::Result<()> {
 
 impl Listener {
     async fn follow(&mut self, node: &str) -> anyhow::Result<()> {
-        let url = format!("{}/connection/websocket", node.replacen("http", "ws", 1));
-        let connecting = tokio_tungstenite::connect_async(url);
-        let (mut socket, _) = tokio::time::timeout(PATIENCE, connecting).await??;
         self.commands += 1;
-        let connect = json!({"id": self.commands, "connect": {"token": self.hearing.token}});
-        socket.send(Message::text(connect.to_string())).await?;
+        let connect = json!({"id": self.commands, "connect": {"token": self.hearing.token}}).to_string();
+        let Hearing { transport, nodes, .. } = &self.hearing;
+        let mut wire = Wire::open(*transport, nodes, node, &connect).await?;
+        // commands of an emulated transport go up only when its session is known
+        let connected = self.commands;
+        while !self.hear(&mut wire, PATIENCE * 2).await?.contains(&connected) {}
         for channel in self.hearing.channels.clone() {
-            self.subscribe(&mut socket, node, &channel).await?;
+            self.subscribe(&mut wire, node, &channel).await?;
         }
         loop {
-            self.frame(&mut socket, SILENCE).await?;
+            self.hear(&mut wire, SILENCE).await?;
         }
     }
 
     /// Subscribes from where the channel was left; from a fetched state where it was never followed.
-    async fn subscribe(&mut self, socket: &mut Socket, node: &str, channel: &str) -> anyhow::Result<()> {
+    async fn subscribe(&mut self, wire: &mut Wire, node: &str, channel: &str) -> anyhow::Result<()> {
         if channel.starts_with("feed:") && !self.at.contains_key(channel) {
             self.fetch(node, channel).await?;
         }
@@ -126,33 +116,25 @@ impl Listener {
             None => json!({"channel": channel}),
         };
         let command = json!({"id": self.commands, "subscribe": wish});
-        socket.send(Message::text(command.to_string())).await?;
+        wire.send(&command.to_string()).await?;
         let id = self.commands;
         self.asked.insert(id, channel.to_owned());
-        while !self.frame(socket, PATIENCE * 2).await?.contains(&id) {}
+        while !self.hear(wire, PATIENCE * 2).await?.contains(&id) {}
         Ok(())
     }
 
-    /// Handles one frame; answers the ids of the commands it replied to.
-    async fn frame(&mut self, socket: &mut Socket, within: Duration) -> anyhow::Result<Vec<u64>> {
-        let frame = tokio::time::timeout(within, socket.next())
-            .await
-            .context("silence")?;
-        let frame = frame.context("closed")??;
-        if let Message::Close(reason) = &frame {
-            bail!("closed: {reason:?}");
+    /// Handles what comes next; answers the ids of the commands it replied to.
+    async fn hear(&mut self, wire: &mut Wire, within: Duration) -> anyhow::Result<Vec<u64>> {
+        let mut lines = wire.lines(within).await?;
+        if let Some(culprit) = &mut self.culprit {
+            lines = lines.iter().flat_map(|line| culprit.tamper(line)).collect();
         }
         let mut replied = Vec::new();
-        let lines = frame.to_text()?.lines().filter(|line| !line.is_empty());
-        let lines: Vec<String> = match &mut self.culprit {
-            Some(culprit) => lines.flat_map(|line| culprit.tamper(line)).collect(),
-            None => lines.map(str::to_owned).collect(),
-        };
         for line in &lines {
             let reply: Value = serde_json::from_str(line)?;
             self.scan(reply["push"]["channel"].as_str().unwrap_or_default(), line)?;
             if line == "{}" {
-                socket.send(Message::text("{}")).await?;
+                wire.send("{}").await?;
             } else if let Some(id) = reply["id"].as_u64() {
                 replied.push(id);
                 self.reply(&reply)?;

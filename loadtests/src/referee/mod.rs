@@ -5,10 +5,12 @@ mod judge;
 mod listen;
 mod mischief;
 mod stream;
+mod wire;
 
 pub use judge::{Verdict, judge};
-pub use listen::{Hearing, Transport, listen};
+pub use listen::{Hearing, listen};
 pub use mischief::Mischief;
+pub use wire::Transport;
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
