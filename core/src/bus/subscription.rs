@@ -164,6 +164,7 @@ fn signal(push: PushInfo) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::Bus;
     use crate::testing;
 
     #[tokio::test]
@@ -184,5 +185,105 @@ mod tests {
         let told = async { while !matches!(heard.next().await, Some(Signal::Lost)) {} };
         let told = tokio::time::timeout(Duration::from_secs(10), told).await;
         assert!(told.is_ok(), "nobody said that messages are missing");
+    }
+
+    /// A Redis in cluster mode of this test's own, all slots on one server.
+    struct InSlots {
+        folder: std::path::PathBuf,
+        server: std::process::Child,
+        url: String,
+    }
+
+    impl InSlots {
+        async fn start() -> Self {
+            let folder = std::env::temp_dir().join(format!("signalbox-{}", uuid::Uuid::new_v4().simple()));
+            std::fs::create_dir(&folder).unwrap();
+            let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let ports = [free(), free()].map(|free| free.local_addr().unwrap().port().to_string());
+            let server = std::process::Command::new("redis-server")
+                .args([
+                    "--cluster-enabled",
+                    "yes",
+                    "--port",
+                    &ports[0],
+                    "--cluster-port",
+                    &ports[1],
+                ])
+                .args(["--save", "", "--dir"])
+                .arg(&folder)
+                .stdout(std::process::Stdio::null())
+                .spawn();
+            let url = format!("redis://127.0.0.1:{}/", ports[0]);
+            let in_slots = Self {
+                folder,
+                server: server.expect("redis-server is needed"),
+                url,
+            };
+            testing::eventually("it serves all slots", async || in_slots.serves().await).await;
+            in_slots
+        }
+
+        async fn serves(&self) -> bool {
+            let Ok(bus) = Bus::connect(&self.url, "t").await else {
+                return false;
+            };
+            let all = redis::cmd("CLUSTER")
+                .arg("ADDSLOTSRANGE")
+                .arg(0)
+                .arg(16_383)
+                .to_owned();
+            // refused the second time
+            let _ = all.query_async::<()>(&mut bus.shared()).await;
+            bus.renew_lease("n").await.is_ok()
+        }
+    }
+
+    impl Drop for InSlots {
+        fn drop(&mut self) {
+            let _ = self.server.kill();
+            let _ = self.server.wait();
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    #[tokio::test]
+    async fn in_a_redis_cluster_every_fan_is_heard_and_again_after_its_connection_was_lost() {
+        let redis = InSlots::start().await;
+        let bus = Bus::connect(&redis.url, "t").await.unwrap();
+        let channels: Vec<_> = bus
+            .keys()
+            .fans()
+            .into_iter()
+            .chain([bus.keys().control()])
+            .collect();
+        let mut heard = bus.subscribe(&channels).await.unwrap();
+        for round in 0..3 {
+            let mut missing: std::collections::BTreeSet<_> = channels.iter().cloned().collect();
+            let hear = async {
+                while !missing.is_empty() {
+                    for channel in &missing {
+                        bus.publish(channel, b"x").await.unwrap();
+                    }
+                    // what is said before the subscription stands again is said again
+                    let more = async {
+                        while let Some(signal) = heard.next().await {
+                            if let Signal::Message { channel, .. } = signal {
+                                missing.remove(&channel);
+                            }
+                        }
+                    };
+                    let _ = tokio::time::timeout(Duration::from_millis(200), more).await;
+                }
+            };
+            let all = tokio::time::timeout(Duration::from_secs(20), hear).await;
+            assert!(all.is_ok(), "round {round}: never heard {missing:?}");
+            let kill = redis::cmd("CLIENT")
+                .arg("KILL")
+                .arg("TYPE")
+                .arg("pubsub")
+                .to_owned();
+            let killed: usize = kill.query_async(&mut bus.shared()).await.unwrap();
+            assert_eq!(killed, 1);
+        }
     }
 }

@@ -100,6 +100,7 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     pub folder: PathBuf,
     redis: Option<Process>,
+    in_slots: bool,
     http: reqwest::Client,
     faults: String,
 }
@@ -107,14 +108,19 @@ pub struct Cluster {
 impl Cluster {
     /// Starts `nodes` nodes, all with `faults` in SIGNALBOX_FAULTS.
     pub async fn start(nodes: usize, faults: &str) -> Self {
-        Self::start_on(store().await, None, nodes, faults, 80).await
+        Self::start_on(store().await, None, nodes, faults, 80, false).await
+    }
+
+    /// As [`Cluster::start`], on a Redis in cluster mode, which refuses whatever touches keys of two slots at once.
+    pub async fn start_in_slots(nodes: usize) -> Self {
+        Self::start_on(store().await, None, nodes, "", 80, true).await
     }
 
     /// As [`Cluster::start`], with a PostgreSQL of its own, on which `open` changes may stand open at once.
     pub async fn start_for(open: usize, nodes: usize) -> Self {
         let postgres = Postgres::start(open + 200);
         let test = store_on(&postgres.url).await;
-        Self::start_on(test, Some(postgres), nodes, "", open as u32 + 20).await
+        Self::start_on(test, Some(postgres), nodes, "", open as u32 + 20, false).await
     }
 
     async fn start_on(
@@ -123,12 +129,11 @@ impl Cluster {
         nodes: usize,
         faults: &str,
         max_connections: u32,
+        in_slots: bool,
     ) -> Self {
         let folder = std::env::temp_dir().join(&test.prefix);
         std::fs::create_dir(&folder).unwrap();
-        let redis = Some(start_redis(&folder));
-        let socket = folder.join("redis.sock");
-        until("Redis answers", async || ask_redis(&socket, "PING").is_some()).await;
+        let redis = Some(start_redis(&folder, in_slots).await);
         let options = Options {
             url: test.app_url.clone(),
             replica_url: None,
@@ -149,6 +154,7 @@ impl Cluster {
             nodes: Vec::new(),
             folder,
             redis,
+            in_slots,
             http: crate::harness::client_with()
                 .timeout(Duration::from_secs(2))
                 .build()
@@ -167,8 +173,7 @@ impl Cluster {
         std::fs::create_dir(&data).unwrap();
         // nodes of one installation share its secret
         std::fs::write(data.join("secrets.hex"), hex::encode(SECRET)).unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let listen = free.local_addr().unwrap().to_string();
+        let listen = format!("127.0.0.1:{}", free_port());
         self.nodes.push(Node {
             process: None,
             url: format!("http://{listen}"),
@@ -300,9 +305,7 @@ impl Cluster {
 
     /// Starts it with what lies in its folder.
     pub async fn start_redis(&mut self) {
-        self.redis = Some(start_redis(&self.folder));
-        let socket = self.folder.join("redis.sock");
-        until("Redis answers", async || ask_redis(&socket, "PING").is_some()).await;
+        self.redis = Some(start_redis(&self.folder, self.in_slots).await);
     }
 
     /// Everything that is committed is ordered and published.
@@ -333,16 +336,38 @@ fn redis_url(folder: &Path) -> String {
     format!("redis+unix://{}/redis.sock", folder.display())
 }
 
-fn start_redis(folder: &Path) -> Process {
-    let redis = Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
-        .arg(folder.join("redis.sock"))
-        .arg("--dir")
+async fn start_redis(folder: &Path, in_slots: bool) -> Process {
+    let socket = folder.join("redis.sock");
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--save", "", "--appendonly", "no", "--dir"])
         .arg(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn();
-    Process(redis.expect("redis-server"))
+        .arg("--unixsocket")
+        .arg(&socket);
+    if in_slots {
+        let free = [free_port(), free_port()].map(|port| port.to_string());
+        let [port, bus] = &free;
+        command.args(["--cluster-enabled", "yes", "--port", port, "--cluster-port", bus]);
+    } else {
+        command.args(["--port", "0"]);
+    }
+    let redis = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let redis = Process(redis.expect("redis-server"));
+    until("Redis answers", async || ask_redis(&socket, "PING").is_some()).await;
+    if in_slots {
+        // refused where it knows from its file that it has them
+        ask_redis(&socket, "CLUSTER ADDSLOTSRANGE 0 16383");
+        until("it serves its slots", async || {
+            ask_redis(&socket, "SET its:slots here").is_some()
+        })
+        .await;
+    }
+    redis
+}
+
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().port()
 }
 
 fn ask_redis(socket: &Path, command: &str) -> Option<String> {

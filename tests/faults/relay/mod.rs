@@ -303,6 +303,27 @@ async fn a_leader_frozen_while_it_renames_a_stream_leaves_one_new_epoch_and_its_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_redis_in_cluster_mode_nothing_touches_two_slots_and_listeners_come_back_to_all_of_them() {
+    let mut cluster = Cluster::start_in_slots(2).await;
+    let referee = Referee::start(&cluster).await;
+    let driver = Driver::new(&cluster, 20).await;
+    tokio::join!(driver.write(90, 1), async {
+        driver.allow(45);
+        cluster.settled().await;
+        cluster.kill_redis();
+        cluster.start_redis().await;
+        driver.allow(45);
+    });
+    let expected = driver.committed(&cluster).await;
+    let verdict = referee.verdict(&cluster, &expected).await;
+    assert!(verdict.holds(), "{verdict:?}");
+    for node in 0..2 {
+        let log = cluster.log(node);
+        assert!(!log.contains("CROSSSLOT") && !log.contains("same slot"), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_referee_sees_one_dropped_one_doubled_and_two_swapped() {
     for mistake in ["relay.drop_one", "relay.double_one", "relay.swap_two"] {
         let cluster = Cluster::start(1, mistake).await;
