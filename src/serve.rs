@@ -30,6 +30,7 @@ use crate::cli::{say, say_how_to_sign_in};
 use crate::config::{Role, Settings};
 use crate::health::{self, Health};
 use crate::http::access::FromMemory;
+use crate::http::server_api::{self, ServerApi};
 use crate::http::system::{System, fault_routes};
 use crate::live::{self, Door, Live};
 use crate::servers::Servers;
@@ -104,7 +105,9 @@ async fn floors(settings: &Settings, servers: &Servers, signals: &mut StopSignal
     let door = Door::new(state.clone(), actors.sessions.clone(), actors.permissions.clone());
     let live = web::Data::new(Live::new(actors.hub.clone(), Arc::new(door)));
     let nodes = web::Data::new(actors.nodes.clone());
-    let (address, mut http) = serve_http(settings, state, live, (system, nodes), health.clone(), recorder)?;
+    let server_api = ServerApi::new(settings, &store, &actors.nodes, &actors.presence);
+    let shown = (system, nodes, web::Data::new(server_api));
+    let (address, mut http) = serve_http(settings, state, live, shown, health.clone(), recorder)?;
     let announcing = async {
         while !actors.hub.has_opened() {
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -194,7 +197,7 @@ fn serve_http(
     settings: &Settings,
     state: web::Data<State>,
     live: web::Data<Live>,
-    (system, nodes): (web::Data<System>, web::Data<Nodes>),
+    (system, nodes, server_api): (web::Data<System>, web::Data<Nodes>, web::Data<ServerApi>),
     health: web::Data<Health>,
     recorder: web::Data<PrometheusHandle>,
 ) -> anyhow::Result<(SocketAddr, Server)> {
@@ -204,10 +207,12 @@ fn serve_http(
             .app_data(live.clone())
             .app_data(system.clone())
             .app_data(nodes.clone())
+            .app_data(server_api.clone())
             .app_data(health.clone())
             .app_data(recorder.clone())
             .configure(|app| fault_routes(app, &system))
             .configure(live::routes)
+            .configure(server_api::routes)
             .configure(health::routes)
             .configure(metrics::routes)
     };

@@ -5,8 +5,10 @@ use actix_web::{HttpServer, web};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use signalbox::config::{Flags, Settings, load_from};
+use signalbox::http::server_api::{self, ServerApi};
 use signalbox::http::{self, State};
 use signalbox_actors::nodes::{Local, Nodes};
+use signalbox_actors::presence::Presence;
 use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::auth;
 use signalbox_core::kernel::clock::Clock;
@@ -37,6 +39,8 @@ pub struct Hub {
     pub url: String,
     /// Moves only when it is told to.
     pub clock: Clock,
+    /// Who is in which channel, on a node.
+    pub presence: Option<Presence>,
     server: actix_web::dev::ServerHandle,
     _tree: Option<Tree>,
 }
@@ -79,22 +83,29 @@ async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub 
     let mut test = testing::store().await;
     let clock = Clock::manual(Clock::system().now());
     test.store.clock = clock.clone();
-    let state = State::start(test.store.clone(), Arc::new(settings_of(settings)))
+    let settings = settings_of(settings);
+    let state = State::start(test.store.clone(), Arc::new(settings.clone()))
         .await
         .unwrap();
     let state = web::Data::new(state);
     let tree = local.as_ref().map(|_| Tree::start(Options::default()).unwrap());
-    let nodes = tree
-        .as_ref()
-        .zip(local)
-        .map(|(tree, local)| web::Data::new(Nodes::supervise(tree, &test.store, "here", local).unwrap()));
+    let node = tree.as_ref().zip(local).map(|(tree, local)| {
+        let nodes = Nodes::supervise(tree, &test.store, "here", local).unwrap();
+        let presence = Presence::supervise(tree, &test.store, &nodes).unwrap();
+        let api = ServerApi::new(&settings, &test.store, &nodes, &presence);
+        (web::Data::new(nodes), web::Data::new(api), presence)
+    });
+    let presence = node.as_ref().map(|(_, _, presence)| presence.clone());
     if let Some(tree) = &tree {
         tree.start_all().await;
     }
     let app = move || {
         let app = http::app(state.clone());
-        match &nodes {
-            Some(nodes) => app.app_data(nodes.clone()),
+        match &node {
+            Some((nodes, api, _)) => app
+                .app_data(nodes.clone())
+                .app_data(api.clone())
+                .configure(server_api::routes),
             None => app,
         }
     };
@@ -114,6 +125,7 @@ async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub 
         test,
         url,
         clock,
+        presence,
         server: handle,
         _tree: tree,
     }

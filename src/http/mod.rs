@@ -30,6 +30,7 @@ mod overview;
 pub mod page;
 pub mod problem;
 mod roles;
+pub mod server_api;
 mod sessions;
 pub mod state;
 pub mod system;

@@ -14,4 +14,5 @@ mod jobs;
 mod live;
 mod openapi;
 mod roles;
+mod server_api;
 mod users;
