@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
 /// How long a stalled client stalls before it comes again.
 const STALLED_FOR: Duration = Duration::from_secs(5);
@@ -138,10 +139,39 @@ async fn stall_once(door: &Door, n: usize, began: &AtomicUsize) -> anyhow::Resul
             ended.unwrap_or(Ok(()))?;
         }
         _ => {
-            // `ret #0`: no byte of any packet is taken (classic BPF, see Linux's networking/filter)
-            SockRef::from(&*stream).attach_filter(&[SockFilter::new(0x06, 0, 0, 0)])?;
+            vanish(stream)?;
             std::future::pending::<()>().await;
         }
     }
     Ok(())
+}
+
+/// From now on the system drops whatever comes for `stream`, and acknowledges nothing.
+fn vanish(stream: &TcpStream) -> std::io::Result<()> {
+    // `ret #0`: no byte of any packet is taken (classic BPF, see Linux's networking/filter)
+    SockRef::from(stream).attach_filter(&[SockFilter::new(0x06, 0, 0, 0)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn one_who_has_vanished_gets_nothing_and_one_beside_them_everything() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let client = TcpStream::connect(address).await.unwrap();
+            clients.push((client, listener.accept().await.unwrap().0));
+        }
+        vanish(&clients[0].0).unwrap();
+        for (_, server) in &mut clients {
+            server.write_all(b"x").await.unwrap();
+        }
+        assert_eq!(clients[1].0.read_u8().await.unwrap(), b'x');
+        let heard = tokio::time::timeout(Duration::from_millis(500), clients[0].0.read_u8()).await;
+        assert!(heard.is_err(), "{heard:?}");
+    }
 }
