@@ -79,7 +79,8 @@ impl Actors {
         let sessions = SessionKeeper::supervise(&tree, store, options)?;
         // One shard per worker thread of the HTTP server, which takes as many.
         let shards = std::thread::available_parallelism().map_or(1, usize::from);
-        let hub = LiveHub::supervise(&tree, store, shards)?;
+        let namespaces = Arc::new(settings.live.namespaces());
+        let hub = LiveHub::supervise(&tree, store, namespaces, shards)?;
         let nodes = Nodes::supervise(&tree, store, node, Arc::new(hub.clone()))?;
         let backplane = Backplane::supervise(&tree, store, &hub, &nodes, Arc::new(sessions.clone()))?;
         let presence = Presence::supervise(&tree, store, &nodes)?;

@@ -32,7 +32,7 @@ use crate::health::{self, Health};
 use crate::http::access::FromMemory;
 use crate::http::server_api::{self, ServerApi};
 use crate::http::system::{System, fault_routes};
-use crate::live::{self, Door, Live};
+use crate::live::{self, Application, Door, Live};
 use crate::servers::Servers;
 use crate::stop::{self, Floors};
 use crate::{
@@ -102,8 +102,21 @@ async fn floors(settings: &Settings, servers: &Servers, signals: &mut StopSignal
         started_at: store.clock.now(),
     });
     let state = web::Data::new(state);
-    let door = Door::new(state.clone(), actors.sessions.clone(), actors.permissions.clone());
-    let live = web::Data::new(Live::new(actors.hub.clone(), Arc::new(door)));
+    let application = Application::new(&settings.live, store.clock.clone())?;
+    let door = Door::new(
+        state.clone(),
+        actors.sessions.clone(),
+        actors.permissions.clone(),
+        application,
+    );
+    let live = web::Data::new(Live::new(
+        settings,
+        store.clone(),
+        actors.hub.clone(),
+        actors.presence.clone(),
+        actors.nodes.clone(),
+        Arc::new(door),
+    ));
     let nodes = web::Data::new(actors.nodes.clone());
     let server_api = ServerApi::new(settings, &store, &actors.nodes, &actors.presence);
     let shown = (system, nodes, web::Data::new(server_api));

@@ -1,129 +1,176 @@
-//! One WebSocket connection: carries out what the state machine wants, and tells it what happened.
+//! One connection of the Centrifuge protocol: carries out what the state machine wants, and tells it what happened.
 //!
 //! Invariant: nothing is asked of the rest of the hub on behalf of a viewer whose rights have changed since; an answer
 //! given for older rights is thrown away.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::StreamExt;
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, try_join_all};
 use futures::stream::FuturesUnordered;
 use signalbox_actors::live_hub::{
-    ChannelKey, Connected, LiveHub, Membership, Outlet, Place, Signal, Transport, View, Wish,
+    Arrival, Connected, ConnectionOrder, Entry, Frame, Outlet, Signal, Transport,
 };
+use signalbox_core::live::application::ServerSubscription;
+use signalbox_core::live::position::Position;
 use signalbox_core::live::view::ViewClass;
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
-use super::client::{Client, Effect, Followed, SignInError, SignedIn, Timing};
-use super::gate::{Admission, Credentials, Gatekeeper, Viewer};
+use super::Live;
+use super::answers::answer;
+use super::client::{
+    Answer, Client, Effect, Expiry, Followed, Line, Recovering, Refusal, ServerFollowed, SignInError,
+    SignedIn,
+};
+use super::following::{Subscription, Wanted, follow};
+use super::gate::{Admission, Asked, Credentials, Member, Viewer};
 use super::plug::Plug;
-use super::protocol::{Disconnect, ReplyError, SubscribeRequest};
+use super::protocol::raw::Object;
+use super::protocol::wire::ConnectResult;
+use super::protocol::{Ask, ConnectRequest, Disconnect, Reply, ReplyError, SubscribeRequest, Unsubscribed};
 use super::socket::{Incoming, Reader};
-use super::wire::{JsonOverWebSocket, pong_frame, text_frame};
-
-/// Bytes that may wait for one connection: a slow reader then has missed too much to catch up.
-const QUEUE_BYTES: usize = 1024 * 1024;
+use super::stream_id::Track;
+use super::wire::{Dialect, ping_frame, pong_frame};
 
 /// How long a peer may take to answer a close, or to read what was written before it.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// What live transports need of the rest of the hub.
-#[derive(Clone)]
-pub struct Live {
-    /// Delivery on this node.
-    pub hub: LiveHub,
-    /// Who may see what.
-    pub gate: Arc<dyn Gatekeeper>,
-    /// The protocol's times.
-    pub timing: Timing,
-    /// Bytes that may wait for one connection.
-    pub queue_bytes: usize,
+/// What a connection comes by.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// What carries it.
+    pub transport: Transport,
+    /// How it is written to.
+    pub dialect: Dialect,
+    /// The session cookie of the request that opened it, if it came from our own pages.
+    pub cookie: Option<String>,
+    /// Where it comes from.
+    pub address: String,
 }
 
-impl Live {
-    /// With the protocol's own times and bounds.
-    pub fn new(hub: LiveHub, gate: Arc<dyn Gatekeeper>) -> Self {
-        Self {
-            hub,
-            gate,
-            timing: Timing::default(),
-            queue_bytes: QUEUE_BYTES,
+/// What a peer sends by.
+pub enum Input {
+    /// The connection's own socket.
+    Socket(Reader),
+    /// Other requests, or none; the receiver hears when the response body is gone.
+    Elsewhere(oneshot::Receiver<()>),
+}
+
+impl Input {
+    async fn next(&mut self) -> Incoming {
+        match self {
+            Self::Socket(reader) => reader.next().await,
+            Self::Elsewhere(gone) => {
+                // an error is the other side's end, which is what is waited for
+                let _ = gone.await;
+                Incoming::Closed
+            }
+        }
+    }
+
+    /// Lets a peer read what was written last.
+    async fn drain(&mut self) {
+        match self {
+            Self::Socket(reader) => reader.drain().await,
+            Self::Elsewhere(gone) => {
+                let _ = gone.await;
+            }
         }
     }
 }
 
 /// What one connection owns besides its socket.
 pub struct Connection {
-    live: Live,
+    live: Arc<Live>,
     client: Client,
     outlet: Arc<Outlet>,
-    cookie: Option<String>,
+    way: Box<Way>,
     admission: Option<Admission>,
-    subscriptions: HashMap<u32, Subscription>,
+    entry: Option<Entry>,
+    subscriptions: Vec<Subscription>,
     /// Counts how often rights have changed.
     rights: u64,
+    track: Option<Rc<RefCell<Track>>>,
     pending: FuturesUnordered<LocalBoxFuture<'static, Done>>,
     _counted: Connected,
 }
 
-struct Subscription {
-    channel: String,
-    class: ViewClass,
-    place: Place,
-    membership: Membership,
-}
-
 /// The viewer as of now, and what that means for each subscription: its class, or nothing any more.
-type Judged = Result<(Viewer, Vec<(u32, Option<ViewClass>)>), SignInError>;
+type Judged = Result<(Member, Vec<(u32, Option<ViewClass>)>), SignInError>;
 
 /// What was asked of the hub has been answered.
 enum Done {
-    Admitted(Result<Admission, SignInError>),
+    Admitted(Result<Admission, SignInError>, Box<ConnectRequest>),
+    Attended(u64, Result<Vec<(ServerFollowed, Subscription)>, Refusal>),
     Refreshed(u32, Result<Admission, SignInError>),
-    Followed(u32, u64, Result<(Followed, Subscription), ReplyError>),
+    Followed(u32, u64, Result<(Followed, Subscription), Refusal>),
+    FollowedForServer(u64, Result<(ServerFollowed, Subscription), Refusal>),
+    Answered(u32, Option<u32>, Result<Answer, Refusal>),
     LookedAgain(u64, Judged),
 }
 
 impl Connection {
-    /// A connection whose socket has just been opened. `cookie` is the session cookie of the upgrade request, if it came
-    /// from our own pages.
-    pub fn new(live: Live, outlet: Arc<Outlet>, cookie: Option<String>, id: String) -> Self {
-        let client = Client::new(id, live.timing, Instant::now());
-        let counted = live.hub.connected(&outlet, Transport::WebSocket);
+    /// A connection whose stream has just been opened.
+    pub fn new(live: Arc<Live>, outlet: Arc<Outlet>, way: Way, speech: Line, id: &str) -> Self {
+        let client = Client::new(id, speech, live.timing.clone(), Instant::now());
+        let counted = live.hub.connected(&outlet, way.transport);
         Self {
             live,
             client,
             outlet,
-            cookie,
+            way: Box::new(way),
             admission: None,
-            subscriptions: HashMap::new(),
+            entry: None,
+            subscriptions: Vec::new(),
             rights: 0,
+            track: None,
             pending: FuturesUnordered::new(),
             _counted: counted,
         }
     }
 
+    /// Tells the writing half where the client is in its channels.
+    pub fn tracked_by(mut self, track: Rc<RefCell<Track>>) -> Self {
+        self.track = Some(track);
+        self
+    }
+
+    /// Takes what came with the request that opened the stream.
+    pub fn with_first(mut self, frame: &[u8]) -> Self {
+        self.hear(frame);
+        self
+    }
+
+    /// Signs in with what came with the request that opened the stream.
+    pub fn with_connect(mut self, request: ConnectRequest) -> Self {
+        self.client.connect(Box::new(request));
+        self
+    }
+
     /// Serves the connection until it ends. `done` lets the writing half end.
-    pub async fn run(mut self, mut reader: Reader, plug: Plug, done: oneshot::Sender<()>) {
-        let peer_is_there = self.serve(&mut reader).await;
+    pub async fn run(mut self, mut input: Input, plug: Plug, done: Option<oneshot::Sender<()>>) {
+        let peer_is_there = self.serve(&mut input).await;
         // the subscriptions and the session go first: they need nobody who reads
         self.subscriptions.clear();
         self.pending.clear();
+        self.entry = None;
         self.admission = None;
         if peer_is_there {
             // a peer that does not even read the close is not waited for any longer
-            let _ = timeout(CLOSING, reader.drain()).await;
+            let _ = timeout(CLOSING, input.drain()).await;
         }
         drop(done);
         plug.pull();
     }
 
     /// False when the peer is gone.
-    async fn serve(&mut self, reader: &mut Reader) -> bool {
+    async fn serve(&mut self, input: &mut Input) -> bool {
         let timer = sleep_until(Instant::now().into());
         tokio::pin!(timer);
         loop {
@@ -141,11 +188,16 @@ impl Connection {
                     Signal::Ended(_) => return true,
                     Signal::Lost(slot) => self.client.lost(slot),
                     Signal::RightsChanged => self.look_again(),
+                    Signal::Ordered => self.outlet.take_orders().into_iter().for_each(|order| self.obey(order)),
                 },
                 Some(done) = self.pending.next(), if !self.pending.is_empty() => self.settle(done),
-                incoming = reader.next() => match incoming {
-                    Incoming::Message(message) => self.client.frame(&message),
+                incoming = input.next() => match incoming {
+                    Incoming::Message(message) => self.hear(&message),
                     Incoming::Ping(payload) => self.outlet.push(pong_frame(&payload)),
+                    Incoming::Pong => {
+                        self.client.pong_of_transport(Instant::now());
+                        self.note_latency();
+                    }
                     Incoming::Closed => {
                         self.outlet.cut(Disconnect::ForceReconnect);
                         return false;
@@ -154,6 +206,27 @@ impl Connection {
                 },
                 () = timer.as_mut() => self.client.tick(Instant::now()),
             }
+        }
+    }
+
+    fn hear(&mut self, frame: &[u8]) {
+        if self.way.dialect != Dialect::Pushes {
+            self.client.frame(frame, Instant::now());
+            return self.note_latency();
+        }
+        // it says who it is, and from then on only listens
+        if self.client.is_new() {
+            match serde_json::from_slice(frame) {
+                Ok(Object(request)) => self.client.connect(Box::new(request)),
+                Err(_) => self.client.close(Disconnect::BadRequest),
+            }
+        }
+    }
+
+    fn note_latency(&mut self) {
+        if let (Some(latency), Some(entry)) = (self.client.take_latency(), &self.entry) {
+            let milliseconds = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX - 1);
+            entry.present.answered_after(milliseconds);
         }
     }
 
@@ -172,8 +245,17 @@ impl Connection {
 
     fn carry(&mut self, effect: Effect) {
         match effect {
-            Effect::Write(message) => self.outlet.push(text_frame(&message)),
-            Effect::SignIn(token) => self.sign_in(token),
+            Effect::Write(reply) => self.write(*reply),
+            Effect::Deliver { slot, push } => {
+                let offset = push
+                    .publication
+                    .as_ref()
+                    .map_or(0, |publication| publication.offset);
+                let frame = self.way.dialect.frame(Reply::push(*push));
+                self.outlet.push_at(frame, slot, offset);
+            }
+            Effect::Ping => self.outlet.push(ping_frame()),
+            Effect::SignIn(request) => self.sign_in(request),
             Effect::Refresh(id, token) => {
                 let asked = self
                     .live
@@ -183,12 +265,16 @@ impl Connection {
                     .push(Box::pin(async move { Done::Refreshed(id, asked.await) }));
             }
             Effect::Follow { slot, wish } => self.follow(slot, *wish),
-            Effect::Release(slot) => {
-                if let Some(subscription) = self.subscriptions.get(&slot) {
-                    subscription.membership.release(subscription.place.clone());
+            Effect::Ask { id, ask, slot } => self.ask(id, *ask, slot),
+            Effect::Release { slot, has_base } => {
+                if let Some(held) = self.subscriptions.iter_mut().find(|held| held.slot == slot) {
+                    held.release(has_base);
+                    if let Some(entry) = &self.entry {
+                        entry.present.follows(held.channel());
+                    }
                 }
             }
-            Effect::Unfollow(slot) => drop(self.subscriptions.remove(&slot)),
+            Effect::Unfollow(slot) => self.unfollow(slot),
             Effect::Close(why) => {
                 self.subscriptions.clear();
                 self.outlet.end(why);
@@ -196,15 +282,63 @@ impl Connection {
         }
     }
 
-    fn sign_in(&mut self, token: String) {
-        let credentials = match (token.is_empty(), self.cookie.take()) {
-            (false, _) => Credentials::Token(token),
-            (true, Some(cookie)) => Credentials::Cookie(cookie),
-            (true, None) => {
-                return self
-                    .client
-                    .signed_in(Err(SignInError::Missing), Instant::now(), 0.0);
+    fn write(&mut self, reply: Reply) {
+        // a client that only listens cannot be answered: what it is told is the end
+        if self.way.dialect == Dialect::Pushes
+            && let Some(error) = &reply.error
+        {
+            return self.outlet.end(match error.code {
+                109 => Disconnect::Expired,
+                111 => Disconnect::TooManyRequests,
+                103 => Disconnect::PermissionDenied,
+                _ => Disconnect::Internal,
+            });
+        }
+        if let (Some(_), Some(connect)) = (&self.track, &reply.connect) {
+            self.move_to(connect);
+        }
+        self.outlet.push(self.way.dialect.frame(reply));
+    }
+
+    /// Whoever has the answer to the connect has what stands in it. An item without bytes only moves its channel.
+    fn move_to(&self, connect: &ConnectResult) {
+        for held in &self.subscriptions {
+            if let Some(result) = connect.subs.get(&**held.channel())
+                && !result.epoch.is_empty()
+            {
+                let last = result.publications.last();
+                let offset = last.map_or(result.offset, |publication| publication.offset);
+                self.outlet
+                    .push_at(Frame::new(Bytes::new(), 0), held.slot, offset);
             }
+        }
+    }
+
+    /// A subscription stands: the writing half may count its positions.
+    fn keep(&mut self, subscription: Subscription) {
+        if let Some(track) = &self.track {
+            let (channel, epoch) = (subscription.channel(), subscription.epoch());
+            track
+                .borrow_mut()
+                .begins(subscription.slot, (**channel).into(), epoch.clone());
+        }
+        self.subscriptions.push(subscription);
+    }
+
+    fn unfollow(&mut self, slot: u32) {
+        if let Some(at) = self.subscriptions.iter().position(|held| held.slot == slot) {
+            let held = self.subscriptions.swap_remove(at);
+            if let Some(entry) = &self.entry {
+                entry.present.leaves(held.channel());
+            }
+        }
+    }
+
+    fn sign_in(&mut self, request: Box<ConnectRequest>) {
+        let credentials = match (request.token.is_empty(), self.way.cookie.take()) {
+            (false, _) => Credentials::Token(request.token.clone()),
+            (true, Some(cookie)) => Credentials::Cookie(cookie),
+            (true, None) => Credentials::Nothing,
         };
         if !self.live.hub.is_open() {
             return self
@@ -213,39 +347,89 @@ impl Connection {
         }
         let asked = self.live.gate.admit(credentials, self.outlet.clone());
         self.pending
-            .push(Box::pin(async move { Done::Admitted(asked.await) }));
+            .push(Box::pin(async move { Done::Admitted(asked.await, request) }));
+    }
+
+    /// What is wanted of a channel, by whoever signed in. `None` before that.
+    fn wanted(
+        &self,
+        slot: u32,
+        wish: SubscribeRequest,
+        by_server: Option<ServerSubscription>,
+    ) -> Option<Wanted> {
+        let viewer = self.admission.as_ref()?.viewer.clone();
+        Some(Wanted {
+            slot,
+            viewer,
+            dialect: self.way.dialect,
+            outlet: self.outlet.clone(),
+            asked: Asked {
+                client: self.client.id().into(),
+                wish,
+                by_server,
+            },
+        })
     }
 
     fn follow(&self, slot: u32, wish: SubscribeRequest) {
+        if let Some(wanted) = self.wanted(slot, wish, None) {
+            let (live, rights) = (self.live.clone(), self.rights);
+            self.pending.push(Box::pin(async move {
+                Done::Followed(slot, rights, follow(&live, wanted).await)
+            }));
+        }
+    }
+
+    fn ask(&self, id: u32, ask: Ask, slot: Option<u32>) {
         let Some(viewer) = self.admission.as_ref().map(|admission| admission.viewer.clone()) else {
             return;
         };
-        let (live, outlet, rights) = (self.live.clone(), self.outlet.clone(), self.rights);
+        let held = slot.and_then(|slot| self.subscriptions.iter().find(|held| held.slot == slot));
+        let info = held.and_then(|held| held.info().cloned());
+        let info = info.unwrap_or_else(|| viewer.info(self.client.id(), None));
+        let (live, following, dialect) = (self.live.clone(), slot.is_some(), self.way.dialect);
         self.pending.push(Box::pin(async move {
-            Done::Followed(slot, rights, follow(&live, &outlet, &viewer, slot, wish).await)
+            Done::Answered(
+                id,
+                slot,
+                answer(&live, &viewer, info, ask, following, dialect).await,
+            )
         }));
     }
 
     /// Rights may have changed: whoever the viewer is now decides about every subscription anew.
     fn look_again(&mut self) {
         self.rights += 1;
-        let Some(viewer) = self.admission.as_ref().map(|admission| admission.viewer.clone()) else {
+        let Some(Viewer::Member(member)) = self.admission.as_ref().map(|admission| admission.viewer.clone())
+        else {
             return;
         };
+        let client: Box<str> = self.client.id().into();
         let held: Vec<_> = self
             .subscriptions
             .iter()
-            .map(|(slot, held)| (*slot, held.channel.clone()))
+            .map(|held| (held.slot, held.channel().to_string()))
             .collect();
         let (gate, rights) = (self.live.gate.clone(), self.rights);
         self.pending.push(Box::pin(async move {
             let judged = async {
-                let viewer = gate.look_again(&viewer).await?;
+                let member = gate.look_again(&member).await?;
+                let viewer = Viewer::Member(member.clone());
                 let mut classes = Vec::with_capacity(held.len());
                 for (slot, channel) in held {
-                    classes.push((slot, gate.judge(&viewer, &channel).await.ok()));
+                    let wish = SubscribeRequest {
+                        channel,
+                        ..SubscribeRequest::default()
+                    };
+                    let asked = Asked {
+                        client: client.clone(),
+                        wish,
+                        by_server: None,
+                    };
+                    let grant = gate.judge(&viewer, asked).await;
+                    classes.push((slot, grant.ok().map(|grant| grant.class)));
                 }
-                Ok((viewer, classes))
+                Ok((member, classes))
             };
             Done::LookedAgain(rights, judged.await)
         }));
@@ -254,124 +438,265 @@ impl Connection {
     fn settle(&mut self, done: Done) {
         let now = Instant::now();
         match done {
-            Done::Admitted(result) => {
-                let result = self.admit(result, now);
-                self.client.signed_in(result, now, rand::random());
+            Done::Admitted(result, request) => self.admitted(result, *request, now),
+            Done::Attended(rights, result) => {
+                let fresh = if rights == self.rights {
+                    result
+                } else {
+                    Err(Refusal::Close(Disconnect::ForceReconnect))
+                };
+                self.attended(fresh, now);
             }
-            Done::Refreshed(id, result) => {
-                let before = self.admission.as_ref().map(|admission| admission.viewer.user);
-                let same = result.and_then(|new| match before {
-                    Some(user) if user == new.viewer.user => Ok(new),
-                    _ => Err(SignInError::Invalid),
-                });
-                let refreshed = self.admit(same, now);
-                if refreshed.is_ok() {
-                    // perhaps another session, with other rights
-                    self.look_again();
-                }
-                self.client.refreshed(id, refreshed, now);
-            }
+            Done::Refreshed(id, result) => self.refreshed(id, result, now),
             Done::Followed(slot, rights, result) => {
                 let fresh = if rights == self.rights {
                     result
                 } else {
-                    Err(ReplyError::Internal)
+                    Err(ReplyError::Internal.into())
                 };
                 let followed = fresh.map(|(followed, subscription)| {
-                    self.subscriptions.insert(slot, subscription);
+                    self.keep(subscription);
                     followed
                 });
-                self.client.followed(slot, followed);
+                self.client.followed(slot, followed, now);
             }
+            Done::FollowedForServer(rights, Ok((followed, subscription))) if rights == self.rights => {
+                self.keep(subscription);
+                self.client.subscribed_by_server(followed, now);
+            }
+            Done::FollowedForServer(_, result) => {
+                if let Err(refusal) = result {
+                    tracing::debug!(?refusal, "a channel could not be followed on the server's behalf");
+                }
+            }
+            Done::Answered(id, slot, result) => self.client.answered(id, slot, result, now),
             Done::LookedAgain(rights, result) if rights == self.rights => self.judge_again(result),
             Done::LookedAgain(..) => {}
         }
     }
 
-    fn admit(
-        &mut self,
-        result: Result<Admission, SignInError>,
-        now: Instant,
-    ) -> Result<SignedIn, SignInError> {
-        let admission = result?;
-        let expires_at = admission.expires_in.map(|lasts| now + lasts);
+    /// The credentials are good: everything that comes with them is followed before the connect is answered.
+    fn admitted(&mut self, result: Result<Admission, SignInError>, request: ConnectRequest, now: Instant) {
+        let admission = match result {
+            Ok(admission) => admission,
+            Err(error) => return self.client.signed_in(Err(error), now, 0.0),
+        };
+        let arrival = Arrival {
+            client: self.client.id().to_owned(),
+            organization: admission.viewer.organization(),
+            user: admission.viewer.user(),
+            session: self.client.line().session.clone(),
+            transport: self.way.transport,
+            protobuf: self.way.dialect == Dialect::Protobuf,
+            name: shortened(&request.name, 16),
+            version: shortened(&request.version, 64),
+            address: std::mem::take(&mut self.way.address),
+            connected_at: self.live.clock.now(),
+        };
+        let Some(entry) = self
+            .live
+            .hub
+            .enter(arrival, &self.outlet, self.live.limits.user_connections)
+        else {
+            let error = SignInError::Close(Disconnect::ConnectionLimit);
+            return self.client.signed_in(Err(error), now, 0.0);
+        };
+        self.entry = Some(entry);
+        let wishes = self.wishes(&admission, request);
         self.admission = Some(admission);
-        Ok(SignedIn { expires_at })
+        if wishes.len() > self.live.timing.channels {
+            let error = SignInError::Close(Disconnect::ChannelLimit);
+            return self.client.signed_in(Err(error), now, 0.0);
+        }
+        let wanted: Vec<_> = wishes
+            .into_iter()
+            .filter_map(|(wish, terms)| {
+                let slot = self.client.next_slot();
+                self.wanted(slot, wish, terms)
+            })
+            .collect();
+        if wanted.is_empty() {
+            return self.attended(Ok(Vec::new()), now);
+        }
+        let (live, rights) = (self.live.clone(), self.rights);
+        self.pending.push(Box::pin(async move {
+            let all = wanted.into_iter().map(|wanted| follow_for_server(&live, wanted));
+            Done::Attended(rights, try_join_all(all).await)
+        }));
+    }
+
+    /// The channels that are followed with the connect: those of the credentials, from where the client says; and of a
+    /// client that only listens, those it asks for itself.
+    fn wishes(
+        &self,
+        admission: &Admission,
+        mut request: ConnectRequest,
+    ) -> Vec<(SubscribeRequest, Option<ServerSubscription>)> {
+        let mut wishes: Vec<_> = admission
+            .subscriptions
+            .iter()
+            .map(|(channel, terms)| {
+                let mut wish = request.subs.remove(channel).unwrap_or_default();
+                wish.channel.clone_from(channel);
+                (wish, Some(terms.clone()))
+            })
+            .collect();
+        if self.way.dialect == Dialect::Pushes {
+            wishes.extend(request.subs.into_iter().map(|(channel, mut wish)| {
+                wish.channel = channel;
+                (wish, None)
+            }));
+        }
+        wishes
+    }
+
+    fn attended(&mut self, result: Result<Vec<(ServerFollowed, Subscription)>, Refusal>, now: Instant) {
+        let signed_in = match result {
+            Ok(all) => {
+                let (followed, subscriptions): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+                for subscription in subscriptions {
+                    self.keep(subscription);
+                }
+                Ok(SignedIn {
+                    expires: self.expiry(now),
+                    time: super::milliseconds(&self.live.clock),
+                    subscriptions: followed,
+                    ..SignedIn::default()
+                })
+            }
+            Err(Refusal::Reply(error)) => Err(SignInError::Channel(error)),
+            Err(Refusal::Close(why)) => Err(SignInError::Close(why)),
+        };
+        self.client.signed_in(signed_in, now, rand::random());
+    }
+
+    fn expiry(&self, now: Instant) -> Expiry {
+        let lasts = self.admission.as_ref().and_then(|admission| admission.expires_in);
+        Expiry::at(lasts.map(|lasts| now + lasts))
+    }
+
+    fn refreshed(&mut self, id: u32, result: Result<Admission, SignInError>, now: Instant) {
+        let before = self.admission.as_ref().map(|admission| admission.viewer.clone());
+        let new = match (result, before) {
+            (Ok(new), Some(before)) if before.is_same(&new.viewer) => new,
+            (Ok(_), _) => return self.client.refreshed(id, Err(SignInError::Invalid), now),
+            (Err(error), _) => return self.client.refreshed(id, Err(error), now),
+        };
+        let mut channels: Vec<_> = new
+            .subscriptions
+            .iter()
+            .map(|(channel, _)| channel.clone())
+            .collect();
+        channels.sort_unstable();
+        let before: Option<Vec<_>> = self.admission.as_ref().map(|admission| {
+            let mut names: Vec<_> = admission
+                .subscriptions
+                .iter()
+                .map(|(channel, _)| channel.clone())
+                .collect();
+            names.sort_unstable();
+            names
+        });
+        if before.is_some_and(|before| before != channels) {
+            // what comes with the token is made at a connect
+            return self.client.close(Disconnect::InsufficientState);
+        }
+        self.admission = Some(new);
+        let expiry = self.expiry(now);
+        // perhaps another session, with other rights
+        self.look_again();
+        self.client.refreshed(id, Ok(expiry), now);
     }
 
     fn judge_again(&mut self, result: Judged) {
-        let (viewer, classes) = match result {
+        let (member, classes) = match result {
             Ok(judged) => judged,
             Err(SignInError::AccessEnded) => return self.client.close(Disconnect::AccessEnded),
             Err(SignInError::Unavailable) => return self.client.close(Disconnect::ForceReconnect),
             Err(_) => return self.client.close(Disconnect::SignedOut),
         };
         if let Some(admission) = &mut self.admission {
-            admission.viewer = viewer;
+            admission.viewer = Viewer::Member(member);
         }
         for (slot, class) in classes {
-            match (class, self.subscriptions.get(&slot).map(|held| held.class)) {
+            let held = self.subscriptions.iter().find(|held| held.slot == slot);
+            match (class, held.map(|held| held.class)) {
                 (None, Some(_)) => {
-                    self.subscriptions.remove(&slot);
+                    self.unfollow(slot);
                     self.client.forbidden(slot);
                 }
-                // comes back with its position and is then given what the new class may see
+                // what it has was seen with other rights: it comes back without a position, and reads again
                 (Some(new), Some(old)) if new != old => {
-                    self.subscriptions.remove(&slot);
-                    self.client.lost(slot);
+                    self.unfollow(slot);
+                    self.client.invalidated(slot);
                 }
                 _ => {}
             }
         }
     }
+
+    fn obey(&mut self, order: ConnectionOrder) {
+        let now = Instant::now();
+        match order {
+            ConnectionOrder::Subscribe { channel, terms } => {
+                let since = terms.recover_since.clone();
+                let wish = recovering(channel, since);
+                let slot = self.client.next_slot();
+                if let Some(wanted) = self.wanted(slot, wish, Some(*terms)) {
+                    let (live, rights) = (self.live.clone(), self.rights);
+                    self.pending.push(Box::pin(async move {
+                        Done::FollowedForServer(rights, follow_for_server(&live, wanted).await)
+                    }));
+                }
+            }
+            ConnectionOrder::Unsubscribe {
+                channel,
+                code,
+                reason,
+            } => {
+                let reason = reason.into();
+                self.client
+                    .unsubscribed_by_server(&channel, Unsubscribed { code, reason });
+            }
+            ConnectionOrder::Refresh { expired: true, .. } => self.client.close(Disconnect::Expired),
+            ConnectionOrder::Refresh { expire_at, .. } => {
+                let left = expire_at.map(|at| at - self.live.clock.now().unix_timestamp());
+                let at = left.map(|left| now + Duration::from_secs(u64::try_from(left).unwrap_or_default()));
+                self.client.moved(at, now);
+            }
+            ConnectionOrder::Commands(frame) => self.hear(&frame),
+        }
+    }
 }
 
-async fn follow(
-    live: &Live,
-    outlet: &Arc<Outlet>,
-    viewer: &Viewer,
-    slot: u32,
-    request: SubscribeRequest,
-) -> Result<(Followed, Subscription), ReplyError> {
-    let class = live.gate.judge(viewer, &request.channel).await?;
-    let key = ChannelKey {
-        organization: viewer.organization,
-        name: request.channel.as_str().into(),
-    };
-    let since = request.recover.then(|| Place {
-        epoch: request.epoch.into(),
-        offset: request.offset,
-    });
-    let wish = Wish {
-        channel: key,
-        view: View {
-            class,
-            encoding: &JsonOverWebSocket,
-        },
-        since,
-    };
-    let following = live.hub.follow(outlet, slot, wish).await.map_err(|error| {
-        tracing::debug!(channel = %request.channel, %error, "a channel could not be followed");
-        ReplyError::Internal
-    })?;
-    let missed = following
-        .missed
-        .into_iter()
-        .filter_map(|(event, offset)| Some((serde_json::value::RawValue::from_string(event).ok()?, offset)));
-    let followed = Followed {
-        epoch: following.place.epoch.to_string(),
-        offset: following.place.offset,
-        recovered: following.recovered,
-        missed: missed.collect(),
-    };
-    let (place, membership) = (following.place, following.membership);
-    Ok((
+async fn follow_for_server(live: &Live, wanted: Wanted) -> Result<(ServerFollowed, Subscription), Refusal> {
+    let slot = wanted.slot;
+    let channel = wanted.asked.wish.channel.clone();
+    let recovering = Recovering::from(&wanted.asked.wish);
+    let (followed, subscription) = follow(live, wanted).await?;
+    let followed = ServerFollowed {
+        slot,
+        channel,
+        recovering,
         followed,
-        Subscription {
-            channel: request.channel,
-            class,
-            place,
-            membership,
-        },
-    ))
+    };
+    Ok((followed, subscription))
+}
+
+fn recovering(channel: String, since: Option<Position>) -> SubscribeRequest {
+    let mut wish = SubscribeRequest {
+        channel,
+        ..SubscribeRequest::default()
+    };
+    if let Some(place) = since {
+        wish.recover = true;
+        wish.epoch = place.epoch;
+        wish.offset = place.offset;
+    }
+    wish
+}
+
+/// At most `most` characters of what a client says about itself.
+fn shortened(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }

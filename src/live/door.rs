@@ -4,21 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use signalbox_actors::live_hub::{Disconnect, Outlet, Signal};
+use serde_json::json;
+use signalbox_actors::live_hub::{ChannelKey, Disconnect, Outlet, Signal};
 use signalbox_actors::permission_cache::{PermissionCache, Question};
 use signalbox_actors::session_keeper::{ACCESS_ENDED, Connection, Denied, SIGNED_OUT, SessionKeeper};
 use signalbox_core::jobs::store as jobs;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::{JobId, OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
+use signalbox_core::live::application::namespaces::RESERVED;
 use signalbox_core::live::channel::Channel;
 use signalbox_core::live::view::ViewClass;
+use signalbox_core::people;
 use signalbox_core::sessions::standing::{Refused, Standing};
 
-use super::client::SignInError;
-use super::gate::{Admission, Credentials, Gatekeeper, Viewer};
-use super::protocol::ReplyError;
+use super::Application;
+use super::client::{Refusal, SignInError};
+use super::gate::{Act, Admission, Asked, Credentials, Gatekeeper, Grant, Leave, Member, Viewer};
+use super::protocol::{ReplyError, SubRefreshRequest};
 use crate::http::State;
 
 /// Lets people in. Cheap to clone.
@@ -27,15 +32,22 @@ pub struct Door {
     state: web::Data<State>,
     sessions: SessionKeeper,
     permissions: PermissionCache,
+    application: Application,
 }
 
 impl Door {
     /// A door before what `state` knows.
-    pub fn new(state: web::Data<State>, sessions: SessionKeeper, permissions: PermissionCache) -> Self {
+    pub fn new(
+        state: web::Data<State>,
+        sessions: SessionKeeper,
+        permissions: PermissionCache,
+        application: Application,
+    ) -> Self {
         Self {
             state,
             sessions,
             permissions,
+            application,
         }
     }
 
@@ -43,13 +55,16 @@ impl Door {
         let (token, renewed_by_client) = match credentials {
             Credentials::Token(token) => (token, true),
             Credentials::Cookie(token) => (token, false),
+            Credentials::Nothing => return self.application.admit_nameless(),
         };
-        let claims = self
-            .state
-            .auth
-            .verify_live(&token)
-            .await
-            .map_err(|error| of_token(&error))?;
+        let claims = match self.state.auth.verify_live(&token).await {
+            Ok(claims) => claims,
+            // not of this hub; perhaps of the application it serves
+            Err(error) if of_token(&error) == SignInError::Invalid => {
+                return self.application.admit(&token).await;
+            }
+            Err(error) => return Err(of_token(&error)),
+        };
         let (standing, hold) = self
             .sessions
             .attach(claims.session(), Arc::new(Hung(outlet)))
@@ -61,13 +76,14 @@ impl Door {
         let left = claims.exp - self.state.store.clock.now().unix_timestamp();
         let lasts = Duration::from_secs(u64::try_from(left).unwrap_or_default());
         Ok(Admission {
-            viewer: self.viewer(&standing).await?,
+            viewer: Viewer::Member(self.member(&standing).await?),
             expires_in: renewed_by_client.then_some(lasts),
+            subscriptions: Vec::new(),
             hold: Box::new(hold),
         })
     }
 
-    async fn viewer(&self, standing: &Standing) -> Result<Viewer, SignInError> {
+    async fn member(&self, standing: &Standing) -> Result<Member, SignInError> {
         let permissions = if standing.must_change_password {
             // until then they may do that and nothing else
             PermissionSet::default()
@@ -81,7 +97,7 @@ impl Door {
             let rights = self.permissions.rights(question).await;
             rights.map_err(|_| SignInError::Unavailable)?.permissions.clone()
         };
-        Ok(Viewer {
+        Ok(Member {
             organization: standing.organization,
             user: standing.user,
             session: standing.session,
@@ -100,25 +116,111 @@ impl Door {
         Ok(job.map(|job| job.requested_by))
     }
 
-    async fn judged(self, viewer: Viewer, name: String) -> Result<ViewClass, ReplyError> {
-        let channel = Channel::parse(&name).ok_or(ReplyError::UnknownChannel)?;
+    /// What others on a page are told of a person.
+    async fn introduction(&self, member: &Member) -> Result<Bytes, Error> {
+        let mut person = [json!({"actor": {"kind": "user", "id": member.user}})];
+        let mut tx = self.state.store.db.primary(member.organization).await?;
+        people::open(&mut tx, &self.state.store.sealer, &mut person).await?;
+        Ok(json!({"name": person[0]["actor"]["name"]}).to_string().into())
+    }
+
+    /// Whether a member may see one of the hub's own channels.
+    async fn admits(&self, member: &Member, channel: &Channel) -> Result<(), Refusal> {
         let mut requested_by = None;
         if let Channel::Job(job) = channel {
             let found = self
-                .requested_by(viewer.organization, job)
+                .requested_by(member.organization, *job)
                 .await
-                .map_err(|error| {
-                    tracing::warn!(%error, "a job's channel could not be judged");
-                    ReplyError::Internal
-                })?;
+                .map_err(unavailable)?;
             requested_by = found.ok_or(ReplyError::UnknownChannel)?;
         }
-        if channel.admits(viewer.user, &viewer.permissions, requested_by) {
-            Ok(ViewClass::of(&viewer.permissions))
+        if channel.admits(member.user, &member.permissions, requested_by) {
+            Ok(())
         } else {
-            Err(ReplyError::PermissionDenied)
+            Err(ReplyError::PermissionDenied.into())
         }
     }
+
+    async fn judged(self, viewer: Viewer, asked: Asked) -> Result<Grant, Refusal> {
+        let name = &asked.wish.channel;
+        let Some(channel) = Channel::parse(name) else {
+            if is_own(name) {
+                return Err(ReplyError::UnknownChannel.into());
+            }
+            return self.application.judge(&viewer, asked).await;
+        };
+        // the hub's own channels are for its own people, whoever asks on whose behalf
+        let member = viewer.member().ok_or(ReplyError::PermissionDenied)?;
+        self.admits(member, &channel).await?;
+        let key = own(member, name);
+        let class = ViewClass::of(&member.permissions);
+        if let Channel::Page(_) = channel {
+            return Ok(Grant {
+                joins: true,
+                present: true,
+                announced: true,
+                info: Some(self.introduction(member).await.map_err(unavailable)?),
+                ..Grant::passing(key, class)
+            });
+        }
+        if !channel.keeps_events() {
+            return Ok(Grant::passing(key, class));
+        }
+        Ok(Grant {
+            delta: asked.wish.delta == "fossil",
+            ..Grant::stream(key, class)
+        })
+    }
+
+    async fn allows(self, viewer: Viewer, name: String, act: Act, following: bool) -> Result<Leave, Refusal> {
+        let Some(channel) = Channel::parse(&name) else {
+            if is_own(&name) {
+                return Err(ReplyError::UnknownChannel.into());
+            }
+            return self.application.may(&viewer, &name, act, following);
+        };
+        let member = viewer.member().ok_or(ReplyError::PermissionDenied)?;
+        self.admits(member, &channel).await?;
+        match (act, &channel) {
+            // the hub's own channels are written by the hub alone
+            (Act::Publish, _) => Err(ReplyError::PermissionDenied.into()),
+            (Act::SeePresence, Channel::Page(_)) => Ok(()),
+            (Act::ReadHistory, channel) if channel.keeps_events() => Ok(()),
+            _ => Err(Refusal::from(ReplyError::NotAvailable)),
+        }?;
+        Ok(Leave {
+            key: own(member, &name),
+            class: ViewClass::of(&member.permissions),
+            options: None,
+        })
+    }
+
+    async fn renewed(
+        self,
+        viewer: Viewer,
+        client: Box<str>,
+        request: SubRefreshRequest,
+    ) -> Result<Option<Duration>, Refusal> {
+        self.application.renew(&viewer, &client, &request).await
+    }
+}
+
+/// Whether a name can only be one of the hub's own, so that no namespace of the application can answer for it.
+fn is_own(name: &str) -> bool {
+    let namespace = name.split_once(':').map(|(namespace, _)| namespace);
+    namespace.is_some_and(|namespace| RESERVED.contains(&namespace))
+}
+
+fn own(member: &Member, name: &str) -> ChannelKey {
+    ChannelKey {
+        organization: member.organization,
+        name: name.into(),
+    }
+}
+
+fn unavailable(error: Error) -> Refusal {
+    tracing::warn!(%error, "a channel could not be judged");
+    ReplyError::Internal.into()
 }
 
 impl Gatekeeper for Door {
@@ -130,20 +232,42 @@ impl Gatekeeper for Door {
         Box::pin(self.clone().let_in(credentials, outlet))
     }
 
-    fn look_again(&self, viewer: &Viewer) -> BoxFuture<'static, Result<Viewer, SignInError>> {
-        let (door, session, user) = (self.clone(), viewer.session, viewer.user);
+    fn look_again(&self, member: &Member) -> BoxFuture<'static, Result<Member, SignInError>> {
+        let (door, session, user) = (self.clone(), member.session, member.user);
         Box::pin(async move {
             let standing = door
                 .sessions
                 .authenticate(session, user)
                 .await
                 .map_err(of_session)?;
-            door.viewer(&standing).await
+            door.member(&standing).await
         })
     }
 
-    fn judge(&self, viewer: &Viewer, channel: &str) -> BoxFuture<'static, Result<ViewClass, ReplyError>> {
-        Box::pin(self.clone().judged(viewer.clone(), channel.to_owned()))
+    fn judge(&self, viewer: &Viewer, asked: Asked) -> BoxFuture<'static, Result<Grant, Refusal>> {
+        Box::pin(self.clone().judged(viewer.clone(), asked))
+    }
+
+    fn may(
+        &self,
+        viewer: &Viewer,
+        channel: &str,
+        act: Act,
+        following: bool,
+    ) -> BoxFuture<'static, Result<Leave, Refusal>> {
+        Box::pin(
+            self.clone()
+                .allows(viewer.clone(), channel.to_owned(), act, following),
+        )
+    }
+
+    fn renew(
+        &self,
+        viewer: &Viewer,
+        client: &str,
+        request: SubRefreshRequest,
+    ) -> BoxFuture<'static, Result<Option<Duration>, Refusal>> {
+        Box::pin(self.clone().renewed(viewer.clone(), client.into(), request))
     }
 }
 

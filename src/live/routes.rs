@@ -1,35 +1,32 @@
 //! The doors: `GET /connection/websocket` and `GET /api/v1/stream`.
 
-use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, ORIGIN,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use signalbox_actors::live_hub::Outlet;
+use rand::distr::{Alphanumeric, SampleString};
+use signalbox_actors::live_hub::{FollowError, Outlet, Transport};
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::EventId;
-use signalbox_core::live::view::ViewClass;
 use tokio::sync::oneshot;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::client::SignInError;
-use super::connection::{Connection, Live};
-use super::gate::{Admission, Credentials};
+use super::Live;
+use super::client::{Line, Pulse, Refusal, SignInError};
+use super::connection::{Connection, Input, Way};
+use super::gate::{Admission, Grant};
 use super::plug::Plug;
-use super::protocol::{MAX_CHANNEL_BYTES, ReplyError};
-use super::socket::{Reader, upgrade};
-use super::sse::{EventSource, MAX_STREAM_CHANNELS};
+use super::protocol::{Codec, ConnectRequest, MAX_CHANNEL_BYTES, ReplyError};
+use super::socket::{self, Reader, upgrade};
+use super::sse::{EventSource, MAX_STREAM_CHANNELS, asked};
 use super::stream_id::StreamId;
-use crate::http::caller::ACCESS_COOKIE;
-use crate::http::origin::Origin;
-use crate::http::{Problem, State};
-
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+use super::streams;
+use super::visit::{ACCEL_BUFFERING, LAST_EVENT_ID, Visit, credentials};
+use super::wire::Dialect;
+use crate::http::Problem;
 
 /// Routes outside `/api/v1`.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.route("/connection/websocket", web::get().to(websocket));
+    app.route("/connection/websocket", web::get().to(websocket))
+        .configure(streams::routes);
 }
 
 /// Operations below `/api/v1`.
@@ -37,21 +34,65 @@ pub fn api_routes(api: &mut ServiceConfig) {
     api.service(stream);
 }
 
-/// Opens a WebSocket that speaks the Centrifuge client protocol, version 2, in JSON.
+/// Opens a WebSocket that speaks the Centrifuge client protocol, version 2.
 async fn websocket(
     request: HttpRequest,
     payload: web::Payload,
     live: web::Data<Live>,
 ) -> Result<HttpResponse, Problem> {
-    let cookie = session_cookie(&request)?;
-    let outlet = Outlet::new(live.queue_bytes);
-    let (plug, alive) = Plug::of(&request);
+    let codec = socket::codec(&request);
+    let dialect = match codec {
+        Codec::Json => Dialect::Json,
+        Codec::Protobuf => Dialect::Protobuf,
+    };
+    let by_frames = request
+        .query_string()
+        .split('&')
+        .any(|pair| pair == "cf_ws_frame_ping_pong=true");
+    let pulse = if by_frames { Pulse::Frames } else { Pulse::Asked };
+    open_socket(&request, payload, live, dialect, pulse, None)
+}
+
+/// Answers a WebSocket handshake, and serves the connection beside it.
+pub(super) fn open_socket(
+    request: &HttpRequest,
+    payload: web::Payload,
+    live: web::Data<Live>,
+    dialect: Dialect,
+    pulse: Pulse,
+    connect: Option<ConnectRequest>,
+) -> Result<HttpResponse, Problem> {
+    let visit = Visit::of(request, &live)?;
+    let codec = dialect.codec();
+    let outlet = Outlet::new(live.limits.queue_bytes);
+    let (plug, alive) = Plug::of(request);
     let (done, is_done) = oneshot::channel();
-    let response = upgrade(&request, outlet.clone(), alive, is_done)
+    let response = upgrade(request, dialect, outlet.clone(), alive, is_done)
         .map_err(|refused| Error::new(Kind::Malformed, "live.no_upgrade", refused.to_string()))?;
-    let connection = Connection::new(live.get_ref().clone(), outlet, cookie, EventId::new().to_string());
-    drive(connection.run(Reader::new(payload), plug, done));
+    let speech = Line {
+        codec,
+        pulse,
+        session: String::new(),
+        node: String::new(),
+    };
+    let way = Way {
+        transport: Transport::WebSocket,
+        dialect,
+        cookie: visit.cookie,
+        address: visit.address,
+    };
+    let id = EventId::new().to_string();
+    let mut connection = Connection::new(live.into_inner(), outlet, way, speech, &id);
+    if let Some(connect) = connect {
+        connection = connection.with_connect(connect);
+    }
+    drive(connection.run(Input::Socket(Reader::new(payload, codec)), plug, Some(done)));
     Ok(response)
+}
+
+/// A secret that nobody guesses: 190 bits.
+pub(super) fn secret() -> String {
+    Alphanumeric.sample_string(&mut rand::rng(), 32)
 }
 
 /// Streams the events of channels, for EventSource and curl.
@@ -80,11 +121,12 @@ async fn stream(
     live: web::Data<Live>,
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::read(query.into_inner())?;
-    let credentials = credentials(&request)?;
+    let visit = Visit::of(&request, &live)?;
+    let credentials = credentials(&request, &visit);
     if !live.hub.is_open() {
         return Err(interrupted().into());
     }
-    let outlet = Outlet::new(live.queue_bytes);
+    let outlet = Outlet::new(live.limits.queue_bytes);
     let admission = live
         .gate
         .admit(credentials, outlet.clone())
@@ -96,10 +138,21 @@ async fn stream(
         .get(LAST_EVENT_ID)
         .and_then(|id| id.to_str().ok());
     let known = StreamId::parse(known.or(asked.last_event_id.as_deref()).unwrap_or_default());
-    let source = EventSource::open(live.get_ref().clone(), outlet, admission, judged, &known).await;
-    let source = source.map_err(|error| {
-        tracing::debug!(%error, "an event stream could not be opened");
-        interrupted()
+    let source = EventSource::open(
+        live.into_inner(),
+        outlet,
+        admission,
+        judged,
+        &known,
+        visit.address,
+    )
+    .await;
+    let source = source.map_err(|error| match error {
+        FollowError::TooMany => too_many(),
+        error => {
+            tracing::debug!(%error, "an event stream could not be opened");
+            interrupted()
+        }
     })?;
     let (plug, alive) = Plug::of(&request);
     let (body, gone) = source.body(alive);
@@ -159,7 +212,7 @@ async fn judge(
     live: &Live,
     admission: &Admission,
     channels: Vec<String>,
-) -> Result<Vec<(String, ViewClass)>, Error> {
+) -> Result<Vec<(String, Grant)>, Error> {
     let mut judged = Vec::with_capacity(channels.len());
     for channel in channels {
         let unknown = || {
@@ -169,72 +222,27 @@ async fn judge(
         if channel.len() > MAX_CHANNEL_BYTES || !channel.is_ascii() {
             return Err(unknown());
         }
-        let class = live
+        let grant = live
             .gate
-            .judge(&admission.viewer, &channel)
+            .judge(&admission.viewer, asked(&channel))
             .await
-            .map_err(|error| match error {
-                ReplyError::UnknownChannel => unknown(),
-                ReplyError::PermissionDenied => Error::new(
+            .map_err(|refusal| match refusal {
+                Refusal::Reply(ReplyError::UnknownChannel | ReplyError::BadRequest) => unknown(),
+                Refusal::Reply(ReplyError::PermissionDenied) => Error::new(
                     Kind::Forbidden,
                     "live.permission_denied",
                     format!("You may not follow {channel}. Ask somebody who may assign roles."),
                 ),
                 _ => interrupted(),
             })?;
-        judged.push((channel, class));
+        judged.push((channel, grant));
     }
     Ok(judged)
 }
 
-/// A Bearer token, else the session cookie.
-fn credentials(request: &HttpRequest) -> Result<Credentials, Error> {
-    let header = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    if let Some((scheme, token)) = header.and_then(|value| value.split_once(' '))
-        && scheme.eq_ignore_ascii_case("bearer")
-    {
-        return Ok(Credentials::Token(token.trim().to_owned()));
-    }
-    match session_cookie(request)? {
-        Some(cookie) => Ok(Credentials::Cookie(cookie)),
-        None => Err(refused(SignInError::Missing)),
-    }
-}
-
-/// The session cookie, which a browser also sends when another site's page asks it to.
-fn session_cookie(request: &HttpRequest) -> Result<Option<String>, Error> {
-    let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let noted = Origin::noted(request).map(|noted| noted.host);
-    let host = noted.as_deref().or(header(HOST)).unwrap_or_default();
-    let from_here = match header(ORIGIN) {
-        Some(origin) => {
-            let state = request.app_data::<web::Data<State>>();
-            let public = state.and_then(|state| state.settings.server.public_url.as_deref());
-            let from = origin.split_once("://").map(|(_, from)| from);
-            from.is_some_and(|from| from.eq_ignore_ascii_case(host))
-                || public.is_some_and(|url| url.eq_ignore_ascii_case(origin))
-        }
-        // programs send neither; browsers leave the origin out only where they say that the page is the site's own
-        None => header(SEC_FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none")),
-    };
-    if !from_here {
-        return Err(Error::new(
-            Kind::Forbidden,
-            "live.foreign_origin",
-            "This page is of another site. Open live connections from the hub's own address.",
-        ));
-    }
-    Ok(request
-        .cookie(ACCESS_COOKIE)
-        .map(|cookie| cookie.value().to_owned()))
-}
-
 fn refused(why: SignInError) -> Error {
     let (code, detail) = match why {
-        SignInError::Unavailable => return interrupted(),
+        SignInError::Unavailable | SignInError::Channel(_) | SignInError::Close(_) => return interrupted(),
         SignInError::Missing => (
             "auth.required",
             "Sign in, or send an access token as Authorization: Bearer.",
@@ -256,6 +264,11 @@ fn refused(why: SignInError) -> Error {
     Error::new(Kind::Unauthenticated, code, detail)
 }
 
+fn too_many() -> Error {
+    let detail = "You have as many live connections as one may have. Close another one first.";
+    Error::new(Kind::TooMany, "live.connection_limit", detail)
+}
+
 fn interrupted() -> Error {
     let detail = "Live delivery is interrupted: the hub cannot reach its bus. Come back in a few seconds.";
     let mut error = Error::new(Kind::Unavailable, "live.interrupted", detail);
@@ -264,7 +277,7 @@ fn interrupted() -> Error {
 }
 
 /// Runs a connection beside its response, on the same thread.
-fn drive(connection: impl Future<Output = ()> + 'static) {
+pub(super) fn drive(connection: impl Future<Output = ()> + 'static) {
     #[expect(
         clippy::disallowed_methods,
         reason = "ends with its socket, which the response body owns"

@@ -19,72 +19,68 @@ use signalbox_actors::live_hub::{Outlet, Taken};
 use tokio::sync::oneshot;
 
 use super::plug::Alive;
-use super::protocol::{Disconnect, MAX_FRAME_BYTES};
-use super::wire::{close_frame, websocket_bytes};
+use super::protocol::{Codec, Disconnect, MAX_FRAME_BYTES, Push, Reply};
+use super::wire::{Dialect, close_frame, websocket_bytes};
 
 /// Bytes handed to the dispatcher at once: what its write buffer holds.
 const CHUNK: usize = 32 * 1024;
 
-/// The subprotocols a client may offer; the JSON protocol is also spoken without any.
-const SUBPROTOCOLS: &[&str] = &["centrifuge-json"];
+/// The subprotocols a client may offer; JSON is also spoken without any.
+const SUBPROTOCOLS: &[&str] = &[PROTOBUF, "centrifuge-json"];
+const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// The longest header of a client's frame.
 const HEADER: usize = 14;
 
-/// Why the upgrade is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum UpgradeError {
-    /// Not a WebSocket handshake.
-    #[error("{0}")]
-    Handshake(ws::HandshakeError),
-    /// Only the Protobuf form was offered.
-    #[error(
-        "this hub speaks the JSON form of the protocol; connect without a subprotocol, or with centrifuge-json"
-    )]
-    Subprotocol,
-}
-
 /// Answers the handshake. The body writes what `outlet` gets until it ends and `done` is gone.
+///
+/// # Errors
+/// It is no WebSocket handshake.
 pub fn upgrade(
     request: &HttpRequest,
+    dialect: Dialect,
     outlet: Arc<Outlet>,
     alive: Alive,
     done: oneshot::Receiver<()>,
-) -> Result<HttpResponse, UpgradeError> {
-    if wants_protobuf(request) {
-        return Err(UpgradeError::Subprotocol);
-    }
-    let mut response =
-        ws::handshake_with_protocols(request, SUBPROTOCOLS).map_err(UpgradeError::Handshake)?;
+) -> Result<HttpResponse, ws::HandshakeError> {
+    let mut response = ws::handshake_with_protocols(request, SUBPROTOCOLS)?;
     let body = Writer {
         outlet,
         done,
+        dialect,
         said_why: false,
         _alive: alive,
     };
     Ok(response.streaming(body))
 }
 
-fn wants_protobuf(request: &HttpRequest) -> bool {
+/// How a client wants messages written: by the subprotocol that the handshake answers, the first it offers of those that
+/// are spoken; else by its query.
+pub fn codec(request: &HttpRequest) -> Codec {
     let offers = request
         .headers()
         .get_all(SEC_WEBSOCKET_PROTOCOL)
         .filter_map(|value| value.to_str().ok());
-    let mut offers = offers
+    let chosen = offers
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .peekable();
-    let by_query = request
-        .query_string()
-        .split('&')
-        .any(|pair| matches!(pair, "format=protobuf" | "cf_protocol=protobuf"));
-    by_query || (offers.peek().is_some() && offers.all(|offer| offer == "centrifuge-protobuf"))
+        .find(|offer| SUBPROTOCOLS.contains(offer));
+    let by_query = || {
+        let mut pairs = request.query_string().split('&');
+        pairs.any(|pair| matches!(pair, "format=protobuf" | "cf_protocol=protobuf"))
+    };
+    match chosen {
+        Some(PROTOBUF) => Codec::Protobuf,
+        None if by_query() => Codec::Protobuf,
+        _ => Codec::Json,
+    }
 }
 
 /// The response body: one writer for one outlet.
 struct Writer {
     outlet: Arc<Outlet>,
     done: oneshot::Receiver<()>,
+    dialect: Dialect,
     said_why: bool,
     _alive: Alive,
 }
@@ -98,10 +94,17 @@ impl Stream for Writer {
             return Pin::new(&mut self.done).poll(cx).map(|_| None);
         }
         match std::task::ready!(self.outlet.poll_take(cx, CHUNK)) {
-            Taken::Batch(batch) => Poll::Ready(Some(Ok(websocket_bytes(batch)))),
+            Taken::Batch(batch) => Poll::Ready(Some(Ok(websocket_bytes(self.dialect.codec(), batch)))),
             Taken::Ended(why) => {
                 self.said_why = true;
-                Poll::Ready(Some(Ok(close_frame(why))))
+                let mut bytes = BytesMut::new();
+                if self.dialect == Dialect::Pushes {
+                    // of whoever only listens not everybody sees close frames
+                    let words = self.dialect.frame(Reply::push(Push::disconnect(&why)));
+                    bytes.extend_from_slice(&words.whole());
+                }
+                bytes.extend_from_slice(&close_frame(&why));
+                Poll::Ready(Some(Ok(bytes.freeze())))
             }
         }
     }
@@ -121,6 +124,8 @@ pub enum Incoming {
     Message(Bytes),
     /// A WebSocket ping, to be answered with its payload.
     Ping(Bytes),
+    /// The answer to a WebSocket ping.
+    Pong,
     /// The peer closes, or has gone.
     Closed,
     /// What came is not the protocol.
@@ -130,6 +135,8 @@ pub enum Incoming {
 /// The reading half.
 pub struct Reader {
     payload: web::Payload,
+    /// What messages must be: text for JSON, binary for Protobuf.
+    expected: OpCode,
     buffer: BytesMut,
     message: BytesMut,
     continuing: bool,
@@ -137,9 +144,14 @@ pub struct Reader {
 
 impl Reader {
     /// Reads frames from the body of the upgraded request.
-    pub fn new(payload: web::Payload) -> Self {
+    pub fn new(payload: web::Payload, codec: Codec) -> Self {
+        let expected = match codec {
+            Codec::Json => OpCode::Text,
+            Codec::Protobuf => OpCode::Binary,
+        };
         Self {
             payload,
+            expected,
             buffer: BytesMut::new(),
             message: BytesMut::new(),
             continuing: false,
@@ -173,7 +185,7 @@ impl Reader {
             match self.next().await {
                 Incoming::Closed => return,
                 Incoming::Bad(_) => break,
-                Incoming::Message(_) | Incoming::Ping(_) => {}
+                Incoming::Message(_) | Incoming::Ping(_) | Incoming::Pong => {}
             }
         }
         while let Some(Ok(_)) = self.payload.next().await {}
@@ -188,12 +200,12 @@ impl Reader {
             let payload = payload.unwrap_or_default();
             match code {
                 OpCode::Ping => return Ok(Some(Incoming::Ping(payload.freeze()))),
-                OpCode::Pong => {}
+                OpCode::Pong => return Ok(Some(Incoming::Pong)),
                 OpCode::Close => return Ok(Some(Incoming::Closed)),
-                OpCode::Text if !self.continuing && last => {
+                code if code == self.expected && !self.continuing && last => {
                     return Ok(Some(Incoming::Message(payload.freeze())));
                 }
-                OpCode::Text if !self.continuing => {
+                code if code == self.expected && !self.continuing => {
                     self.continuing = true;
                     self.message = payload;
                 }
@@ -209,7 +221,7 @@ impl Reader {
                         )));
                     }
                 }
-                // binary frames carry the Protobuf form, which was not agreed upon
+                // the other form was not agreed upon
                 OpCode::Text | OpCode::Continue | OpCode::Binary | OpCode::Bad => {
                     return Err(ProtocolError::BadOpCode);
                 }
@@ -229,7 +241,10 @@ mod tests {
 
     async fn reader(bytes: Vec<u8>) -> Reader {
         let (request, mut payload) = TestRequest::default().set_payload(bytes).to_http_parts();
-        Reader::new(web::Payload::from_request(&request, &mut payload).await.unwrap())
+        Reader::new(
+            web::Payload::from_request(&request, &mut payload).await.unwrap(),
+            Codec::Json,
+        )
     }
 
     fn all(bytes: Vec<u8>) -> Vec<Incoming> {
@@ -263,7 +278,7 @@ mod tests {
             frame(OpCode::Text, true, b"one"),
             frame(OpCode::Text, false, b"tw"),
             frame(OpCode::Ping, true, b"p"),
-            frame(OpCode::Pong, true, b"ignored"),
+            frame(OpCode::Pong, true, b"answered"),
             frame(OpCode::Continue, true, b"o"),
             frame(OpCode::Close, true, b""),
             frame(OpCode::Text, true, b"after the end"),
@@ -271,7 +286,13 @@ mod tests {
         let ping = Incoming::Ping(Bytes::from_static(b"p"));
         assert_eq!(
             all(bytes.concat()),
-            [message("one"), ping, message("two"), Incoming::Closed]
+            [
+                message("one"),
+                ping,
+                Incoming::Pong,
+                message("two"),
+                Incoming::Closed
+            ]
         );
     }
 

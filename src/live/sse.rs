@@ -8,8 +8,6 @@
 //! Invariant: as on WebSocket, timers and signals never wait for writing.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::fmt::Write;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -21,19 +19,19 @@ use bytes::Bytes;
 use futures::Stream;
 use serde_json::json;
 use signalbox_actors::live_hub::{
-    ChannelKey, Connected, FollowError, Frame, Membership, Outlet, Place, Signal, Taken, Transport, View,
-    Wish,
+    Arrival, Connected, Encoding, Entry, FollowError, Frame, Membership, Outlet, Place, Signal, Taken,
+    Transport, View, Wish,
 };
-use signalbox_core::live::view::ViewClass;
+use signalbox_core::kernel::id::EventId;
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
+use super::Live;
 use super::client::SignInError;
-use super::connection::Live;
-use super::gate::Admission;
+use super::gate::{Admission, Asked, Grant, Viewer};
 use super::plug::{Alive, Plug};
-use super::protocol::Disconnect;
-use super::stream_id::StreamId;
+use super::protocol::{Disconnect, SubscribeRequest};
+use super::stream_id::{StreamId, Track};
 use super::wire::{EventStream, comment_frame, event_frame};
 
 /// Between comments.
@@ -48,31 +46,21 @@ const CHUNK: usize = 32 * 1024;
 /// Channels of one stream at most.
 pub const MAX_STREAM_CHANNELS: usize = 32;
 
-/// What the writing half knows of the stream: the driving half adds to it.
-#[derive(Debug, Default)]
-struct Written {
-    /// Which channel, and in which epoch, a slot of the outlet stands for.
-    slots: HashMap<u32, (Rc<str>, Arc<str>)>,
-    /// How far the client is, by what was given to its socket.
-    id: StreamId,
-    /// The id has moved since it was last told.
-    moved: bool,
-}
-
 /// One event stream, as it is driven.
 pub struct EventSource {
-    live: Live,
+    live: Arc<Live>,
     outlet: Arc<Outlet>,
     admission: Admission,
     channels: Vec<Held>,
-    written: Rc<RefCell<Written>>,
+    written: Rc<RefCell<Track>>,
     last_slot: u32,
+    entry: Entry,
     _counted: Connected,
 }
 
 struct Held {
     name: Rc<str>,
-    class: ViewClass,
+    grant: Grant,
     slot: u32,
     _membership: Membership,
 }
@@ -83,14 +71,29 @@ impl EventSource {
     /// # Errors
     /// When delivery is interrupted; trying again later helps.
     pub async fn open(
-        live: Live,
+        live: Arc<Live>,
         outlet: Arc<Outlet>,
         admission: Admission,
-        judged: Vec<(String, ViewClass)>,
+        judged: Vec<(String, Grant)>,
         known: &StreamId,
+        address: String,
     ) -> Result<Self, FollowError> {
-        let counted = live.hub.connected(&outlet, Transport::Sse);
+        let counted = live.hub.connected(&outlet, Transport::EventStream);
+        let arrival = Arrival {
+            client: EventId::new().to_string(),
+            organization: admission.viewer.organization(),
+            user: admission.viewer.user(),
+            session: String::new(),
+            transport: Transport::EventStream,
+            protobuf: false,
+            name: String::new(),
+            version: String::new(),
+            address,
+            connected_at: live.clock.now(),
+        };
+        let entry = live.hub.enter(arrival, &outlet, live.limits.user_connections);
         let mut stream = Self {
+            entry: entry.ok_or(FollowError::TooMany)?,
             live,
             outlet,
             admission,
@@ -104,9 +107,9 @@ impl EventSource {
         stream
             .outlet
             .push(Frame::new(format!("retry: {retry}\n\n").into(), 0));
-        for (channel, class) in judged {
+        for (channel, grant) in judged {
             let place = known.place(&channel);
-            stream.follow(channel.as_str().into(), class, place).await?;
+            stream.follow(channel.as_str().into(), grant, place).await?;
         }
         stream.outlet.push(comment_frame());
         Ok(stream)
@@ -150,6 +153,8 @@ impl EventSource {
                     Signal::Ended(_) => return,
                     Signal::Lost(slot) => self.follow_again(slot).await,
                     Signal::RightsChanged => self.look_again().await,
+                    // its channels are what its address says
+                    Signal::Ordered => drop(outlet.take_orders()),
                 },
                 () = sleep_until(deadline.into()) => {
                     if expires_at.is_some_and(|at| at <= deadline) {
@@ -166,35 +171,29 @@ impl EventSource {
     async fn follow(
         &mut self,
         name: Rc<str>,
-        class: ViewClass,
+        grant: Grant,
         known: Option<&Place>,
     ) -> Result<(), FollowError> {
         self.last_slot += 1;
         let slot = self.last_slot;
-        let channel = ChannelKey {
-            organization: self.admission.viewer.organization,
-            name: (&*name).into(),
-        };
         let wish = Wish {
-            channel,
-            view: View {
-                class,
-                encoding: &EventStream,
-            },
+            channel: grant.key.clone(),
+            view: View::new(grant.class, &EventStream),
             since: known.cloned(),
+            keeps: grant.keeps,
         };
         let following = self.live.hub.follow(&self.outlet, slot, wish).await?;
         let place = following.place;
         self.written
             .borrow_mut()
-            .slots
-            .insert(slot, (name.clone(), place.epoch.clone()));
+            .begins(slot, name.clone(), place.epoch.clone());
         let resumed = known.filter(|_| following.recovered);
         let from = resumed.map_or(place.offset, |known| known.offset);
         // no bytes, only the place: the next thing written tells it
         self.outlet.push_at(Frame::new(Bytes::new(), 0), slot, from);
-        for (event, offset) in following.missed {
-            self.outlet.push_at(event_frame(None, &event), slot, offset);
+        for item in following.missed {
+            let frame = EventStream.publication(&name, &item);
+            self.outlet.push_at(frame, slot, item.offset);
         }
         if resumed.is_some() {
             // what the client may not see has moved it too
@@ -206,10 +205,11 @@ impl EventSource {
                 &json!({"channels": [&*name]}).to_string(),
             ));
         }
-        following.membership.release(place);
+        following.membership.release(place, false);
+        self.entry.present.follows(&following.membership.channel().name);
         self.channels.push(Held {
             name,
-            class,
+            grant,
             slot,
             _membership: following.membership,
         });
@@ -221,18 +221,19 @@ impl EventSource {
         let Some(at) = self.channels.iter().position(|held| held.slot == slot) else {
             return;
         };
-        let Held { name, class, .. } = self.channels.swap_remove(at);
-        let known = self.written.borrow().id.place(&name).cloned();
-        self.follow_or_end(name, class, known).await;
+        let Held { name, grant, .. } = self.channels.swap_remove(at);
+        self.entry.present.leaves(&name);
+        let known = self.written.borrow().place(&name);
+        self.follow_or_end(name, grant, known).await;
     }
 
-    async fn follow_or_end(&mut self, name: Rc<str>, class: ViewClass, known: Option<Place>) {
+    async fn follow_or_end(&mut self, name: Rc<str>, grant: Grant, known: Option<Place>) {
         // a place of no epoch and offset 0 is nowhere: the client is told to fetch
         let known = known.unwrap_or_else(|| Place {
             epoch: "?".into(),
             offset: 0,
         });
-        if let Err(error) = self.follow(name, class, Some(&known)).await {
+        if let Err(error) = self.follow(name, grant, Some(&known)).await {
             tracing::debug!(%error, "an event stream could not be continued");
             self.outlet.cut(Disconnect::InsufficientState);
         }
@@ -240,31 +241,49 @@ impl EventSource {
 
     /// Rights may have changed: every channel is judged anew.
     async fn look_again(&mut self) {
-        let (gate, before) = (self.live.gate.clone(), &self.admission.viewer);
+        let gate = self.live.gate.clone();
+        let Viewer::Member(before) = &self.admission.viewer else {
+            return;
+        };
         match gate.look_again(before).await {
-            Ok(viewer) => self.admission.viewer = viewer,
+            Ok(member) => self.admission.viewer = Viewer::Member(member),
             Err(SignInError::AccessEnded) => return self.outlet.cut(Disconnect::AccessEnded),
             Err(SignInError::Unavailable) => return self.outlet.cut(Disconnect::ForceReconnect),
             Err(_) => return self.outlet.cut(Disconnect::SignedOut),
         }
         for held in std::mem::take(&mut self.channels) {
-            match gate.judge(&self.admission.viewer, &held.name).await {
+            match gate.judge(&self.admission.viewer, asked(&held.name)).await {
                 Err(_) => return self.outlet.cut(Disconnect::PermissionDenied),
-                Ok(class) if class == held.class => self.channels.push(held),
-                Ok(class) => {
+                Ok(grant) if grant.class == held.grant.class => self.channels.push(held),
+                Ok(grant) => {
                     let name = held.name.clone();
                     drop(held);
-                    self.follow_or_end(name, class, None).await;
+                    self.entry.present.leaves(&name);
+                    self.follow_or_end(name, grant, None).await;
                 }
             }
         }
     }
 }
 
+/// The wish of an event stream, which says nothing but the channel.
+pub fn asked(channel: &str) -> Asked {
+    Asked {
+        client: "".into(),
+        wish: SubscribeRequest {
+            channel: channel.to_owned(),
+            recoverable: true,
+            positioned: true,
+            ..SubscribeRequest::default()
+        },
+        by_server: None,
+    }
+}
+
 /// The response body of one event stream.
 pub struct Body {
     outlet: Arc<Outlet>,
-    written: Rc<RefCell<Written>>,
+    written: Rc<RefCell<Track>>,
     over: bool,
     _alive: Alive,
     _gone: oneshot::Sender<()>,
@@ -291,7 +310,7 @@ impl Stream for Body {
                 }
                 Taken::Ended(why) => {
                     self.over = true;
-                    return Poll::Ready(last_words(why).map(|words| Ok(words.whole())));
+                    return Poll::Ready(last_words(&why).map(|words| Ok(words.whole())));
                 }
             }
         }
@@ -306,9 +325,9 @@ impl Drop for Body {
 }
 
 /// What is said where coming back is of no use.
-fn last_words(why: Disconnect) -> Option<Frame> {
+fn last_words(why: &Disconnect) -> Option<Frame> {
     // a token that ran out ends a socket for a moment, but an EventSource cannot bring another one
-    let told = why.is_final() || why == Disconnect::Expired;
+    let told = why.is_final() || *why == Disconnect::Expired;
     told.then(|| {
         event_frame(
             Some("end"),
@@ -317,79 +336,19 @@ fn last_words(why: Disconnect) -> Option<Frame> {
     })
 }
 
-impl Written {
-    /// Writes one item, with the id in front where it has moved. An item without bytes only moves its channel.
-    fn write(&mut self, slot: u32, offset: u64, bytes: &[u8], out: &mut Vec<u8>) {
-        if let Some((channel, epoch)) = self.slots.get(&slot) {
-            // state such as progress has no position and moves nothing
-            if offset > 0 || bytes.is_empty() {
-                self.id.set(
-                    channel,
-                    Place {
-                        epoch: epoch.clone(),
-                        offset,
-                    },
-                );
-                self.moved = true;
-            }
-        }
-        if bytes.is_empty() {
-            return;
-        }
-        if std::mem::take(&mut self.moved) {
-            let mut line = String::new();
-            // writing into a string has no way to fail
-            let _ = writeln!(line, "id: {}", self.id);
-            out.extend_from_slice(line.as_bytes());
-        }
-        out.extend_from_slice(bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(items: &[(u32, u64, &str)]) -> String {
-        let mut written = Written::default();
-        written.slots.insert(1, ("feed:users".into(), "e".into()));
-        written.slots.insert(2, ("job:1".into(), "f".into()));
-        let mut out = Vec::new();
-        for (slot, offset, bytes) in items {
-            written.write(*slot, *offset, bytes.as_bytes(), &mut out);
-        }
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn every_event_carries_the_places_of_all_channels() {
-        let items = [
-            (1, 5, ""),
-            (2, 0, ""),
-            (1, 6, "data: a\n\n"),
-            (2, 1, "data: b\n\n"),
-        ];
-        assert_eq!(
-            text(&items),
-            "id: feed:users@e:6,job:1@f:0\ndata: a\n\nid: feed:users@e:6,job:1@f:1\ndata: b\n\n"
-        );
-    }
-
-    #[test]
-    fn progress_has_no_place_and_moves_nothing() {
-        let items = [(2, 4, ""), (2, 0, "data: p\n\n"), (0, 0, ":\n\n")];
-        assert_eq!(text(&items), "id: job:1@f:4\ndata: p\n\n:\n\n");
-    }
 
     #[test]
     fn only_an_end_without_return_is_told() {
         let told: Vec<_> = Disconnect::ALL
             .into_iter()
-            .filter(|why| last_words(*why).is_some())
+            .filter(|why| last_words(why).is_some())
             .collect();
         assert!(told.contains(&Disconnect::AccessEnded) && told.contains(&Disconnect::Expired));
         assert!(!told.contains(&Disconnect::Shutdown) && !told.contains(&Disconnect::Slow));
-        let words = last_words(Disconnect::AccessEnded).unwrap();
+        let words = last_words(&Disconnect::AccessEnded).unwrap();
         let expected = "event: end\ndata: {\"code\":4501,\"reason\":\"access ended\"}\n\n";
         assert_eq!(String::from_utf8_lossy(words.payload()), expected);
     }

@@ -2,6 +2,12 @@
 //!
 //! Written `channel@epoch:offset`, joined by commas; none of these characters stands in a channel's name or an epoch.
 
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::BufMut;
 use signalbox_actors::live_hub::Place;
 
 /// The channels of one stream and how far each is.
@@ -33,6 +39,11 @@ impl StreamId {
             .map(|(_, place)| place)
     }
 
+    /// All channels and how far each is.
+    pub fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.0.iter().map(|(channel, place)| (channel.as_str(), place))
+    }
+
     /// Moves `channel` to `place`.
     pub fn set(&mut self, channel: &str, place: Place) {
         match self.0.iter_mut().find(|(name, _)| name == channel) {
@@ -49,6 +60,56 @@ impl std::fmt::Display for StreamId {
             write!(f, "{comma}{channel}@{}:{}", place.epoch, place.offset)?;
         }
         Ok(())
+    }
+}
+
+/// What the writing half of a stream knows of it: the driving half adds to it.
+#[derive(Debug, Default)]
+pub struct Track {
+    /// Which channel, and in which epoch, a slot of the outlet stands for.
+    slots: HashMap<u32, (Rc<str>, Arc<str>)>,
+    /// How far the client is, by what was given to its socket.
+    id: StreamId,
+    /// The id has moved since it was last told.
+    moved: bool,
+}
+
+impl Track {
+    /// A slot of the outlet stands for this channel from now on.
+    pub fn begins(&mut self, slot: u32, channel: Rc<str>, epoch: Arc<str>) {
+        self.slots.insert(slot, (channel, epoch));
+    }
+
+    /// How far the client is in a channel, by what was given to its socket.
+    pub fn place(&self, channel: &str) -> Option<Place> {
+        self.id.place(channel).cloned()
+    }
+
+    /// Writes one item, with the id in front where it has moved. An item without bytes only moves its channel.
+    pub fn write(&mut self, slot: u32, offset: u64, bytes: &[u8], out: &mut impl BufMut) {
+        if let Some((channel, epoch)) = self.slots.get(&slot) {
+            // state such as progress has no position and moves nothing
+            if offset > 0 || bytes.is_empty() {
+                self.id.set(
+                    channel,
+                    Place {
+                        epoch: epoch.clone(),
+                        offset,
+                    },
+                );
+                self.moved = true;
+            }
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.moved) {
+            let mut line = String::new();
+            // writing into a string has no way to fail
+            let _ = writeln!(line, "id: {}", self.id);
+            out.put_slice(line.as_bytes());
+        }
+        out.put_slice(bytes);
     }
 }
 
@@ -84,6 +145,37 @@ mod tests {
         let id = StreamId::parse("feed:users@ab12:9,nonsense,feed:jobs@x:-1,,feed:audit@:");
         assert!(id.place("feed:users").is_some());
         assert_eq!((id.place("feed:jobs"), id.place("feed:audit")), (None, None));
+    }
+
+    fn text(items: &[(u32, u64, &str)]) -> String {
+        let mut track = Track::default();
+        track.begins(1, "feed:users".into(), "e".into());
+        track.begins(2, "job:1".into(), "f".into());
+        let mut out = Vec::new();
+        for (slot, offset, bytes) in items {
+            track.write(*slot, *offset, bytes.as_bytes(), &mut out);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_event_carries_the_places_of_all_channels() {
+        let items = [
+            (1, 5, ""),
+            (2, 0, ""),
+            (1, 6, "data: a\n\n"),
+            (2, 1, "data: b\n\n"),
+        ];
+        assert_eq!(
+            text(&items),
+            "id: feed:users@e:6,job:1@f:0\ndata: a\n\nid: feed:users@e:6,job:1@f:1\ndata: b\n\n"
+        );
+    }
+
+    #[test]
+    fn progress_has_no_place_and_moves_nothing() {
+        let items = [(2, 4, ""), (2, 0, "data: p\n\n"), (0, 0, ":\n\n")];
+        assert_eq!(text(&items), "id: job:1@f:4\ndata: p\n\n:\n\n");
     }
 
     proptest! {

@@ -4,33 +4,95 @@
 use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::value::RawValue;
-use signalbox_actors::live_hub::{Encoding, Frame, Queued};
+use signalbox_actors::live_hub::{Encoding, Frame, Item, Queued};
+use signalbox_core::live::application::ClientInfo;
 
-use super::protocol::{Disconnect, publication_push};
+use super::protocol::wire::Presence;
+use super::protocol::{Codec, Disconnect, Push, Reply};
 
 /// Messages joined into one WebSocket frame at most.
 const JOINED: usize = 16;
 
 const FINAL_TEXT: u8 = 0x81;
+const FINAL_BINARY: u8 = 0x82;
 const FINAL_CLOSE: u8 = 0x88;
+const FINAL_PING: u8 = 0x89;
 const FINAL_PONG: u8 = 0x8A;
 
-/// Publications as the Centrifuge protocol writes them in JSON over WebSocket.
-#[derive(Debug)]
-pub struct JsonOverWebSocket;
+/// How a connection of the Centrifuge protocol is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Replies in JSON.
+    Json,
+    /// Replies in Protobuf.
+    Protobuf,
+    /// Pushes in JSON, of a client that only listens.
+    Pushes,
+}
 
-impl Encoding for JsonOverWebSocket {
-    fn id(&self) -> u8 {
-        1
+impl Dialect {
+    /// How messages are written.
+    pub fn codec(self) -> Codec {
+        match self {
+            Self::Json | Self::Pushes => Codec::Json,
+            Self::Protobuf => Codec::Protobuf,
+        }
     }
 
-    fn publication(&self, channel: &str, event: &str, offset: u64) -> Frame {
-        match serde_json::from_str::<&RawValue>(event) {
-            Ok(event) => text_frame(&publication_push(channel, event, offset)),
-            // the event was written by serde_json a moment ago; nothing is better than half a frame
-            Err(_) => Frame::new(Bytes::new(), 0),
+    /// How publications are written.
+    pub fn encoding(self) -> &'static dyn Encoding {
+        match self {
+            Self::Json => &Replies(Self::Json),
+            Self::Protobuf => &Replies(Self::Protobuf),
+            Self::Pushes => &Replies(Self::Pushes),
         }
+    }
+
+    /// One message. A client that only listens has asked for nothing, so it is told the push alone.
+    pub fn frame(self, reply: Reply) -> Frame {
+        let message = match (self, reply) {
+            (Self::Pushes, Reply { push: Some(push), .. }) => Codec::Json.push(&push),
+            (Self::Pushes, Reply { connect, .. }) => Codec::Json.push(&Push {
+                connect,
+                ..Push::default()
+            }),
+            (_, reply) => self.codec().reply(&reply),
+        };
+        message_frame(self.codec(), &message)
+    }
+}
+
+/// Publications as the Centrifuge protocol writes them.
+#[derive(Debug)]
+struct Replies(Dialect);
+
+impl Encoding for Replies {
+    fn id(&self) -> u8 {
+        match self.0 {
+            Dialect::Json => 1,
+            Dialect::Protobuf => 3,
+            Dialect::Pushes => 4,
+        }
+    }
+
+    fn is_json(&self) -> bool {
+        self.0.codec() == Codec::Json
+    }
+
+    fn publication(&self, channel: &str, item: &Item) -> Frame {
+        self.0.frame(Reply::push(Push::publication(channel, item.into())))
+    }
+
+    fn presence(&self, channel: &str, came: bool, info: &ClientInfo) -> Option<Frame> {
+        let presence = Some(Presence {
+            info: Some(info.into()),
+        });
+        let (join, leave) = if came { (presence, None) } else { (None, presence) };
+        Some(self.0.frame(Reply::push(Push {
+            join,
+            leave,
+            ..Push::on(channel)
+        })))
     }
 }
 
@@ -43,18 +105,31 @@ impl Encoding for EventStream {
         2
     }
 
-    fn publication(&self, _: &str, event: &str, _: u64) -> Frame {
-        event_frame(None, event)
+    fn is_json(&self) -> bool {
+        true
+    }
+
+    fn publication(&self, _: &str, item: &Item) -> Frame {
+        event_frame(None, &String::from_utf8_lossy(&item.data))
+    }
+
+    fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
+        None
     }
 }
 
 /// One message as a frame of its own.
-pub fn text_frame(message: &[u8]) -> Frame {
+pub fn message_frame(codec: Codec, message: &[u8]) -> Frame {
     let mut bytes = BytesMut::with_capacity(message.len() + 10);
-    put_header(&mut bytes, message.len());
+    put_header(codec, &mut bytes, message.len());
     let header = bytes.len() as u8;
     bytes.put_slice(message);
     Frame::new(bytes.freeze(), header)
+}
+
+/// A ping of WebSocket itself.
+pub fn ping_frame() -> Frame {
+    Frame::alone(control(FINAL_PING, &[]))
 }
 
 /// The answer to a WebSocket ping, which must carry its payload (at most 125 bytes).
@@ -63,28 +138,28 @@ pub fn pong_frame(payload: &[u8]) -> Frame {
 }
 
 /// The end of a connection, with code and reason.
-pub fn close_frame(why: Disconnect) -> Bytes {
+pub fn close_frame(why: &Disconnect) -> Bytes {
     let mut payload = why.code().to_be_bytes().to_vec();
     payload.extend_from_slice(why.reason().as_bytes());
     control(FINAL_CLOSE, &payload)
 }
 
 /// A batch as it is written: alone a shared frame goes out as it is, together up to [`JOINED`] messages share a header.
-pub fn websocket_bytes(batch: VecDeque<Queued>) -> Bytes {
+pub fn websocket_bytes(codec: Codec, batch: VecDeque<Queued>) -> Bytes {
     let mut items = batch.into_iter();
     match (items.next(), items.len()) {
         (Some(only), 0) => only.frame.whole(),
-        (Some(first), _) => join(std::iter::once(first).chain(items)),
+        (Some(first), _) => join(codec, std::iter::once(first).chain(items)),
         (None, _) => Bytes::new(),
     }
 }
 
-fn join(items: impl Iterator<Item = Queued>) -> Bytes {
+fn join(codec: Codec, items: impl Iterator<Item = Queued>) -> Bytes {
     let mut out = BytesMut::new();
     let mut run: Vec<Frame> = Vec::with_capacity(JOINED);
     for Queued { frame, .. } in items {
         if frame.is_alone() || run.len() == JOINED {
-            flush(&mut run, &mut out);
+            flush(codec, &mut run, &mut out);
         }
         if frame.is_alone() {
             out.put_slice(&frame.whole());
@@ -92,27 +167,27 @@ fn join(items: impl Iterator<Item = Queued>) -> Bytes {
             run.push(frame);
         }
     }
-    flush(&mut run, &mut out);
+    flush(codec, &mut run, &mut out);
     out.freeze()
 }
 
-fn flush(run: &mut Vec<Frame>, out: &mut BytesMut) {
+fn flush(codec: Codec, run: &mut Vec<Frame>, out: &mut BytesMut) {
     if run.is_empty() {
         return;
     }
-    let length = run.iter().map(|frame| frame.payload().len()).sum::<usize>() + run.len() - 1;
+    let between = if codec == Codec::Json { run.len() - 1 } else { 0 };
+    let length = run.iter().map(|frame| frame.payload().len()).sum::<usize>() + between;
     out.reserve(length + 10);
-    put_header(out, length);
-    for (n, frame) in run.drain(..).enumerate() {
-        if n > 0 {
-            out.put_u8(b'\n');
-        }
-        out.put_slice(frame.payload());
-    }
+    put_header(codec, out, length);
+    codec.join(run.iter().map(Frame::payload), out);
+    run.clear();
 }
 
-fn put_header(out: &mut BytesMut, length: usize) {
-    out.put_u8(FINAL_TEXT);
+fn put_header(codec: Codec, out: &mut BytesMut, length: usize) {
+    out.put_u8(match codec {
+        Codec::Json => FINAL_TEXT,
+        Codec::Protobuf => FINAL_BINARY,
+    });
     if length < 126 {
         out.put_u8(length as u8);
     } else if let Ok(length) = u16::try_from(length) {
@@ -179,12 +254,15 @@ mod tests {
     #[test]
     fn a_pong_between_messages_stays_a_frame_of_its_own() {
         let batch = [
-            text_frame(b"a"),
-            text_frame(b"b"),
+            message_frame(Codec::Json, b"a"),
+            message_frame(Codec::Json, b"b"),
             pong_frame(b"p"),
-            text_frame(b"c"),
+            message_frame(Codec::Json, b"c"),
         ];
-        let frames = read(&websocket_bytes(batch.into_iter().map(queued).collect()));
+        let frames = read(&websocket_bytes(
+            Codec::Json,
+            batch.into_iter().map(queued).collect(),
+        ));
         let expected = [
             (OpCode::Text, &b"a\nb"[..]),
             (OpCode::Pong, b"p"),
@@ -196,7 +274,7 @@ mod tests {
     #[test]
     fn a_close_frame_carries_code_and_reason() {
         for why in Disconnect::ALL {
-            let (code, payload) = read(&close_frame(why)).remove(0);
+            let (code, payload) = read(&close_frame(&why)).remove(0);
             assert_eq!(code, OpCode::Close);
             assert_eq!(payload[..2], why.code().to_be_bytes());
             assert_eq!(&payload[2..], why.reason().as_bytes());
@@ -208,10 +286,11 @@ mod tests {
         fn every_message_of_a_batch_is_read_back_in_order_and_no_frame_joins_more_than_16(
             sizes in prop::collection::vec(prop_oneof![1..300usize, 65_500..65_600usize], 1..50),
         ) {
+            let codec = Codec::Json;
             let messages: Vec<Vec<u8>> = sizes.iter().map(|size| vec![b'x'; *size]).collect();
-            let batch = messages.iter().map(|message| queued(text_frame(message))).collect();
+            let batch = messages.iter().map(|message| queued(message_frame(codec, message))).collect();
             let mut got = Vec::new();
-            for (_, text) in read(&websocket_bytes(batch)) {
+            for (_, text) in read(&websocket_bytes(codec, batch)) {
                 let joined: Vec<Vec<u8>> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
                 prop_assert!(joined.len() <= JOINED);
                 got.extend(joined);

@@ -8,13 +8,14 @@ use serde_json::json;
 use signalbox_core::bus::Bus;
 use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::permission::PermissionSet;
+use signalbox_core::live::application::ClientInfo;
 use signalbox_core::live::history::{Begin, append};
 use signalbox_core::live::view::ViewClass;
 use signalbox_core::testing::{TestStore, eventually, store};
 
 use super::*;
 use crate::live_hub::{
-    ChannelKey, Disconnect, Encoding, Following, Frame, Outlet, Taken, Transport, View, Wish,
+    ChannelKey, Disconnect, Encoding, Following, Frame, Item, Keeps, Outlet, Taken, Transport, View, Wish,
 };
 use crate::own_redis::OwnRedis;
 use crate::supervision::{Options, Poison};
@@ -50,7 +51,16 @@ impl Encoding for Offsets {
         253
     }
 
-    fn publication(&self, _: &str, _: &str, offset: u64) -> Frame {
+    fn is_json(&self) -> bool {
+        true
+    }
+
+    fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
+        None
+    }
+
+    fn publication(&self, _: &str, item: &Item) -> Frame {
+        let offset = item.offset;
         Frame::new(Bytes::from(offset.to_string()), 0)
     }
 }
@@ -83,7 +93,7 @@ impl Node {
             ..Options::default()
         })
         .unwrap();
-        let hub = LiveHub::supervise(&tree, &test.store, 2).unwrap();
+        let hub = LiveHub::supervise(&tree, &test.store, Arc::default(), 2).unwrap();
         let keeper = Arc::new(Keeper::default());
         let nodes = Nodes::supervise(&tree, &test.store, "n1", Arc::new(hub.clone())).unwrap();
         let backplane = Backplane::supervise(&tree, &test.store, &hub, &nodes, keeper.clone()).unwrap();
@@ -131,10 +141,7 @@ impl Node {
     }
 
     async fn follow(&self, outlet: &Arc<Outlet>) -> Following {
-        let view = View {
-            class: ViewClass::of(&PermissionSet::default()),
-            encoding: &Offsets,
-        };
+        let view = View::new(ViewClass::of(&PermissionSet::default()), &Offsets);
         let following = self
             .hub
             .follow(
@@ -144,11 +151,12 @@ impl Node {
                     channel: self.channel(),
                     view,
                     since: None,
+                    keeps: Keeps::Stream,
                 },
             )
             .await
             .unwrap();
-        following.membership.release(following.place.clone());
+        following.membership.release(following.place.clone(), false);
         following
     }
 }

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::census::Stats;
 use super::outlet::Subscriber;
 use super::publication::{Place, Publication, View};
 
@@ -27,6 +28,9 @@ pub(super) struct Channel {
     waiting: VecDeque<Arc<Publication>>,
     /// A read is under way, begun at this offset.
     reading: Option<u64>,
+    /// The newest publication, kept while somebody wants patches of it.
+    previous: Option<Arc<Publication>>,
+    stats: Arc<Stats>,
 }
 
 #[derive(Debug)]
@@ -35,6 +39,8 @@ struct Member {
     view: View,
     /// Gets what comes after this. `None`: still joining, gets nothing yet.
     from: Option<u64>,
+    /// The position of the last publication it was given, against which the next may be patched.
+    base: Option<u64>,
 }
 
 /// What the shard is to do next for a channel.
@@ -66,11 +72,13 @@ impl Channel {
             subscriber,
             view,
             from: None,
+            base: None,
         });
+        self.stats.followed_by(self.members.len());
     }
 
-    /// The member has everything up to `place`.
-    pub(super) fn release(&mut self, subscriber: &Arc<Subscriber>, place: Place) -> Need {
+    /// The member has everything up to `place`, and was given the publication there if it `has_base`.
+    pub(super) fn release(&mut self, subscriber: &Arc<Subscriber>, place: Place, has_base: bool) -> Need {
         let Some(at) = self
             .members
             .iter()
@@ -78,6 +86,7 @@ impl Channel {
         else {
             return Need::Nothing;
         };
+        self.members[at].base = has_base.then_some(place.offset);
         let Some(now) = &self.place else {
             self.members[at].from = Some(place.offset);
             let waiting = std::mem::take(&mut self.waiting);
@@ -111,8 +120,10 @@ impl Channel {
             return false;
         }
         let member = &mut self.members[at];
+        let mut base = None;
         for publication in missed {
-            member.give(publication);
+            member.give(publication, base);
+            base = Some(publication);
         }
         // a member ahead of the channel skips what it already has
         member.from = Some(from.max(top));
@@ -121,11 +132,13 @@ impl Channel {
 
     /// A publication came over the bus.
     pub(super) fn arrive(&mut self, publication: Arc<Publication>) -> Need {
-        if publication.offset == 0 {
+        self.stats.published();
+        let unstored = publication.offset == 0 || self.place.as_ref().is_some_and(Place::is_nowhere);
+        if unstored {
             self.members
-                .iter()
+                .iter_mut()
                 .filter(|member| member.from.is_some())
-                .for_each(|member| member.give(&publication));
+                .for_each(|member| member.give(&publication, None));
             return Need::Nothing;
         }
         let Some(place) = &self.place else {
@@ -163,7 +176,7 @@ impl Channel {
     /// Asks for a comparison with the stored stream, unless one is under way.
     pub(super) fn check(&mut self) -> Need {
         match &self.place {
-            Some(place) if self.reading.is_none() => {
+            Some(place) if self.reading.is_none() && !place.is_nowhere() => {
                 self.reading = Some(place.offset);
                 Need::Read(place.offset)
             }
@@ -219,13 +232,18 @@ impl Channel {
         if let Some(place) = &mut self.place {
             place.offset = publication.offset;
         }
-        let mut joining = false;
-        for member in &self.members {
+        let previous = self.previous.take();
+        let (mut joining, mut patched) = (false, false);
+        for member in &mut self.members {
+            patched |= member.view.delta;
             match member.from {
-                Some(from) if publication.offset > from => member.give(publication),
+                Some(from) if publication.offset > from => member.give(publication, previous.as_ref()),
                 Some(_) => {}
                 None => joining = true,
             }
+        }
+        if patched {
+            self.previous = Some(publication.clone());
         }
         if joining {
             self.recent.push_back(publication.clone());
@@ -247,7 +265,10 @@ impl Channel {
     /// The stream cannot be continued for anybody here.
     pub(super) fn lose_all(&mut self) -> Need {
         self.lose(|_| true);
-        *self = Self::default();
+        *self = Self {
+            stats: self.stats.clone(),
+            ..Self::default()
+        };
         Need::Nothing
     }
 
@@ -270,8 +291,14 @@ impl Channel {
     /// Forgets members that have left. True when nobody is left.
     pub(super) fn sweep(&mut self) -> bool {
         self.members.retain(|member| member.subscriber.is_open());
+        self.stats.followed_by(self.members.len());
         self.forget_recent();
         self.members.is_empty()
+    }
+
+    /// What others may know of it.
+    pub(super) fn stats(&self) -> &Arc<Stats> {
+        &self.stats
     }
 
     #[cfg(test)]
@@ -281,9 +308,12 @@ impl Channel {
 }
 
 impl Member {
-    fn give(&self, publication: &Publication) {
-        if let Some(frame) = publication.frame(&self.view) {
+    /// `before` is the publication before this one, if it is at hand.
+    fn give(&mut self, publication: &Publication, before: Option<&Arc<Publication>>) {
+        let base = before.filter(|before| self.view.delta && self.base == Some(before.offset));
+        if let Some(frame) = publication.frame(&self.view, base.map(Arc::as_ref)) {
             self.subscriber.push(frame, publication.offset);
+            self.base = (publication.offset > 0).then_some(publication.offset);
         }
     }
 }

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use signalbox_core::kernel::id::OrganizationId;
 use signalbox_core::kernel::permission::PermissionSet;
+use signalbox_core::live::application::ClientInfo;
 use signalbox_core::live::view::ViewClass;
 use uuid::Uuid;
 
 use super::*;
-use crate::live_hub::publication::{ChannelKey, Encoding};
+use crate::live_hub::publication::{ChannelKey, Encoding, Item};
 use crate::live_hub::{Frame, Outlet, Signal, Taken};
 
 /// Writes nothing but the offset: order is what these tests look at.
@@ -21,21 +22,26 @@ impl Encoding for Offsets {
         255
     }
 
-    fn publication(&self, _: &str, _: &str, offset: u64) -> Frame {
-        Frame::new(Bytes::from(offset.to_string()), 0)
+    fn is_json(&self) -> bool {
+        true
+    }
+
+    fn publication(&self, _: &str, item: &Item) -> Frame {
+        Frame::new(Bytes::from(item.offset.to_string()), 0)
+    }
+
+    fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
+        None
     }
 }
 
 fn view() -> View {
-    View {
-        class: ViewClass::of(&PermissionSet::default()),
-        encoding: &Offsets,
-    }
+    View::new(ViewClass::of(&PermissionSet::default()), &Offsets)
 }
 
 fn publication(epoch: &str, offset: u64) -> Arc<Publication> {
     let channel = ChannelKey {
-        organization: OrganizationId(Uuid::nil()),
+        organization: OrganizationId(Uuid::from_u128(1)),
         name: "feed:users".into(),
     };
     Publication::new(
@@ -78,7 +84,7 @@ impl Follower {
 
     fn released(channel: &mut Channel, at: Place) -> Self {
         let follower = Self::joined(channel);
-        channel.release(&follower.subscriber, at);
+        channel.release(&follower.subscriber, at, false);
         follower
     }
 
@@ -113,7 +119,7 @@ fn what_passes_while_a_follower_joins_comes_right_after_its_release() {
     channel.arrive(publication("e", 6));
     channel.arrive(publication("e", 7));
     assert!(second.look().is_empty(), "nothing before the release");
-    channel.release(&second.subscriber, place("e", 6));
+    channel.release(&second.subscriber, place("e", 6), false);
     channel.arrive(publication("e", 8));
     assert_eq!(first.look(), [6, 7, 8]);
     assert_eq!(second.look(), [7, 8]);
@@ -126,8 +132,8 @@ fn the_first_followers_of_a_channel_may_have_read_different_places() {
     for offset in 6..=9 {
         channel.arrive(publication("e", offset));
     }
-    channel.release(&one.subscriber, place("e", 8));
-    channel.release(&two.subscriber, place("e", 6));
+    channel.release(&one.subscriber, place("e", 8), false);
+    channel.release(&two.subscriber, place("e", 6), false);
     assert_eq!(one.look(), [9]);
     assert_eq!(two.look(), [7, 8, 9]);
 }
@@ -316,7 +322,9 @@ impl World {
                     .find(|(_, read, released)| read.is_some() && !released);
                 if let Some((follower, Some(read), released)) = next {
                     *released = true;
-                    let need = self.channel.release(&follower.subscriber, place("e", *read));
+                    let need = self
+                        .channel
+                        .release(&follower.subscriber, place("e", *read), false);
                     self.take(need);
                 }
             }

@@ -14,12 +14,44 @@ use super::Disconnect;
 use super::outlet::Outlet;
 
 /// What carries a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// WebSocket with the Centrifuge protocol.
     WebSocket,
-    /// EventSource.
+    /// An HTTP answer of lines, with the Centrifuge protocol; commands come in other requests.
+    HttpStream,
+    /// An event stream, with the Centrifuge protocol; commands come in other requests.
     Sse,
+    /// An event stream of pushes.
+    UniSse,
+    /// An HTTP answer of pushes.
+    UniHttpStream,
+    /// A plain event stream of the hub's own channels (`GET /api/v1/stream`).
+    EventStream,
+}
+
+impl Transport {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::WebSocket,
+        Self::HttpStream,
+        Self::Sse,
+        Self::UniSse,
+        Self::UniHttpStream,
+        Self::EventStream,
+    ];
+
+    /// As metrics and pages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::HttpStream => "http_stream",
+            Self::Sse => "sse",
+            Self::UniSse => "uni_sse",
+            Self::UniHttpStream => "uni_http_stream",
+            Self::EventStream => "event_stream",
+        }
+    }
 }
 
 /// Connections closed at once when the node stops; between batches the others go on being served.
@@ -77,14 +109,14 @@ impl Connections {
         }
     }
 
-    /// How many there are of each transport.
-    pub(super) fn count(&self) -> (usize, usize) {
+    /// How many there are of each transport, in the order of [`Transport::ALL`].
+    pub(super) fn count(&self) -> [usize; Transport::ALL.len()] {
         let open = self.open.lock();
-        let websockets = open
-            .values()
-            .filter(|(_, transport)| *transport == Transport::WebSocket)
-            .count();
-        (websockets, open.len() - websockets)
+        let mut counts = [0; Transport::ALL.len()];
+        for (_, transport) in open.values() {
+            counts[*transport as usize] += 1;
+        }
+        counts
     }
 
     fn outlets(&self) -> Vec<Arc<Outlet>> {
@@ -150,6 +182,6 @@ mod tests {
         assert_eq!(outlet.ended(), Some(Disconnect::Shutdown));
         assert!(!connections.may_show(now));
         drop(counted);
-        assert_eq!(connections.count(), (0, 0));
+        assert_eq!(connections.count(), [0; Transport::ALL.len()]);
     }
 }

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalbox_core::Store;
-use signalbox_core::kernel::error::Result;
+use signalbox_core::kernel::error::{Error, Result};
+use signalbox_core::live::application::broker::{self, BrokerError};
+use signalbox_core::live::application::{Namespaces, Options};
 use signalbox_core::live::history::{self as stored, History};
 use signalbox_core::live::position::{self, Position};
-use signalbox_core::live::view::ViewClass;
 use tokio::sync::Semaphore;
 
 use super::channel::Page;
-use super::publication::{ChannelKey, Place, Publication};
+use super::publication::{ChannelKey, Item, Place, Publication, View};
 
-/// How many publications a coming follower gets at most; beyond it, it fetches the present state instead.
-const RECOVERY_LIMIT: usize = 300;
+/// Bytes of what it missed that a coming follower gets at most; beyond it, it fetches the present state instead. Half of
+/// what may wait for a connection, so that recovering alone makes nobody slow.
+const RECOVERY_BYTES: usize = 512 * 1024;
 
 /// Publications read at once.
 const PAGE: usize = 500;
@@ -29,100 +31,270 @@ static READS: Semaphore = Semaphore::const_new(64);
 const TRIES: usize = 16;
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// What a channel keeps, as far as its followers are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keeps {
+    /// Nothing: what is missed is gone.
+    Nothing,
+    /// A stream: whoever comes back is given what it missed.
+    #[default]
+    Stream,
+    /// The newest publication, given to whoever comes.
+    Newest,
+}
+
 /// Where a follower begins, and what it missed.
 #[derive(Debug)]
 pub(super) struct Beginning {
     pub(super) place: Place,
     pub(super) recovered: bool,
-    pub(super) missed: Vec<(String, u64)>,
+    pub(super) missed: Vec<Item>,
 }
 
-/// What was stored after `since`, for a channel whose followers may have missed some of it.
-pub(super) async fn page(store: &Store, key: &ChannelKey, since: u64) -> Page {
-    for _ in 0..TRIES {
-        match look(store, key, since).await {
-            Ok((Some(history), place)) => {
-                let publications = publications(key, &place, history);
-                return Page::History {
-                    top: place,
-                    publications,
-                };
+/// What somebody wants of a channel's past.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// From here on, itself not included; else from one end.
+    pub since: Option<Place>,
+    /// At most so many; 0 asks for the position alone.
+    pub limit: usize,
+    /// Newest first, and before `since`.
+    pub reverse: bool,
+}
+
+/// Where streams are stored: the hub's own by its relay, the application's by who publishes.
+#[derive(Clone)]
+pub(super) struct Stored {
+    pub(super) store: Store,
+    pub(super) namespaces: Arc<Namespaces>,
+}
+
+impl Stored {
+    /// What was stored after `since`, for a channel whose followers may have missed some of it.
+    pub(super) async fn page(&self, key: &ChannelKey, since: u64) -> Page {
+        for _ in 0..TRIES {
+            match self.look(key, since, PAGE).await {
+                Ok((Some(history), place)) => {
+                    let publications = publications(key, &place, history);
+                    return Page::History {
+                        top: place,
+                        publications,
+                    };
+                }
+                Ok((None, place)) => return Page::Unpublished { epoch: place.epoch },
+                Err(error) => {
+                    tracing::debug!(channel = %key.name, %error, "live history could not be read; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
-            Ok((None, place)) => return Page::Unpublished { epoch: place.epoch },
-            Err(error) => {
-                tracing::debug!(channel = %key.name, %error, "live history could not be read; trying again");
-                tokio::time::sleep(PAUSE).await;
-            }
+        }
+        Page::Unreachable
+    }
+
+    /// Where a follower begins that was last at `since`. Without `since` it begins at the top.
+    ///
+    /// Not recovered when the stream is of another generation, when something it has not seen is no longer stored, or when
+    /// more than [`RECOVERY_BYTES`] of what it may see were missed. Events it may not see do not count. Redis may also be
+    /// behind `since`: a list was read the moment its newest change was committed, or Redis was emptied or brought back
+    /// older. What is missing there comes over the bus, so nothing was missed.
+    pub(super) async fn begin(
+        &self,
+        key: &ChannelKey,
+        since: Option<&Place>,
+        view: &View,
+        keeps: Keeps,
+    ) -> Result<Beginning> {
+        match (keeps, since) {
+            (Keeps::Nothing, _) => Ok(Beginning::afresh(Place::nowhere())),
+            (Keeps::Newest, _) => self.newest(key, since, view).await,
+            (Keeps::Stream, None) => Ok(Beginning::afresh(self.top(key).await?)),
+            (Keeps::Stream, Some(since)) => self.resume(key, since, view).await,
         }
     }
-    Page::Unreachable
-}
 
-/// Where a follower begins that was last at `since`. Without `since` it begins at the top.
-///
-/// Not recovered when the stream is of another generation, when something it has not seen is no longer stored, or when
-/// more than [`RECOVERY_LIMIT`] events it may see were missed. Events it may not see do not count. Redis may also be
-/// behind `since`: a list was read the moment its newest change was committed, or Redis was emptied or brought back
-/// older. What is missing there comes over the bus, so nothing was missed.
-pub(super) async fn begin(
-    store: &Store,
-    key: &ChannelKey,
-    since: Option<&Place>,
-    class: ViewClass,
-) -> Result<Beginning> {
-    let Some(since) = since else {
-        let (_, place) = look(store, key, u64::MAX - 1).await?;
-        return Ok(Beginning::afresh(place));
-    };
-    let mut at = since.offset;
-    let mut looked = 0;
-    let mut missed = Vec::new();
-    loop {
-        let (history, place) = look(store, key, at).await?;
-        let same_stream = since.epoch.is_empty() || since.epoch == place.epoch;
-        let behind = !same_stream || at > place.offset || (history.is_none() && at < place.offset);
-        if behind && looked == 0 && will_follow(store, key, since).await? {
-            let epoch = if same_stream {
-                place.epoch
-            } else {
-                since.epoch.clone()
-            };
-            let place = Place { epoch, offset: at };
-            return Ok(Beginning::recovered(place, missed));
-        }
-        if !same_stream || at > place.offset {
-            return Ok(Beginning::afresh(place));
-        }
-        for publication in history.map_or_else(Vec::new, |history| publications(key, &place, history)) {
-            if publication.offset != at + 1 {
+    async fn resume(&self, key: &ChannelKey, since: &Place, view: &View) -> Result<Beginning> {
+        let mut at = since.offset;
+        let mut looked = 0;
+        let mut missed = Missed::new(view);
+        loop {
+            let (history, place) = self.look(key, at, PAGE).await?;
+            let same_stream = since.epoch.is_empty() || since.epoch == place.epoch;
+            let behind = !same_stream || at > place.offset || (history.is_none() && at < place.offset);
+            if behind && looked == 0 && self.will_follow(key, since).await? {
+                let epoch = if same_stream {
+                    place.epoch
+                } else {
+                    since.epoch.clone()
+                };
+                let place = Place { epoch, offset: at };
+                return Ok(Beginning::recovered(place, missed.items));
+            }
+            if !same_stream || at > place.offset {
                 return Ok(Beginning::afresh(place));
             }
-            at = publication.offset;
-            looked += 1;
-            missed.extend(publication.event(class).map(|event| (event, at)));
+            for publication in history.map_or_else(Vec::new, |history| publications(key, &place, history)) {
+                if publication.offset != at + 1 {
+                    return Ok(Beginning::afresh(place));
+                }
+                at = publication.offset;
+                looked += 1;
+                missed.add(publication);
+            }
+            if missed.bytes > RECOVERY_BYTES {
+                return Ok(Beginning::afresh(place));
+            }
+            if at >= place.offset {
+                return Ok(Beginning::recovered(Place { offset: at, ..place }, missed.items));
+            }
+            // an empty page below the top: what is missing is gone
+            let stuck = looked == 0 || looked % PAGE != 0;
+            if stuck || looked >= LOOKED_THROUGH {
+                return Ok(Beginning::afresh(place));
+            }
         }
-        if missed.len() > RECOVERY_LIMIT {
+    }
+
+    /// The newest publication alone, unless the follower has it.
+    async fn newest(&self, key: &ChannelKey, since: Option<&Place>, view: &View) -> Result<Beginning> {
+        let place = self.top(key).await?;
+        if place.offset == 0 {
             return Ok(Beginning::afresh(place));
         }
-        if at >= place.offset {
-            return Ok(Beginning::recovered(Place { offset: at, ..place }, missed));
+        let mut missed = Missed::new(view);
+        if since != Some(&place) {
+            let (history, _) = self.look(key, place.offset - 1, 1).await?;
+            let stored = history.map_or_else(Vec::new, |history| publications(key, &place, history));
+            let newest = stored
+                .into_iter()
+                .find(|publication| publication.offset == place.offset);
+            let Some(newest) = newest else {
+                return Ok(Beginning::afresh(place));
+            };
+            missed.add(newest);
         }
-        // an empty page below the top: what is missing is gone
-        let stuck = looked == 0 || looked % PAGE != 0;
-        if stuck || looked >= LOOKED_THROUGH {
-            return Ok(Beginning::afresh(place));
+        Ok(Beginning::recovered(place, missed.items))
+    }
+
+    /// A part of the past as `view` may see it, and where the stream stands. `None` when `since` is of another generation.
+    pub(super) async fn past(
+        &self,
+        key: &ChannelKey,
+        view: &View,
+        past: Past,
+    ) -> Result<Option<(Place, Vec<Item>)>> {
+        let place = self.top(key).await?;
+        let since = past.since.as_ref();
+        if since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != place.epoch) {
+            return Ok(None);
+        }
+        if past.limit == 0 {
+            return Ok(Some((place, Vec::new())));
+        }
+        // positions follow each other, so a part read backwards is a part read forwards from further down
+        let after = match (since, past.reverse) {
+            (since, false) => since.map_or(0, |since| since.offset),
+            (None, true) => place.offset.saturating_sub(past.limit as u64),
+            (Some(since), true) => since.offset.saturating_sub(1 + past.limit as u64),
+        };
+        let until = since
+            .filter(|_| past.reverse)
+            .map_or(u64::MAX, |since| since.offset);
+        let (history, _) = self.look(key, after, past.limit).await?;
+        let all = history.map_or_else(Vec::new, |history| publications(key, &place, history));
+        let before = all.into_iter().filter(|publication| publication.offset < until);
+        let mut items: Vec<_> = before
+            .filter_map(|publication| publication.item(view, None))
+            .collect();
+        if past.reverse {
+            items.reverse();
+        }
+        Ok(Some((place, items)))
+    }
+
+    async fn top(&self, key: &ChannelKey) -> Result<Place> {
+        Ok(self.look(key, u64::MAX - 1, 1).await?.1)
+    }
+
+    /// Whether PostgreSQL vouches for what comes after `since`, whatever Redis has.
+    async fn will_follow(&self, key: &ChannelKey, since: &Place) -> Result<bool> {
+        if key.is_of_application() {
+            return Ok(false);
+        }
+        let since = Position {
+            epoch: since.epoch.to_string(),
+            offset: since.offset,
+        };
+        let mut tx = self.store.db.primary(key.organization).await?;
+        position::continues(&mut tx, key.organization, &key.name, &since).await
+    }
+
+    async fn look(&self, key: &ChannelKey, since: u64, limit: usize) -> Result<(Option<History>, Place)> {
+        // never closed, so never an error
+        let _turn = READS.acquire().await;
+        let (history, position) = if key.is_of_application() {
+            let history = self.look_at_application(&key.name, since, limit).await?;
+            let position = history.position.clone();
+            (Some(history), position)
+        } else {
+            let history = stored::read(&self.store.bus, key.organization, &key.name, since, limit).await?;
+            let position = if let Some(history) = &history {
+                history.position.clone()
+            } else {
+                let mut tx = self.store.db.primary(key.organization).await?;
+                position::read(&mut tx, key.organization, &key.name).await?
+            };
+            (history, position)
+        };
+        let place = Place {
+            epoch: position.epoch.into(),
+            offset: position.offset,
+        };
+        Ok((history, place))
+    }
+
+    /// The application's streams begin when they are first looked at.
+    async fn look_at_application(&self, channel: &str, since: u64, limit: usize) -> Result<History> {
+        let unknown = Options::default();
+        let options = self.namespaces.of(channel).map_or(&unknown, Arc::as_ref);
+        let since = Position {
+            epoch: String::new(),
+            offset: since,
+        };
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        match broker::history(&self.store.bus, channel, options, Some(since), limit, false).await {
+            Ok(history) => Ok(history),
+            Err(BrokerError::Bus(error)) => Err(error),
+            // an empty epoch is any, and nothing is published here
+            Err(error) => Err(Error::unavailable("bus", error)),
         }
     }
 }
 
-/// Whether PostgreSQL vouches for what comes after `since`, whatever Redis has.
-async fn will_follow(store: &Store, key: &ChannelKey, since: &Place) -> Result<bool> {
-    let since = Position {
-        epoch: since.epoch.to_string(),
-        offset: since.offset,
-    };
-    let mut tx = store.db.primary(key.organization).await?;
-    position::continues(&mut tx, key.organization, &key.name, &since).await
+/// What a view gets of a part of the stream, each patched against the one before where it wants that.
+struct Missed<'a> {
+    view: &'a View,
+    base: Option<Arc<Publication>>,
+    items: Vec<Item>,
+    bytes: usize,
+}
+
+impl<'a> Missed<'a> {
+    fn new(view: &'a View) -> Self {
+        Self {
+            view,
+            base: None,
+            items: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    fn add(&mut self, publication: Arc<Publication>) {
+        if let Some(item) = publication.item(self.view, self.base.as_deref()) {
+            self.bytes += item.data.len() + size_of::<Item>();
+            self.items.push(item);
+            self.base = Some(publication);
+        }
+    }
 }
 
 impl Beginning {
@@ -135,32 +307,13 @@ impl Beginning {
         }
     }
 
-    fn recovered(place: Place, missed: Vec<(String, u64)>) -> Self {
+    fn recovered(place: Place, missed: Vec<Item>) -> Self {
         Self {
             place,
             recovered: true,
             missed,
         }
     }
-}
-
-async fn look(store: &Store, key: &ChannelKey, since: u64) -> Result<(Option<History>, Place)> {
-    // never closed, so never an error
-    let _turn = READS.acquire().await;
-    let history = stored::read(&store.bus, key.organization, &key.name, since, PAGE).await?;
-    let position = if let Some(history) = &history {
-        history.position.clone()
-    } else {
-        let mut tx = store.db.primary(key.organization).await?;
-        position::read(&mut tx, key.organization, &key.name).await?
-    };
-    Ok((
-        history,
-        Place {
-            epoch: position.epoch.into(),
-            offset: position.offset,
-        },
-    ))
 }
 
 fn publications(key: &ChannelKey, place: &Place, history: History) -> Vec<Arc<Publication>> {

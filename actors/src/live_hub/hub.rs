@@ -1,18 +1,24 @@
 //! How everybody talks to the hub of this node.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
 use signalbox_core::Store;
 use signalbox_core::bus::questions::NodeState;
+use signalbox_core::live::application::Namespaces;
+use subtle::ConstantTimeEq;
 
 use super::connections::{Connected, Connections, Transport};
+use super::history::{Keeps, Past, Stored};
 use super::inlet::Inlet;
-use super::outlet::{Outlet, Subscriber};
-use super::publication::{ChannelKey, Place, Publication, View};
+use super::outlet::{ConnectionOrder, Outlet, Subscriber};
+use super::publication::{ChannelKey, Item, Place, Publication, View};
+use super::queued_bytes;
+use super::roster::{Arrival, Entry, Roster};
 use super::shard::{Compare, Deliver, Join, Left, LiveHub as Shard, Release};
-use super::{history, queued_bytes};
 use crate::supervision::{Handle, Spec, StartError, Tree};
 
 /// Live delivery on this node. Cheap to clone.
@@ -20,10 +26,11 @@ use crate::supervision::{Handle, Spec, StartError, Tree};
 pub struct LiveHub(Arc<Inner>);
 
 struct Inner {
-    store: Store,
+    stored: Stored,
     shards: Vec<ShardLink>,
     next_shard: AtomicUsize,
     connections: Arc<Connections>,
+    roster: Arc<Roster>,
 }
 
 #[derive(Clone)]
@@ -38,6 +45,9 @@ pub enum FollowError {
     /// This node cannot vouch for what it would deliver: the bus is cut, or the node is stopping.
     #[error("live delivery is interrupted")]
     Closed,
+    /// The user has as many connections to this node as one may have.
+    #[error("connection limit")]
+    TooMany,
     /// The shard is overloaded or restarting.
     #[error("live delivery is busy")]
     Busy(#[from] crate::supervision::CallError),
@@ -55,6 +65,8 @@ pub struct Wish {
     pub view: View,
     /// The last place the follower knows; `None` begins at the top. An empty epoch is any.
     pub since: Option<Place>,
+    /// What the channel keeps.
+    pub keeps: Keeps,
 }
 
 /// A subscription that stands but does not flow yet.
@@ -64,8 +76,8 @@ pub struct Following {
     pub place: Place,
     /// Whether everything since the place asked for is in `missed`.
     pub recovered: bool,
-    /// Events missed, as the follower may see them, one line of JSON each, with their positions.
-    pub missed: Vec<(String, u64)>,
+    /// Publications missed, as the follower may see them.
+    pub missed: Vec<Item>,
     /// Holds the subscription; dropped, it ends.
     pub membership: Membership,
 }
@@ -79,24 +91,34 @@ pub struct Membership {
 
 impl LiveHub {
     /// Adds the hub to the tree: `shards` actors, one for each HTTP worker thread. It delivers nothing before
-    /// [`LiveHub::vouch_until`].
+    /// [`LiveHub::vouch_until`]. `namespaces` tells what the application's channels keep.
     ///
     /// # Errors
     /// When the tree already has a hub.
-    pub fn supervise(tree: &Tree, store: &Store, shards: usize) -> Result<Self, StartError> {
+    pub fn supervise(
+        tree: &Tree,
+        store: &Store,
+        namespaces: Arc<Namespaces>,
+        shards: usize,
+    ) -> Result<Self, StartError> {
+        let stored = Stored {
+            store: store.clone(),
+            namespaces,
+        };
         let connections = Arc::new(Connections::default());
         let links = (0..shards.max(1)).map(|n| {
             let inlet = Arc::new(Inlet::default());
-            let parts = (store.clone(), inlet.clone(), connections.clone());
+            let parts = (stored.clone(), inlet.clone(), connections.clone());
             let spec = Spec::named(format!("live_hub/{n}")).order(30).capacity(8_192);
             let handle = tree.child(spec, move || Shard::new(parts.clone()))?;
             Ok(ShardLink { handle, inlet })
         });
         Ok(Self(Arc::new(Inner {
-            store: store.clone(),
             shards: links.collect::<Result<_, StartError>>()?,
+            stored,
             next_shard: AtomicUsize::new(0),
             connections,
+            roster: Arc::default(),
         })))
     }
 
@@ -134,7 +156,12 @@ impl LiveHub {
         if !self.is_open() {
             return Err(FollowError::Closed);
         }
-        let Wish { channel, view, since } = wish;
+        let Wish {
+            channel,
+            view,
+            since,
+            keeps,
+        } = wish;
         let subscriber = Subscriber::new(outlet.clone(), slot);
         let shard = self.shard().clone();
         shard.inlet.add(&subscriber);
@@ -150,16 +177,52 @@ impl LiveHub {
             .ask(Join {
                 key: channel.clone(),
                 subscriber,
-                view,
+                view: view.clone(),
             })
             .await?;
-        let begun = history::begin(&self.0.store, &channel, since.as_ref(), view.class).await?;
+        let begun = self
+            .0
+            .stored
+            .begin(&channel, since.as_ref(), &view, keeps)
+            .await?;
         Ok(Following {
             place: begun.place,
             recovered: begun.recovered,
             missed: begun.missed,
             membership,
         })
+    }
+
+    /// A part of a channel's past as `view` may see it, and where the stream stands. `None` when the place asked for is of
+    /// another generation.
+    ///
+    /// # Errors
+    /// Redis or PostgreSQL did not answer.
+    pub async fn history(
+        &self,
+        channel: &ChannelKey,
+        view: &View,
+        past: Past,
+    ) -> signalbox_core::kernel::error::Result<Option<(Place, Vec<Item>)>> {
+        self.0.stored.past(channel, view, past).await
+    }
+
+    /// Enters a connection that has signed in on the roster, until the entry is dropped. `None` when the user already has
+    /// `most` connections here; 0 is no limit.
+    pub fn enter(&self, arrival: Arrival, outlet: &Arc<Outlet>, most: usize) -> Option<Entry> {
+        self.0.roster.enter(arrival, outlet, most)
+    }
+
+    /// Commands of a client that cannot send on its stream, by the stream's secret. Commands for a stream that has ended are
+    /// for nobody.
+    pub fn commands(&self, session: &str, commands: Bytes) {
+        let client = session.split_once('.').map_or(session, |(client, _)| client);
+        let present = self.0.roster.one(client);
+        let found =
+            present.filter(|present| bool::from(present.session.as_bytes().ct_eq(session.as_bytes())));
+        if let Some(present) = found {
+            present.outlet.order(ConnectionOrder::Commands(commands));
+        }
     }
 
     /// Hands publications to every shard.
@@ -187,31 +250,51 @@ impl LiveHub {
 
     /// How many connections there are.
     pub fn connections(&self) -> usize {
-        let (websockets, streams) = self.0.connections.count();
-        websockets + streams
+        self.0.connections.count().iter().sum()
     }
 
     /// How it is on this node.
     pub(super) fn state(&self) -> NodeState {
-        let (websockets, streams) = self.0.connections.count();
+        let counts = self.0.connections.count();
+        let transports = Transport::ALL.iter().zip(counts).filter(|(_, count)| *count > 0);
         let subscriptions: usize = self.0.shards.iter().map(|shard| shard.inlet.subscribers()).sum();
+        let channels = self.census();
         NodeState {
-            connections: (websockets + streams) as u64,
+            connections: counts.iter().sum::<usize>() as u64,
+            users: self.0.roster.users() as u64,
+            channels: channels.len() as u64,
             subscriptions: subscriptions as u64,
             queue_bytes: queued_bytes() as u64,
-            transports: [("websocket", websockets), ("eventsource", streams)]
-                .map(|(transport, count)| (transport.to_owned(), count as u64))
-                .into(),
+            transports: transports
+                .map(|(transport, count)| (transport.name().to_owned(), count as u64))
+                .collect(),
             ..NodeState::default()
         }
     }
 
+    /// Who is connected to this node.
+    pub(super) fn roster(&self) -> &Arc<Roster> {
+        &self.0.roster
+    }
+
+    /// The channels that somebody here follows: how many do, and publications a second.
+    pub(super) fn census(&self) -> HashMap<ChannelKey, (u64, f64)> {
+        let mut all: HashMap<ChannelKey, (u64, f64)> = HashMap::new();
+        for (channel, members, rate) in self.0.shards.iter().flat_map(|shard| shard.inlet.census()) {
+            let known = all.entry(channel).or_default();
+            // every shard hears all of a channel's publications
+            *known = (known.0 + members, known.1.max(rate));
+        }
+        all
+    }
+
     /// Writes the gauges of live delivery.
     pub fn export(&self) {
-        let (websockets, streams) = self.0.connections.count();
+        let counts = self.0.connections.count();
+        for (transport, count) in Transport::ALL.iter().zip(counts) {
+            metrics::gauge!("signalbox_live_connections", "transport" => transport.name()).set(count as f64);
+        }
         let subscriptions: usize = self.0.shards.iter().map(|shard| shard.inlet.subscribers()).sum();
-        metrics::gauge!("signalbox_live_connections", "transport" => "websocket").set(websockets as f64);
-        metrics::gauge!("signalbox_live_connections", "transport" => "sse").set(streams as f64);
         metrics::gauge!("signalbox_live_subscriptions").set(subscriptions as f64);
         metrics::gauge!("signalbox_live_queue_bytes").set(queued_bytes() as f64);
         metrics::gauge!("signalbox_live_open").set(f64::from(u8::from(self.is_open())));
@@ -231,8 +314,8 @@ impl LiveHub {
 }
 
 impl Membership {
-    /// Lets publications flow: what came before `place` has been written.
-    pub fn release(&self, place: Place) {
+    /// Lets publications flow: what came before `place` has been written, the publication there too if it `has_base`.
+    pub fn release(&self, place: Place, has_base: bool) {
         let (key, subscriber) = (self.channel.clone(), self.subscriber.clone());
         if self
             .shard
@@ -241,6 +324,7 @@ impl Membership {
                 key,
                 subscriber,
                 place,
+                has_base,
             })
             .is_err()
         {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::census::Stats;
 use super::outlet::Subscriber;
-use super::publication::Publication;
+use super::publication::{ChannelKey, Publication};
 
 /// Bytes that may wait for a shard. What comes on top is dropped, and read from history later.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
@@ -19,6 +20,7 @@ const WAITING_BYTES: usize = 64 * 1024 * 1024;
 pub(super) struct Inlet {
     waiting: Mutex<Waiting>,
     subscribers: Mutex<HashMap<usize, Arc<Subscriber>>>,
+    channels: Mutex<HashMap<ChannelKey, Arc<Stats>>>,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +64,25 @@ impl Inlet {
             .remove(&(Arc::as_ptr(subscriber) as usize));
     }
 
+    /// A channel of the shard has its first follower.
+    pub(super) fn opened(&self, channel: ChannelKey, stats: Arc<Stats>) {
+        self.channels.lock().insert(channel, stats);
+    }
+
+    /// Nobody follows a channel any more.
+    pub(super) fn closed(&self, channel: &ChannelKey) {
+        self.channels.lock().remove(channel);
+    }
+
+    /// The shard's channels, with their followers and publications a second.
+    pub(super) fn census(&self) -> Vec<(ChannelKey, u64, f64)> {
+        let channels = self.channels.lock();
+        let followed = channels.iter().filter(|(_, stats)| stats.members() > 0);
+        followed
+            .map(|(channel, stats)| (channel.clone(), stats.members() as u64, stats.rate()))
+            .collect()
+    }
+
     pub(super) fn subscribers(&self) -> usize {
         self.subscribers.lock().len()
     }
@@ -69,6 +90,7 @@ impl Inlet {
     /// Tells every subscriber to come back: the shard that served them is gone.
     pub(super) fn lose_everybody(&self) {
         // out of the lock: losing wakes connections, which then remove themselves
+        self.channels.lock().clear();
         let everybody: Vec<_> = self.subscribers.lock().drain().collect();
         for (_, subscriber) in everybody {
             subscriber.lose();

@@ -1,27 +1,141 @@
 //! What this node's connections are asked, and told to do, by other nodes.
 
-use signalbox_core::bus::orders::Order;
-use signalbox_core::bus::questions::{Answer, Question, Rows};
+use bytes::Bytes;
+use signalbox_core::bus::orders::{Order, Whom};
+use signalbox_core::bus::questions::{
+    Answer, ChannelRow, ChannelsWanted, ConnectionRow, ConnectionsWanted, Question, Rows,
+};
+use signalbox_core::live::application::ServerSubscription;
+use subtle::ConstantTimeEq;
 
-use super::LiveHub;
+use super::outlet::ConnectionOrder;
+use super::roster::Present;
+use super::{Disconnect, LiveHub};
 use crate::nodes::Local;
 
 impl Local for LiveHub {
-    /// Orders are about connections by name, and here nobody is known by name.
     fn carry_out(&self, order: Order) {
-        tracing::debug!(?order, "nobody here is known by name");
+        match order {
+            Order::Disconnect { whom, code, reason } => {
+                let why = Disconnect::ordered(code, &reason);
+                self.each(&whom, |present| present.outlet.end(why.clone()));
+            }
+            Order::Unsubscribe {
+                whom,
+                channel,
+                code,
+                reason,
+            } => self.each(&whom, |present| {
+                present.outlet.order(ConnectionOrder::Unsubscribe {
+                    channel: channel.clone(),
+                    code,
+                    reason: reason.clone(),
+                });
+            }),
+            Order::Subscribe { whom, channel, terms } => {
+                match serde_json::from_value::<ServerSubscription>(terms) {
+                    Ok(terms) => self.each(&whom, |present| {
+                        present.outlet.order(ConnectionOrder::Subscribe {
+                            channel: channel.clone(),
+                            terms: Box::new(terms.clone()),
+                        });
+                    }),
+                    Err(error) => {
+                        tracing::warn!(%error, "terms of a subscription that this version does not know");
+                    }
+                }
+            }
+            Order::Refresh {
+                whom,
+                expired,
+                expire_at,
+            } => self.each(&whom, |present| {
+                present
+                    .outlet
+                    .order(ConnectionOrder::Refresh { expired, expire_at });
+            }),
+            Order::Emulate { session, data, .. } => self.commands(&session, Bytes::from(data)),
+        }
     }
 
     fn answer(&self, question: &Question) -> Answer {
-        let (items, total) = (Vec::new(), 0);
         match question {
             Question::Node => Answer::Node(self.state()),
-            Question::Connections(_) => Answer::Connections(Rows { items, total }),
-            Question::Connection { .. } => Answer::Connection { found: None },
-            Question::Channels(_) => Answer::Channels(Rows {
-                items: Vec::new(),
-                total,
-            }),
+            Question::Connections(wanted) => Answer::Connections(self.connections_page(wanted)),
+            Question::Connection {
+                organizations,
+                client,
+            } => {
+                let found = self.roster().one(client);
+                let found = found.filter(|present| organizations.contains(&present.organization));
+                Answer::Connection {
+                    found: found.map(|present| {
+                        let channels = present.channels();
+                        (row(&present), channels.iter().map(ToString::to_string).collect())
+                    }),
+                }
+            }
+            Question::Channels(wanted) => Answer::Channels(self.channels_page(wanted)),
         }
+    }
+}
+
+impl LiveHub {
+    fn each(&self, whom: &Whom, act: impl Fn(&Present)) {
+        let found = match &whom.client {
+            Some(client) => self.roster().one(client).into_iter().collect(),
+            None => self
+                .roster()
+                .matching(|present| present.organization == whom.organization),
+        };
+        for present in found.iter().filter(|present| is_meant(present, whom)) {
+            act(present);
+        }
+    }
+
+    fn connections_page(&self, wanted: &ConnectionsWanted) -> Rows<ConnectionRow> {
+        wanted.page(self.roster().all().iter().map(|present| row(present)))
+    }
+
+    fn channels_page(&self, wanted: &ChannelsWanted) -> Rows<ChannelRow> {
+        let rows = self
+            .census()
+            .into_iter()
+            .map(|(key, (subscribers, rate))| ChannelRow {
+                channel: key.name.to_string(),
+                organization: key.organization,
+                subscribers,
+                rate,
+            });
+        wanted.page(rows)
+    }
+}
+
+fn is_meant(present: &Present, whom: &Whom) -> bool {
+    let secret = |session: &String| bool::from(session.as_bytes().ct_eq(present.session.as_bytes()));
+    present.organization == whom.organization
+        && whom.user.as_ref().is_none_or(|user| *user == present.user)
+        && whom
+            .client
+            .as_ref()
+            .is_none_or(|client| *client == present.client)
+        && whom.session.as_ref().is_none_or(secret)
+        && !whom.spare.contains(&present.client)
+}
+
+fn row(present: &Present) -> ConnectionRow {
+    ConnectionRow {
+        client: present.client.clone(),
+        organization: present.organization,
+        user: present.user.clone(),
+        transport: present.transport.name().to_owned(),
+        protocol: if present.protobuf { "protobuf" } else { "json" }.to_owned(),
+        name: present.name.clone(),
+        version: present.version.clone(),
+        address: present.address.clone(),
+        connected_at: present.connected_at,
+        channels: present.channel_count() as u32,
+        queue_bytes: present.outlet.bytes() as u64,
+        latency_ms: present.latency_ms(),
     }
 }

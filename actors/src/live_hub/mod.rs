@@ -6,25 +6,33 @@
 //! Invariant: a follower gets every event after the place it began at, once, in order, or is told that it lost its place.
 //! Invariant: an event is masked and encoded once for each (encoding, view class) on the node, and shared as bytes.
 //!
-//! `outlet` is a connection's queue, `publication` an event with its frames, `channel` the rules of delivery as plain
+//! `outlet` is a connection's queue, `roster` who they are of, `publication` an event with its frames (`filter` and `fossil` are
+//! what some of them need), `channel` the rules of delivery as plain
 //! state, `shard` the actor around it, `inlet` what a shard keeps over restarts, `history` what Redis still has, `hub` the
 //! handle, `connections` all that end when the node cannot vouch for itself. Which protocol a client speaks is no concern of this folder: it brings its `Encoding`.
 
+mod census;
 mod channel;
 mod connections;
 mod disconnect;
+mod filter;
+mod fossil;
 mod history;
 mod hub;
 mod inlet;
 mod local;
 mod outlet;
 mod publication;
+mod roster;
 mod shard;
 #[cfg(test)]
 mod tests;
 
 pub use connections::{Connected, Transport};
 pub use disconnect::Disconnect;
+pub use filter::{Comparison, Filter};
+pub use history::{Keeps, Past};
 pub use hub::{FollowError, Following, LiveHub, Membership, Wish};
-pub use outlet::{Frame, Outlet, Queued, Signal, Subscriber, Taken, queued_bytes};
-pub use publication::{ChannelKey, Encoding, Place, Publication, View};
+pub use outlet::{ConnectionOrder, Frame, Outlet, Queued, Signal, Subscriber, Taken, queued_bytes};
+pub use publication::{ChannelKey, Encoding, Item, Place, Publication, View};
+pub use roster::{Arrival, Entry, Present};

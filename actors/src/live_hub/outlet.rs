@@ -16,6 +16,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use signalbox_core::live::application::ServerSubscription;
+
 use super::Disconnect;
 
 /// What one queued item costs beside its bytes.
@@ -86,15 +88,50 @@ pub struct Queued {
 }
 
 /// What a connection's owner must know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
     /// The subscription in this slot lost its place and has been dropped.
     Lost(u32),
     /// The rights of the viewer may have changed: every subscription is to be judged again.
     RightsChanged,
+    /// Orders wait: see [`Outlet::take_orders`].
+    Ordered,
     /// The connection has ended. Repeated for ever.
     Ended(Disconnect),
 }
+
+/// What a connection is told to do from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConnectionOrder {
+    /// Follow a channel on the server's behalf.
+    Subscribe {
+        /// Which.
+        channel: String,
+        /// How.
+        terms: Box<ServerSubscription>,
+    },
+    /// Stop following.
+    Unsubscribe {
+        /// Which.
+        channel: String,
+        /// What the client is told; from 2500 on it comes back.
+        code: u32,
+        /// The text beside it.
+        reason: String,
+    },
+    /// Move the end of the credentials.
+    Refresh {
+        /// They have ended now.
+        expired: bool,
+        /// Seconds since 1970; `None` never.
+        expire_at: Option<i64>,
+    },
+    /// Commands of a client that cannot send on its stream.
+    Commands(Bytes),
+}
+
+/// Orders that may wait for one connection: more come only of a client that floods, which is cut off.
+const ORDERS: usize = 512;
 
 /// What the writer gets.
 #[derive(Debug)]
@@ -117,6 +154,7 @@ struct State {
     queue: VecDeque<Queued>,
     bytes: usize,
     signals: VecDeque<Signal>,
+    orders: Vec<ConnectionOrder>,
     ended: Option<Disconnect>,
     writer: Option<Waker>,
     owner: Option<Waker>,
@@ -162,7 +200,12 @@ impl Outlet {
 
     /// Whether the connection has ended.
     pub fn ended(&self) -> Option<Disconnect> {
-        self.state.lock().ended
+        self.state.lock().ended.clone()
+    }
+
+    /// Whether nothing more comes.
+    pub fn has_ended(&self) -> bool {
+        self.state.lock().ended.is_some()
     }
 
     /// Bytes that wait, overhead included.
@@ -181,11 +224,31 @@ impl Outlet {
         wake(owner);
     }
 
+    /// Has the owner do something.
+    pub fn order(&self, order: ConnectionOrder) {
+        let mut state = self.state.lock();
+        if state.ended.is_some() {
+            return;
+        }
+        if state.orders.len() >= ORDERS {
+            drop(state);
+            return self.cut(Disconnect::TooManyRequests);
+        }
+        state.orders.push(order);
+        drop(state);
+        self.signal(Signal::Ordered);
+    }
+
+    /// What the owner is to do, in order.
+    pub fn take_orders(&self) -> Vec<ConnectionOrder> {
+        std::mem::take(&mut self.state.lock().orders)
+    }
+
     /// The next thing the owner must know.
     pub fn poll_signal(&self, cx: &mut Context<'_>) -> Poll<Signal> {
         let mut state = self.state.lock();
-        if let Some(why) = state.ended {
-            return Poll::Ready(Signal::Ended(why));
+        if let Some(why) = &state.ended {
+            return Poll::Ready(Signal::Ended(why.clone()));
         }
         if let Some(signal) = state.signals.pop_front() {
             if state.signals.is_empty() {
@@ -201,8 +264,8 @@ impl Outlet {
     pub fn poll_take(&self, cx: &mut Context<'_>, max_bytes: usize) -> Poll<Taken> {
         let mut state = self.state.lock();
         if state.queue.is_empty() {
-            if let Some(why) = state.ended {
-                return Poll::Ready(Taken::Ended(why));
+            if let Some(why) = &state.ended {
+                return Poll::Ready(Taken::Ended(why.clone()));
             }
             register(&mut state.writer, cx);
             return Poll::Pending;
@@ -234,6 +297,7 @@ impl Outlet {
         if state.ended.is_none() {
             state.ended = Some(why);
             state.signals = VecDeque::new();
+            state.orders = Vec::new();
         }
         let wakers = (state.writer.take(), state.owner.take());
         drop(state);
@@ -348,7 +412,7 @@ impl Subscriber {
 
     /// Whether anything can still be delivered.
     pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::Relaxed) && self.outlet.ended().is_none()
+        self.open.load(Ordering::Relaxed) && !self.outlet.has_ended()
     }
 
     /// The connection.

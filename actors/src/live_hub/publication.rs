@@ -1,18 +1,24 @@
 //! One event on its way through this node, and what became of it for each kind of viewer.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use serde_json::value::RawValue;
 use signalbox_core::kernel::id::OrganizationId;
+use signalbox_core::live::application::{self, APPLICATION, ClientInfo, Message};
 use signalbox_core::live::history::Batch;
 use signalbox_core::live::published::Published;
 use signalbox_core::live::view::ViewClass;
 
-use super::Frame;
+use super::filter::Filter;
+use super::{Frame, fossil};
 
-/// A channel of one organization. Cheap to clone.
+/// A channel of one organization, or of the application. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChannelKey {
     /// Whose channel.
@@ -21,45 +27,130 @@ pub struct ChannelKey {
     pub name: Arc<str>,
 }
 
+impl ChannelKey {
+    /// Whether it is one of the operator's application, whose offsets are born in Redis.
+    pub fn is_of_application(&self) -> bool {
+        self.organization == APPLICATION
+    }
+}
+
 /// A place in a channel's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The stream's generation.
+    /// The stream's generation; empty where nothing is stored.
     pub epoch: Arc<str>,
     /// The last position covered.
     pub offset: u64,
 }
 
-/// How one transport writes a publication. The hub knows no protocol.
+impl Place {
+    /// Of a channel that keeps nothing.
+    pub fn nowhere() -> Self {
+        Self {
+            epoch: Arc::default(),
+            offset: 0,
+        }
+    }
+
+    /// Whether nothing is kept there.
+    pub fn is_nowhere(&self) -> bool {
+        self.epoch.is_empty()
+    }
+}
+
+/// How one transport writes what happens in a channel. The hub knows no protocol.
 pub trait Encoding: Debug + Send + Sync {
     /// Tells encodings apart; unique in the process.
     fn id(&self) -> u8;
 
-    /// The whole frame for `event`, one line of JSON. `offset` is 0 for what has no position.
-    fn publication(&self, channel: &str, event: &str, offset: u64) -> Frame;
+    /// Whether `data` must be JSON. Other bytes are then given as a JSON string of their base64, and patches as JSON strings.
+    fn is_json(&self) -> bool;
+
+    /// The whole frame for a publication.
+    fn publication(&self, channel: &str, item: &Item) -> Frame;
+
+    /// Somebody came or left; `None` where the transport does not tell.
+    fn presence(&self, channel: &str, came: bool, info: &ClientInfo) -> Option<Frame>;
 }
 
-/// How a subscriber sees a channel.
-#[derive(Debug, Clone, Copy)]
+/// A publication as one kind of viewer gets it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Item {
+    /// What was published, masked; or a patch of it.
+    pub data: Bytes,
+    /// Its position; 0 for what has none.
+    pub offset: u64,
+    /// Of whoever published it, where that was a client.
+    pub info: Option<ClientInfo>,
+    /// What the publisher wrote beside it.
+    pub tags: BTreeMap<String, String>,
+    /// Milliseconds since 1970; 0 for the hub's own events, which say it themselves.
+    pub time: i64,
+    /// `data` is a patch of the one before.
+    pub delta: bool,
+    /// Of a map.
+    pub key: String,
+    /// Of a map: the key is gone.
+    pub removed: bool,
+}
+
+/// How a subscriber sees a channel. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct View {
     /// What may be seen.
     pub class: ViewClass,
     /// How it is written.
     pub encoding: &'static dyn Encoding,
+    /// Publications are patches of the one before where that is shorter.
+    pub delta: bool,
+    /// Told who comes and leaves.
+    pub joins: bool,
+    /// Given only what passes.
+    pub filter: Option<Arc<Filter>>,
 }
 
-/// An event in full, with the frames made from it so far: one for each (encoding, class) that somebody on this
-/// node has, made by whichever shard needs it first.
+impl View {
+    /// Everything `class` may see, in full.
+    pub fn new(class: ViewClass, encoding: &'static dyn Encoding) -> Self {
+        Self {
+            class,
+            encoding,
+            delta: false,
+            joins: false,
+            filter: None,
+        }
+    }
+}
+
+/// What a payload is.
+#[derive(Debug)]
+enum Body {
+    /// An event of the hub's own.
+    Event(Box<Published>),
+    /// Something of the application's.
+    Said(Box<application::Publication>),
+    /// Somebody came (`true`) or left.
+    Presence(bool, Box<ClientInfo>),
+    /// Of a newer hub.
+    Unreadable,
+}
+
+/// What frames differ by: the encoding, the view class, whether in delta mode, and the base of a patch.
+type Form = (u8, ViewClass, bool, Option<u64>);
+
+/// An event in full, with the frames made from it so far: one for each form that somebody on this node has, made by
+/// whichever shard needs it first.
 #[derive(Debug)]
 pub struct Publication {
     /// Where it was published.
     pub channel: ChannelKey,
     /// The stream's generation; empty for what has no position.
     pub epoch: Arc<str>,
-    /// Its position; 0 for state such as progress, which is not stored.
+    /// Its position; 0 for what is not stored: progress, who comes and goes, channels without history.
     pub offset: u64,
     payload: Bytes,
-    frames: Mutex<Vec<(u8, ViewClass, Option<Frame>)>>,
+    body: OnceLock<Body>,
+    frames: Mutex<Vec<(Form, Option<Frame>)>>,
 }
 
 impl Publication {
@@ -70,6 +161,7 @@ impl Publication {
             epoch,
             offset,
             payload,
+            body: OnceLock::new(),
             frames: Mutex::default(),
         })
     }
@@ -94,30 +186,127 @@ impl Publication {
             .collect()
     }
 
-    /// The event as `class` may see it: one line of JSON. `None` when it cannot be read, as one of a newer hub's.
-    pub fn event(&self, class: ViewClass) -> Option<String> {
-        let published: Published = serde_json::from_slice(&self.payload).ok()?;
-        let offset = (self.offset > 0).then_some(self.offset);
-        Some(published.seen_by(class, &self.channel.name, offset).to_string())
+    /// As a viewer gets it, patched against `base` where the view is in delta mode. `None` for what it does not get: what
+    /// does not pass its filter, what cannot be read, and comings and goings.
+    pub fn item(&self, view: &View, base: Option<&Self>) -> Option<Item> {
+        let mut item = self.whole(view)?;
+        if let Some(filter) = &view.filter
+            && !filter.passes(&item.tags)
+        {
+            return None;
+        }
+        if view.delta {
+            let before = base
+                .filter(|_| self.may_be_patched())
+                .and_then(|base| base.whole(view));
+            if let Some(patch) = before.and_then(|before| fossil::patch(&before.data, &item.data)) {
+                item.data = patch.into();
+                item.delta = true;
+            }
+            if view.encoding.is_json() {
+                let text = String::from_utf8_lossy(&item.data);
+                item.data = serde_json::to_vec(&text).unwrap_or_default().into();
+            }
+        }
+        Some(item)
     }
 
-    /// The frame for `view`.
-    pub fn frame(&self, view: &View) -> Option<Frame> {
-        let mut frames = self.frames.lock();
-        let wanted = (view.encoding.id(), view.class);
-        if let Some((.., frame)) = frames
-            .iter()
-            .find(|(encoding, class, _)| (*encoding, *class) == wanted)
+    /// Masked for the view's class, and never patched.
+    fn whole(&self, view: &View) -> Option<Item> {
+        let mut item = match self.body() {
+            Body::Event(event) => {
+                let offset = (self.offset > 0).then_some(self.offset);
+                let seen = event.seen_by(view.class, &self.channel.name, offset);
+                Item {
+                    data: serde_json::to_vec(&seen).ok()?.into(),
+                    ..Item::default()
+                }
+            }
+            Body::Said(said) => Item {
+                data: said.data.clone(),
+                info: said.info.clone(),
+                tags: said.tags.clone(),
+                time: said.time_ms,
+                key: said.key.clone().unwrap_or_default(),
+                removed: said.removed,
+                ..Item::default()
+            },
+            Body::Presence(..) | Body::Unreadable => return None,
+        };
+        item.offset = self.offset;
+        if view.encoding.is_json() && serde_json::from_slice::<&RawValue>(&item.data).is_err() {
+            item.data = format!("\"{}\"", STANDARD.encode(&item.data)).into();
+        }
+        Some(item)
+    }
+
+    /// The frame for `view`, patched against `base` where that is wanted.
+    pub fn frame(&self, view: &View, base: Option<&Self>) -> Option<Frame> {
+        if let Body::Presence(came, info) = self.body() {
+            return view
+                .joins
+                .then(|| view.encoding.presence(&self.channel.name, *came, info))?;
+        }
+        if let Some(filter) = &view.filter
+            && !self.passes(filter)
         {
+            return None;
+        }
+        let base = base.filter(|_| view.delta && self.may_be_patched());
+        let form = (
+            view.encoding.id(),
+            view.class,
+            view.delta,
+            base.map(|base| base.offset),
+        );
+        let mut frames = self.frames.lock();
+        if let Some((_, frame)) = frames.iter().find(|(made, _)| *made == form) {
             return frame.clone();
         }
-        let event = self.event(view.class);
-        if event.is_none() {
-            metrics::counter!("signalbox_live_publications_unreadable_total").increment(1);
-        }
-        let frame = event.map(|event| view.encoding.publication(&self.channel.name, &event, self.offset));
-        frames.push((wanted.0, wanted.1, frame.clone()));
+        let item = self.item(view, base);
+        let frame = item.map(|item| view.encoding.publication(&self.channel.name, &item));
+        frames.push((form, frame.clone()));
         frame
+    }
+
+    /// Whether its publisher wants it sent as a patch where that is shorter.
+    fn may_be_patched(&self) -> bool {
+        match self.body() {
+            Body::Said(said) => said.delta,
+            Body::Event(_) => true,
+            Body::Presence(..) | Body::Unreadable => false,
+        }
+    }
+
+    fn passes(&self, filter: &Filter) -> bool {
+        match self.body() {
+            Body::Said(said) => filter.passes(&said.tags),
+            Body::Event(_) => filter.passes(&BTreeMap::new()),
+            Body::Presence(..) | Body::Unreadable => false,
+        }
+    }
+
+    fn body(&self) -> &Body {
+        self.body.get_or_init(|| {
+            let body = self.read();
+            if matches!(body, Body::Unreadable) {
+                metrics::counter!("signalbox_live_publications_unreadable_total").increment(1);
+            }
+            body
+        })
+    }
+
+    fn read(&self) -> Body {
+        if !self.channel.is_of_application() {
+            let event = serde_json::from_slice(&self.payload).ok();
+            return event.map_or(Body::Unreadable, Body::Event);
+        }
+        match Message::parse(&self.payload) {
+            Some(Message::Publication(said)) => Body::Said(Box::new(said)),
+            Some(Message::Join(info)) => Body::Presence(true, Box::new(info)),
+            Some(Message::Leave(info)) => Body::Presence(false, Box::new(info)),
+            None => Body::Unreadable,
+        }
     }
 
     /// Bytes it holds at least.

@@ -4,17 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::fut::ActorFutureExt;
-use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
-use signalbox_core::Store;
-
 use super::channel::{Channel, Need};
 use super::connections::Connections;
-use super::history;
+use super::history::Stored;
 use super::inlet::Inlet;
 use super::outlet::Subscriber;
 use super::publication::{ChannelKey, Place, Publication, View};
 use crate::supervision::{Context, Supervised};
+use actix::fut::ActorFutureExt;
+use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
 
 /// How often every channel is compared with what is stored: the last resort against what the bus lost silently.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
@@ -25,16 +23,16 @@ const ENFORCE_EVERY: Duration = Duration::from_millis(200);
 /// See the module. Its state is a cache: a new incarnation starts empty, and everybody who was subscribed is told to come
 /// back, which they do with their position.
 pub(super) struct LiveHub {
-    store: Store,
+    stored: Stored,
     inlet: Arc<Inlet>,
     connections: Arc<Connections>,
     channels: HashMap<ChannelKey, Channel>,
 }
 
 impl LiveHub {
-    pub(super) fn new((store, inlet, connections): (Store, Arc<Inlet>, Arc<Connections>)) -> Self {
+    pub(super) fn new((stored, inlet, connections): (Stored, Arc<Inlet>, Arc<Connections>)) -> Self {
         Self {
-            store,
+            stored,
             inlet,
             connections,
             channels: HashMap::new(),
@@ -63,9 +61,9 @@ impl LiveHub {
 
     fn meet(&mut self, key: ChannelKey, need: Need, ctx: &mut Context<Self>) {
         let Need::Read(since) = need else { return };
-        let store = self.store.clone();
+        let stored = self.stored.clone();
         let read = async move {
-            let page = history::page(&store, &key, since).await;
+            let page = stored.page(&key, since).await;
             (key, page)
         };
         let done = read.into_actor(self).map(|(key, page), hub, ctx| {
@@ -78,7 +76,13 @@ impl LiveHub {
     }
 
     fn compare_all(&mut self, ctx: &mut Context<Self>) {
-        self.channels.retain(|_, channel| !channel.sweep());
+        self.channels.retain(|key, channel| {
+            let empty = channel.sweep();
+            if empty {
+                self.inlet.closed(key);
+            }
+            !empty
+        });
         let needs: Vec<_> = self
             .channels
             .iter_mut()
@@ -137,10 +141,13 @@ impl Handler<Join> for LiveHub {
 
     fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
         self.deliver(ctx);
-        self.channels
-            .entry(join.key)
-            .or_default()
-            .join(join.subscriber, join.view);
+        let inlet = &self.inlet;
+        let channel = self.channels.entry(join.key).or_insert_with_key(|key| {
+            let channel = Channel::default();
+            inlet.opened(key.clone(), channel.stats().clone());
+            channel
+        });
+        channel.join(join.subscriber, join.view);
     }
 }
 
@@ -151,6 +158,7 @@ pub(super) struct Release {
     pub(super) key: ChannelKey,
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) place: Place,
+    pub(super) has_base: bool,
 }
 
 impl Handler<Release> for LiveHub {
@@ -160,7 +168,7 @@ impl Handler<Release> for LiveHub {
         self.deliver(ctx);
         match self.channels.get_mut(&release.key) {
             Some(channel) => {
-                let need = channel.release(&release.subscriber, release.place);
+                let need = channel.release(&release.subscriber, release.place, release.has_base);
                 self.meet(release.key, need, ctx);
             }
             None => release.subscriber.lose(),
@@ -179,6 +187,7 @@ impl Handler<Left> for LiveHub {
     fn handle(&mut self, left: Left, _: &mut Self::Context) {
         if self.channels.get_mut(&left.0).is_some_and(Channel::sweep) {
             self.channels.remove(&left.0);
+            self.inlet.closed(&left.0);
         }
     }
 }

@@ -4,10 +4,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 use signalbox_core::kernel::id::OrganizationId;
 use signalbox_core::kernel::permission::PermissionSet;
+use signalbox_core::live::application::ClientInfo;
 use signalbox_core::live::history::{Appended, Batch, Begin, append, read};
 use signalbox_core::live::view::ViewClass;
 use signalbox_core::testing::{TestStore, eventually, store};
@@ -24,8 +24,16 @@ impl Encoding for Plain {
         254
     }
 
-    fn publication(&self, _: &str, event: &str, _: u64) -> Frame {
-        Frame::new(Bytes::copy_from_slice(event.as_bytes()), 0)
+    fn is_json(&self) -> bool {
+        true
+    }
+
+    fn publication(&self, _: &str, item: &Item) -> Frame {
+        Frame::new(item.data.clone(), 0)
+    }
+
+    fn presence(&self, _: &str, came: bool, info: &ClientInfo) -> Option<Frame> {
+        Some(Frame::new(format!("{came} {}", info.client).into(), 0))
     }
 }
 
@@ -43,7 +51,7 @@ impl Desk {
             ..Options::default()
         };
         let tree = Tree::start(options).unwrap();
-        let hub = LiveHub::supervise(&tree, &test.store, 2).unwrap();
+        let hub = LiveHub::supervise(&tree, &test.store, Arc::default(), 2).unwrap();
         tree.start_all().await;
         hub.vouch_until(Instant::now() + Duration::from_secs(600));
         Self { test, tree, hub }
@@ -57,11 +65,9 @@ impl Desk {
         let class = ViewClass::of(&permissions.iter().copied().collect::<PermissionSet>());
         Wish {
             channel: self.channel(),
-            view: View {
-                class,
-                encoding: &Plain,
-            },
+            view: View::new(class, &Plain),
             since,
+            keeps: Keeps::Stream,
         }
     }
 
@@ -173,14 +179,14 @@ async fn a_follower_gets_what_it_missed_and_then_what_comes_once_and_in_order() 
         following
             .missed
             .iter()
-            .map(|(_, offset)| *offset)
+            .map(|item| item.offset)
             .collect::<Vec<_>>(),
         [3, 4, 5]
     );
     // the bus is late: it repeats what history had
     desk.append(6..=7).await;
     desk.carry(4..=7);
-    following.membership.release(following.place);
+    following.membership.release(following.place, false);
     desk.carry(7..=7);
     let got = events(&outlet, 2).await;
     assert_eq!(numbers(&got), [6, 7]);
@@ -200,10 +206,10 @@ async fn each_class_of_viewers_gets_its_own_frame_live_and_recovered() {
             .follow(outlet, 1, desk.wish(permissions, place(0)))
             .await
             .unwrap();
-        let missed: Value = serde_json::from_str(&following.missed[0].0).unwrap();
+        let missed: Value = serde_json::from_slice(&following.missed[0].data).unwrap();
         let seen = !permissions.is_empty();
         assert_eq!(missed["patch"]["email"].is_string(), seen);
-        following.membership.release(following.place);
+        following.membership.release(following.place, false);
         members.push(following.membership);
     }
     desk.append(2..=2).await;
@@ -234,7 +240,18 @@ async fn a_place_that_cannot_be_reached_is_not_called_recovered() {
         recovered.push((following.recovered, following.missed.len()));
     }
     let no = (false, 0);
-    assert_eq!(recovered, [no, (true, 300), (true, 0), no, no, (true, 1), no]);
+    assert_eq!(
+        recovered,
+        [(true, 301), (true, 300), (true, 0), no, no, (true, 1), no]
+    );
+    // what is missed beyond what may wait for one connection is fetched instead
+    desk.append(302..=4_000).await;
+    let following = desk
+        .hub
+        .follow(&outlet, 1, desk.wish(&[], place(0)))
+        .await
+        .unwrap();
+    assert!(!following.recovered && following.missed.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,7 +283,7 @@ async fn a_place_that_redis_has_not_reached_is_recovered_when_postgresql_vouches
     desk.append(1..=3).await;
     let following = follow(place(4)).await;
     assert_eq!((following.recovered, following.place.offset), (true, 4));
-    following.membership.release(following.place);
+    following.membership.release(following.place, false);
     desk.append(4..=5).await;
     desk.carry(4..=5);
     assert_eq!(numbers(&events(&outlet, 1).await), [5]);
@@ -279,7 +296,7 @@ async fn what_the_bus_lost_is_read_from_history_before_what_follows() {
     desk.append(1..=1).await;
     let outlet = Outlet::new(4 << 20);
     let following = desk.hub.follow(&outlet, 1, desk.wish(&[], None)).await.unwrap();
-    following.membership.release(following.place);
+    following.membership.release(following.place, false);
     desk.append(2..=1200).await;
     desk.carry(1200..=1200);
     desk.append(1201..=1201).await;
@@ -296,7 +313,7 @@ async fn a_loss_that_nothing_announces_is_found_by_comparing() {
     desk.append(1..=1).await;
     let outlet = Outlet::new(1 << 20);
     let following = desk.hub.follow(&outlet, 1, desk.wish(&[], None)).await.unwrap();
-    following.membership.release(following.place);
+    following.membership.release(following.place, false);
     desk.append(2..=3).await;
     desk.hub.compare();
     assert_eq!(numbers(&events(&outlet, 2).await), [2, 3]);
@@ -308,7 +325,7 @@ async fn a_new_generation_of_the_stream_sends_followers_back_for_their_place() {
     desk.append(1..=3).await;
     let outlet = Outlet::new(1 << 20);
     let following = desk.hub.follow(&outlet, 9, desk.wish(&[], None)).await.unwrap();
-    following.membership.release(following.place);
+    following.membership.release(following.place, false);
     desk.append_in("e2", 1..=1).await;
     desk.hub.compare();
     assert_eq!(signal(&outlet).await, Signal::Lost(9));
@@ -334,7 +351,7 @@ async fn a_shard_that_panics_or_freezes_loses_nobody_without_telling() {
     for poison in [Poison::Panic, Poison::Freeze, Poison::Hang] {
         let outlet = Outlet::new(1 << 20);
         let following = desk.hub.follow(&outlet, 1, desk.wish(&[], None)).await.unwrap();
-        following.membership.release(following.place.clone());
+        following.membership.release(following.place.clone(), false);
         for shard in ["live_hub/0", "live_hub/1"] {
             desk.tree.poison(shard, poison).unwrap();
         }
@@ -354,16 +371,14 @@ async fn a_shard_that_panics_or_freezes_loses_nobody_without_telling() {
 async fn nothing_is_followed_while_the_node_cannot_vouch_for_itself() {
     let test = store().await;
     let tree = Tree::start(Options::default()).unwrap();
-    let hub = LiveHub::supervise(&tree, &test.store, 1).unwrap();
+    let hub = LiveHub::supervise(&tree, &test.store, Arc::default(), 1).unwrap();
     tree.start_all().await;
     let class = ViewClass::of(&PermissionSet::default());
     let wish = || Wish {
         channel: channel(test.organization),
-        view: View {
-            class,
-            encoding: &Plain,
-        },
+        view: View::new(class, &Plain),
         since: None,
+        keeps: Keeps::Stream,
     };
     let outlet = Outlet::new(1000);
     assert!(matches!(
@@ -384,7 +399,7 @@ async fn one_slow_reader_is_ended_and_the_others_get_everything() {
     let mut members = vec![];
     for outlet in [&slow, &quick] {
         let following = desk.hub.follow(outlet, 1, desk.wish(&[], None)).await.unwrap();
-        following.membership.release(following.place);
+        following.membership.release(following.place, false);
         members.push(following.membership);
     }
     desk.append(2..=100).await;

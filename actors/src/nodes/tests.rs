@@ -94,7 +94,7 @@ async fn node(test: &TestStore, name: &str, clients: std::ops::Range<i64>) -> No
         orders: Mutex::default(),
         busy: AtomicBool::new(false),
     });
-    let hub = LiveHub::supervise(&tree, &test.store, 1).unwrap();
+    let hub = LiveHub::supervise(&tree, &test.store, Arc::default(), 1).unwrap();
     let nodes = Nodes::supervise(&tree, &test.store, name, made.clone()).unwrap();
     let backplane = Backplane::supervise(&tree, &test.store, &hub, &nodes, Arc::new(Nobody)).unwrap();
     tree.start_all().await;

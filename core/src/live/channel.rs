@@ -15,7 +15,23 @@ pub enum Channel {
     Job(JobId),
     /// `inbox:<user id>`.
     Inbox(UserId),
+    /// `page:<path>`: who looks at a page of the console, and nothing else. With the permission that the page needs.
+    Page(&'static str),
 }
+
+/// Pages by the first part of their path, and the permission each needs: nobody learns who looks at what they may not see.
+const PAGES: &[(&str, &str)] = &[
+    ("users", "users:read"),
+    ("jobs", "jobs:read"),
+    ("imports", "imports:read"),
+    ("audit", "audit:read"),
+    ("system", "system:read"),
+    ("connections", "live:read"),
+    ("channels", "live:read"),
+];
+
+/// Feeds of state, not of events: nothing is kept of them, and nothing can be resumed.
+const STATE: &[&str] = &["feed:overview", "feed:system", "feed:live"];
 
 /// Feeds, and the permission each needs.
 pub const FEEDS: &[(&str, &str)] = &[
@@ -37,13 +53,27 @@ impl Channel {
         if let Some(id) = name.strip_prefix("job:") {
             return id.parse().ok().map(Self::Job);
         }
+        if let Some(path) = name.strip_prefix("page:/") {
+            let first = path.split('/').next().unwrap_or_default();
+            let page = PAGES.iter().find(|(page, _)| *page == first);
+            return page.map(|(_, permission)| Self::Page(permission));
+        }
         name.strip_prefix("inbox:")?.parse().ok().map(Self::Inbox)
+    }
+
+    /// Whether its events are kept, so that whoever comes back is given what it missed.
+    pub fn keeps_events(&self) -> bool {
+        match self {
+            Self::Feed(name, _) => !STATE.contains(name),
+            Self::Job(_) | Self::Inbox(_) => true,
+            Self::Page(_) => false,
+        }
     }
 
     /// Whether `user` with `permissions` may listen. For a job, `requested_by` is who asked for it.
     pub fn admits(&self, user: UserId, permissions: &PermissionSet, requested_by: Option<UserId>) -> bool {
         match self {
-            Self::Feed(_, permission) => permissions.has(permission),
+            Self::Feed(_, permission) | Self::Page(permission) => permissions.has(permission),
             Self::Job(_) => permissions.has("jobs:read") || requested_by == Some(user),
             Self::Inbox(owner) => *owner == user,
         }
@@ -56,9 +86,28 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_ours_is_no_channel() {
-        for name in ["", "feed:", "feed:nope", "job:", "job:1", "inbox:x", "users"] {
+        for name in [
+            "",
+            "feed:",
+            "feed:nope",
+            "job:",
+            "job:1",
+            "inbox:x",
+            "users",
+            "page:",
+            "page:users",
+            "page:/",
+            "page:/x",
+        ] {
             assert_eq!(Channel::parse(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn who_looks_at_a_page_is_told_only_to_who_may_see_it() {
+        let page = Channel::parse("page:/users/018f").unwrap();
+        let may = |permission: &str| page.admits(UserId::new(), &[permission].into_iter().collect(), None);
+        assert!(may("users:read") && !may("jobs:read") && !page.keeps_events());
     }
 
     #[test]

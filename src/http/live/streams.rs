@@ -68,7 +68,7 @@ async fn of_hub(state: &State, caller: &Caller, channel: &str, limit: u32) -> An
     let user = caller.actor.user();
     if !user.is_some_and(|user| known.admits(user, &caller.permissions, None)) {
         return Err(match known {
-            Channel::Feed(_, permission) => Error::forbidden(permission),
+            Channel::Feed(_, permission) | Channel::Page(permission) => Error::forbidden(permission),
             Channel::Job(_) => Error::forbidden("jobs:read"),
             Channel::Inbox(_) => Error::not_found("channel"),
         }

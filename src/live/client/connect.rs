@@ -2,19 +2,45 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::heartbeat::Heartbeat;
-use super::{Client, Effect, Phase};
-use crate::live::protocol::{ConnectResult, Disconnect, Message, RefreshResult, ReplyError};
+use super::orders::ServerFollowed;
+use super::{Client, Effect, Phase, Pulse};
+use crate::live::protocol::wire::{ConnectResult, RefreshPush, RefreshResult};
+use crate::live::protocol::{Disconnect, Push, Reply, ReplyError};
+
+/// When credentials end, and who renews them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expiry {
+    /// `None`: as long as the session behind a cookie, or for ever.
+    pub at: Option<Instant>,
+    /// The server moves it; the client has nothing to bring.
+    pub by_server: bool,
+}
+
+impl Expiry {
+    /// The client must have shown new credentials by then.
+    pub fn at(at: Option<Instant>) -> Self {
+        Self { at, by_server: false }
+    }
+}
 
 /// Good credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct SignedIn {
-    /// When the client must have shown new ones. `None` when the session behind a cookie decides.
-    pub expires_at: Option<Instant>,
+    /// When the client must have shown new ones.
+    pub expires: Expiry,
+    /// JSON for the client; empty for none.
+    pub data: Bytes,
+    /// Milliseconds since 1970.
+    pub time: i64,
+    /// Subscriptions that come with them.
+    pub subscriptions: Vec<ServerFollowed>,
 }
 
 /// Credentials that do not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignInError {
     /// No token and no cookie.
     Missing,
@@ -28,6 +54,26 @@ pub enum SignInError {
     AccessEnded,
     /// The hub cannot tell now.
     Unavailable,
+    /// A channel that comes with it does not exist or may not be followed.
+    Channel(ReplyError),
+    /// The credentials are good, and the connection may not be all the same.
+    Close(Disconnect),
+}
+
+impl SignInError {
+    /// What becomes of the connection, or an error in the reply to its connect.
+    fn outcome(self) -> Result<ReplyError, Disconnect> {
+        match self {
+            Self::Expired => Ok(ReplyError::TokenExpired),
+            Self::Unavailable => Ok(ReplyError::Internal),
+            Self::Channel(error) => Ok(error),
+            Self::Missing => Err(Disconnect::BadRequest),
+            Self::Invalid => Err(Disconnect::InvalidToken),
+            Self::SignedOut => Err(Disconnect::SignedOut),
+            Self::AccessEnded => Err(Disconnect::AccessEnded),
+            Self::Close(why) => Err(why),
+        }
+    }
 }
 
 impl Client {
@@ -44,63 +90,76 @@ impl Client {
         };
         let (reply_to, stale_at, waiting) = (*reply_to, *stale_at, std::mem::take(waiting));
         self.waiting = 0;
-        match result {
-            Ok(SignedIn { expires_at }) => {
-                let heartbeat = Heartbeat::start(&self.timing, now, spread);
+        match result.map_err(SignInError::outcome) {
+            Ok(signed_in) => {
                 self.phase = Phase::Up {
-                    heartbeat,
-                    expires_at,
+                    heartbeat: Heartbeat::start(&self.timing, now, spread),
+                    expires: signed_in.expires,
                 };
-                self.answer_connect(reply_to, expires_at, now);
+                self.answer_connect(reply_to, signed_in, now);
                 for (id, request) in waiting {
                     self.call(id, request);
                 }
             }
-            Err(SignInError::Expired) => self.refuse_connect(reply_to, ReplyError::TokenExpired, stale_at),
-            Err(SignInError::Unavailable) => self.refuse_connect(reply_to, ReplyError::Internal, stale_at),
-            Err(SignInError::Missing) => self.close(Disconnect::BadRequest),
-            Err(SignInError::Invalid) => self.close(Disconnect::InvalidToken),
-            Err(SignInError::SignedOut) => self.close(Disconnect::SignedOut),
-            Err(SignInError::AccessEnded) => self.close(Disconnect::AccessEnded),
+            Err(Ok(error)) => {
+                self.phase = Phase::Refused { stale_at };
+                self.refuse(reply_to, error);
+            }
+            Err(Err(why)) => self.close(why),
         }
     }
 
     /// The credentials of the refresh have been judged.
-    pub fn refreshed(&mut self, id: u32, result: Result<SignedIn, SignInError>, now: Instant) {
-        let Phase::Up { expires_at, .. } = &mut self.phase else {
+    pub fn refreshed(&mut self, id: u32, result: Result<Expiry, SignInError>, now: Instant) {
+        let Phase::Up { expires, .. } = &mut self.phase else {
             return;
         };
         match result {
-            Ok(signed_in) => {
-                *expires_at = signed_in.expires_at;
-                let (expires, ttl) = remaining(signed_in.expires_at, now);
-                let client = self.id.clone();
-                let version = env!("CARGO_PKG_VERSION");
-                self.write(&Message::Refresh(
-                    id,
-                    RefreshResult {
-                        client: &client,
-                        version,
-                        expires,
-                        ttl,
-                    },
-                ));
+            Ok(renewed) => {
+                *expires = renewed;
+                let (expires, ttl) = remaining(renewed.at, now);
+                let refresh = RefreshResult {
+                    client: self.id.to_string(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    expires,
+                    ttl,
+                };
+                self.write(Reply {
+                    refresh: Some(refresh),
+                    ..Reply::to(id)
+                });
             }
             // not an error reply: with a permanent one the SDKs stop for good
             Err(SignInError::Expired) => self.close(Disconnect::Expired),
-            Err(SignInError::Unavailable) => self.refuse(id, ReplyError::Internal),
-            Err(SignInError::Missing) => self.close(Disconnect::BadRequest),
-            Err(SignInError::Invalid) => self.close(Disconnect::InvalidToken),
-            Err(SignInError::SignedOut) => self.close(Disconnect::SignedOut),
-            Err(SignInError::AccessEnded) => self.close(Disconnect::AccessEnded),
+            Err(error) => match error.outcome() {
+                Ok(error) => self.refuse(id, error),
+                Err(why) => self.close(why),
+            },
         }
+    }
+
+    /// The server moves the end of the credentials, and tells the client.
+    pub fn moved(&mut self, at: Option<Instant>, now: Instant) {
+        let Phase::Up { expires, .. } = &mut self.phase else {
+            return;
+        };
+        expires.at = at;
+        let (expires, ttl) = remaining(at, now);
+        let push = Push {
+            refresh: Some(RefreshPush { expires, ttl }),
+            ..Push::default()
+        };
+        self.push(push);
     }
 
     pub(super) fn refresh(&mut self, id: u32, token: String) {
         let client_side = matches!(
             self.phase,
             Phase::Up {
-                expires_at: Some(_),
+                expires: Expiry {
+                    at: Some(_),
+                    by_server: false
+                },
                 ..
             }
         );
@@ -111,30 +170,46 @@ impl Client {
         }
     }
 
-    fn answer_connect(&mut self, id: u32, expires_at: Option<Instant>, now: Instant) {
-        let (expires, ttl) = remaining(expires_at, now);
-        let client = self.id.clone();
-        let ping = self.timing.ping.as_secs().max(1) as u32;
-        let version = env!("CARGO_PKG_VERSION");
-        let result = ConnectResult {
-            client: &client,
-            version,
+    fn answer_connect(&mut self, id: u32, signed_in: SignedIn, now: Instant) {
+        let (expires, ttl) = remaining(signed_in.expires.at, now);
+        // of frames of the transport the client's own library knows
+        let pinged = self.line.pulse != Pulse::Frames;
+        let slots: Vec<_> = signed_in.subscriptions.iter().map(ServerFollowed::slot).collect();
+        let mut connect = ConnectResult {
+            client: self.id.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             expires,
             ttl,
-            ping,
-            pong: true,
+            data: signed_in.data,
+            ping: if pinged {
+                self.timing.ping.as_secs().max(1) as u32
+            } else {
+                0
+            },
+            pong: self.line.pulse == Pulse::Asked,
+            session: self.line.session.clone(),
+            node: self.line.node.clone(),
+            time: signed_in.time,
+            ..ConnectResult::default()
         };
-        self.write(&Message::Connect(id, result));
-    }
-
-    fn refuse_connect(&mut self, id: u32, error: ReplyError, stale_at: Instant) {
-        self.phase = Phase::Refused { stale_at };
-        self.refuse(id, error);
+        let mut rest = Vec::new();
+        for subscription in signed_in.subscriptions {
+            let (channel, result, later) = self.hold_for_server(subscription, now);
+            connect.subs.insert(channel, result);
+            rest.push(later);
+        }
+        self.write(Reply {
+            connect: Some(connect),
+            ..Reply::to(id)
+        });
+        for (slot, later) in slots.into_iter().zip(rest) {
+            self.flow(slot, later);
+        }
     }
 }
 
 /// Whether credentials expire, and in how many whole seconds. Never 0 while they last: 0 means "not at all".
-fn remaining(expires_at: Option<Instant>, now: Instant) -> (bool, u32) {
+pub(super) fn remaining(expires_at: Option<Instant>, now: Instant) -> (bool, u32) {
     expires_at.map_or((false, 0), |at| {
         (true, at.saturating_duration_since(now).as_secs().max(1) as u32)
     })

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Client, Phase, Timing};
-use crate::live::protocol::{Disconnect, Message};
+use super::{Client, Effect, Phase, Pulse, Timing};
+use crate::live::protocol::{Disconnect, Reply};
 
 #[derive(Debug)]
 pub(super) struct Heartbeat {
@@ -30,12 +30,11 @@ impl Client {
             Phase::New { stale_at } | Phase::SigningIn { stale_at, .. } | Phase::Refused { stale_at } => {
                 Some(*stale_at)
             }
-            Phase::Up {
-                heartbeat,
-                expires_at,
-            } => {
+            Phase::Up { heartbeat, expires } => {
                 let ping = heartbeat.pong_until.unwrap_or(heartbeat.next_ping);
-                Some(expires_at.map_or(ping, |at| ping.min(at + self.timing.grace)))
+                let subscriptions = self.channels.iter().filter_map(|channel| channel.expires_at);
+                let first = subscriptions.chain(expires.at).min();
+                Some(first.map_or(ping, |at| ping.min(at + self.timing.grace)))
             }
             Phase::Closed => None,
         }
@@ -43,35 +42,53 @@ impl Client {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
-        let timing = self.timing;
+        let timing = self.timing.clone();
         match &mut self.phase {
             Phase::New { stale_at } | Phase::SigningIn { stale_at, .. } | Phase::Refused { stale_at } => {
                 if now >= *stale_at {
                     self.close(Disconnect::Stale);
                 }
             }
-            Phase::Up {
-                heartbeat,
-                expires_at,
-            } => {
-                if expires_at.is_some_and(|at| now >= at + timing.grace) {
-                    self.close(Disconnect::Expired);
-                } else if heartbeat.pong_until.is_some_and(|until| now >= until) {
-                    self.close(Disconnect::NoPong);
-                } else if heartbeat.pong_until.is_none() && now >= heartbeat.next_ping {
-                    heartbeat.pong_until = Some(now + timing.pong);
-                    heartbeat.next_ping = now + timing.ping;
-                    self.write(&Message::Ping);
+            Phase::Up { heartbeat, expires } => {
+                if expires.at.is_some_and(|at| now >= at + timing.grace) {
+                    return self.close(Disconnect::Expired);
                 }
+                if heartbeat.pong_until.is_some_and(|until| now >= until) {
+                    return self.close(Disconnect::NoPong);
+                }
+                if heartbeat.pong_until.is_none() && now >= heartbeat.next_ping {
+                    heartbeat.next_ping = now + timing.ping;
+                    if self.line.pulse != Pulse::Told {
+                        heartbeat.pong_until = Some(now + timing.pong);
+                    }
+                    match self.line.pulse {
+                        Pulse::Frames => self.effects.push(Effect::Ping),
+                        Pulse::Asked | Pulse::Told => self.write(Reply::default()),
+                    }
+                }
+                self.end_expired(now);
             }
             Phase::Closed => {}
         }
     }
 
+    /// The answer to a ping of the transport. One that nobody asked for is allowed there (RFC 6455 §5.5.3).
+    pub fn pong_of_transport(&mut self, now: Instant) {
+        if matches!(&self.phase, Phase::Up { heartbeat, .. } if heartbeat.pong_until.is_some()) {
+            self.pong(now);
+        }
+    }
+
     /// A pong that nobody asked for is not the protocol.
-    pub(super) fn pong(&mut self) {
+    pub(super) fn pong(&mut self, now: Instant) {
         match &mut self.phase {
-            Phase::Up { heartbeat, .. } if heartbeat.pong_until.is_some() => heartbeat.pong_until = None,
+            Phase::Up { heartbeat, .. } if heartbeat.pong_until.is_some() => {
+                let sent = heartbeat
+                    .pong_until
+                    .take()
+                    .and_then(|until| until.checked_sub(self.timing.pong));
+                self.latency = sent.map(|sent| now.saturating_duration_since(sent));
+            }
             _ => self.close(Disconnect::BadRequest),
         }
     }

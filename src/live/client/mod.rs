@@ -3,30 +3,36 @@
 //!
 //! Invariant: nothing is answered before the connection is signed in, and after a [`Effect::Close`] nothing at all.
 //! Invariant: commands on one channel take effect in the order in which they came. A command that finds its
-//! channel busy waits for it; other channels do not.
+//! channel busy waits for it; other channels do not. Of questions one is out at a time, so that what a client publishes
+//! keeps its order.
 //! Invariant: what waits is bounded by [`MAX_WAITING`].
 
+mod asks;
 mod connect;
 mod heartbeat;
+mod orders;
 mod subscribe;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use connect::{SignInError, SignedIn};
-pub use subscribe::Followed;
+pub use asks::Answer;
+pub use connect::{Expiry, SignInError, SignedIn};
+pub use orders::ServerFollowed;
+pub use subscribe::{Followed, Recovering};
 
 use super::protocol::{
-    Command, Disconnect, Message, ReplyError, Request, SubscribeRequest, decode, encode, lines,
+    Ask, Codec, Command, ConnectRequest, Disconnect, Push, Reply, ReplyError, Request, SubscribeRequest,
 };
 use subscribe::Channel;
 
 /// How many commands of one connection may wait for something else to finish.
 pub const MAX_WAITING: usize = 512;
 
-/// How long the rules let a connection take.
+/// What the rules allow a connection, in time and number.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// Between pings.
@@ -35,8 +41,10 @@ pub struct Timing {
     pub pong: Duration,
     /// From the opening to being signed in.
     pub stale: Duration,
-    /// From the end of the credentials to the close, for a refresh that is late.
+    /// From the end of the credentials to the close, for a refresh that is late. Holds for subscriptions too.
     pub grace: Duration,
+    /// Channels one connection may hold.
+    pub channels: usize,
 }
 
 impl Default for Timing {
@@ -46,17 +54,51 @@ impl Default for Timing {
             pong: Duration::from_secs(8),
             stale: Duration::from_secs(10),
             grace: Duration::from_secs(25),
+            channels: 128,
         }
     }
+}
+
+/// What a client is reached by, as far as the rules differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// How messages are written.
+    pub codec: Codec,
+    /// How it is seen that the client is still there.
+    pub pulse: Pulse,
+    /// The stream's secret, told to the client; empty where it needs none.
+    pub session: String,
+    /// The node that holds the stream, told to clients that must send to it in other ways; empty elsewhere.
+    pub node: String,
+}
+
+/// How it is seen that a client is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// Messages of the protocol, which the client answers.
+    Asked,
+    /// Frames of the transport, which its library answers.
+    Frames,
+    /// Messages that nobody answers: the client only listens.
+    Told,
 }
 
 /// What the driver is to do, in order.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// Write one message.
-    Write(Vec<u8>),
-    /// Check the credentials and report with [`Client::signed_in`]. The token is empty when the client sent none.
-    SignIn(String),
+    Write(Box<Reply>),
+    /// Write something of one subscription, unless that is dropped before it is written.
+    Deliver {
+        /// The subscription.
+        slot: u32,
+        /// What.
+        push: Box<Push>,
+    },
+    /// Send a ping of the transport.
+    Ping,
+    /// Check the credentials and report with [`Client::signed_in`].
+    SignIn(Box<ConnectRequest>),
     /// Check the new credentials and report with [`Client::refreshed`].
     Refresh(u32, String),
     /// Judge the wish, register for the channel and read what was missed; report with [`Client::followed`].
@@ -66,8 +108,22 @@ pub enum Effect {
         /// What the client asked for.
         wish: Box<SubscribeRequest>,
     },
+    /// Find the answer and report with [`Client::answered`]. One is out at a time.
+    Ask {
+        /// The command.
+        id: u32,
+        /// What is asked.
+        ask: Box<Ask>,
+        /// The channel's subscription, if the client has one.
+        slot: Option<u32>,
+    },
     /// Let live publications of this subscription flow: its reply has been written.
-    Release(u32),
+    Release {
+        /// The subscription.
+        slot: u32,
+        /// The client was given the publication at the place where it begins.
+        has_base: bool,
+    },
     /// Drop this subscription, before anything that follows is written.
     Unfollow(u32),
     /// End the connection; no effect follows.
@@ -77,12 +133,15 @@ pub enum Effect {
 /// One connection.
 #[derive(Debug)]
 pub struct Client {
-    id: String,
-    timing: Timing,
+    id: Box<str>,
+    line: Box<Line>,
+    timing: Arc<Timing>,
     phase: Phase,
-    channels: HashMap<String, Channel>,
+    channels: Vec<Channel>,
+    asks: asks::Asks,
     waiting: usize,
     last_slot: u32,
+    latency: Option<Duration>,
     effects: Vec<Effect>,
 }
 
@@ -101,7 +160,7 @@ enum Phase {
     /// Signed in.
     Up {
         heartbeat: heartbeat::Heartbeat,
-        expires_at: Option<Instant>,
+        expires: connect::Expiry,
     },
     /// Ended.
     Closed,
@@ -109,19 +168,32 @@ enum Phase {
 
 impl Client {
     /// A connection that has just been opened. `id` is told to the client and may be known to others.
-    pub fn new(id: String, timing: Timing, now: Instant) -> Self {
+    pub fn new(id: &str, line: Line, timing: Arc<Timing>, now: Instant) -> Self {
         let phase = Phase::New {
             stale_at: now + timing.stale,
         };
         Self {
-            id,
+            id: id.into(),
+            line: Box::new(line),
             timing,
             phase,
-            channels: HashMap::new(),
+            channels: Vec::new(),
+            asks: asks::Asks::default(),
             waiting: 0,
             last_slot: 0,
+            latency: None,
             effects: Vec::new(),
         }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it is reached by.
+    pub fn line(&self) -> &Line {
+        &self.line
     }
 
     /// What is to be done since the last call.
@@ -129,15 +201,30 @@ impl Client {
         std::mem::take(&mut self.effects)
     }
 
+    /// How long the last pong took, once.
+    pub fn take_latency(&mut self) -> Option<Duration> {
+        self.latency.take()
+    }
+
+    /// Signs in a client that says nothing but who it is.
+    pub fn connect(&mut self, request: Box<ConnectRequest>) {
+        self.call(1, Request::Connect(request));
+    }
+
+    /// Whether it has not said who it is yet.
+    pub fn is_new(&self) -> bool {
+        matches!(self.phase, Phase::New { .. })
+    }
+
     /// A frame of the client arrived.
-    pub fn frame(&mut self, frame: &[u8]) {
-        let lines = match lines(frame) {
-            Ok(lines) => lines,
+    pub fn frame(&mut self, frame: &[u8], now: Instant) {
+        let commands = match self.line.codec.commands(frame) {
+            Ok(commands) => commands,
             Err(why) => return self.close(why),
         };
-        for line in lines {
-            match decode(line) {
-                Ok(Command::Pong) => self.pong(),
+        for command in commands {
+            match command {
+                Ok(Command::Pong) => self.pong(now),
                 Ok(Command::Call { id, request }) => self.call(id, request),
                 Err(why) => self.close(why),
             }
@@ -151,7 +238,8 @@ impl Client {
     pub fn close(&mut self, why: Disconnect) {
         if !self.is_closed() {
             self.phase = Phase::Closed;
-            self.channels = HashMap::new();
+            self.channels = Vec::new();
+            self.asks = asks::Asks::default();
             self.effects.push(Effect::Close(why));
         }
     }
@@ -171,7 +259,7 @@ impl Client {
                     stale_at,
                     waiting,
                 };
-                self.effects.push(Effect::SignIn(request.token));
+                self.effects.push(Effect::SignIn(request));
             }
             (Phase::New { .. } | Phase::Refused { .. }, _) | (_, Request::Connect(_)) => {
                 self.close(Disconnect::BadRequest);
@@ -189,14 +277,8 @@ impl Client {
             Request::Subscribe(wish) => self.subscribe(id, wish),
             Request::Unsubscribe(channel) => self.unsubscribe(id, channel),
             Request::Refresh(request) => self.refresh(id, request.token),
-            // the hub's own channels are written by the hub alone
-            Request::Publish(_) => self.refuse(id, ReplyError::PermissionDenied),
-            Request::SubRefresh(channel) if !self.channels.contains_key(&channel) => {
-                self.refuse(id, ReplyError::PermissionDenied);
-            }
-            Request::SubRefresh(_) | Request::Look(_) | Request::Unsupported => {
-                self.refuse(id, ReplyError::NotAvailable);
-            }
+            Request::Ask(ask) => self.ask(id, ask),
+            Request::Unsupported => self.refuse(id, ReplyError::NotAvailable),
             Request::Send => self.close(Disconnect::NotAvailable),
             Request::Connect(_) => self.close(Disconnect::BadRequest),
         }
@@ -209,11 +291,38 @@ impl Client {
         }
     }
 
-    fn write(&mut self, message: &Message<'_>) {
-        self.effects.push(Effect::Write(encode(message)));
+    fn write(&mut self, reply: Reply) {
+        self.effects.push(Effect::Write(Box::new(reply)));
+    }
+
+    fn push(&mut self, push: Push) {
+        self.write(Reply::push(push));
     }
 
     fn refuse(&mut self, id: u32, error: ReplyError) {
-        self.write(&Message::Error(id, error));
+        self.write(Reply::error(id, error));
+    }
+
+    /// A refusal: in the reply, or of the whole connection.
+    fn turn_down(&mut self, id: u32, refusal: Refusal) {
+        match refusal {
+            Refusal::Reply(error) => self.refuse(id, error),
+            Refusal::Close(why) => self.close(why),
+        }
+    }
+}
+
+/// What becomes of something that may not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The command is answered with an error.
+    Reply(ReplyError),
+    /// The connection ends.
+    Close(Disconnect),
+}
+
+impl From<ReplyError> for Refusal {
+    fn from(error: ReplyError) -> Self {
+        Self::Reply(error)
     }
 }

@@ -1,62 +1,103 @@
 //! Following channels, and ceasing to.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
+use bytes::Bytes;
 
-use super::{Client, Effect};
+use super::connect::remaining;
+use super::{Client, Effect, Refusal};
+use crate::live::protocol::wire::{Publication, SubscribeResult};
 use crate::live::protocol::{
-    Disconnect, MAX_CHANNEL_BYTES, MAX_CHANNELS, Message, Publication, ReplyError, Request, SubscribeRequest,
-    SubscribeResult, UnsubscribeCode,
+    Disconnect, MAX_CHANNEL_BYTES, Push, Reply, ReplyError, Request, SubscribeRequest, Unsubscribed,
 };
 
+/// Publications in the reply to a subscribe at most; what was missed beyond them follows behind it, as pushes.
+pub const IN_REPLY: usize = 300;
+
 /// A subscription that stands, and what was missed before it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "the protocol's own fields")]
 pub struct Followed {
     /// The stream's generation.
     pub epoch: String,
     /// The top of the stream as far as `missed` reaches.
     pub offset: u64,
+    /// The client may come back with its position.
+    pub recoverable: bool,
+    /// The hub watches for gaps, and the client is told its position.
+    pub positioned: bool,
+    /// Publications come as patches.
+    pub delta: bool,
     /// Whether everything since the position asked for is in `missed`.
     pub recovered: bool,
     /// What this viewer may see of it, masked, with its offsets.
-    pub missed: Vec<(Box<RawValue>, u64)>,
+    pub missed: Vec<Publication>,
+    /// JSON for the client; empty for none.
+    pub data: Bytes,
+    /// How long it lasts unless it is renewed. `None`: as long as the connection.
+    pub lasts: Option<Duration>,
 }
 
 /// What the connection knows of one channel.
 #[derive(Debug)]
 pub(super) struct Channel {
-    slot: u32,
-    state: State,
+    pub(super) name: Box<str>,
+    pub(super) slot: u32,
+    pub(super) state: State,
+    /// The server made it: the client can neither make nor renew it.
+    pub(super) by_server: bool,
+    pub(super) expires_at: Option<Instant>,
 }
 
 #[derive(Debug)]
-enum State {
-    /// Being judged and read; what the client asked of this channel since waits.
-    Busy {
-        reply_to: u32,
-        wish: Wish,
-        lost: bool,
-        waiting: VecDeque<(u32, Request)>,
-    },
+pub(super) enum State {
+    /// Being judged and read.
+    Busy(Box<Busy>),
     /// Publications flow.
     Held,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Wish {
-    recover: bool,
-    offset: u64,
-    rejects_unrecovered: bool,
+#[derive(Debug)]
+pub(super) struct Busy {
+    reply_to: u32,
+    wish: Recovering,
+    lost: Option<Unsubscribed>,
+    /// What the client asked of this channel since.
+    waiting: VecDeque<(u32, Request)>,
+}
+
+/// What a client that comes back wants.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Recovering {
+    /// To be given what it missed.
+    pub recover: bool,
+    /// Since here.
+    pub offset: u64,
+    /// An error rather than less than that.
+    pub rejects_unrecovered: bool,
+}
+
+impl From<&SubscribeRequest> for Recovering {
+    fn from(wish: &SubscribeRequest) -> Self {
+        Self {
+            recover: wish.recover,
+            offset: wish.offset,
+            rejects_unrecovered: wish.rejects_unrecovered(),
+        }
+    }
+}
+
+/// What follows behind the reply of a subscription.
+#[derive(Debug, Default)]
+pub(super) struct Later {
+    publications: Vec<Publication>,
+    has_base: bool,
 }
 
 impl Client {
     pub(super) fn subscribe(&mut self, id: u32, wish: Box<SubscribeRequest>) {
-        if let Some(Channel {
-            state: State::Busy { waiting, .. },
-            ..
-        }) = self.channels.get_mut(&wish.channel)
-        {
+        if let Some(waiting) = self.busy(&wish.channel) {
             waiting.push_back((id, Request::Subscribe(wish)));
             return self.count_waiting();
         }
@@ -66,34 +107,42 @@ impl Client {
         if let Some(error) = self.objection(&wish) {
             return self.refuse(id, error);
         }
-        self.last_slot += 1;
-        let slot = self.last_slot;
-        let terms = Wish {
-            recover: wish.recover,
-            offset: wish.offset,
-            rejects_unrecovered: wish.rejects_unrecovered(),
-        };
-        let state = State::Busy {
+        let slot = self.next_slot();
+        let busy = Busy {
             reply_to: id,
-            wish: terms,
-            lost: false,
+            wish: Recovering::from(&*wish),
+            lost: None,
             waiting: VecDeque::new(),
         };
-        self.channels
-            .insert(wish.channel.clone(), Channel { slot, state });
+        self.channels.push(Channel {
+            name: wish.channel.as_str().into(),
+            slot,
+            state: State::Busy(Box::new(busy)),
+            by_server: false,
+            expires_at: None,
+        });
         self.effects.push(Effect::Follow { slot, wish });
+    }
+
+    /// A number for a subscription that was never used on this connection.
+    pub fn next_slot(&mut self) -> u32 {
+        self.last_slot += 1;
+        self.last_slot
     }
 
     /// What speaks against a wish whoever asks.
     fn objection(&self, wish: &SubscribeRequest) -> Option<ReplyError> {
         if wish.channel.len() > MAX_CHANNEL_BYTES || !wish.channel.is_ascii() {
             Some(ReplyError::BadRequest)
-        } else if self.channels.contains_key(&wish.channel) {
+        } else if self.position(&wish.channel).is_some() {
             Some(ReplyError::AlreadySubscribed)
-        } else if self.channels.len() >= MAX_CHANNELS {
+        } else if self.channels.len() >= self.timing.channels {
             Some(ReplyError::LimitExceeded)
         } else if wish.kind != 0 {
             Some(ReplyError::PermissionDenied)
+        } else if wish.tf.is_some() && !wish.delta.is_empty() {
+            // a patch of what was filtered out would be a patch of nothing
+            Some(ReplyError::BadRequest)
         } else {
             None
         }
@@ -101,65 +150,53 @@ impl Client {
 
     /// Never an error: an SDK answers one by reconnecting.
     pub(super) fn unsubscribe(&mut self, id: u32, channel: String) {
-        match self.channels.get_mut(&channel) {
-            Some(Channel {
-                state: State::Busy { waiting, .. },
-                ..
-            }) => {
-                waiting.push_back((id, Request::Unsubscribe(channel)));
-                return self.count_waiting();
-            }
-            Some(Channel {
-                slot,
-                state: State::Held,
-            }) => {
-                let slot = *slot;
-                self.channels.remove(&channel);
-                self.effects.push(Effect::Unfollow(slot));
-            }
-            None => {}
+        if let Some(waiting) = self.busy(&channel) {
+            waiting.push_back((id, Request::Unsubscribe(channel)));
+            return self.count_waiting();
         }
-        self.write(&Message::Unsubscribe(id));
+        if let Some(at) = self.position(&channel) {
+            let channel = self.channels.swap_remove(at);
+            self.effects.push(Effect::Unfollow(channel.slot));
+        }
+        self.write(Reply::unsubscribed(id));
     }
 
     /// A wish has been judged and, if granted, read for.
-    pub fn followed(&mut self, slot: u32, result: Result<Followed, ReplyError>) {
-        let Some(name) = self.name_of(slot) else {
-            // closed meanwhile, and with it every slot
+    pub fn followed(&mut self, slot: u32, result: Result<Followed, Refusal>, now: Instant) {
+        // closed meanwhile, and with it every slot
+        let Some(at) = self.channels.iter().position(|channel| channel.slot == slot) else {
             return;
         };
-        let Some(Channel {
-            state:
-                State::Busy {
-                    reply_to,
-                    wish,
-                    lost,
-                    waiting,
-                },
-            ..
-        }) = self.channels.remove(&name)
-        else {
+        let State::Busy(busy) = std::mem::replace(&mut self.channels[at].state, State::Held) else {
             return;
         };
+        let Busy {
+            reply_to,
+            wish,
+            lost,
+            waiting,
+        } = *busy;
         self.waiting = self.waiting.saturating_sub(waiting.len());
         match result {
-            Err(error) => self.refuse(reply_to, error),
+            Err(refusal) => {
+                self.channels.swap_remove(at);
+                self.turn_down(reply_to, refusal);
+            }
             Ok(followed) if wish.recover && !followed.recovered && wish.rejects_unrecovered => {
+                self.channels.swap_remove(at);
                 self.effects.push(Effect::Unfollow(slot));
                 self.refuse(reply_to, ReplyError::Unrecoverable);
             }
             Ok(followed) => {
-                self.channels.insert(
-                    name.clone(),
-                    Channel {
-                        slot,
-                        state: State::Held,
-                    },
-                );
-                self.answer_subscribe(reply_to, wish, &followed);
-                self.effects.push(Effect::Release(slot));
-                if lost {
-                    self.lost(slot);
+                self.channels[at].expires_at = followed.lasts.map(|lasts| now + lasts);
+                let (result, later) = answer(wish, followed, now);
+                self.write(Reply {
+                    subscribe: Some(result),
+                    ..Reply::to(reply_to)
+                });
+                self.flow(slot, later);
+                if let Some(why) = lost {
+                    self.drop_subscription(slot, why);
                 }
             }
         }
@@ -168,67 +205,118 @@ impl Client {
         }
     }
 
-    fn answer_subscribe(&mut self, id: u32, wish: Wish, followed: &Followed) {
-        let publications: Vec<_> = followed
-            .missed
-            .iter()
-            .map(|(data, offset)| Publication {
-                data,
-                offset: *offset,
-            })
-            .collect();
-        let recovered = wish.recover && followed.recovered;
-        // a recovering client counts on from where it was, by the publications it is given. Those it may not see
-        // are not among them, so with none left it moves to the top at once.
-        let offset = if recovered && !publications.is_empty() {
-            wish.offset
-        } else {
-            followed.offset
+    /// What comes behind the reply: the rest of what was missed, then what happens now.
+    pub(super) fn flow(&mut self, slot: u32, later: Later) {
+        let Some(channel) = self.channels.iter().find(|channel| channel.slot == slot) else {
+            return;
         };
-        let result = SubscribeResult {
-            recoverable: true,
-            positioned: true,
-            epoch: &followed.epoch,
-            offset,
-            recovered,
-            was_recovering: wish.recover,
-            publications: if recovered { &publications } else { &[] },
-        };
-        self.write(&Message::Subscribe(id, result));
+        let name = channel.name.to_string();
+        for publication in later.publications {
+            let push = Box::new(Push::publication(&name, publication));
+            self.effects.push(Effect::Deliver { slot, push });
+        }
+        let has_base = later.has_base;
+        self.effects.push(Effect::Release { slot, has_base });
     }
 
     /// The hub has dropped this subscription because its place in the stream is lost; the client comes back for it.
     pub fn lost(&mut self, slot: u32) {
-        self.drop_subscription(slot, UnsubscribeCode::InsufficientState);
+        self.drop_subscription(slot, Unsubscribed::INSUFFICIENT_STATE);
     }
 
     /// The viewer may no longer see this channel. The driver has dropped the subscription.
     pub fn forbidden(&mut self, slot: u32) {
-        self.drop_subscription(slot, UnsubscribeCode::PermissionLost);
+        self.drop_subscription(slot, Unsubscribed::PERMISSION_LOST);
     }
 
-    fn drop_subscription(&mut self, slot: u32, code: UnsubscribeCode) {
-        let Some(name) = self.name_of(slot) else { return };
-        match self.channels.get_mut(&name) {
-            // the reply is still to come, and the push may not overtake it
-            Some(Channel {
-                state: State::Busy { lost, .. },
-                ..
-            }) => *lost = true,
-            Some(_) => {
-                self.channels.remove(&name);
-                self.effects.push(Effect::Unfollow(slot));
-                self.write(&Message::UnsubscribePush(&name, code));
-            }
-            None => {}
+    /// The viewer may see other parts of this channel than before: what it has is of another view. The driver has dropped
+    /// the subscription.
+    pub fn invalidated(&mut self, slot: u32) {
+        self.drop_subscription(slot, Unsubscribed::STATE_INVALIDATED);
+    }
+
+    pub(super) fn subscription_expired(&mut self, slot: u32) {
+        self.drop_subscription(slot, Unsubscribed::EXPIRED);
+    }
+
+    pub(super) fn drop_subscription(&mut self, slot: u32, why: Unsubscribed) {
+        let Some(at) = self.channels.iter().position(|channel| channel.slot == slot) else {
+            return;
+        };
+        let channel = &mut self.channels[at];
+        // the reply is still to come, and the push may not overtake it
+        if let State::Busy(busy) = &mut channel.state {
+            busy.lost.get_or_insert(why);
+            return;
+        }
+        // such a client cannot subscribe again by itself; a new connection resumes what came with the old one
+        if channel.by_server && why.code >= Unsubscribed::INSUFFICIENT_STATE.code {
+            let invalid = why.code == Unsubscribed::STATE_INVALIDATED.code;
+            return self.close(if invalid {
+                Disconnect::Invalidated
+            } else {
+                Disconnect::InsufficientState
+            });
+        }
+        let channel = self.channels.swap_remove(at);
+        self.effects.push(Effect::Unfollow(slot));
+        self.push(Push::unsubscribe(&channel.name, &why));
+    }
+
+    /// Where what is asked of a channel waits while the channel is busy.
+    pub(super) fn busy(&mut self, name: &str) -> Option<&mut VecDeque<(u32, Request)>> {
+        let at = self.position(name)?;
+        match &mut self.channels[at].state {
+            State::Busy(busy) => Some(&mut busy.waiting),
+            State::Held => None,
         }
     }
 
-    /// At most [`MAX_CHANNELS`] are searched, and only when a subscription changes.
-    fn name_of(&self, slot: u32) -> Option<String> {
-        self.channels
-            .iter()
-            .find(|(_, channel)| channel.slot == slot)
-            .map(|(name, _)| name.clone())
+    /// The number of the subscription to a channel, if there is one.
+    pub fn slot_of(&self, name: &str) -> Option<u32> {
+        self.position(name).map(|at| self.channels[at].slot)
     }
+
+    /// At most [`super::Timing::channels`] are searched.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.channels.iter().position(|channel| &*channel.name == name)
+    }
+}
+
+/// The reply to a subscribe, and what follows behind it.
+pub(super) fn answer(wish: Recovering, followed: Followed, now: Instant) -> (SubscribeResult, Later) {
+    let mut publications = followed.missed;
+    let recovered = wish.recover && followed.recovered;
+    if !followed.recovered {
+        publications.clear();
+    }
+    let has_base = !publications.is_empty();
+    // a recovering client counts on from where it was, by the publications it is given. Those it may not see
+    // are not among them, so with none left it moves to the top at once.
+    let offset = if recovered && has_base {
+        wish.offset
+    } else {
+        followed.offset
+    };
+    let rest = publications.split_off(publications.len().min(IN_REPLY));
+    let (expires, ttl) = remaining(followed.lasts.map(|lasts| now + lasts), now);
+    let told = followed.positioned || followed.recoverable;
+    let result = SubscribeResult {
+        expires,
+        ttl,
+        recoverable: followed.recoverable,
+        epoch: if told { followed.epoch } else { String::new() },
+        publications,
+        recovered,
+        offset: if told { offset } else { 0 },
+        positioned: followed.positioned,
+        data: followed.data,
+        was_recovering: wish.recover,
+        delta: followed.delta,
+    };
+    let later = Later {
+        publications: rest,
+        has_base,
+    };
+    (result, later)
 }

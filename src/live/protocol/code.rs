@@ -1,5 +1,7 @@
 //! The numbers a client acts upon, but for the close codes, which the live hub gives too.
 
+use std::borrow::Cow;
+
 /// Why a command was answered with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReplyError {
@@ -11,14 +13,16 @@ pub enum ReplyError {
     PermissionDenied,
     /// The channel is already held by this connection.
     AlreadySubscribed,
-    /// One connection may hold [`super::MAX_CHANNELS`] channels.
+    /// One connection may hold so many channels (`live.client_channel_limit`).
     LimitExceeded,
     /// A channel name that is too long or not ASCII, or a parameter out of range.
     BadRequest,
-    /// The operation exists and is not offered here.
+    /// The operation exists and is not offered here, or not on this channel.
     NotAvailable,
     /// The token has run out; the client fetches another.
     TokenExpired,
+    /// More than may be asked at once; the client tries again.
+    TooManyRequests,
     /// The position asked for can no longer be reached and the client asked not to be given less.
     Unrecoverable,
 }
@@ -35,6 +39,7 @@ impl ReplyError {
             Self::BadRequest => 107,
             Self::NotAvailable => 108,
             Self::TokenExpired => 109,
+            Self::TooManyRequests => 111,
             Self::Unrecoverable => 112,
         }
     }
@@ -50,39 +55,43 @@ impl ReplyError {
             Self::BadRequest => "bad request",
             Self::NotAvailable => "not available",
             Self::TokenExpired => "token expired",
+            Self::TooManyRequests => "too many requests",
             Self::Unrecoverable => "unrecoverable position",
         }
     }
 
     /// Whether the same command may succeed later, so that the client tries again by itself.
     pub fn temporary(self) -> bool {
-        self == Self::Internal
+        matches!(self, Self::Internal | Self::TooManyRequests)
     }
 }
 
-/// Why the server ended one subscription. 2500 and above make the client subscribe again by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum UnsubscribeCode {
+/// Why the server ended one subscription. A client comes back by itself from 2500 on, and with nothing it remembers
+/// from 2502.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Unsubscribed {
+    /// Below 2500 final; 2100 to 2499 and 2600 to 2999 are free for the application.
+    pub code: u32,
+    /// The text beside it.
+    pub reason: Cow<'static, str>,
+}
+
+impl Unsubscribed {
+    /// The server API ended it.
+    pub const BY_SERVER: Self = Self::new(2000, "server unsubscribe");
     /// The viewer may no longer see the channel.
-    PermissionLost,
+    pub const PERMISSION_LOST: Self = Self::new(2103, "permission lost");
     /// The live feed lost its place; the client comes back with its position.
-    InsufficientState,
-}
+    pub const INSUFFICIENT_STATE: Self = Self::new(2500, "insufficient state");
+    /// The subscription's token ran out and was not renewed in time.
+    pub const EXPIRED: Self = Self::new(2501, "subscription expired");
+    /// What the client has was seen with other rights: it comes back without its position, and reads again.
+    pub const STATE_INVALIDATED: Self = Self::new(2502, "state invalidated");
 
-impl UnsubscribeCode {
-    /// The code of the protocol; 2100 to 2499 are custom and final.
-    pub fn code(self) -> u32 {
-        match self {
-            Self::PermissionLost => 2103,
-            Self::InsufficientState => 2500,
-        }
-    }
-
-    /// The text beside the code.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::PermissionLost => "permission lost",
-            Self::InsufficientState => "insufficient state",
+    const fn new(code: u32, reason: &'static str) -> Self {
+        Self {
+            code,
+            reason: Cow::Borrowed(reason),
         }
     }
 }

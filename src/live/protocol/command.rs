@@ -1,19 +1,14 @@
-//! What a client may say. Zero values are absent on the wire, so every field has a default; unknown fields are
-//! ignored, because newer SDKs offer what older servers do not know.
-
-use std::fmt::Formatter;
-use std::marker::PhantomData;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+//! What a client may say.
 
 use super::Disconnect;
+use super::wire::{
+    self, ConnectRequest, HistoryRequest, PublishRequest, RefreshRequest, SubRefreshRequest, SubscribeRequest,
+};
 
 /// One message of a client.
 #[derive(Debug, PartialEq)]
 pub enum Command {
-    /// `{}`: the answer to a ping.
+    /// An empty message: the answer to a ping.
     Pong,
     /// A request that expects the reply with this id. Only `send` may come with id 0, and is never answered.
     Call {
@@ -35,131 +30,65 @@ pub enum Request {
     Unsubscribe(String),
     /// Renew the connection's credentials.
     Refresh(RefreshRequest),
-    /// Say something into a channel.
-    Publish(String),
-    /// Renew the credentials of one subscription.
-    SubRefresh(String),
-    /// Read a channel's past, or who is there.
-    Look(String),
-    /// `ping` and `rpc` commands.
-    Unsupported,
     /// An asynchronous message that nobody here listens to.
     Send,
+    /// `ping` and `rpc` commands, which nothing here answers.
+    Unsupported,
+    /// Something about a channel that is answered and changes no subscription but its expiry.
+    Ask(Box<Ask>),
 }
 
-/// Credentials and, for reconnecting clients, nothing else that this hub needs.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct ConnectRequest {
-    /// A JWT; empty when the upgrade request carried a session cookie.
-    pub token: String,
-    /// The SDK's name, at most 16 characters.
-    pub name: String,
-    /// The application's version, at most 64 characters.
-    pub version: String,
+/// A question about a channel, or something to say into it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// Say something.
+    Publish(PublishRequest),
+    /// Who is there.
+    Presence(String),
+    /// How many are there.
+    PresenceStats(String),
+    /// What was said.
+    History(HistoryRequest),
+    /// Renew the credentials of the subscription.
+    Refresh(SubRefreshRequest),
 }
 
-/// A wish to follow a channel, perhaps from a known position.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct SubscribeRequest {
-    /// The channel's name on the wire.
-    pub channel: String,
-    /// Whether `epoch` and `offset` say where to resume.
-    pub recover: bool,
-    /// The stream's generation; empty skips the comparison.
-    pub epoch: String,
-    /// The last offset the client has seen.
-    pub offset: u64,
-    /// A delta format; this hub knows none, and is then right to answer without.
-    pub delta: String,
-    /// Bit set: 1 the client can compact channel names, 2 refuse rather than start unrecovered.
-    pub flag: i64,
-    /// 0 is an ordinary stream subscription.
-    #[serde(rename = "type")]
-    pub kind: i32,
-}
-
-impl SubscribeRequest {
-    /// Whether the client wants error 112 instead of a success that did not recover.
-    pub fn rejects_unrecovered(&self) -> bool {
-        self.flag & 2 != 0
-    }
-}
-
-/// New credentials for a connection.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct RefreshRequest {
-    /// A JWT of the same user.
-    pub token: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct OnChannel {
-    channel: String,
-}
-
-#[derive(Deserialize)]
-struct Anything {}
-
-/// serde reads a struct from a JSON array too; the protocol knows only objects.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
+impl Ask {
+    /// The channel it is about.
+    pub fn channel(&self) -> &str {
+        match self {
+            Self::Publish(request) => &request.channel,
+            Self::Presence(channel) | Self::PresenceStats(channel) => channel,
+            Self::History(request) => &request.channel,
+            Self::Refresh(request) => &request.channel,
         }
-        deserializer.deserialize_map(Fields(PhantomData))
     }
 }
 
-/// Fields in the order in which the protocol looks at them: the first that is present counts.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Envelope {
-    id: u32,
-    connect: Option<Object<ConnectRequest>>,
-    subscribe: Option<Object<SubscribeRequest>>,
-    unsubscribe: Option<Object<OnChannel>>,
-    publish: Option<Object<OnChannel>>,
-    presence: Option<Object<OnChannel>>,
-    presence_stats: Option<Object<OnChannel>>,
-    history: Option<Object<OnChannel>>,
-    ping: Option<Object<Anything>>,
-    send: Option<Object<Anything>>,
-    rpc: Option<Object<Anything>>,
-    refresh: Option<Object<RefreshRequest>>,
-    sub_refresh: Option<Object<OnChannel>>,
-}
-
-impl Envelope {
+impl wire::Command {
+    /// What is asked: of several methods the first counts, in the protocol's order.
     fn request(self) -> Option<Request> {
+        let ask = |ask| Some(Request::Ask(Box::new(ask)));
         if let Some(request) = self.connect {
-            return Some(Request::Connect(Box::new(request.0)));
+            return Some(Request::Connect(Box::new(request)));
         }
         if let Some(request) = self.subscribe {
-            return Some(Request::Subscribe(Box::new(request.0)));
+            return Some(Request::Subscribe(Box::new(request)));
         }
         if let Some(request) = self.unsubscribe {
-            return Some(Request::Unsubscribe(request.0.channel));
+            return Some(Request::Unsubscribe(request.channel));
         }
         if let Some(request) = self.publish {
-            return Some(Request::Publish(request.0.channel));
+            return ask(Ask::Publish(request));
         }
-        if let Some(request) = self.presence.or(self.presence_stats).or(self.history) {
-            return Some(Request::Look(request.0.channel));
+        if let Some(request) = self.presence {
+            return ask(Ask::Presence(request.channel));
+        }
+        if let Some(request) = self.presence_stats {
+            return ask(Ask::PresenceStats(request.channel));
+        }
+        if let Some(request) = self.history {
+            return ask(Ask::History(request));
         }
         if self.ping.is_some() {
             return Some(Request::Unsupported);
@@ -171,10 +100,9 @@ impl Envelope {
             return Some(Request::Unsupported);
         }
         if let Some(request) = self.refresh {
-            return Some(Request::Refresh(request.0));
+            return Some(Request::Refresh(request));
         }
-        self.sub_refresh
-            .map(|request| Request::SubRefresh(request.0.channel))
+        self.sub_refresh.and_then(|request| ask(Ask::Refresh(request)))
     }
 }
 
@@ -182,33 +110,26 @@ impl Request {
     fn names_a_channel(&self) -> bool {
         match self {
             Self::Subscribe(request) => !request.channel.is_empty(),
-            Self::Unsubscribe(channel)
-            | Self::Publish(channel)
-            | Self::SubRefresh(channel)
-            | Self::Look(channel) => !channel.is_empty(),
+            Self::Unsubscribe(channel) => !channel.is_empty(),
+            // an SDK forgets the channel of a sub_refresh: it is answered with an error instead (centrifuge-python#50)
+            Self::Ask(ask) => !ask.channel().is_empty() || matches!(**ask, Ask::Refresh(_)),
             Self::Connect(_) | Self::Refresh(_) | Self::Unsupported | Self::Send => true,
         }
     }
 }
 
-/// Reads one line of a frame. Whatever is not a command ends the connection, since a client that has lost the
-/// protocol cannot be told anything within it.
-pub fn decode(line: &[u8]) -> Result<Command, Disconnect> {
-    let Object(envelope): Object<Envelope> =
-        serde_json::from_slice(line).map_err(|_| Disconnect::BadRequest)?;
-    let id = envelope.id;
-    match envelope.request() {
+/// The command in a message. `empty` when the message has no fields at all: one whose only fields are unknown is no pong.
+/// Whatever is not a command ends the connection, since a client that has lost the protocol cannot be told anything
+/// within it.
+pub(super) fn command(message: wire::Command, empty: bool) -> Result<Command, Disconnect> {
+    let id = message.id;
+    match message.request() {
         Some(Request::Send) => Ok(Command::Call {
             id,
             request: Request::Send,
         }),
         Some(request) if id != 0 && request.names_a_channel() => Ok(Command::Call { id, request }),
-        None if is_empty_object(line) => Ok(Command::Pong),
+        None if empty => Ok(Command::Pong),
         _ => Err(Disconnect::BadRequest),
     }
-}
-
-/// A pong has no fields at all; a message whose only fields are unknown is no pong.
-fn is_empty_object(line: &[u8]) -> bool {
-    line.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"{}")
 }

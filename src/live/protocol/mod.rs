@@ -1,26 +1,25 @@
-//! The Centrifuge client protocol, version 2, in its JSON form: what the words on the wire mean, and nothing else.
+//! The Centrifuge client protocol, version 2, in JSON and in Protobuf: what the words on the wire mean, and nothing else.
 //! No sockets, no channels, no rights here.
 //!
 //! Invariant: decoding never panics, and whatever is not a command of the protocol is [`Disconnect::BadRequest`].
-//! Invariant: an encoded message holds no raw newline, because newline is what separates messages in a frame.
+//! Invariant: an encoded JSON message holds no raw newline, because newline is what separates messages in a frame.
 
 mod code;
+mod codec;
 mod command;
-mod frame;
 mod message;
+pub mod raw;
 #[cfg(test)]
 mod tests;
+pub mod wire;
 
-pub use code::{ReplyError, UnsubscribeCode};
-pub use command::{Command, ConnectRequest, RefreshRequest, Request, SubscribeRequest, decode};
-pub use frame::{MAX_FRAME_BYTES, lines};
-pub use message::{
-    ConnectResult, Message, Publication, RefreshResult, SubscribeResult, encode, publication_push,
-};
+pub use code::{ReplyError, Unsubscribed};
+pub use codec::{Codec, Commands, MAX_FRAME_BYTES};
+pub use command::{Ask, Command, Request};
 pub use signalbox_actors::live_hub::Disconnect;
+pub use wire::{
+    ConnectRequest, HistoryRequest, PublishRequest, Push, Reply, SubRefreshRequest, SubscribeRequest,
+};
 
 /// The longest channel name a client may send, in bytes.
 pub const MAX_CHANNEL_BYTES: usize = 255;
-
-/// How many channels one connection may hold.
-pub const MAX_CHANNELS: usize = 128;

@@ -4,6 +4,7 @@
     reason = "a server of a test lives as long as the test"
 )]
 
+mod application;
 #[path = "../../../tests/live/driver.rs"]
 mod driver;
 mod sdk;
@@ -22,10 +23,12 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::json;
 use signalbox_actors::backplane::{Backplane, ControlListener};
-use signalbox_actors::live_hub::{Disconnect, LiveHub, Outlet, Signal};
+use signalbox_actors::live_hub::{ChannelKey, Disconnect, LiveHub, Outlet, Signal};
 use signalbox_actors::nodes::Nodes;
+use signalbox_actors::presence::Presence;
 use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::bus::control::Control;
+use signalbox_core::kernel::clock::Clock;
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::{SessionId, UserId};
 use signalbox_core::live::channel::Channel;
@@ -36,19 +39,28 @@ use signalbox_core::testing::{TestStore, eventually, store};
 
 use utoipa_actix_web::AppExt;
 
-use super::client::{SignInError, Timing};
-use super::gate::{Admission, Credentials, Gatekeeper, Viewer};
-use super::protocol::ReplyError;
-use super::{Live, api_routes, on_connect, routes};
+use super::client::{Refusal, SignInError, Timing};
+use super::gate::{Act, Admission, Asked, Credentials, Gatekeeper, Grant, Leave, Member, Viewer};
+use super::protocol::{ReplyError, SubRefreshRequest};
+use super::{Application, Live, api_routes, on_connect, routes};
+use crate::config::{Flags, Settings, load_from};
 
-/// Knows people by token, and nothing else.
-#[derive(Default)]
+/// Knows members by token, and users of the application by theirs.
 pub struct Door {
-    people: Mutex<HashMap<String, Viewer>>,
+    people: Mutex<HashMap<String, Member>>,
     open: Mutex<Vec<(UserId, Weak<Outlet>)>>,
+    application: Application,
 }
 
 impl Door {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            people: Mutex::default(),
+            open: Mutex::default(),
+            application: Application::new(&settings.live, Clock::system()).unwrap(),
+        }
+    }
+
     /// Everything that hangs on the person's sessions.
     fn outlets(&self, user: UserId) -> Vec<Arc<Outlet>> {
         let open = self.open.lock();
@@ -58,7 +70,7 @@ impl Door {
             .collect()
     }
 
-    fn person(&self, token: &str) -> Viewer {
+    fn person(&self, token: &str) -> Member {
         self.people.lock()[token].clone()
     }
 
@@ -90,20 +102,28 @@ impl Gatekeeper for Door {
         let (token, lasts) = match credentials {
             Credentials::Token(token) => (token, Some(Duration::from_secs(600))),
             Credentials::Cookie(cookie) => (cookie, None),
+            Credentials::Nothing => {
+                let result = self.application.admit_nameless();
+                return Box::pin(async move { result });
+            }
         };
         let result = match (token.as_str(), self.people.lock().get(&token).cloned()) {
             ("expired", _) => Err(SignInError::Expired),
-            (_, None) => Err(SignInError::Invalid),
-            (_, Some(viewer)) => {
-                self.open.lock().push((viewer.user, Arc::downgrade(&outlet)));
+            (_, None) => {
+                let application = self.application.clone();
+                return Box::pin(async move { application.admit(&token).await });
+            }
+            (_, Some(member)) => {
+                self.open.lock().push((member.user, Arc::downgrade(&outlet)));
                 let lasts = if token == "brief" {
                     Some(Duration::from_millis(300))
                 } else {
                     lasts
                 };
                 Ok(Admission {
-                    viewer,
+                    viewer: Viewer::Member(member),
                     expires_in: lasts,
+                    subscriptions: Vec::new(),
                     hold: Box::new(()),
                 })
             }
@@ -111,25 +131,69 @@ impl Gatekeeper for Door {
         Box::pin(async move { result })
     }
 
-    fn look_again(&self, viewer: &Viewer) -> BoxFuture<'static, Result<Viewer, SignInError>> {
+    fn look_again(&self, member: &Member) -> BoxFuture<'static, Result<Member, SignInError>> {
         let found = self
             .people
             .lock()
             .values()
-            .find(|now| now.user == viewer.user)
+            .find(|now| now.user == member.user)
             .cloned();
         Box::pin(async move { found.ok_or(SignInError::AccessEnded) })
     }
 
-    fn judge(&self, viewer: &Viewer, channel: &str) -> BoxFuture<'static, Result<ViewClass, ReplyError>> {
-        let judged = match Channel::parse(channel) {
-            None => Err(ReplyError::UnknownChannel),
-            Some(channel) if channel.admits(viewer.user, &viewer.permissions, None) => {
-                Ok(ViewClass::of(&viewer.permissions))
+    fn judge(&self, viewer: &Viewer, asked: Asked) -> BoxFuture<'static, Result<Grant, Refusal>> {
+        let (name, viewer, application) = (
+            asked.wish.channel.clone(),
+            viewer.clone(),
+            self.application.clone(),
+        );
+        Box::pin(async move {
+            let Some(channel) = Channel::parse(&name) else {
+                return application.judge(&viewer, asked).await;
+            };
+            let member = viewer.member().ok_or(ReplyError::PermissionDenied)?;
+            if !channel.admits(member.user, &member.permissions, None) {
+                return Err(ReplyError::PermissionDenied.into());
             }
-            Some(_) => Err(ReplyError::PermissionDenied),
+            let key = ChannelKey {
+                organization: member.organization,
+                name: name.into(),
+            };
+            Ok(Grant::stream(key, ViewClass::of(&member.permissions)))
+        })
+    }
+
+    fn may(
+        &self,
+        viewer: &Viewer,
+        channel: &str,
+        act: Act,
+        following: bool,
+    ) -> BoxFuture<'static, Result<Leave, Refusal>> {
+        let result = match (Channel::parse(channel), viewer.member(), act) {
+            (Some(_), Some(member), Act::ReadHistory) => Ok(Leave {
+                key: ChannelKey {
+                    organization: member.organization,
+                    name: channel.into(),
+                },
+                class: ViewClass::of(&member.permissions),
+                options: None,
+            }),
+            (Some(_), _, Act::SeePresence) => Err(ReplyError::NotAvailable.into()),
+            (Some(_), ..) => Err(ReplyError::PermissionDenied.into()),
+            (None, ..) => self.application.may(viewer, channel, act, following),
         };
-        Box::pin(async move { judged })
+        Box::pin(async move { result })
+    }
+
+    fn renew(
+        &self,
+        viewer: &Viewer,
+        client: &str,
+        request: SubRefreshRequest,
+    ) -> BoxFuture<'static, Result<Option<Duration>, Refusal>> {
+        let (application, viewer, client) = (self.application.clone(), viewer.clone(), client.to_owned());
+        Box::pin(async move { application.renew(&viewer, &client, &request).await })
     }
 }
 
@@ -148,7 +212,10 @@ pub struct Node {
     pub address: SocketAddr,
     pub door: Arc<Door>,
     pub hub: LiveHub,
-    test: Arc<TestStore>,
+    pub test: Arc<TestStore>,
+    pub nodes: Nodes,
+    pub presence: Presence,
+    settings: Settings,
     server: ServerHandle,
     tree: Tree,
     top: AtomicU64,
@@ -162,28 +229,53 @@ impl Node {
 
     pub async fn start_with(timing: Timing) -> Self {
         let test = Arc::new(store().await);
-        Self::start_on(test, Arc::default(), timing, "127.0.0.1:0".parse().unwrap(), 0).await
+        let settings = settings(&[]);
+        let door = Arc::new(Door::new(&settings));
+        Self::start_on(test, door, settings, timing, "127.0.0.1:0".parse().unwrap(), 0).await
+    }
+
+    /// With settings as the environment has them, `LIVE__...`.
+    pub async fn serving(environment: &[(&str, &str)]) -> Self {
+        let test = Arc::new(store().await);
+        Self::beside(test, environment).await
+    }
+
+    /// On the PostgreSQL and Redis of another.
+    pub async fn beside(test: Arc<TestStore>, environment: &[(&str, &str)]) -> Self {
+        let settings = settings(environment);
+        let door = Arc::new(Door::new(&settings));
+        let at = "127.0.0.1:0".parse().unwrap();
+        Self::start_on(test, door, settings, Timing::default(), at, 0).await
     }
 
     async fn start_on(
         test: Arc<TestStore>,
         door: Arc<Door>,
+        settings: Settings,
         timing: Timing,
         at: SocketAddr,
         top: u64,
     ) -> Self {
+        // the tests' own HTTP client asks for one; a second time it is there already
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let tree = Tree::start(Options::default()).unwrap();
-        let hub = LiveHub::supervise(&tree, &test.store, 1).unwrap();
-        let node = SessionId::new().to_string();
-        let nodes = Nodes::supervise(&tree, &test.store, &node, Arc::new(hub.clone())).unwrap();
+        let namespaces = Arc::new(settings.live.namespaces());
+        let hub = LiveHub::supervise(&tree, &test.store, namespaces, 1).unwrap();
+        let name = SessionId::new().to_string();
+        let nodes = Nodes::supervise(&tree, &test.store, &name, Arc::new(hub.clone())).unwrap();
+        let presence = Presence::supervise(&tree, &test.store, &nodes).unwrap();
         let backplane = Backplane::supervise(&tree, &test.store, &hub, &nodes, Arc::new(NoControl)).unwrap();
         tree.start_all().await;
-        let live = Live {
-            hub: hub.clone(),
-            gate: door.clone(),
-            timing,
-            queue_bytes: 256 * 1024,
-        };
+        let mut live = Live::new(
+            &settings,
+            test.store.clone(),
+            hub.clone(),
+            presence.clone(),
+            nodes.clone(),
+            door.clone(),
+        );
+        live.timing = Arc::new(timing);
+        live.limits.queue_bytes = 256 * 1024;
         let app = move || {
             let api = utoipa_actix_web::scope("/api/v1").configure(api_routes);
             let app = App::new().into_utoipa_app().service(api).into_app();
@@ -205,6 +297,9 @@ impl Node {
             door,
             hub,
             test,
+            nodes,
+            presence,
+            settings,
             server: handle,
             tree,
             top: top.into(),
@@ -214,13 +309,13 @@ impl Node {
 
     /// Somebody who may do these things, known by `token`.
     pub fn person(&self, token: &str, permissions: &[&str]) {
-        let viewer = Viewer {
+        let member = Member {
             organization: self.test.organization,
             user: UserId::new(),
             session: SessionId::new(),
             permissions: permissions.iter().copied().collect(),
         };
-        self.door.people.lock().insert(token.to_owned(), viewer);
+        self.door.people.lock().insert(token.to_owned(), member);
     }
 
     /// Publishes the next events of feed:users, as the relay does.
@@ -264,7 +359,15 @@ impl Node {
         self.tree.kill().await;
         self.happen(meanwhile).await;
         let top = self.top.load(Ordering::SeqCst);
-        Self::start_on(self.test, self.door, Timing::default(), self.address, top).await
+        Self::start_on(
+            self.test,
+            self.door,
+            self.settings,
+            Timing::default(),
+            self.address,
+            top,
+        )
+        .await
     }
 }
 
@@ -272,4 +375,12 @@ fn payload(position: u64) -> Vec<u8> {
     let patch = json!({"name": "Ada\nL.", "email": "ada@example.com", "phone": "555-0100", "n": position});
     let event = json!({"n": position, "type": "user.updated", "patch": patch});
     json!({"event": event, "row": "user"}).to_string().into_bytes()
+}
+
+/// The default settings, and what the environment says of `SIGNALBOX__LIVE__...` over them.
+fn settings(environment: &[(&str, &str)]) -> Settings {
+    let environment = environment
+        .iter()
+        .map(|(name, value)| (format!("SIGNALBOX__LIVE__{name}"), (*value).to_owned()));
+    load_from(&Flags::default(), environment).unwrap()
 }

@@ -8,6 +8,7 @@ use super::*;
 enum Step {
     Say(u8, u8),
     Judge(bool),
+    Answer,
     Lose(u32),
     Later(u32),
 }
@@ -16,6 +17,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..7u8, 0..3u8).prop_map(|(kind, channel)| Step::Say(kind, channel)),
         4 => any::<bool>().prop_map(Step::Judge),
+        2 => Just(Step::Answer),
         1 => (1..9u32).prop_map(Step::Lose),
         1 => (0..20u32).prop_map(Step::Later),
     ]
@@ -39,7 +41,8 @@ proptest! {
         let mut desk = Desk::up();
         let (mut asked, mut answered, mut open) = (Vec::new(), Vec::new(), VecDeque::new());
         let (mut released, mut dropped, mut closed) = (Vec::new(), Vec::new(), false);
-        let settle = (0..60).map(|_| Step::Judge(true));
+        let mut asking = None;
+        let settle = (0..60).flat_map(|_| [Step::Judge(true), Step::Answer]);
         for (n, step) in steps.into_iter().chain(settle).enumerate() {
             let effects = match step {
                 Step::Say(kind, channel) => {
@@ -50,8 +53,15 @@ proptest! {
                     desk.says(command)
                 }
                 Step::Judge(granted) => match open.pop_front() {
-                    Some(slot) if granted => desk.followed(slot, Ok(Followed::default())),
+                    Some(slot) if granted => desk.followed(slot, Ok(stream())),
                     Some(slot) => desk.followed(slot, Err(ReplyError::UnknownChannel)),
+                    None => vec![],
+                },
+                Step::Answer => match asking.take() {
+                    Some((id, slot)) => {
+                        desk.client.answered(id, slot, Ok(Answer::Published), desk.now);
+                        desk.client.take_effects()
+                    }
                     None => vec![],
                 },
                 Step::Lose(slot) => {
@@ -64,7 +74,7 @@ proptest! {
                 prop_assert!(!closed, "{effect:?} after a close");
                 match effect {
                     Effect::Follow { slot, .. } => open.push_back(slot),
-                    Effect::Release(slot) => {
+                    Effect::Release { slot, .. } => {
                         prop_assert!(!released.contains(&slot));
                         released.push(slot);
                     }
@@ -72,12 +82,13 @@ proptest! {
                         prop_assert!(released.contains(&slot) && !dropped.contains(&slot));
                         dropped.push(slot);
                     }
-                    Effect::Write(line) => {
-                        let message: Value = serde_json::from_slice(&line).unwrap();
-                        answered.extend(message["id"].as_u64());
+                    Effect::Write(reply) => answered.extend(Some(u64::from(reply.id)).filter(|id| *id > 0)),
+                    Effect::Ask { id, slot, .. } => {
+                        prop_assert!(asking.is_none(), "two questions are out");
+                        asking = Some((id, slot));
                     }
                     Effect::Close(_) => closed = true,
-                    Effect::SignIn(_) | Effect::Refresh(..) => prop_assert!(false),
+                    Effect::SignIn(_) | Effect::Refresh(..) | Effect::Ping | Effect::Deliver { .. } => prop_assert!(false),
                 }
             }
         }

@@ -22,8 +22,7 @@ fn a_connect_is_answered_with_id_ping_and_time_to_live() {
 fn a_connection_of_a_cookie_session_has_nothing_to_refresh() {
     let mut desk = Desk::new();
     desk.says(json!({"id": 1, "connect": {}}));
-    desk.client
-        .signed_in(Ok(SignedIn { expires_at: None }), desk.now, 0.0);
+    desk.client.signed_in(Ok(lasting(None)), desk.now, 0.0);
     let reply = &told(&desk.client.take_effects())[0];
     assert_eq!(reply["connect"].get("expires"), None);
     assert_eq!(
@@ -40,6 +39,7 @@ fn subscribes_sent_with_the_connect_wait_for_it_and_keep_their_order() {
 {"id":2,"subscribe":{"channel":"feed:users"}}
 {"id":3,"subscribe":{"channel":"feed:jobs"}}
 "#,
+        desk.now,
     );
     assert_eq!(told(&desk.client.take_effects()), [json!({"sign_in": "t"})]);
     let effects = told(&desk.sign_in());
@@ -95,7 +95,7 @@ fn each_bad_credential_has_its_own_end() {
     for (refusal, code) in cases {
         let mut desk = Desk::new();
         desk.says(json!({"id": 1, "connect": {"token": "bad"}}));
-        desk.client.signed_in(Err(refusal), desk.now, 0.0);
+        desk.client.signed_in(Err(refusal.clone()), desk.now, 0.0);
         assert_eq!(told(&desk.client.take_effects()), [json!({"close": code})]);
 
         let mut desk = Desk::up();
@@ -123,20 +123,15 @@ fn a_refresh_moves_the_end_of_the_credentials() {
         told(&desk.says(json!({"id": 9, "refresh": {"token": "new"}}))),
         [json!({"check": "new"})]
     );
-    desk.client.refreshed(
-        9,
-        Ok(SignedIn {
-            expires_at: Some(desk.now + 2 * HOUR),
-        }),
-        desk.now,
-    );
+    desk.client
+        .refreshed(9, Ok(Expiry::at(Some(desk.now + 2 * HOUR))), desk.now);
     assert_eq!(told(&desk.client.take_effects())[0]["refresh"]["ttl"], 7200);
 }
 
 #[test]
 fn credentials_that_run_out_end_the_connection_after_the_grace() {
     let mut desk = Desk::new();
-    desk.client.timing.ping = 4 * HOUR;
+    Arc::make_mut(&mut desk.client.timing).ping = 4 * HOUR;
     desk.says(json!({"id": 1, "connect": {"token": "t"}}));
     desk.sign_in();
     assert_eq!(

@@ -1,8 +1,10 @@
 //! The protocol's rules, without sockets: what one says and what it is told.
 
 mod any_order;
+mod asks;
 mod channels;
 mod connection;
+mod orders;
 
 use serde_json::{Value, json};
 
@@ -20,7 +22,7 @@ impl Desk {
     fn new() -> Self {
         let now = Instant::now();
         Self {
-            client: Client::new("client-1".into(), Timing::default(), now),
+            client: Client::new("client-1", line(Pulse::Asked), Arc::default(), now),
             now,
         }
     }
@@ -42,18 +44,19 @@ impl Desk {
     }
 
     fn says(&mut self, command: Value) -> Vec<Effect> {
-        self.client.frame(command.to_string().as_bytes());
+        self.client.frame(command.to_string().as_bytes(), self.now);
         self.client.take_effects()
     }
 
     fn sign_in(&mut self) -> Vec<Effect> {
-        let expires_at = Some(self.now + HOUR);
-        self.client.signed_in(Ok(SignedIn { expires_at }), self.now, 0.0);
+        self.client
+            .signed_in(Ok(lasting(Some(self.now + HOUR))), self.now, 0.0);
         self.client.take_effects()
     }
 
     fn followed(&mut self, slot: u32, result: Result<Followed, ReplyError>) -> Vec<Effect> {
-        self.client.followed(slot, result);
+        self.client
+            .followed(slot, result.map_err(Refusal::from), self.now);
         self.client.take_effects()
     }
 
@@ -64,20 +67,55 @@ impl Desk {
     }
 }
 
+fn line(pulse: Pulse) -> Line {
+    Line {
+        codec: Codec::Json,
+        pulse,
+        session: String::new(),
+        node: String::new(),
+    }
+}
+
+/// Good credentials, and until when.
+fn lasting(at: Option<Instant>) -> SignedIn {
+    SignedIn {
+        expires: Expiry::at(at),
+        ..SignedIn::default()
+    }
+}
+
+/// A subscription to a channel that is followed as a stream.
+fn stream() -> Followed {
+    Followed {
+        recoverable: true,
+        positioned: true,
+        ..Followed::default()
+    }
+}
+
 /// The effects, with written messages read back.
 fn told(effects: &[Effect]) -> Vec<Value> {
     effects
         .iter()
         .map(|effect| match effect {
-            Effect::Write(line) => serde_json::from_slice(line).unwrap(),
-            Effect::SignIn(token) => json!({"sign_in": token}),
+            Effect::Write(reply) => read(reply),
+            Effect::Deliver { slot, push } => {
+                json!({"deliver": slot, "push": serde_json::to_value(push).unwrap()})
+            }
+            Effect::Ping => json!("ping"),
+            Effect::SignIn(request) => json!({"sign_in": request.token}),
             Effect::Refresh(_, token) => json!({"check": token}),
             Effect::Follow { slot, wish } => json!({"follow": slot, "channel": wish.channel}),
-            Effect::Release(slot) => json!({"release": slot}),
+            Effect::Ask { id, ask, slot } => json!({"ask": id, "channel": ask.channel(), "slot": slot}),
+            Effect::Release { slot, has_base } => json!({"release": slot, "has_base": has_base}),
             Effect::Unfollow(slot) => json!({"unfollow": slot}),
             Effect::Close(why) => json!({"close": why.code()}),
         })
         .collect()
+}
+
+fn read(reply: &Reply) -> Value {
+    serde_json::from_slice(&Codec::Json.reply(reply)).unwrap()
 }
 
 fn error(id: u32, error: ReplyError) -> Value {

@@ -1,0 +1,120 @@
+//! Questions about a channel, and what is said into it, answered.
+
+use signalbox_actors::live_hub::{Past, Place, View};
+use signalbox_core::live::application::broker::{self, Extra};
+use signalbox_core::live::application::{ClientInfo, Publication};
+
+use super::Live;
+use super::client::{Answer, Refusal};
+use super::gate::{Act, Leave, Viewer};
+use super::protocol::wire::{HistoryResult, PresenceStatsResult};
+use super::protocol::{Ask, HistoryRequest, PublishRequest, ReplyError};
+use super::wire::Dialect;
+
+/// Finds the answer. `following`: the connection holds a subscription to the channel; `info` is how others see it there.
+pub async fn answer(
+    live: &Live,
+    viewer: &Viewer,
+    info: ClientInfo,
+    ask: Ask,
+    following: bool,
+    dialect: Dialect,
+) -> Result<Answer, Refusal> {
+    let may = |act| live.gate.may(viewer, ask.channel(), act, following);
+    match &ask {
+        Ask::Publish(request) => {
+            let leave = may(Act::Publish).await?;
+            publish(live, &leave, request, info).await
+        }
+        Ask::Presence(_) => {
+            let leave = may(Act::SeePresence).await?;
+            let all = live.presence.of(&leave.key).await.map_err(interrupted)?;
+            let all = all.iter().map(|(client, info)| (client.clone(), info.into()));
+            Ok(Answer::Presence(all.collect()))
+        }
+        Ask::PresenceStats(_) => {
+            let leave = may(Act::SeePresence).await?;
+            let (clients, users) = live.presence.stats(&leave.key).await.map_err(interrupted)?;
+            let stats = PresenceStatsResult {
+                num_clients: clients as u32,
+                num_users: users as u32,
+            };
+            Ok(Answer::PresenceStats(stats))
+        }
+        Ask::History(request) => {
+            let leave = may(Act::ReadHistory).await?;
+            history(live, &leave, request, dialect).await
+        }
+        Ask::Refresh(request) => {
+            let renewed = live.gate.renew(viewer, &info.client, request.clone()).await?;
+            Ok(Answer::Renewed(renewed))
+        }
+    }
+}
+
+async fn publish(
+    live: &Live,
+    leave: &Leave,
+    request: &PublishRequest,
+    info: ClientInfo,
+) -> Result<Answer, Refusal> {
+    let options = leave.options.as_ref().ok_or(ReplyError::PermissionDenied)?;
+    if request.kind != 0 {
+        return Err(ReplyError::NotAvailable.into());
+    }
+    if !options.publication_data_format.takes(&request.data) {
+        return Err(ReplyError::BadRequest.into());
+    }
+    let publication = Publication {
+        data: request.data.clone(),
+        info: Some(info),
+        time_ms: super::milliseconds(&live.clock),
+        ..Publication::default()
+    };
+    broker::publish(
+        &live.store.bus,
+        &leave.key.name,
+        options,
+        publication,
+        Extra::default(),
+    )
+    .await
+    .map_err(interrupted)?;
+    Ok(Answer::Published)
+}
+
+async fn history(
+    live: &Live,
+    leave: &Leave,
+    request: &HistoryRequest,
+    dialect: Dialect,
+) -> Result<Answer, Refusal> {
+    let view = View::new(leave.class, dialect.encoding());
+    let most = live.limits.history;
+    let limit = usize::try_from(request.limit).map_or(most, |limit| limit.min(most));
+    let since = request.since.as_ref().map(|since| Place {
+        epoch: since.epoch.as_str().into(),
+        offset: since.offset,
+    });
+    let past = Past {
+        since,
+        limit,
+        reverse: request.reverse,
+    };
+    let read = live
+        .hub
+        .history(&leave.key, &view, past)
+        .await
+        .map_err(interrupted)?;
+    let (place, items) = read.ok_or(ReplyError::Unrecoverable)?;
+    Ok(Answer::History(HistoryResult {
+        publications: items.iter().map(Into::into).collect(),
+        epoch: place.epoch.to_string(),
+        offset: place.offset,
+    }))
+}
+
+fn interrupted(error: impl std::fmt::Display) -> Refusal {
+    tracing::debug!(%error, "a question about a channel could not be answered");
+    ReplyError::Internal.into()
+}

@@ -1,0 +1,136 @@
+//! Questions about a channel, and what is said into it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::connect::remaining;
+use super::{Client, Effect, Refusal};
+use crate::live::protocol::wire::{
+    ClientInfo, Empty, HistoryResult, PresenceResult, PresenceStatsResult, SubRefreshResult,
+};
+use crate::live::protocol::{Ask, Disconnect, Reply, ReplyError, Request};
+
+/// An answer found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// It has been said.
+    Published,
+    /// Who is there, by client id.
+    Presence(BTreeMap<String, ClientInfo>),
+    /// How many are there.
+    PresenceStats(PresenceStatsResult),
+    /// What was said.
+    History(HistoryResult),
+    /// The subscription lasts so long from now; `None` as long as the connection.
+    Renewed(Option<Duration>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    out: bool,
+    // boxed: most connections never ask
+    waiting: Option<Box<Queue>>,
+}
+
+type Queue = VecDeque<(u32, Box<Ask>)>;
+
+impl Client {
+    pub(super) fn ask(&mut self, id: u32, ask: Box<Ask>) {
+        if let Some(waiting) = self.busy(ask.channel()) {
+            waiting.push_back((id, Request::Ask(ask)));
+            return self.count_waiting();
+        }
+        if let Ask::Refresh(request) = &*ask {
+            let held = self.slot_of(&request.channel).is_some();
+            let refusal = match () {
+                () if request.channel.is_empty() => Some(ReplyError::BadRequest),
+                () if request.kind != 0 => Some(ReplyError::NotAvailable),
+                () if !held => Some(ReplyError::PermissionDenied),
+                () => None,
+            };
+            if let Some(error) = refusal {
+                return self.refuse(id, error);
+            }
+        }
+        self.asks.waiting.get_or_insert_default().push_back((id, ask));
+        self.count_waiting();
+        self.next_ask();
+    }
+
+    fn next_ask(&mut self) {
+        if self.asks.out {
+            return;
+        }
+        let Some((id, ask)) = self.asks.waiting.as_mut().and_then(|waiting| waiting.pop_front()) else {
+            self.asks.waiting = None;
+            return;
+        };
+        self.waiting = self.waiting.saturating_sub(1);
+        self.asks.out = true;
+        let slot = self.slot_of(ask.channel());
+        self.effects.push(Effect::Ask { id, ask, slot });
+    }
+
+    /// The question with this id has an answer. `slot` is what the effect said.
+    pub fn answered(&mut self, id: u32, slot: Option<u32>, result: Result<Answer, Refusal>, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        self.asks.out = false;
+        match result {
+            Ok(Answer::Renewed(lasts)) => self.renewed(id, slot, lasts, now),
+            Ok(answer) => self.write(reply(id, answer)),
+            Err(refusal) => self.turn_down(id, refusal),
+        }
+        if !self.is_closed() {
+            self.next_ask();
+        }
+    }
+
+    fn renewed(&mut self, id: u32, slot: Option<u32>, lasts: Option<Duration>, now: Instant) {
+        let expires_at = lasts.map(|lasts| now + lasts);
+        let Some(channel) = self
+            .channels
+            .iter_mut()
+            .find(|channel| Some(channel.slot) == slot)
+        else {
+            // ended meanwhile
+            return self.refuse(id, ReplyError::PermissionDenied);
+        };
+        channel.expires_at = expires_at;
+        let (expires, ttl) = remaining(expires_at, now);
+        self.write(Reply {
+            sub_refresh: Some(SubRefreshResult { expires, ttl }),
+            ..Reply::to(id)
+        });
+    }
+
+    /// Subscriptions whose token ran out, the grace included, end: the client comes back with another one.
+    pub(super) fn end_expired(&mut self, now: Instant) {
+        let grace = self.timing.grace;
+        let over = |at: Option<Instant>| at.is_some_and(|at| now >= at + grace);
+        if self
+            .channels
+            .iter()
+            .any(|channel| channel.by_server && over(channel.expires_at))
+        {
+            return self.close(Disconnect::SubscriptionExpired);
+        }
+        let ended = self.channels.iter().filter(|channel| over(channel.expires_at));
+        for slot in ended.map(|channel| channel.slot).collect::<Vec<_>>() {
+            self.subscription_expired(slot);
+        }
+    }
+}
+
+fn reply(id: u32, answer: Answer) -> Reply {
+    let mut reply = Reply::to(id);
+    match answer {
+        Answer::Published => reply.publish = Some(Empty {}),
+        Answer::Presence(presence) => reply.presence = Some(PresenceResult { presence }),
+        Answer::PresenceStats(stats) => reply.presence_stats = Some(stats),
+        Answer::History(history) => reply.history = Some(history),
+        Answer::Renewed(_) => {}
+    }
+    reply
+}
