@@ -121,14 +121,13 @@ fn all() -> Vec<(&'static str, Value)> {
         ("history_remove", json!({"channel": "chat:1"})),
         ("channels", json!({})),
         ("info", json!({})),
-        ("batch", json!({"commands": []})),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_key_nothing_is_done_and_with_one_everything_is() {
     let hub = hub().await;
-    for (method, body) in all() {
+    for (method, body) in all().into_iter().chain([("batch", json!({"commands": []}))]) {
         let url = format!("{}/api/{method}", hub.url);
         for request in [
             client().post(&url),
@@ -142,7 +141,7 @@ async fn without_a_key_nothing_is_done_and_with_one_everything_is() {
                 "{method}"
             );
         }
-        assert!(hub.result(method, body).await.is_object(), "{method}");
+        assert!(hub.call(method, body).await.get("error").is_none(), "{method}");
     }
     for request in [
         client()
@@ -587,10 +586,8 @@ async fn a_batch_is_done_in_order_and_answered_in_order_in_parallel_too() {
             {"publish": {"channel": "feed:users", "data": 1}},
             {"info": {}},
         ]);
-        let replies = hub
-            .result("batch", json!({"commands": commands, "parallel": parallel}))
-            .await["replies"]
-            .clone();
+        let body = json!({"commands": commands, "parallel": parallel});
+        let replies = hub.call("batch", body).await["replies"].clone();
         assert_eq!(replies[0]["publish"]["offset"], 1);
         if !parallel {
             assert_eq!(replies[1]["history"]["publications"][0]["data"], 1);
@@ -599,8 +596,58 @@ async fn a_batch_is_done_in_order_and_answered_in_order_in_parallel_too() {
         assert_eq!(codes, [104, 107, 104, 102]);
         assert!(replies[6]["info"]["nodes"].is_array());
     }
+    let none = hub.call("batch", json!({"commands": []})).await;
+    assert_eq!(none, json!({"replies": []}), "no result around it");
     let long = json!({"commands": vec![json!({"info": {}}); 1_001]});
     assert_eq!(hub.code("batch", long).await, 107);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_one_after_another_are_answered_line_by_line() {
+    let hub = hub().await;
+    let send = async |body: &str| {
+        let request = client()
+            .post(format!("{}/api", hub.url))
+            .header("Authorization", "apikey another");
+        let answer = request.body(body.to_owned()).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    let commands = [
+        r#"{"id": 1, "method": "publish", "params": {"channel": "chat:1", "data": 1}}"#,
+        r#"{"method": "history", "params": {"channel": "chat:1"}}"#,
+        r#"{"method": "info"}"#,
+        r#"{"method": "nonsense", "params": {}}"#,
+        r#"{"method": "publish", "params": {"channel": 1}}"#,
+    ];
+    let (status, text) = send(&commands.join("\n")).await;
+    let replies: Vec<Value> = text
+        .split('\n')
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((status, replies.len()), (StatusCode::OK, 5));
+    assert_eq!(
+        (&replies[0]["id"], &replies[0]["result"]["offset"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        (replies[1].get("id"), &replies[1]["result"]["offset"]),
+        (None, &json!(1))
+    );
+    assert!(replies[2]["result"]["nodes"].is_array());
+    assert_eq!(
+        [&replies[3]["error"]["code"], &replies[4]["error"]["code"]],
+        [104, 107]
+    );
+    for wrong in ["", "nope", "[]", r#"{"method": "info"} x"#, &"{}".repeat(1_001)] {
+        assert_eq!(send(wrong).await.0, StatusCode::BAD_REQUEST);
+    }
+    let nobody = client()
+        .post(format!("{}/api", hub.url))
+        .body(commands[2])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -699,7 +746,8 @@ fn any_body_is_answered_and_the_hub_goes_on() {
         .build()
         .unwrap();
     let hub = runtime.block_on(hub());
-    let methods: Vec<_> = all().into_iter().map(|(method, _)| method).collect();
+    let mut methods: Vec<_> = all().into_iter().map(|(method, _)| method).collect();
+    methods.push("batch");
     let value = prop_oneof![
         Just(json!(null)),
         any::<bool>().prop_map(Value::from),

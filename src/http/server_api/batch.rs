@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Commands of one batch at most.
-const COMMANDS: usize = 1_000;
+/// Commands of one request at most.
+pub(super) const COMMANDS: usize = 1_000;
 
 #[derive(Deserialize)]
 struct Batch {

@@ -8,6 +8,7 @@
 
 mod batch;
 mod key;
+mod lines;
 mod look;
 mod orders;
 mod publish;
@@ -108,8 +109,9 @@ impl ServerApi {
     }
 }
 
-/// All of [`METHODS`]; the application's data holds a [`ServerApi`].
+/// All of [`METHODS`], and `/api` itself for several commands; the application's data holds a [`ServerApi`].
 pub fn routes(app: &mut web::ServiceConfig) {
+    app.route("/api", web::post().to(answer_lines));
     for method in METHODS {
         let others = web::to(async || {
             HttpResponse::MethodNotAllowed()
@@ -139,17 +141,35 @@ async fn answer(
             .unwrap_or_else(|| Err(ApiError::no_method())),
     };
     let code = reply.as_ref().map_or_else(|error| error.code, |_| 0);
-    metrics::counter!("signalbox_server_api_total", "method" => method, "code" => code.to_string())
+    metrics::counter!("signalbox_server_api_total", "method" => method.clone(), "code" => code.to_string())
         .increment(1);
     let by_status = request
         .headers()
         .get("X-Centrifugo-Error-Mode")
         .is_some_and(|mode| mode.as_bytes() == b"transport");
-    written(reply, by_status)
+    written(reply, method == "batch", by_status)
 }
 
-fn written(reply: Reply, by_status: bool) -> Answer<HttpResponse> {
+async fn answer_lines(
+    request: HttpRequest,
+    api: web::Data<ServerApi>,
+    payload: web::Payload,
+) -> Answer<HttpResponse> {
+    if !key::opens(&request, &api.keys) {
+        return Ok(HttpResponse::Unauthorized().finish());
+    }
+    let body = json::read(payload.into_inner(), api.body_max_bytes).await?;
+    match lines::lines(&api, &body).await {
+        Ok(lines) => Ok(HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, "application/json"))
+            .body(lines)),
+        Err(error) => written(Err(error), false, false),
+    }
+}
+
+fn written(reply: Reply, whole: bool, by_status: bool) -> Answer<HttpResponse> {
     let (status, body) = match &reply {
+        Ok(result) if whole => (StatusCode::OK, serde_json::to_vec(result)),
         Err(error) if by_status => (error.status(), serde_json::to_vec(error)),
         // who sent no JSON has no reply to read
         Err(error) if error.malformed => (
