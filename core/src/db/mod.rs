@@ -121,15 +121,26 @@ impl Db {
     }
 }
 
+/// Connections found dead one after another before a caller is told: a server that was restarted, or a thread that is gone
+/// and with it what its connections waited on, leaves some of them in the pool.
+const DEAD_CONNECTIONS: usize = 5;
+
 const SNAPSHOT: &str = " ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// One round trip opens the transaction and names the organization. `organization` is a UUID or `*`, never a person's
 /// text, so it may stand in the statement.
 async fn begin(pool: &PgPool, mode: &str, organization: &str) -> Result<Tx> {
     let sql = format!("BEGIN{mode}; SET LOCAL signalbox.organization = '{organization}'");
-    let pool = pool.clone();
-    let beginning = async move { pool.begin_with(AssertSqlSafe(sql)).await };
-    Ok(finish::Finish::new(beginning).await?)
+    let mut tries = 0;
+    loop {
+        let (pool, sql) = (pool.clone(), sql.clone());
+        let beginning = async move { pool.begin_with(AssertSqlSafe(sql)).await };
+        match finish::Finish::new(beginning).await {
+            // nothing was begun, so nothing is done twice
+            Err(sqlx::Error::Io(_)) if tries < DEAD_CONNECTIONS => tries += 1,
+            begun => return Ok(begun?),
+        }
+    }
 }
 
 async fn pool(url: &str, max_connections: u32) -> Result<PgPool> {
