@@ -10,9 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::future::{LocalBoxFuture, try_join_all};
-use futures::stream::FuturesUnordered;
+use futures::future::try_join_all;
 use signalbox_actors::live_hub::{
     Arrival, Connected, ConnectionOrder, Entry, Frame, Outlet, Signal, Transport,
 };
@@ -30,6 +28,7 @@ use super::client::{
 };
 use super::following::{Subscription, Wanted, follow};
 use super::gate::{Admission, Asked, Credentials, Member, Viewer};
+use super::pending::Pending;
 use super::plug::Plug;
 use super::protocol::raw::Object;
 use super::protocol::wire::ConnectResult;
@@ -97,7 +96,7 @@ pub struct Connection {
     /// Counts how often rights have changed.
     rights: u64,
     track: Option<Rc<RefCell<Track>>>,
-    pending: FuturesUnordered<LocalBoxFuture<'static, Done>>,
+    pending: Pending<Done>,
     _counted: Connected,
 }
 
@@ -130,7 +129,7 @@ impl Connection {
             subscriptions: Vec::new(),
             rights: 0,
             track: None,
-            pending: FuturesUnordered::new(),
+            pending: Pending::default(),
             _counted: counted,
         }
     }
@@ -158,7 +157,7 @@ impl Connection {
         let peer_is_there = self.serve(&mut input).await;
         // the subscriptions and the session go first: they need nobody who reads
         self.subscriptions.clear();
-        self.pending.clear();
+        self.pending = Pending::default();
         self.entry = None;
         self.admission = None;
         if peer_is_there {
@@ -190,7 +189,7 @@ impl Connection {
                     Signal::RightsChanged => self.look_again(),
                     Signal::Ordered => self.outlet.take_orders().into_iter().for_each(|order| self.obey(order)),
                 },
-                Some(done) = self.pending.next(), if !self.pending.is_empty() => self.settle(done),
+                done = self.pending.next() => self.settle(done),
                 incoming = input.next() => match incoming {
                     Incoming::Message(message) => self.hear(&message),
                     Incoming::Ping(payload) => self.outlet.push(pong_frame(&payload)),
@@ -322,6 +321,7 @@ impl Connection {
                 .borrow_mut()
                 .begins(subscription.slot, (**channel).into(), epoch.clone());
         }
+        self.subscriptions.reserve_exact(1);
         self.subscriptions.push(subscription);
     }
 
@@ -371,7 +371,7 @@ impl Connection {
         })
     }
 
-    fn follow(&self, slot: u32, wish: SubscribeRequest) {
+    fn follow(&mut self, slot: u32, wish: SubscribeRequest) {
         if let Some(wanted) = self.wanted(slot, wish, None) {
             let (live, rights) = (self.live.clone(), self.rights);
             self.pending.push(Box::pin(async move {
@@ -380,7 +380,7 @@ impl Connection {
         }
     }
 
-    fn ask(&self, id: u32, ask: Ask, slot: Option<u32>) {
+    fn ask(&mut self, id: u32, ask: Ask, slot: Option<u32>) {
         let Some(viewer) = self.admission.as_ref().map(|admission| admission.viewer.clone()) else {
             return;
         };

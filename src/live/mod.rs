@@ -14,6 +14,7 @@ mod connection;
 mod door;
 mod following;
 pub mod gate;
+mod pending;
 mod plug;
 pub mod protocol;
 mod routes;

@@ -83,6 +83,15 @@ impl Encoding for Replies {
         self.0.frame(Reply::push(Push::publication(channel, item.into())))
     }
 
+    fn join(&self, frames: &[Frame]) -> Option<Frame> {
+        let codec = self.0.codec();
+        let messages = frames.iter().map(Frame::messages).sum::<usize>();
+        let mut out = BytesMut::new();
+        put_joined(codec, frames, &mut out);
+        let length = payload_length(codec, frames);
+        Some(Frame::joined(out.freeze(), header_length(length), messages as u8))
+    }
+
     fn presence(&self, channel: &str, came: bool, info: &ClientInfo) -> Option<Frame> {
         let presence = Some(Presence {
             info: Some(info.into()),
@@ -113,6 +122,11 @@ impl Encoding for EventStream {
         event_frame(None, &String::from_utf8_lossy(&item.data))
     }
 
+    /// Each event has an id of its own.
+    fn join(&self, _: &[Frame]) -> Option<Frame> {
+        None
+    }
+
     fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
         None
     }
@@ -122,7 +136,7 @@ impl Encoding for EventStream {
 pub fn message_frame(codec: Codec, message: &[u8]) -> Frame {
     let mut bytes = BytesMut::with_capacity(message.len() + 10);
     put_header(codec, &mut bytes, message.len());
-    let header = bytes.len() as u8;
+    let header = header_length(message.len());
     bytes.put_slice(message);
     Frame::new(bytes.freeze(), header)
 }
@@ -157,30 +171,52 @@ pub fn websocket_bytes(codec: Codec, batch: VecDeque<Queued>) -> Bytes {
 fn join(codec: Codec, items: impl Iterator<Item = Queued>) -> Bytes {
     let mut out = BytesMut::new();
     let mut run: Vec<Frame> = Vec::with_capacity(JOINED);
+    let mut messages = 0;
     for Queued { frame, .. } in items {
-        if frame.is_alone() || run.len() == JOINED {
-            flush(codec, &mut run, &mut out);
+        if frame.is_alone() || messages + frame.messages() > JOINED {
+            put_run(codec, &mut run, &mut out);
+            messages = 0;
         }
         if frame.is_alone() {
             out.put_slice(&frame.whole());
         } else if !frame.payload().is_empty() {
+            messages += frame.messages();
             run.push(frame);
         }
     }
-    flush(codec, &mut run, &mut out);
+    put_run(codec, &mut run, &mut out);
     out.freeze()
 }
 
-fn flush(codec: Codec, run: &mut Vec<Frame>, out: &mut BytesMut) {
-    if run.is_empty() {
-        return;
+fn put_run(codec: Codec, run: &mut Vec<Frame>, out: &mut BytesMut) {
+    match run.as_slice() {
+        [] => {}
+        [only] => out.put_slice(&only.whole()),
+        frames => put_joined(codec, frames, out),
     }
-    let between = if codec == Codec::Json { run.len() - 1 } else { 0 };
-    let length = run.iter().map(|frame| frame.payload().len()).sum::<usize>() + between;
+    run.clear();
+}
+
+/// One frame of the messages of several.
+fn put_joined(codec: Codec, frames: &[Frame], out: &mut BytesMut) {
+    let length = payload_length(codec, frames);
     out.reserve(length + 10);
     put_header(codec, out, length);
-    codec.join(run.iter().map(Frame::payload), out);
-    run.clear();
+    codec.join(frames.iter().map(Frame::payload), out);
+}
+
+fn payload_length(codec: Codec, frames: &[Frame]) -> usize {
+    let between = if codec == Codec::Json { frames.len() - 1 } else { 0 };
+    frames.iter().map(|frame| frame.payload().len()).sum::<usize>() + between
+}
+
+/// Bytes of a header before so many.
+fn header_length(length: usize) -> u8 {
+    match length {
+        0..126 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    }
 }
 
 fn put_header(codec: Codec, out: &mut BytesMut, length: usize) {

@@ -55,6 +55,10 @@ impl Encoding for Offsets {
         true
     }
 
+    fn join(&self, _: &[Frame]) -> Option<Frame> {
+        None
+    }
+
     fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
         None
     }

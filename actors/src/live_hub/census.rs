@@ -21,8 +21,8 @@ impl Stats {
         self.members.load(Ordering::Relaxed)
     }
 
-    pub(super) fn published(&self) {
-        self.rate.lock().count();
+    pub(super) fn published(&self, more: usize) {
+        self.rate.lock().count(more);
     }
 
     /// Publications a second, of late.
@@ -42,9 +42,9 @@ struct Rate {
 impl Rate {
     const WINDOW: Duration = Duration::from_secs(5);
 
-    fn count(&mut self) {
+    fn count(&mut self, more: usize) {
         self.turn();
-        self.counted += 1;
+        self.counted += more as u32;
     }
 
     fn turn(&mut self) {

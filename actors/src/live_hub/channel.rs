@@ -8,8 +8,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use signalbox_core::live::view::ViewClass;
+
 use super::census::Stats;
-use super::outlet::Subscriber;
+use super::outlet::{Frame, Subscriber};
 use super::publication::{Place, Publication, View};
 
 /// Publications kept for members whose history is being read.
@@ -17,6 +19,12 @@ const RECENT: usize = 2_000;
 
 /// Publications that wait while a gap is filled.
 const WAITING: usize = 5_000;
+
+/// Publications joined into one frame at most.
+const JOINED: usize = 16;
+
+/// Bytes of such a frame at most: joining is for many small ones.
+const JOINED_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Channel {
@@ -130,9 +138,37 @@ impl Channel {
         true
     }
 
+    /// Publications came over the bus, in this order. Those that simply follow each other are joined, so that a busy
+    /// channel costs each follower one step for many of them.
+    pub(super) fn arrive_together(&mut self, run: &[Arc<Publication>]) -> Need {
+        if run.len() == 1 || !self.follows(run) {
+            return self.arrive_all(run.iter().cloned().collect());
+        }
+        self.stats.published(run.len());
+        for part in run.chunks(JOINED) {
+            self.advance(part);
+        }
+        Need::Nothing
+    }
+
+    /// Whether these are just what comes next.
+    fn follows(&self, run: &[Arc<Publication>]) -> bool {
+        let Some(place) = self.place.as_ref().filter(|_| self.reading.is_none()) else {
+            return false;
+        };
+        let mut next = place.offset;
+        run.iter().all(|publication| {
+            if place.is_nowhere() {
+                return publication.offset == 0;
+            }
+            next += 1;
+            publication.epoch == place.epoch && publication.offset == next
+        })
+    }
+
     /// A publication came over the bus.
     pub(super) fn arrive(&mut self, publication: Arc<Publication>) -> Need {
-        self.stats.published();
+        self.stats.published(1);
         let unstored = publication.offset == 0 || self.place.as_ref().is_some_and(Place::is_nowhere);
         if unstored {
             self.members
@@ -158,7 +194,7 @@ impl Channel {
                 Need::Nothing
             };
         }
-        self.advance(&publication);
+        self.advance(&[publication]);
         Need::Nothing
     }
 
@@ -197,7 +233,7 @@ impl Channel {
                 for publication in publications {
                     match self.place.as_ref().map_or(0, |place| place.offset) {
                         at if publication.offset <= at => {}
-                        at if publication.offset == at + 1 => self.advance(&publication),
+                        at if publication.offset == at + 1 => self.advance(&[publication]),
                         _ => return self.lose_all(),
                     }
                 }
@@ -227,26 +263,38 @@ impl Channel {
         })
     }
 
-    /// Delivers the next position.
-    fn advance(&mut self, publication: &Arc<Publication>) {
-        if let Some(place) = &mut self.place {
-            place.offset = publication.offset;
+    /// Delivers the next positions, or what has none in a channel that keeps nothing.
+    fn advance(&mut self, part: &[Arc<Publication>]) {
+        let (Some(first), Some(last)) = (part.first(), part.last()) else {
+            return;
+        };
+        if let Some(place) = self.place.as_mut().filter(|place| !place.is_nowhere()) {
+            place.offset = last.offset;
         }
-        let previous = self.previous.take();
+        let (previous, mut joined) = (self.previous.take(), Joined::default());
         let (mut joining, mut patched) = (false, false);
         for member in &mut self.members {
             patched |= member.view.delta;
-            match member.from {
-                Some(from) if publication.offset > from => member.give(publication, previous.as_ref()),
-                Some(_) => {}
+            let from = member.from;
+            match from {
+                Some(from) if from < first.offset.max(1) && joined.give(member, part) => {}
+                Some(from) => {
+                    let mut before = previous.as_ref();
+                    for publication in part {
+                        if publication.offset == 0 || publication.offset > from {
+                            member.give(publication, before);
+                        }
+                        before = Some(publication);
+                    }
+                }
                 None => joining = true,
             }
         }
         if patched {
-            self.previous = Some(publication.clone());
+            self.previous = Some(last.clone());
         }
-        if joining {
-            self.recent.push_back(publication.clone());
+        if joining && last.offset > 0 {
+            self.recent.extend(part.iter().cloned());
             if self.recent.len() > RECENT {
                 self.lose(|member| member.from.is_none());
                 self.forget_recent();
@@ -315,6 +363,60 @@ impl Member {
             self.subscriber.push(frame, publication.offset);
             self.base = (publication.offset > 0).then_some(publication.offset);
         }
+    }
+}
+
+/// Publications that follow each other, as one frame for all members who see them alike.
+#[derive(Default)]
+struct Joined(Vec<(Alike, Made)>);
+
+enum Made {
+    /// All of them in one.
+    One(Frame),
+    /// The view gets none of them.
+    Nothing,
+    /// The encoding keeps frames apart, or they are too large.
+    Apart,
+}
+
+/// Encoding, view class, and whether told who comes and leaves.
+type Alike = (u8, ViewClass, bool);
+
+impl Joined {
+    /// Gives a member all of `part` at once. False when it must be given them one by one.
+    fn give(&mut self, member: &Member, part: &[Arc<Publication>]) -> bool {
+        let view = &member.view;
+        let [_, .., last] = part else { return false };
+        if view.delta || view.filter.is_some() {
+            return false;
+        }
+        let alike = (view.encoding.id(), view.class, view.joins);
+        let known = self.0.iter().position(|(made, _)| *made == alike);
+        let at = known.unwrap_or_else(|| {
+            self.0.push((alike, join(view, part)));
+            self.0.len() - 1
+        });
+        match &self.0[at].1 {
+            Made::Apart => false,
+            Made::Nothing => true,
+            Made::One(frame) => {
+                member.subscriber.push(frame.clone(), last.offset);
+                true
+            }
+        }
+    }
+}
+
+fn join(view: &View, part: &[Arc<Publication>]) -> Made {
+    let frames: Vec<_> = part
+        .iter()
+        .filter_map(|publication| publication.frame(view, None))
+        .collect();
+    let bytes: usize = frames.iter().map(|frame| frame.payload().len()).sum();
+    match frames.as_slice() {
+        [] => Made::Nothing,
+        _ if bytes > JOINED_BYTES => Made::Apart,
+        frames => view.encoding.join(frames).map_or(Made::Apart, Made::One),
     }
 }
 

@@ -30,6 +30,10 @@ impl Encoding for Offsets {
         Frame::new(Bytes::from(item.offset.to_string()), 0)
     }
 
+    fn join(&self, _: &[Frame]) -> Option<Frame> {
+        None
+    }
+
     fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
         None
     }
@@ -379,4 +383,87 @@ proptest! {
             }
         }
     }
+}
+
+/// Writes offsets, and several of them as one frame.
+#[derive(Debug)]
+struct Lists;
+
+impl Encoding for Lists {
+    fn id(&self) -> u8 {
+        252
+    }
+
+    fn is_json(&self) -> bool {
+        true
+    }
+
+    fn publication(&self, _: &str, item: &Item) -> Frame {
+        Frame::new(Bytes::from(item.offset.to_string()), 0)
+    }
+
+    fn join(&self, frames: &[Frame]) -> Option<Frame> {
+        let all: Vec<_> = frames
+            .iter()
+            .map(|frame| String::from_utf8_lossy(frame.payload()).into_owned())
+            .collect();
+        Some(Frame::joined(all.join(" ").into(), 0, frames.len() as u8))
+    }
+
+    fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
+        None
+    }
+}
+
+/// The frames that wait for a follower, as text.
+fn frames(subscriber: &Arc<Subscriber>) -> Vec<String> {
+    let mut cx = Context::from_waker(Waker::noop());
+    match subscriber.outlet().poll_take(&mut cx, usize::MAX) {
+        Poll::Ready(Taken::Batch(batch)) => {
+            let texts = batch
+                .iter()
+                .map(|item| String::from_utf8_lossy(item.frame.payload()).into_owned());
+            texts.collect()
+        }
+        _ => vec![],
+    }
+}
+
+#[test]
+fn publications_that_follow_each_other_are_one_frame_for_all_who_see_them_alike() {
+    let mut channel = Channel::default();
+    let [one, two, late] = [1, 2, 3].map(|slot| Subscriber::new(Outlet::new(usize::MAX), slot));
+    for subscriber in [&one, &two, &late] {
+        channel.join(
+            subscriber.clone(),
+            View::new(ViewClass::of(&PermissionSet::default()), &Lists),
+        );
+    }
+    channel.release(&one, place("e", 0), false);
+    channel.release(&two, place("e", 3), false);
+    let run: Vec<_> = (1..=20).map(|offset| publication("e", offset)).collect();
+    assert_eq!(channel.arrive_together(&run), Need::Nothing);
+    let all = |from: u64, to: u64| (from..=to).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+    assert_eq!(frames(&one), [all(1, 16), all(17, 20)]);
+    // who is ahead of them gets what it does not have
+    let mut second: Vec<_> = (4..=16).map(|n| n.to_string()).collect();
+    second.push(all(17, 20));
+    assert_eq!(frames(&two), second);
+    // who still joins gets what went by
+    channel.release(&late, place("e", 18), false);
+    assert_eq!(frames(&late), ["19", "20"]);
+}
+
+#[test]
+fn a_run_with_a_hole_is_taken_one_by_one() {
+    let mut channel = Channel::default();
+    let one = Subscriber::new(Outlet::new(usize::MAX), 1);
+    channel.join(
+        one.clone(),
+        View::new(ViewClass::of(&PermissionSet::default()), &Lists),
+    );
+    channel.release(&one, place("e", 0), false);
+    let run = [1, 2, 4].map(|offset| publication("e", offset));
+    assert_eq!(channel.arrive_together(&run), Need::Read(2));
+    assert_eq!(frames(&one), ["1", "2"]);
 }

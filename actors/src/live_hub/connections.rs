@@ -119,6 +119,12 @@ impl Connections {
         counts
     }
 
+    /// Bytes that wait to be written, to all of them.
+    pub(super) fn queued_bytes(&self) -> usize {
+        let open = self.open.lock();
+        open.values().map(|(outlet, _)| outlet.bytes()).sum()
+    }
+
     fn outlets(&self) -> Vec<Arc<Outlet>> {
         self.open
             .lock()

@@ -16,7 +16,6 @@ use super::history::{Keeps, Past, Stored};
 use super::inlet::Inlet;
 use super::outlet::{ConnectionOrder, Outlet, Subscriber};
 use super::publication::{ChannelKey, Item, Place, Publication, View};
-use super::queued_bytes;
 use super::roster::{Arrival, Entry, Roster};
 use super::shard::{Compare, Deliver, Join, Left, LiveHub as Shard, Release};
 use crate::supervision::{Handle, Spec, StartError, Tree};
@@ -264,7 +263,7 @@ impl LiveHub {
             users: self.0.roster.users() as u64,
             channels: channels.len() as u64,
             subscriptions: subscriptions as u64,
-            queue_bytes: queued_bytes() as u64,
+            queue_bytes: self.0.connections.queued_bytes() as u64,
             transports: transports
                 .map(|(transport, count)| (transport.name().to_owned(), count as u64))
                 .collect(),
@@ -296,7 +295,7 @@ impl LiveHub {
         }
         let subscriptions: usize = self.0.shards.iter().map(|shard| shard.inlet.subscribers()).sum();
         metrics::gauge!("signalbox_live_subscriptions").set(subscriptions as f64);
-        metrics::gauge!("signalbox_live_queue_bytes").set(queued_bytes() as f64);
+        metrics::gauge!("signalbox_live_queue_bytes").set(self.0.connections.queued_bytes() as f64);
         metrics::gauge!("signalbox_live_open").set(f64::from(u8::from(self.is_open())));
     }
 

@@ -33,6 +33,6 @@ pub use disconnect::Disconnect;
 pub use filter::{Comparison, Filter};
 pub use history::{Keeps, Past};
 pub use hub::{FollowError, Following, LiveHub, Membership, Wish};
-pub use outlet::{ConnectionOrder, Frame, Outlet, Queued, Signal, Subscriber, Taken, queued_bytes};
+pub use outlet::{ConnectionOrder, Frame, Outlet, Queued, Signal, Subscriber, Taken};
 pub use publication::{ChannelKey, Encoding, Item, Place, Publication, View};
 pub use roster::{Arrival, Entry, Present};

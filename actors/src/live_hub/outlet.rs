@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -23,20 +23,13 @@ use super::Disconnect;
 /// What one queued item costs beside its bytes.
 const ITEM_OVERHEAD: usize = size_of::<Queued>();
 
-/// Bytes waiting in all outlets of this process.
-static QUEUED_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-/// Bytes waiting in all outlets of this process, for metrics.
-pub fn queued_bytes() -> usize {
-    QUEUED_BYTES.load(Ordering::Relaxed)
-}
-
 /// A message ready for the wire, shared by all who get it.
 #[derive(Debug, Clone)]
 pub struct Frame {
     whole: Bytes,
     header: u8,
-    alone: bool,
+    /// Messages in it; 0 when it may not be joined with others.
+    messages: u8,
 }
 
 impl Frame {
@@ -47,7 +40,15 @@ impl Frame {
         Self {
             whole,
             header,
-            alone: false,
+            messages: 1,
+        }
+    }
+
+    /// As [`Frame::new`], of so many messages.
+    pub fn joined(whole: Bytes, header: u8, messages: u8) -> Self {
+        Self {
+            messages,
+            ..Self::new(whole, header)
         }
     }
 
@@ -56,13 +57,18 @@ impl Frame {
         Self {
             whole,
             header: 0,
-            alone: true,
+            messages: 0,
         }
     }
 
     /// Whether it must stay a frame of its own.
     pub fn is_alone(&self) -> bool {
-        self.alone
+        self.messages == 0
+    }
+
+    /// How many messages it holds.
+    pub fn messages(&self) -> usize {
+        self.messages.into()
     }
 
     /// Header and message.
@@ -282,9 +288,8 @@ impl Outlet {
             let count = fits.count();
             state.queue.drain(..count).collect()
         };
-        let taken = batch.iter().map(cost).sum();
+        let taken: usize = batch.iter().map(cost).sum();
         state.bytes -= taken;
-        QUEUED_BYTES.fetch_sub(taken, Ordering::Relaxed);
         Poll::Ready(Taken::Batch(batch))
     }
 
@@ -316,7 +321,6 @@ impl Outlet {
             return;
         }
         state.bytes += cost;
-        QUEUED_BYTES.fetch_add(cost, Ordering::Relaxed);
         state.queue.push_back(item);
         let writer = state.writer.take();
         drop(state);
@@ -326,15 +330,8 @@ impl Outlet {
 
 impl State {
     fn forget_queue(&mut self) {
-        QUEUED_BYTES.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = 0;
         self.queue = VecDeque::new();
-    }
-}
-
-impl Drop for Outlet {
-    fn drop(&mut self) {
-        self.state.get_mut().forget_queue();
     }
 }
 
@@ -395,11 +392,9 @@ impl Subscriber {
         if !self.open.swap(false, Ordering::Relaxed) {
             return;
         }
-        let before = state.bytes;
         let slot = self.slot;
         state.queue.retain(|item| item.slot != slot);
         state.bytes = state.queue.iter().map(cost).sum();
-        QUEUED_BYTES.fetch_sub(before - state.bytes, Ordering::Relaxed);
     }
 
     /// Ends the subscription because its place in the stream is lost, and tells the owner.

@@ -69,6 +69,9 @@ pub trait Encoding: Debug + Send + Sync {
     /// The whole frame for a publication.
     fn publication(&self, channel: &str, item: &Item) -> Frame;
 
+    /// Several frames as one that all their readers share; `None` where each must stay its own.
+    fn join(&self, frames: &[Frame]) -> Option<Frame>;
+
     /// Somebody came or left; `None` where the transport does not tell.
     fn presence(&self, channel: &str, came: bool, info: &ClientInfo) -> Option<Frame>;
 }

@@ -32,6 +32,10 @@ impl Encoding for Plain {
         Frame::new(item.data.clone(), 0)
     }
 
+    fn join(&self, _: &[Frame]) -> Option<Frame> {
+        None
+    }
+
     fn presence(&self, _: &str, came: bool, info: &ClientInfo) -> Option<Frame> {
         Some(Frame::new(format!("{came} {}", info.client).into(), 0))
     }

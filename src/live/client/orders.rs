@@ -39,6 +39,7 @@ impl Client {
             recovering,
             followed,
         } = subscription;
+        self.channels.reserve_exact(1);
         self.channels.push(Channel {
             name: channel.as_str().into(),
             slot,

@@ -114,6 +114,8 @@ impl Client {
             lost: None,
             waiting: VecDeque::new(),
         };
+        // most connections hold one or two, and there are many connections
+        self.channels.reserve_exact(1);
         self.channels.push(Channel {
             name: wish.channel.as_str().into(),
             slot,
