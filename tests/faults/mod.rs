@@ -1,6 +1,7 @@
 //! Faults put into a running hub, and what its users notice.
 
 mod actors;
+mod application;
 mod imports;
 mod outage;
 mod relay;

@@ -103,6 +103,7 @@ pub struct Cluster {
     in_slots: bool,
     http: reqwest::Client,
     faults: String,
+    settings: &'static [(&'static str, &'static str)],
 }
 
 impl Cluster {
@@ -114,6 +115,17 @@ impl Cluster {
     /// As [`Cluster::start`], on a Redis in cluster mode, which refuses whatever touches keys of two slots at once.
     pub async fn start_in_slots(nodes: usize) -> Self {
         Self::start_on(store().await, None, nodes, "", 80, true).await
+    }
+
+    /// As [`Cluster::start_in_slots`], with settings in the nodes' environment.
+    pub async fn start_with(nodes: usize, settings: &'static [(&'static str, &'static str)]) -> Self {
+        let mut cluster = Self::start_on(store().await, None, 0, "", 80, true).await;
+        cluster.settings = settings;
+        for number in 0..nodes {
+            cluster.add(number);
+            cluster.run(number).await;
+        }
+        cluster
     }
 
     /// As [`Cluster::start`], with a PostgreSQL of its own, on which `open` changes may stand open at once.
@@ -160,6 +172,7 @@ impl Cluster {
                 .build()
                 .unwrap(),
             faults: faults.to_owned(),
+            settings: &[],
         };
         for number in 0..nodes {
             cluster.add(number);
@@ -203,6 +216,7 @@ impl Cluster {
                 "SIGNALBOX_FAULTS",
                 format!("points={},{}", node.data.display(), self.faults),
             )
+            .envs(self.settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
