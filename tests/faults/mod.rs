@@ -2,6 +2,7 @@
 
 mod actors;
 mod application;
+mod chaos;
 mod imports;
 mod outage;
 mod relay;

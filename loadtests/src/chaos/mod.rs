@@ -64,7 +64,7 @@ pub struct Wish {
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// In the messages of the referees that must be found out, one in so many is tampered with; not set: 10,000, in the
-    /// short form 100.
+    /// short form 50.
     #[arg(long)]
     fault_every: Option<u64>,
 }
@@ -76,7 +76,7 @@ pub async fn run(binary: &Path, wish: Wish) -> anyhow::Result<(Report, anyhow::R
     report.tell("wish", format!("{wish:?}"));
     let every = wish
         .fault_every
-        .unwrap_or(if wish.seconds.is_some() { 100 } else { 10_000 });
+        .unwrap_or(if wish.seconds.is_some() { 50 } else { 10_000 });
     let lasting = Duration::from_secs(wish.seconds.unwrap_or(wish.minutes * 60));
     let mut cluster = Cluster::start_with(binary, wish.nodes, false, CONFIGURATION).await?;
     let scratch = Scratch::new("chaos")?;

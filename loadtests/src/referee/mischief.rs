@@ -37,25 +37,32 @@ impl Culprit {
 
     /// The lines that come of one, which are none, itself, or more.
     pub fn tamper(&mut self, line: &str) -> Vec<String> {
+        if !is_publication(line) {
+            if line.contains("\"connect\":") {
+                // what was held was lost with its connection, and comes again
+                self.held = None;
+            }
+            return vec![line.to_owned()];
+        }
         let mut lines = self.change(line);
         if !lines.is_empty() {
             lines.extend(self.held.take());
         }
-        if self.what == Mischief::Swap && self.due(line) {
+        if self.what == Mischief::Swap && self.due() {
             self.held = lines.pop();
         }
         lines
     }
 
-    fn due(&self, line: &str) -> bool {
-        is_publication(line) && self.seen.is_multiple_of(self.every)
+    fn due(&self) -> bool {
+        self.seen.is_multiple_of(self.every)
     }
 
     fn change(&mut self, line: &str) -> Vec<String> {
-        self.seen += u64::from(is_publication(line));
+        self.seen += 1;
         let same = line.to_owned();
         match self.what {
-            _ if !self.due(line) => vec![same],
+            _ if !self.due() => vec![same],
             Mischief::Drop => Vec::new(),
             Mischief::Double => vec![same.clone(), same],
             Mischief::Swap => vec![same],
@@ -97,6 +104,21 @@ mod tests {
         let leaked = heard(Mischief::Leak);
         assert_eq!(leaked.iter().filter(|line| line.contains("secret")).count(), 1);
         assert!(leaked[2].contains("secret"));
+    }
+
+    #[test]
+    fn a_ping_between_the_two_that_are_swapped_changes_nothing_and_a_new_connection_everything() {
+        let mut culprit = Culprit::new(Mischief::Swap, 1, String::new());
+        assert!(culprit.tamper(&push(1)).is_empty());
+        assert_eq!(culprit.tamper("{}"), ["{}"]);
+        culprit.every = 100;
+        assert_eq!(culprit.tamper(&push(2)), [push(2), push(1)]);
+        culprit.every = 1;
+        assert!(culprit.tamper(&push(3)).is_empty());
+        let connected = r#"{"id":1,"connect":{}}"#;
+        assert_eq!(culprit.tamper(connected), [connected]);
+        culprit.every = 100;
+        assert_eq!(culprit.tamper(&push(3)), [push(3)]);
     }
 
     #[test]
