@@ -75,7 +75,7 @@ impl Health {
             name: "serving",
             ready: !draining,
             detail: if draining {
-                "this node is stopping".into()
+                "this node is being emptied or stopped".into()
             } else {
                 "yes".into()
             },

@@ -9,6 +9,7 @@ pub mod http;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod running;
 pub mod secrets;
 pub mod serve;
 pub mod servers;

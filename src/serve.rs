@@ -30,9 +30,11 @@ use crate::cli::{say, say_how_to_sign_in};
 use crate::config::{Role, Settings};
 use crate::health::{self, Health};
 use crate::http::access::FromMemory;
+use crate::http::admission::Admission;
 use crate::http::server_api::{self, ServerApi};
 use crate::http::system::{System, fault_routes};
 use crate::live::{self, Application, Door, Live};
+use crate::running::{Notice, Running};
 use crate::servers::Servers;
 use crate::stop::{self, Floors};
 use crate::{
@@ -57,7 +59,8 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     actix_web::rt::System::with_tokio_rt(|| runtime).block_on(async {
         let mut signals = StopSignals::listen()?;
-        let outcome = floors(&settings, &servers, &mut signals).await;
+        let drain = signal(SignalKind::user_defined1())?;
+        let outcome = floors(&settings, &servers, &mut signals, drain).await;
         if let Some(private) = servers.private.clone() {
             tokio::select! {
                 _ = actix_web::rt::task::spawn_blocking(move || private.stop()) => {}
@@ -70,7 +73,12 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Everything above the servers.
-async fn floors(settings: &Settings, servers: &Servers, signals: &mut StopSignals) -> anyhow::Result<()> {
+async fn floors(
+    settings: &Settings,
+    servers: &Servers,
+    signals: &mut StopSignals,
+    drain: Signal,
+) -> anyhow::Result<()> {
     let health = web::Data::new(Health::default());
     if let Some(private) = &servers.private {
         watch_private(&health, private);
@@ -117,10 +125,17 @@ async fn floors(settings: &Settings, servers: &Servers, signals: &mut StopSignal
         actors.nodes.clone(),
         Arc::new(door),
     ));
-    let nodes = web::Data::new(actors.nodes.clone());
-    let server_api = ServerApi::new(settings, &store, &actors.nodes, &actors.presence);
-    let shown = (system, nodes, web::Data::new(server_api));
-    let (address, mut http) = serve_http(settings, state, live, shown, health.clone(), recorder)?;
+    let shared = Shared {
+        state,
+        live,
+        system,
+        nodes: web::Data::new(actors.nodes.clone()),
+        server_api: web::Data::new(ServerApi::new(settings, &store, &actors.nodes, &actors.presence)),
+        admission: web::Data::new(Admission::to(actors.hub.clone(), settings.live.connection_rate)),
+        health: health.clone(),
+        recorder,
+    };
+    let (address, mut http) = serve_http(settings, shared)?;
     let announcing = async {
         while !actors.hub.has_opened() {
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -131,16 +146,20 @@ async fn floors(settings: &Settings, servers: &Servers, signals: &mut StopSignal
         ));
         std::future::pending::<Infallible>().await
     };
+    let _notice = notice(settings, address);
+    let drained = drained(drain, &health, &actors, settings.live.drain_per_second);
     let ended = tokio::select! {
         ended = &mut http => Some(ended),
         () = signals.next() => None,
         never = announcing => match never {},
+        never = drained => match never {},
     };
     let floors = Floors {
         http: ended.is_none().then_some(http),
         workers,
         actors,
         store,
+        drain_per_second: settings.live.drain_per_second,
     };
     tokio::select! {
         outcome = floors.stop(&health, Duration::from_secs(settings.server.shutdown_seconds)) => {
@@ -148,6 +167,43 @@ async fn floors(settings: &Settings, servers: &Servers, signals: &mut StopSignal
             outcome.context("the HTTP server failed")
         }
         () = signals.next() => end_at_once(),
+    }
+}
+
+/// Lets commands find this hub. Without it the hub runs all the same.
+fn notice(settings: &Settings, address: SocketAddr) -> Option<Notice> {
+    let said = settings
+        .data_dir()
+        .and_then(|dir| Ok(Running::notice(&dir, address)?));
+    match said {
+        Ok(None) => tracing::warn!("another hub runs on this data folder; `signalbox drain` finds that one"),
+        Err(ref error) => tracing::warn!(%error, "`signalbox drain` will not find this hub"),
+        Ok(Some(_)) => {}
+    }
+    said.ok().flatten()
+}
+
+/// Once it is told to: not ready any more, and whoever is connected or still comes in is moved to other nodes, for as long
+/// as the hub runs. Requests are served as before.
+async fn drained(mut told: Signal, health: &Health, actors: &Actors, per_second: u32) -> Infallible {
+    told.recv().await;
+    health.drain();
+    let others = actors.nodes.others().len();
+    tracing::info!(
+        connections = actors.hub.connections(),
+        others,
+        "draining: not ready from now on"
+    );
+    if others == 0 {
+        tracing::warn!("draining: no other node lives, so clients wait until one does");
+    }
+    loop {
+        actors.hub.drain(per_second, None).await;
+        if actors.hub.connections() == 0 {
+            tracing::info!("draining: no client is left");
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -206,24 +262,32 @@ fn watch_live(health: &Health, hub: &LiveHub) {
     });
 }
 
-fn serve_http(
-    settings: &Settings,
+/// What every worker of the HTTP server has.
+#[derive(Clone)]
+struct Shared {
     state: web::Data<State>,
     live: web::Data<Live>,
-    (system, nodes, server_api): (web::Data<System>, web::Data<Nodes>, web::Data<ServerApi>),
+    system: web::Data<System>,
+    nodes: web::Data<Nodes>,
+    server_api: web::Data<ServerApi>,
+    admission: web::Data<Admission>,
     health: web::Data<Health>,
     recorder: web::Data<PrometheusHandle>,
-) -> anyhow::Result<(SocketAddr, Server)> {
+}
+
+fn serve_http(settings: &Settings, shared: Shared) -> anyhow::Result<(SocketAddr, Server)> {
     let listen = settings.server.listen;
     let app = move || {
-        http::app(state.clone())
-            .app_data(live.clone())
-            .app_data(system.clone())
-            .app_data(nodes.clone())
-            .app_data(server_api.clone())
-            .app_data(health.clone())
-            .app_data(recorder.clone())
-            .configure(|app| fault_routes(app, &system))
+        let shared = shared.clone();
+        http::app(shared.state)
+            .app_data(shared.live)
+            .app_data(shared.system.clone())
+            .app_data(shared.nodes)
+            .app_data(shared.server_api)
+            .app_data(shared.admission)
+            .app_data(shared.health)
+            .app_data(shared.recorder)
+            .configure(|app| fault_routes(app, &shared.system))
             .configure(live::routes)
             .configure(server_api::routes)
             .configure(health::routes)

@@ -1,11 +1,13 @@
 //! The stop, from above to below: each floor ends while those it stands on still run.
 //!
-//! `server.shutdown_seconds` in all, in twelfths: requests 2, jobs 3, actors 3 (two of them for the relay), and a third
-//! for the servers. What does not get done in its time is left to what makes a `kill -9` harmless.
+//! `server.shutdown_seconds` in all, in twelfths: 3 for moving clients to other nodes and, beside that, for giving jobs
+//! back; requests 2, actors 3 (two of them for the relay), and a third for the servers. What does not get done in its time is
+//! left to what makes a `kill -9` harmless. While clients are moved, requests are served as before.
 
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use signalbox_actors::live_hub::LiveHub;
 use signalbox_core::Store;
 use signalbox_jobs::Workers;
 
@@ -24,6 +26,8 @@ pub struct Floors {
     pub workers: Option<Workers>,
     pub actors: Actors,
     pub store: Store,
+    /// Clients moved to other nodes in a second; more where the time asks for it.
+    pub drain_per_second: u32,
 }
 
 impl Floors {
@@ -44,23 +48,25 @@ impl Floors {
     async fn in_order(self, health: &Health, twelfth: Duration) -> std::io::Result<()> {
         health.drain();
         tracing::info!("stopping: not ready from now on");
-        let mut outcome = Ok(());
+        let part = twelfth * 3;
+        let jobs = async {
+            if let Some(workers) = self.workers {
+                workers.stop(part).await;
+            }
+            tracing::info!("stopping: jobs are given back");
+        };
         let hub = &self.actors.hub;
-        if let Some(http) = self.http {
-            // told at once, though it is done only when it is polled: nobody new is taken
-            let stopped = http.handle().stop(true);
-            // streams never end by themselves, and the server waits for every request
-            let ((), ended, ()) = tokio::join!(stopped, http, tell_to_leave(hub));
-            outcome = ended;
-        } else {
-            tell_to_leave(hub).await;
-        }
+        tokio::join!(move_clients(hub, self.drain_per_second, part), jobs);
+        let outcome = match self.http {
+            Some(http) => {
+                let handle = http.handle();
+                // told at once, though it is done only when it is polled: nobody new is taken
+                tokio::join!(handle.stop(true), http).1
+            }
+            None => Ok(()),
+        };
         tracing::info!("stopping: every request is answered");
-        if let Some(workers) = self.workers {
-            workers.stop(twelfth * 3).await;
-        }
-        tracing::info!("stopping: jobs are given back");
-        let report = self.actors.stop(twelfth * 3).await;
+        let report = self.actors.stop(part).await;
         if !report.killed.is_empty() {
             tracing::warn!(killed = ?report.killed, "actors that did not stop in time");
         }
@@ -70,9 +76,9 @@ impl Floors {
     }
 }
 
-async fn tell_to_leave(hub: &signalbox_actors::live_hub::LiveHub) {
+async fn move_clients(hub: &LiveHub, per_second: u32, within: Duration) {
     let connections = hub.connections();
-    hub.drain().await;
+    hub.drain(per_second, Some(within)).await;
     tracing::info!(
         connections,
         "stopping: everybody who listens was told to go elsewhere"

@@ -7,6 +7,7 @@ mod backup;
 mod config;
 mod demo;
 mod doctor;
+mod drain;
 mod migrate;
 mod openapi;
 
@@ -53,6 +54,12 @@ enum Command {
         /// What this node does, of api, actors and jobs, with commas
         #[arg(long, value_name = "ROLES")]
         roles: Option<String>,
+    },
+    /// Empty the node that runs on the data folder: not ready from now on, clients are moved to other nodes
+    Drain {
+        /// Return when no client is left
+        #[arg(long)]
+        wait: bool,
     },
     /// Bring the database to this version; serve does so by itself
     Migrate,
@@ -105,6 +112,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let settings: Settings = load(&flags)?;
     match cli.command {
         Command::Serve { .. } => serve::run(settings),
+        Command::Drain { wait } => drain::run(&settings, wait),
         Command::Migrate => migrate::run(&settings),
         Command::Admin(command) => admin::run(&command, &settings),
         Command::Demo => demo::run(&settings),

@@ -27,6 +27,7 @@ pub struct Live {
     pub user_connection_limit: usize,
     pub address_connection_limit: usize,
     pub connection_rate: u32,
+    pub drain_per_second: u32,
     pub history_limit: usize,
     pub recovery_limit: usize,
     #[serde(with = "span")]
@@ -192,6 +193,7 @@ impl Live {
             ("pong_seconds", self.pong_seconds, 1),
             ("stale_seconds", self.stale_seconds, 1),
             ("position_check_seconds", self.position_check_seconds, 1),
+            ("drain_per_second", self.drain_per_second.into(), 1),
             ("client_channel_limit", self.client_channel_limit as u64, 1),
             ("history_limit", self.history_limit as u64, 1),
             ("recovery_limit", self.recovery_limit as u64, 1),

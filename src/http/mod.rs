@@ -7,6 +7,7 @@
 //! [`Answer`]. Errors of core become RFC 9457 problems in one place, [`problem`].
 
 pub mod access;
+pub mod admission;
 mod audit;
 mod auth;
 pub mod caller;
@@ -97,6 +98,7 @@ pub fn app(
         .route("/assets/{name}", web::get().to(console::asset))
         .default_service(web::to(nothing_here))
         .wrap(from_fn(idempotency::read_key))
+        .wrap(from_fn(admission::admit))
         .wrap(from_fn(observe::observe))
 }
 

@@ -3,6 +3,8 @@
 mod actors;
 mod application;
 mod chaos;
+mod balancer;
+mod drain;
 mod imports;
 mod outage;
 mod relay;

@@ -1,6 +1,5 @@
 //! The order of a stop, as those see it who are there: a balancer, listeners, a job, and the servers.
 
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -21,11 +20,10 @@ const LISTENERS: usize = 601;
 const PEOPLE: usize = 60_000;
 
 /// What a stop says, in the order of the promise.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 6] = [
     "stopping: not ready from now on",
     "stopping: everybody who listens was told to go elsewhere",
     "stopping: every request is answered",
-    "stopping: jobs are given back",
     "stopping: the relay has sent what was on its way",
     "stopping: the actors have stopped",
     "stopping: the servers have stopped",
@@ -144,8 +142,11 @@ async fn a_stop_turns_readiness_red_then_sends_listeners_away_gives_jobs_back_an
         ends.iter().all(|(code, _)| *code == 3001),
         "a code that means: go elsewhere"
     );
+    let door = crate::harness::client().get(format!("{base}/connection/websocket"));
+    let at_the_door = door.send().await;
     assert!(
-        TcpStream::connect(&hub.address).is_err(),
+        at_the_door.is_err()
+            || at_the_door.is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE),
         "somebody new was taken"
     );
     let last = ends.iter().map(|(_, at)| *at).max().unwrap();
@@ -159,6 +160,11 @@ async fn a_stop_turns_readiness_red_then_sends_listeners_away_gives_jobs_back_an
     assert!(
         places.iter().all(Option::is_some) && places.is_sorted(),
         "{places:?} in:\n{said}"
+    );
+    let given_back = said.find("stopping: jobs are given back");
+    assert!(
+        given_back > places[0] && given_back < places[2],
+        "while listeners leave:\n{said}"
     );
 
     let hub = start(data.path());

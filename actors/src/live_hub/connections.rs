@@ -54,15 +54,14 @@ impl Transport {
     }
 }
 
-/// Connections closed at once when the node stops; between batches the others go on being served.
-const DRAIN_BATCH: usize = 200;
+/// Between two batches of a drain; whoever is not in them goes on being served.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     open: Mutex<HashMap<usize, (Arc<Outlet>, Transport)>>,
     vouched_until: Mutex<Option<Instant>>,
-    stopping: AtomicBool,
+    draining: AtomicBool,
 }
 
 impl Connections {
@@ -77,7 +76,7 @@ impl Connections {
 
     /// Whether anything may be shown now.
     pub(super) fn may_show(&self, now: Instant) -> bool {
-        !self.stopping.load(Ordering::Acquire) && self.vouched_until.lock().is_some_and(|until| now < until)
+        self.vouched_until.lock().is_some_and(|until| now < until)
     }
 
     pub(super) fn was_vouched_for(&self) -> bool {
@@ -91,18 +90,31 @@ impl Connections {
 
     /// Ends everything when the lease has run out.
     pub(super) fn enforce(&self, now: Instant) {
-        if !self.stopping.load(Ordering::Acquire) && !self.may_show(now) {
+        if !self.may_show(now) {
             self.outlets()
                 .iter()
                 .for_each(|outlet| outlet.cut(Disconnect::ForceReconnect));
         }
     }
 
-    /// Ends everything in paced batches, and lets nothing new begin.
-    pub(super) async fn drain(&self) {
-        self.stopping.store(true, Ordering::Release);
-        for batch in self.outlets().chunks(DRAIN_BATCH) {
-            for outlet in batch {
+    /// Whether everybody is being moved to other nodes, or was.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Ends everything in paced batches: `per_second` of them, and as many more as it takes to be done `within`. Whoever
+    /// waits for their turn is served as before. Returns when everybody was told, those included who were about to come in.
+    pub(super) async fn drain(&self, per_second: u32, within: Option<Duration>) {
+        self.draining.store(true, Ordering::Release);
+        let until = within.map(|within| Instant::now() + within);
+        loop {
+            let mut left = self.outlets();
+            left.retain(|outlet| outlet.ended().is_none());
+            if left.is_empty() {
+                return;
+            }
+            let time = until.map(|until| until.saturating_duration_since(Instant::now()));
+            for outlet in left.iter().take(batch(left.len(), per_second, time)) {
                 outlet.end(Disconnect::Shutdown);
             }
             tokio::time::sleep(DRAIN_PAUSE).await;
@@ -132,6 +144,18 @@ impl Connections {
             .map(|(outlet, _)| outlet.clone())
             .collect()
     }
+}
+
+/// How many of `left` are ended before the next pause, when `time` is left for all.
+fn batch(left: usize, per_second: u32, time: Option<Duration>) -> usize {
+    let share = |of: f64| (of * DRAIN_PAUSE.as_secs_f64()).ceil() as usize;
+    let asked = share(f64::from(per_second)).max(1);
+    // one pause less than there are, so that the last batch is not late
+    let needed = time.map_or(0, |time| {
+        let pauses = (time.as_secs_f64() / DRAIN_PAUSE.as_secs_f64()).floor() - 1.0;
+        (left as f64 / pauses.max(1.0)).ceil() as usize
+    });
+    asked.max(needed)
 }
 
 /// A connection that is counted until this is dropped.
@@ -177,17 +201,59 @@ mod tests {
         assert!(connections.may_show(now + Duration::from_secs(3)));
     }
 
+    #[test]
+    fn a_drain_is_paced_and_done_in_the_time_it_has() {
+        for (per_second, within, least, most) in [
+            (500, None, 1_900, 2_100),
+            (500, Some(1_000), 800, 1_000),
+            (500, Some(10_000), 1_900, 2_100),
+            (1_000_000, None, 0, 60),
+            (0, Some(100), 0, 100),
+        ] {
+            let (mut left, mut took) = (1_000_usize, Duration::ZERO);
+            while left > 0 {
+                let time = within.map(|within| Duration::from_millis(within).saturating_sub(took));
+                left = left.saturating_sub(batch(left, per_second, time));
+                took += DRAIN_PAUSE;
+            }
+            assert!(
+                (least..=most).contains(&took.as_millis()),
+                "{per_second} a second within {within:?} took {took:?}"
+            );
+        }
+    }
+
     #[tokio::test]
-    async fn a_stopping_node_tells_everybody_to_go_elsewhere_and_takes_nobody() {
+    async fn a_draining_node_tells_everybody_to_go_elsewhere_and_serves_whoever_waits_for_their_turn() {
         let connections = Arc::new(Connections::default());
-        let outlet = Outlet::new(1000);
-        let counted = connections.add(&outlet, Transport::WebSocket);
+        let outlets: Vec<_> = (0..20).map(|_| Outlet::new(1000)).collect();
+        let counted: Vec<_> = outlets
+            .iter()
+            .map(|outlet| connections.add(outlet, Transport::WebSocket))
+            .collect();
         let now = Instant::now();
         connections.vouch_until(now + Duration::from_secs(60));
-        connections.drain().await;
-        assert_eq!(outlet.ended(), Some(Disconnect::Shutdown));
-        assert!(!connections.may_show(now));
+        connections.drain(100, None).await;
+        let told = outlets.iter().map(|outlet| outlet.ended());
+        assert!(told.eq(std::iter::repeat_n(Some(Disconnect::Shutdown), 20)));
+        assert!(connections.is_draining() && connections.may_show(now));
         drop(counted);
         assert_eq!(connections.count(), [0; Transport::ALL.len()]);
+    }
+
+    #[tokio::test]
+    async fn whoever_came_in_while_others_were_told_to_leave_is_told_too() {
+        let connections = Arc::new(Connections::default());
+        let first = Outlet::new(1000);
+        let _first = connections.add(&first, Transport::WebSocket);
+        let late = Outlet::new(1000);
+        let come = async {
+            while first.ended().is_none() {
+                tokio::task::yield_now().await;
+            }
+            connections.add(&late, Transport::Sse)
+        };
+        let ((), _late) = tokio::join!(connections.drain(1, None), come);
+        assert_eq!(late.ended(), Some(Disconnect::Shutdown));
     }
 }

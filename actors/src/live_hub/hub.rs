@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use signalbox_core::Store;
@@ -242,9 +242,15 @@ impl LiveHub {
         }
     }
 
-    /// Ends every connection in paced batches, so that clients find other nodes without a storm.
-    pub async fn drain(&self) {
-        self.0.connections.drain().await;
+    /// Ends every connection in paced batches, so that clients find other nodes without a storm: `per_second`, and as many
+    /// more as it takes to be done `within`.
+    pub async fn drain(&self, per_second: u32, within: Option<Duration>) {
+        self.0.connections.drain(per_second, within).await;
+    }
+
+    /// Whether this node moves its connections to others and takes nobody new.
+    pub fn is_draining(&self) -> bool {
+        self.0.connections.is_draining()
     }
 
     /// How many connections there are.
@@ -264,6 +270,7 @@ impl LiveHub {
             channels: channels.len() as u64,
             subscriptions: subscriptions as u64,
             queue_bytes: self.0.connections.queued_bytes() as u64,
+            draining: self.is_draining(),
             transports: transports
                 .map(|(transport, count)| (transport.name().to_owned(), count as u64))
                 .collect(),

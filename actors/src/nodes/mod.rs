@@ -199,7 +199,8 @@ impl Nodes {
         }
     }
 
-    fn others(&self) -> Vec<String> {
+    /// The other nodes that live, as far as the last renewal saw.
+    pub fn others(&self) -> Vec<String> {
         let standing = self.shared.standing.borrow();
         let living = standing.census.living.iter();
         living

@@ -72,6 +72,11 @@ impl Node {
         let _ = std::fs::remove_file(self.data.join(format!("{point}.here")));
     }
 
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.data.clone()
+    }
+
     pub fn is_at(&self, point: &str) -> bool {
         self.data.join(format!("{point}.here")).exists()
     }
@@ -263,15 +268,24 @@ impl Cluster {
     /// What the nodes' gauges of that name come to together.
     pub async fn gauge(&self, name: &str) -> f64 {
         let mut sum = 0.0;
-        for node in &self.nodes {
-            let asked = self.http.get(format!("{}/metrics", node.url)).send().await;
-            let text = asked.unwrap().text().await.unwrap();
-            let lines = text.lines().filter(|line| line.starts_with(name));
-            sum += lines
-                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-                .sum::<f64>();
+        for number in 0..self.nodes.len() {
+            sum += self.gauge_of(number, name).await;
         }
         sum
+    }
+
+    /// What the gauges of that name of one node come to; 0 where it does not answer.
+    pub async fn gauge_of(&self, number: usize, name: &str) -> f64 {
+        let asked = self
+            .http
+            .get(format!("{}/metrics", self.nodes[number].url))
+            .send();
+        let Ok(answer) = asked.await else { return 0.0 };
+        let text = answer.text().await.unwrap_or_default();
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
     }
 
     /// All that the node of that number has logged, whichever of its lives.

@@ -16,7 +16,7 @@ mod referee;
 use std::time::Duration;
 
 use cluster::{Cluster, Process, until};
-use driver::Driver;
+pub use driver::Driver;
 use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -40,14 +40,15 @@ const KILLS: usize = 10;
 /// Changes that single steps let go on beyond their share.
 const RESERVED: usize = 200;
 
-struct Referee {
+/// A listener in a process of its own.
+pub struct Referee {
     _process: Process,
     heard: std::path::PathBuf,
 }
 
 impl Referee {
     /// Starts it and waits until it follows every channel.
-    async fn start(cluster: &Cluster) -> Self {
+    pub async fn start(cluster: &Cluster) -> Self {
         let heard = cluster.folder.join("heard");
         let nodes: Vec<&str> = cluster.nodes.iter().map(|node| node.url.as_str()).collect();
         let log = std::fs::File::create(cluster.folder.join("referee.log")).unwrap();
@@ -82,7 +83,7 @@ impl Referee {
     }
 
     /// The verdict, as soon as the referee has heard as far as `cluster` has published.
-    async fn verdict(&self, cluster: &Cluster, committed: &[Committed]) -> Verdict {
+    pub async fn verdict(&self, cluster: &Cluster, committed: &[Committed]) -> Verdict {
         cluster.settled().await;
         let mut tops = Vec::new();
         for channel in CHANNELS {

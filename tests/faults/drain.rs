@@ -1,0 +1,156 @@
+//! Nodes are emptied one after the other while changes are written: `signalbox drain`, then SIGTERM.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use nix::sys::signal::Signal;
+use reqwest::StatusCode;
+use serde_json::json;
+
+use super::balancer::Balancer;
+use super::relay::cluster::{Cluster, until};
+use super::relay::{Driver, Referee};
+use crate::live::driver::Sdk;
+use crate::services::hub::signalbox;
+
+const CLIENTS: usize = 3;
+const CHANGES: usize = 120;
+
+/// Follows the people through the balancer until it is told to stop; the offsets it was given.
+struct Follower(Sdk);
+
+impl Follower {
+    async fn start(address: &str, token: &str) -> Self {
+        let mut sdk = Sdk::start(address, token);
+        sdk.told_of("connected").await;
+        sdk.order(json!({"subscribe": "feed:users"})).await;
+        sdk.told_of("subscribed").await;
+        Self(sdk)
+    }
+
+    /// Reads what it was told up to `top`: every offset, and how often it came back and resumed.
+    async fn heard(&mut self, top: u64) -> (Vec<u64>, usize) {
+        let (mut offsets, mut resumed) = (Vec::new(), 0);
+        while offsets.last().is_none_or(|last| *last < top) {
+            let told = self.0.told().await;
+            match told["event"].as_str().unwrap() {
+                "publication" => offsets.push(told["offset"].as_u64().unwrap()),
+                "subscribed" => {
+                    assert_eq!(told["recovered"], true, "{told}");
+                    resumed += 1;
+                }
+                "connected" => {}
+                _ => panic!("{told}"),
+            }
+        }
+        (offsets, resumed)
+    }
+}
+
+/// `signalbox drain --wait` on the node's data folder; what it said.
+async fn drain(data: PathBuf) -> String {
+    let run = move || {
+        signalbox()
+            .args(["drain", "--wait", "--data"])
+            .arg(data)
+            .output()
+            .unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = crate::services::hub::said(&output);
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_a_node_that_is_drained_or_stopped_go_on_elsewhere_and_none_misses_or_doubles_an_event() {
+    let mut cluster = Cluster::start(2, "").await;
+    let balancer = Balancer::before(&cluster).await;
+    let referee = Referee::start(&cluster).await;
+    let token = cluster.sign_in().await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(Follower::start(&balancer.address, &token).await);
+    }
+    let on =
+        async |cluster: &Cluster, node: usize| cluster.gauge_of(node, "signalbox_live_connections").await;
+    until("all are on the first node", async || {
+        on(&cluster, 0).await >= CLIENTS as f64
+    })
+    .await;
+    let driver = Driver::new(&cluster, 20).await;
+    tokio::join!(driver.write(CHANGES, 7), async {
+        driver.allow(CHANGES / 4);
+        let drained = drain(cluster.nodes[0].data());
+        let (said, ()) = tokio::join!(drained, async { driver.allow(CHANGES / 4) });
+        assert!(said.contains("No client is left"), "{said}");
+        assert!(on(&cluster, 0).await < 1.0);
+        let asked = crate::harness::client().get(format!("{}/api/v1/me", cluster.nodes[0].url));
+        let me = asked.bearer_auth(&token).send().await.unwrap();
+        assert_eq!(
+            me.status(),
+            StatusCode::OK,
+            "it serves requests until it is stopped"
+        );
+        let door = format!("{}/connection/websocket", cluster.nodes[0].url);
+        let refused = crate::harness::client().get(door).send().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refused.headers().contains_key("retry-after"));
+        until("all are on the second node", async || {
+            on(&cluster, 1).await >= CLIENTS as f64
+        })
+        .await;
+        // the first is started anew, and then the second stopped
+        cluster.nodes[0].signal(Signal::SIGTERM);
+        until("the first has ended", async || cluster.nodes[0].ended().is_some()).await;
+        cluster.run(0).await;
+        driver.allow(CHANGES / 4);
+        cluster.nodes[1].signal(Signal::SIGTERM);
+        until("all are on the first node again", async || {
+            on(&cluster, 0).await >= CLIENTS as f64
+        })
+        .await;
+        until("the second has ended", async || {
+            cluster.nodes[1].ended().is_some()
+        })
+        .await;
+        driver.allow(CHANGES / 4);
+    });
+    let expected = driver.committed(&cluster).await;
+    let verdict = referee.verdict(&cluster, &expected).await;
+    assert!(verdict.holds(), "{verdict:?}");
+    let top = "SELECT top FROM live_channels WHERE channel = 'feed:users'";
+    let top = cluster.test.count(top).await as u64;
+    for client in &mut clients {
+        let (offsets, resumed) = client.heard(top).await;
+        let first = offsets[0];
+        assert_eq!(offsets, (first..=top).collect::<Vec<_>>(), "missed or doubled");
+        assert!(resumed >= 2, "moved {resumed} times");
+    }
+    let distinct: BTreeSet<_> = expected
+        .iter()
+        .filter(|one| one.channel == "feed:users")
+        .map(|one| (&one.id, one.version))
+        .collect();
+    assert!(
+        distinct.len() > CHANGES / 2,
+        "little was written: {}",
+        distinct.len()
+    );
+}
+
+#[test]
+fn drain_says_so_when_no_hub_runs_on_the_folder() {
+    let folder = crate::services::hub::Folder::new();
+    let output = signalbox()
+        .args(["drain", "--data"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let said = crate::services::hub::said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("no hub runs on") && said.contains("--data"),
+        "{said}"
+    );
+}
