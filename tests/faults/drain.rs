@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use futures::{SinkExt, StreamExt};
 use nix::sys::signal::Signal;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::balancer::Balancer;
 use super::relay::cluster::{Cluster, until};
 use super::relay::{Driver, Referee};
 use crate::live::driver::Sdk;
-use crate::services::hub::signalbox;
+use crate::services::hub::{Folder, Hub, signalbox};
 
 const CLIENTS: usize = 3;
 const CHANGES: usize = 120;
@@ -141,7 +145,7 @@ async fn clients_of_a_node_that_is_drained_or_stopped_go_on_elsewhere_and_none_m
 
 #[test]
 fn drain_says_so_when_no_hub_runs_on_the_folder() {
-    let folder = crate::services::hub::Folder::new();
+    let folder = Folder::new();
     let output = signalbox()
         .args(["drain", "--data"])
         .arg(folder.path())
@@ -153,4 +157,67 @@ fn drain_says_so_when_no_hub_runs_on_the_folder() {
         said.contains("no hub runs on") && said.contains("--data"),
         "{said}"
     );
+}
+
+/// Connects, and says who it is once it is let in; the status where it is sent away.
+async fn come_back(address: String, token: String) -> Result<impl Sized, StatusCode> {
+    let mut socket = match connect_async(format!("ws://{address}/connection/websocket")).await {
+        Ok((socket, _)) => socket,
+        Err(Error::Http(refused)) => {
+            assert!(refused.headers().contains_key("retry-after"));
+            return Err(refused.status());
+        }
+        Err(other) => panic!("{other}"),
+    };
+    let connect = json!({"id": 1, "connect": {"token": token}});
+    socket.send(Message::text(connect.to_string())).await.unwrap();
+    let answer = socket.next().await.unwrap().unwrap();
+    assert!(!answer.to_text().unwrap().contains("error"), "{answer}");
+    Ok(socket)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_returning_clients_is_let_in_at_the_set_rate_and_costs_one_reading_of_rights_a_user() {
+    let folder = Folder::new();
+    let start = || {
+        let mut program = signalbox();
+        program.env("SIGNALBOX__LIVE__CONNECTION_RATE", "40");
+        program.env("SIGNALBOX__BOOTSTRAP__EMAIL", "owner@example.com");
+        program.env("SIGNALBOX__BOOTSTRAP__PASSWORD", "correct horse battery");
+        let mut hub = Hub::launch(program, folder.path());
+        hub.wait_until_ready();
+        hub
+    };
+    let hub = start();
+    let login = crate::harness::client().post(format!("http://{}/api/v1/auth/login", hub.address));
+    let body = json!({"email": "owner@example.com", "password": "correct horse battery"});
+    let tokens: Value = login.json(&body).send().await.unwrap().json().await.unwrap();
+    let token = tokens["access_token"].as_str().unwrap().to_owned();
+    hub.stop();
+    let hub = start();
+    let begun = std::time::Instant::now();
+    let storm = (0..200).map(|_| come_back(hub.address.clone(), token.clone()));
+    let came = futures::future::join_all(storm).await;
+    let let_in = came.iter().filter(|came| came.is_ok()).count();
+    let took = begun.elapsed().as_secs_f64();
+    // whoever came when the line was two seconds long was sent away
+    assert!(
+        let_in >= 80 && took > 1.8 && let_in as f64 <= 40.0 * took + 10.0,
+        "{let_in} in {took} s"
+    );
+    let sent_away =
+        |came: &Result<_, StatusCode>| came.as_ref().err() == Some(&StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(came.iter().filter(|came| sent_away(came)).count(), 200 - let_in);
+    let metrics = crate::harness::client().get(format!("http://{}/metrics", hub.address));
+    let metrics = metrics.send().await.unwrap().text().await.unwrap();
+    let read = |from: &str| {
+        let name = format!("signalbox_permission_answers_total{{from=\"{from}\"}} ");
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(&name)?.parse::<u32>().ok())
+            .unwrap_or_default()
+    };
+    assert!(read("primary") + read("redis") <= 1, "{metrics}");
+    drop(came);
+    hub.stop();
 }
