@@ -2,8 +2,8 @@
 
 mod actors;
 mod application;
-mod chaos;
 mod balancer;
+mod chaos;
 mod drain;
 mod imports;
 mod outage;

@@ -55,6 +55,11 @@ impl Trouble {
         }
     }
 
+    /// Whether each kind of step was made.
+    pub fn has_done_all(&self) -> bool {
+        self.step >= STEPS.len()
+    }
+
     /// Some quiet, and the next step.
     pub async fn make(&mut self, cluster: &mut Cluster, desk: &Desk) -> anyhow::Result<()> {
         let quiet = if self.short { 300..1_000 } else { 500..4_000 };
