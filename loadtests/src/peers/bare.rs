@@ -216,7 +216,7 @@ mod tests {
             let wrong = deliver(&crowd, || {
                 publisher
                     .pace(&crowd, 100.0, 2, Duration::from_millis(200))
-                    .map(|sent| sent - 1)
+                    .map(|sent| sent / 2)
             });
             assert!(wrong.unwrap_err().to_string().contains("more were delivered"));
             crowd
