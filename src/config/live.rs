@@ -15,13 +15,11 @@ use super::secret;
 #[serde(deny_unknown_fields)]
 pub struct Live {
     pub queue_bytes: usize,
-    pub message_bytes: usize,
     pub allowed_origins: Vec<String>,
     pub ping_seconds: u64,
     pub pong_seconds: u64,
     pub stale_seconds: u64,
     pub expired_close_seconds: u64,
-    pub position_check_seconds: u64,
     pub client_channel_limit: usize,
     /// 0: as many as they like, as for the two below.
     pub user_connection_limit: usize,
@@ -29,7 +27,6 @@ pub struct Live {
     pub connection_rate: u32,
     pub drain_per_second: u32,
     pub history_limit: usize,
-    pub recovery_limit: usize,
     #[serde(with = "span")]
     pub history_meta_ttl: Duration,
     pub transports: Transports,
@@ -188,15 +185,12 @@ impl Live {
     fn limits(&self, found: &mut Vec<String>) {
         let at_least = [
             ("queue_bytes", self.queue_bytes as u64, 65_536),
-            ("message_bytes", self.message_bytes as u64, 1_024),
             ("ping_seconds", self.ping_seconds, 2),
             ("pong_seconds", self.pong_seconds, 1),
             ("stale_seconds", self.stale_seconds, 1),
-            ("position_check_seconds", self.position_check_seconds, 1),
             ("drain_per_second", self.drain_per_second.into(), 1),
             ("client_channel_limit", self.client_channel_limit as u64, 1),
             ("history_limit", self.history_limit as u64, 1),
-            ("recovery_limit", self.recovery_limit as u64, 1),
         ];
         for (key, value, least) in at_least {
             if value < least {

@@ -496,7 +496,7 @@ impl Connection {
         let Some(entry) = self
             .live
             .hub
-            .enter(arrival, &self.outlet, self.live.limits.user_connections)
+            .enter(arrival, &self.outlet, self.live.limits.connections)
         else {
             let error = SignInError::Close(Disconnect::ConnectionLimit);
             return self.client.signed_in(Err(error), now, 0.0);

@@ -30,7 +30,7 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signalbox_actors::live_hub::LiveHub;
+use signalbox_actors::live_hub::{LiveHub, Most};
 use signalbox_actors::nodes::Nodes;
 use signalbox_actors::presence::Presence;
 use signalbox_core::Store;
@@ -75,8 +75,8 @@ pub struct Live {
 pub struct Limits {
     /// Bytes that may wait for it.
     pub queue_bytes: usize,
-    /// Connections of one user on this node; 0 is no limit.
-    pub user_connections: usize,
+    /// Connections of one user, and from one address, on this node.
+    pub connections: Most,
     /// Publications in one answer to `history`.
     pub history: usize,
 }
@@ -85,7 +85,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             queue_bytes: 1024 * 1024,
-            user_connections: 0,
+            connections: Most::default(),
             history: 300,
         }
     }
@@ -135,7 +135,10 @@ impl Live {
             }),
             limits: Limits {
                 queue_bytes: live.queue_bytes,
-                user_connections: live.user_connection_limit,
+                connections: Most {
+                    of_user: live.user_connection_limit,
+                    of_address: live.address_connection_limit,
+                },
                 history: live.history_limit,
             },
             transports: Transports {

@@ -91,7 +91,7 @@ impl EventSource {
             address,
             connected_at: live.clock.now(),
         };
-        let entry = live.hub.enter(arrival, &outlet, live.limits.user_connections);
+        let entry = live.hub.enter(arrival, &outlet, live.limits.connections);
         let mut stream = Self {
             entry: entry.ok_or(FollowError::TooMany)?,
             live,

@@ -16,7 +16,7 @@ use super::history::{Keeps, Past, Stored};
 use super::inlet::Inlet;
 use super::outlet::{ConnectionOrder, Outlet, Subscriber};
 use super::publication::{ChannelKey, Item, Place, Publication, View};
-use super::roster::{Arrival, Entry, Roster};
+use super::roster::{Arrival, Entry, Most, Roster};
 use super::shard::{Compare, Deliver, Join, Left, LiveHub as Shard, Release};
 use crate::supervision::{Handle, Spec, StartError, Tree};
 
@@ -206,9 +206,9 @@ impl LiveHub {
         self.0.stored.past(channel, view, past).await
     }
 
-    /// Enters a connection that has signed in on the roster, until the entry is dropped. `None` when the user already has
-    /// `most` connections here; 0 is no limit.
-    pub fn enter(&self, arrival: Arrival, outlet: &Arc<Outlet>, most: usize) -> Option<Entry> {
+    /// Enters a connection that has signed in on the roster, until the entry is dropped. `None` when there are as many of the
+    /// same user, or from the same address, as `most` allows.
+    pub fn enter(&self, arrival: Arrival, outlet: &Arc<Outlet>, most: Most) -> Option<Entry> {
         self.0.roster.enter(arrival, outlet, most)
     }
 

@@ -35,4 +35,4 @@ pub use history::{Keeps, Past};
 pub use hub::{FollowError, Following, LiveHub, Membership, Wish};
 pub use outlet::{ConnectionOrder, Frame, Outlet, Queued, Signal, Subscriber, Taken};
 pub use publication::{ChannelKey, Encoding, Item, Place, Publication, View};
-pub use roster::{Arrival, Entry, Present};
+pub use roster::{Arrival, Entry, Most, Present};
