@@ -16,6 +16,9 @@ postgres_folder() {
   [ "$best_major" -ge 15 ] && printf '%s\n' "$best"
 }
 
+# Debian has it where only root looks.
+haproxy_program() { command -v haproxy || PATH=$PATH:/usr/sbin:/usr/local/sbin command -v haproxy; }
+
 redis_program() { command -v redis-server || command -v valkey-server; }
 
 as_root() {
@@ -49,7 +52,7 @@ apt_install() {
   fi
   as_root "${install[@]}" "${packages[@]}"
   # A fresh server would start with the machine's next boot.
-  for service in redis-server nginx nats-server; do
+  for service in redis-server nginx nats-server haproxy; do
     if [[ " ${packages[*]} " == *" $service "* ]] && command -v deb-systemd-helper >/dev/null; then
       as_root deb-systemd-helper disable "$service.service" >/dev/null || true
       if [ -x "/etc/init.d/$service" ]; then as_root update-rc.d "$service" disable >/dev/null || true; fi
@@ -59,7 +62,7 @@ apt_install() {
   restore_apt
 }
 
-# need NAME...: each of postgres, redis, cc, chromium, nchan, nats-server, node, npm.
+# need NAME...: each of postgres, redis, cc, chromium, haproxy, nchan, nats-server, node, npm.
 need() {
   local name missing=()
   for name in "$@"; do
@@ -67,6 +70,7 @@ need() {
       postgres) [ -n "$(postgres_folder)" ] ;;
       redis) redis_program >/dev/null ;;
       chromium) chromium_program >/dev/null ;;
+      haproxy) haproxy_program >/dev/null ;;
       nchan) [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ] ;;
       *) command -v "$name" >/dev/null ;;
     esac || missing+=("$name")

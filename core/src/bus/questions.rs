@@ -99,7 +99,7 @@ pub struct ConnectionRow {
     pub organization: OrganizationId,
     /// Who; empty for nobody by name.
     pub user: String,
-    /// What carries it: `websocket`, `sse`, `http_stream`, `uni_sse`, `uni_websocket`, `eventsource`.
+    /// What carries it: `websocket`, `http_stream`, `sse`, `uni_websocket`, `uni_http_stream`, `uni_sse` or `event_stream`.
     pub transport: String,
     /// `json` or `protobuf`.
     pub protocol: String,

@@ -48,7 +48,7 @@ pub struct LiveConnection {
     user_name: Option<String>,
     /// A user of the operator's application, not a member.
     application: bool,
-    /// `websocket`, `sse`, `http_stream`, `uni_sse`, `uni_http_stream`, `uni_websocket` or `eventsource`.
+    /// `websocket`, `http_stream`, `sse`, `uni_websocket`, `uni_http_stream`, `uni_sse` or `event_stream`.
     transport: String,
     /// `json` or `protobuf`.
     protocol: String,
