@@ -16,6 +16,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sha2::{Digest, Sha256};
 use signalbox_actors::live_hub::LiveHub;
 use signalbox_actors::nodes::Nodes;
+use signalbox_actors::presence::Presence;
 use signalbox_actors::private_services::{PrivateServices, ServerState};
 use signalbox_actors::supervision::Tree;
 use signalbox_core::Store;
@@ -130,6 +131,7 @@ async fn floors(
         live,
         system,
         nodes: web::Data::new(actors.nodes.clone()),
+        presence: web::Data::new(actors.presence.clone()),
         server_api: web::Data::new(ServerApi::new(settings, &store, &actors.nodes, &actors.presence)),
         admission: web::Data::new(Admission::to(actors.hub.clone(), settings.live.connection_rate)),
         health: health.clone(),
@@ -269,6 +271,7 @@ struct Shared {
     live: web::Data<Live>,
     system: web::Data<System>,
     nodes: web::Data<Nodes>,
+    presence: web::Data<Presence>,
     server_api: web::Data<ServerApi>,
     admission: web::Data<Admission>,
     health: web::Data<Health>,
@@ -283,6 +286,7 @@ fn serve_http(settings: &Settings, shared: Shared) -> anyhow::Result<(SocketAddr
             .app_data(shared.live)
             .app_data(shared.system.clone())
             .app_data(shared.nodes)
+            .app_data(shared.presence)
             .app_data(shared.server_api)
             .app_data(shared.admission)
             .app_data(shared.health)

@@ -102,8 +102,9 @@ async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub 
     let app = move || {
         let app = http::app(state.clone());
         match &node {
-            Some((nodes, api, _)) => app
+            Some((nodes, api, presence)) => app
                 .app_data(nodes.clone())
+                .app_data(web::Data::new(presence.clone()))
                 .app_data(api.clone())
                 .configure(server_api::routes),
             None => app,

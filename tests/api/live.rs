@@ -7,13 +7,14 @@ use crate::harness::{Hub, SignedIn, hub_as_node, problem};
 use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::{Value, json};
+use signalbox_actors::live_hub::ChannelKey;
 use signalbox_actors::nodes::Local;
 use signalbox_core::bus::Signal;
 use signalbox_core::bus::control::Control;
 use signalbox_core::bus::orders::{Order, Whom};
 use signalbox_core::bus::questions::{Answer, ChannelRow, ConnectionRow, NodeState, Question};
 use signalbox_core::kernel::id::OrganizationId;
-use signalbox_core::live::application::APPLICATION;
+use signalbox_core::live::application::{APPLICATION, ClientInfo};
 use signalbox_core::live::history::{Begin, append};
 use time::OffsetDateTime;
 
@@ -83,11 +84,12 @@ impl Made {
 }
 
 const NEWS: (&str, &str) = ("SIGNALBOX__LIVE__NAMESPACES__NEWS__HISTORY_SIZE", "10");
+const THERE: (&str, &str) = ("SIGNALBOX__LIVE__NAMESPACES__NEWS__PRESENCE", "true");
 const TTL: (&str, &str) = ("SIGNALBOX__LIVE__NAMESPACES__NEWS__HISTORY_TTL", "1h");
 
 async fn node() -> (Hub, Arc<Made>) {
     let made = Arc::new(Made::default());
-    (hub_as_node(&[NEWS, TTL], made.clone()).await, made)
+    (hub_as_node(&[NEWS, TTL, THERE], made.clone()).await, made)
 }
 
 async fn got(hub: &Hub, who: &SignedIn, path: &str) -> Value {
@@ -328,6 +330,28 @@ async fn an_applications_channel_is_published_to_by_hand_and_shows_what_it_keeps
         (&one["epoch"], &one["options"]["history_size"]),
         (&history["epoch"], &json!(10))
     );
+    assert_eq!(one["presence"], json!([]), "kept, and nobody is there");
+    let key = ChannelKey {
+        organization: APPLICATION,
+        name: "news:a/b#1".into(),
+    };
+    let info = ClientInfo {
+        user: "7".to_owned(),
+        client: "c1".to_owned(),
+        ..ClientInfo::default()
+    };
+    let here = hub
+        .presence
+        .as_ref()
+        .unwrap()
+        .enter(&key, info, true)
+        .await
+        .unwrap();
+    let one = got(&hub, &viewer, name).await;
+    assert_eq!(one["presence"], json!([{"client": "c1", "user": "7"}]));
+    drop(here);
+    let feed = got(&hub, &viewer, "/live/channels/feed:users").await;
+    assert_eq!(feed["presence"], Value::Null);
     assert_eq!(
         publish(&owner, "/live/channels/feed:users", json!({"data": 1}))
             .await

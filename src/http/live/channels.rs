@@ -4,7 +4,9 @@ use super::problem::Body;
 use super::{Answer, Caller, State, seen_by};
 use actix_web::{get, web};
 use serde::{Deserialize, Serialize};
+use signalbox_actors::live_hub::ChannelKey;
 use signalbox_actors::nodes::Nodes;
+use signalbox_actors::presence::Presence;
 use signalbox_core::bus::questions::{ChannelRow, ChannelsWanted, Question};
 use signalbox_core::kernel::error::Error;
 use signalbox_core::kernel::id::OrganizationId;
@@ -14,6 +16,9 @@ use signalbox_core::live::application::{APPLICATION, Options};
 use signalbox_core::live::history;
 use signalbox_core::live::position::Position;
 use std::sync::Arc;
+
+/// People shown of a channel's presence.
+const PRESENT: usize = 100;
 
 /// Which channels.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -166,6 +171,7 @@ impl Whose {
 pub(super) async fn get(
     state: web::Data<State>,
     nodes: web::Data<Nodes>,
+    presence: web::Data<Presence>,
     caller: Caller,
     channel: web::Path<String>,
 ) -> Answer<web::Json<OneLiveChannel>> {
@@ -186,6 +192,7 @@ pub(super) async fn get(
         std::iter::once((organization, channel.as_str())),
     )
     .await?;
+    let present = who_is_there(&presence, &whose, organization, &channel).await?;
     let row = row.unwrap_or(ChannelRow {
         channel,
         organization,
@@ -198,6 +205,32 @@ pub(super) async fn get(
             Whose::Hub => None,
             Whose::Application(options) => Some(options.as_ref().clone()),
         },
-        presence: None,
+        presence: present,
     }))
+}
+
+/// The first of them by connection, where the channel keeps presence.
+async fn who_is_there(
+    presence: &Presence,
+    whose: &Whose,
+    organization: OrganizationId,
+    channel: &str,
+) -> Answer<Option<Vec<LivePresence>>> {
+    let kept = match whose {
+        Whose::Hub => channel.starts_with("page:"),
+        Whose::Application(options) => options.presence,
+    };
+    if !kept {
+        return Ok(None);
+    }
+    let key = ChannelKey {
+        organization,
+        name: channel.into(),
+    };
+    let all = presence.of(&key).await?.into_values().take(PRESENT);
+    let all = all.map(|info| LivePresence {
+        client: info.client,
+        user: info.user,
+    });
+    Ok(Some(all.collect()))
 }
