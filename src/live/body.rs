@@ -70,27 +70,12 @@ impl Body {
         self
     }
 
-    fn write(&self, message: &[u8], out: &mut BytesMut) {
-        match (self.framing, self.dialect) {
-            (Framing::Events, _) => {
-                out.put_slice(b"data: ");
-                out.put_slice(message);
-                out.put_slice(b"\n\n");
-            }
-            (Framing::Lines, Dialect::Protobuf) => out.put_slice(message),
-            (Framing::Lines, _) => {
-                out.put_slice(message);
-                out.put_u8(b'\n');
-            }
-        }
-    }
-
     fn batch(&self, batch: VecDeque<Queued>) -> Bytes {
         let mut out = BytesMut::new();
         for item in &batch {
             let mut framed = BytesMut::new();
             if !item.frame.payload().is_empty() {
-                self.write(item.frame.payload(), &mut framed);
+                put(self.framing, self.dialect, item.frame.payload(), &mut framed);
             }
             match &self.track {
                 Some(track) => track
@@ -105,7 +90,7 @@ impl Body {
     fn last_words(&self, why: &Disconnect) -> Bytes {
         let mut out = BytesMut::new();
         let words = self.dialect.frame(Reply::push(Push::disconnect(why)));
-        self.write(words.payload(), &mut out);
+        put(self.framing, self.dialect, words.payload(), &mut out);
         out.freeze()
     }
 }
@@ -142,5 +127,41 @@ impl Drop for Body {
     /// The socket is gone: whoever feeds it has nobody left to feed.
     fn drop(&mut self) {
         self.outlet.cut(Disconnect::ForceReconnect);
+    }
+}
+
+/// Writes the messages of one frame, which are joined by newlines where they are in JSON.
+fn put(framing: Framing, dialect: Dialect, messages: &[u8], out: &mut BytesMut) {
+    match (framing, dialect) {
+        // an EventSource leaves out every line that does not begin with the name of a field
+        (Framing::Events, _) => {
+            for message in messages.split(|byte| *byte == b'\n') {
+                out.put_slice(b"data: ");
+                out.put_slice(message);
+                out.put_slice(b"\n\n");
+            }
+        }
+        (Framing::Lines, Dialect::Protobuf) => out.put_slice(messages),
+        (Framing::Lines, _) => {
+            out.put_slice(messages);
+            out.put_u8(b'\n');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(framing: Framing) -> String {
+        let mut out = BytesMut::new();
+        put(framing, Dialect::Json, b"{\"a\":1}\n{\"b\":2}", &mut out);
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn messages_that_were_joined_for_all_are_an_event_each_and_a_line_each() {
+        assert_eq!(text(Framing::Events), "data: {\"a\":1}\n\ndata: {\"b\":2}\n\n");
+        assert_eq!(text(Framing::Lines), "{\"a\":1}\n{\"b\":2}\n");
     }
 }

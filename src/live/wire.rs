@@ -84,6 +84,10 @@ impl Encoding for Replies {
     }
 
     fn join(&self, frames: &[Frame]) -> Option<Frame> {
+        // the browser of one that only listens resumes by an id, which each event has for itself
+        if self.0 == Dialect::Pushes {
+            return None;
+        }
         let codec = self.0.codec();
         let messages = frames.iter().map(Frame::messages).sum::<usize>();
         let mut out = BytesMut::new();
