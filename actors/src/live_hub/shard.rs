@@ -17,9 +17,10 @@ use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
 /// How often every channel is compared with what is stored: the last resort against what the bus lost silently.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
-/// How long what comes is gathered after something was given to so many followers: about half of what their writes take (5 us
-/// each, measured), so that the writers never run dry. Whoever follows a channel of few waits for nothing.
-const PAUSE_EACH: Duration = Duration::from_micros(2);
+/// How long what comes is gathered after something was given to so many followers: some times what their writes take (about
+/// 5 us each, measured), so that a write carries many publications and the kernel is not asked for each. Whoever follows a
+/// channel of few waits for nothing, and so does what comes after a pause.
+const PAUSE_EACH: Duration = Duration::from_micros(20);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How often the lease of this node's connections is looked at.
