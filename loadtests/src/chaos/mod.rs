@@ -109,12 +109,20 @@ pub async fn run(binary: &Path, wish: Wish) -> anyhow::Result<(Report, anyhow::R
         trouble.make(&mut cluster, &desk).await?;
     }
     desk.stop();
+    let mut faults = Vec::new();
     while let Some(ended) = writing.join_next().await {
-        ended??;
+        faults.extend(ended?.err().map(|why| format!("{why:#}")));
     }
     trouble.tell(&mut report);
     desk.tell(&mut report);
-    let judged = judge(&cluster, &desk, &listeners, &mut report, trouble.flushes).await;
+    let judged = judge(
+        &cluster,
+        &desk,
+        &listeners,
+        &mut report,
+        (faults, trouble.flushes),
+    )
+    .await;
     if judged.is_err() {
         for (number, node) in cluster.nodes.iter().enumerate() {
             keep(&format!("node{number}.log"), &node.log())?;
@@ -135,7 +143,7 @@ async fn judge(
     desk: &Desk,
     listeners: &[Listener],
     report: &mut Report,
-    flushes: usize,
+    (mut faults, flushes): (Vec<String>, usize),
 ) -> anyhow::Result<()> {
     let pending = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
     wait("nothing is pending", || {
@@ -155,7 +163,6 @@ async fn judge(
         tops.insert(channel.to_owned(), (None, top.parse()?));
     }
     let committed = writers::committed(cluster, desk)?;
-    let mut faults = Vec::new();
     let mut delivered = 0;
     for listener in listeners {
         let name = &listener.name;

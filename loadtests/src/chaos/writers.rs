@@ -17,13 +17,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::RwLock;
 
 /// What the application's messages are called.
 pub const KIND: &str = "chaos.message";
 /// Before the next attempt at what was not answered.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// A hub that takes nothing for so long is a fault, whatever was killed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Epoch, where it is known, and offset of the newest publication.
 pub type Top = (Option<String>, u64);
@@ -159,14 +162,19 @@ pub async fn publish(desk: Arc<Desk>, channel: String) -> anyhow::Result<()> {
             },
             "idempotency_key": format!("{channel} {version}"),
         });
-        let still = desk.still.read().await;
+        let (still, asked) = (desk.still.read().await, Instant::now());
         let (epoch, offset) = loop {
             let node = &desk.nodes[chance.random_range(0..desk.nodes.len())];
-            if let Ok(position) = desk.publish(node, &body).await {
-                break position;
+            match desk.publish(node, &body).await {
+                Ok(position) => break position,
+                Err(why) if asked.elapsed() > PATIENCE => {
+                    return Err(why.context(format!("{channel} {version} was not taken for {PATIENCE:?}")));
+                }
+                Err(_) => {
+                    desk.repeated.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
-            desk.repeated.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(PAUSE).await;
         };
         lock(&desk.tops).insert(channel.clone(), (Some(epoch), offset));
         drop(still);
