@@ -10,6 +10,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::services::hub::{Folder, Hub, signalbox};
+use signalbox_actors::private_services::Urls;
 
 const OWNER: (&str, &str) = ("owner@example.com", "correct horse battery staple");
 const MEMBER_PASSWORD: &str = "another long enough password";
@@ -326,6 +327,88 @@ async fn a_restart_storm_of_each_actor_turns_readiness_red_for_it_alone_and_the_
     end.store(true, SeqCst);
     listening.abort();
     hub.stop();
+}
+
+/// Asks again and again for as long as `meanwhile` lasts; whether it was let in. Whoever is away lets nobody in.
+async fn let_in(them: &Api, meanwhile: impl Future<Output = ()>) -> bool {
+    let asking = async {
+        loop {
+            let url = format!("{}/api/v1/me", them.base);
+            let asked = them.client.get(url).bearer_auth(&them.token).send().await;
+            if asked.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = asking => true,
+        () = meanwhile => false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_outlives_whatever_remembers_it() {
+    let folder = Folder::new();
+    let (mut hub, owner) = breakable(&folder).await;
+    let member = json!({"email": "member@example.com", "name": "Member", "password": MEMBER_PASSWORD});
+    let (_, created) = owner.call(Method::POST, "/api/v1/users", Some(member)).await;
+    let path = format!("/api/v1/users/{}", created["id"].as_str().unwrap());
+    let ban = async || {
+        let them = Api::sign_in(&owner.base, "member@example.com", MEMBER_PASSWORD).await;
+        assert_eq!(them.get("/api/v1/me").await.0, StatusCode::OK);
+        let body = Some(json!({"reason": "a test"}));
+        assert_eq!(
+            owner.call(Method::POST, &format!("{path}/ban"), body).await.0,
+            StatusCode::OK
+        );
+        them
+    };
+    for actor in ["session_keeper", "permission_cache"] {
+        let them = ban().await;
+        let before = owner.actor(actor).await["restarts"].as_u64().unwrap();
+        let fall = async {
+            let fault = Some(json!({"actor": actor, "poison": "panic"}));
+            owner.call(Method::POST, "/faults/actors", fault).await;
+            until("it has begun anew", async || {
+                owner.actor(actor).await["restarts"].as_u64().unwrap() > before
+            })
+            .await;
+        };
+        assert!(!let_in(&them, fall).await, "{actor}");
+        owner
+            .call(Method::POST, &format!("{path}/unban"), Some(json!({})))
+            .await;
+    }
+    let redis = Urls::of_running(folder.path()).unwrap().redis;
+    let socket = redis
+        .strip_prefix("redis+unix://")
+        .unwrap()
+        .split('?')
+        .next()
+        .unwrap()
+        .to_owned();
+    let them = ban().await;
+    let flush = async {
+        let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        std::io::Write::write_all(&mut stream, b"FLUSHALL\r\n").unwrap();
+        let mut answer = [0; 5];
+        std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    assert!(!let_in(&them, flush).await, "Redis emptied");
+    let address = hub.address.clone();
+    hub.signal(nix::sys::signal::Signal::SIGKILL);
+    hub.ended();
+    let again = async {
+        let mut hub = Hub::launch_at(&address, signalbox(), folder.path());
+        tokio::task::block_in_place(|| hub.wait_until_ready());
+        until("it answers", async || hub.get("/readyz") == 200).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        hub.stop();
+    };
+    assert!(!let_in(&them, again).await, "the node killed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

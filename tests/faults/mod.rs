@@ -6,6 +6,7 @@ mod balancer;
 mod chaos;
 mod drain;
 mod imports;
+mod nodes;
 mod outage;
 mod relay;
 mod revocation;

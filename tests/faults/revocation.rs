@@ -130,7 +130,7 @@ async fn ban(cluster: &Cluster, owner: &str, id: &str) -> Vec<[Duration; 3]> {
 async fn a_ban_ends_streams_and_requests_on_every_node_while_no_relay_leads_and_the_outbox_is_full() {
     let bans = number("SIGNALBOX_TEST_BANS", 10);
     let backlog = number("SIGNALBOX_TEST_BACKLOG", 10_000);
-    let cluster = Cluster::start_for(80, 2).await;
+    let cluster = Cluster::start_for(80, 3).await;
     let owner = cluster.sign_in().await;
     let id = somebody(&cluster, &owner).await;
     let organization = cluster.test.organization;
@@ -163,7 +163,7 @@ async fn a_ban_ends_streams_and_requests_on_every_node_while_no_relay_leads_and_
         times.sort();
         let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
         eprintln!(
-            "{what}, after the commit of {bans} bans on 2 nodes, {backlog} events waiting: p50 {:?}, p99 {:?}, most {:?}",
+            "{what}, after the commit of {bans} bans on 3 nodes, {backlog} events waiting: p50 {:?}, p99 {:?}, most {:?}",
             at(50),
             at(99),
             at(100)

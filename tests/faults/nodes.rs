@@ -1,0 +1,255 @@
+//! Three nodes: what is done through one reaches what is open on the others.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::relay::cluster::{Cluster, until};
+
+const EMAIL: &str = "member@example.com";
+const PASSWORD: &str = "a password of a member 42";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A member's connection that follows the people.
+pub struct Member {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    id: String,
+}
+
+impl Member {
+    pub async fn connect(url: &str, token: &str) -> Self {
+        let url = format!("{}/connection/websocket", url.replacen("http", "ws", 1));
+        let (socket, _) = connect_async(url).await.unwrap();
+        let mut member = Self {
+            socket,
+            id: String::new(),
+        };
+        member.say(json!({"id": 1, "connect": {"token": token}})).await;
+        let connected = member.next().await.unwrap();
+        connected["connect"]["client"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut member.id);
+        member
+            .say(json!({"id": 2, "subscribe": {"channel": "feed:users"}}))
+            .await;
+        let subscribed = member.next().await.unwrap();
+        assert!(subscribed["subscribe"].is_object(), "{subscribed}");
+        member
+    }
+
+    async fn say(&mut self, command: Value) {
+        self.socket
+            .send(Message::text(command.to_string()))
+            .await
+            .unwrap();
+    }
+
+    /// The next message; or the code it was closed with, and why.
+    async fn next(&mut self) -> Result<Value, (u16, String)> {
+        loop {
+            let told = tokio::time::timeout(PATIENCE, self.socket.next());
+            match told.await.expect("nothing is told").unwrap().unwrap() {
+                Message::Close(Some(frame)) => return Err((frame.code.into(), frame.reason.to_string())),
+                Message::Text(text) if text.as_str() == "{}" => self.say(json!({})).await,
+                Message::Text(text) => {
+                    let line = text.lines().next().unwrap();
+                    return Ok(serde_json::from_str(line).unwrap());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The code it is closed with, whatever is told before.
+    pub async fn closed(&mut self) -> (u16, String) {
+        loop {
+            if let Err(closed) = self.next().await {
+                return closed;
+            }
+        }
+    }
+
+    /// The code with which the people are taken from it.
+    async fn unsubscribed(&mut self) -> Value {
+        loop {
+            let told = self.next().await.unwrap();
+            let push = &told["push"];
+            if push["channel"] == "feed:users" && push["unsubscribe"].is_object() {
+                return push["unsubscribe"]["code"].clone();
+            }
+        }
+    }
+}
+
+/// Follows the people over an event stream; resolves to all it said once it has ended.
+async fn stream(url: &str, token: &str) -> impl Future<Output = String> + use<> {
+    let asked = crate::harness::client().get(format!("{url}/api/v1/stream?channel=feed:users"));
+    let answer = asked.bearer_auth(token).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let mut chunks = answer.bytes_stream();
+    chunks.next().await.unwrap().unwrap();
+    async move {
+        let mut text = String::new();
+        let read = async {
+            while let Some(Ok(chunk)) = chunks.next().await {
+                text += &String::from_utf8_lossy(&chunk);
+            }
+        };
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("the stream does not end");
+        text
+    }
+}
+
+async fn ask(cluster: &Cluster, node: usize, method: Method, token: &str, path: &str, body: Value) -> Value {
+    let url = format!("{}/api/v1{path}", cluster.nodes[node].url);
+    let request = crate::harness::client()
+        .request(method, url)
+        .bearer_auth(token)
+        .json(&body);
+    let answer = request.send().await.unwrap();
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    assert!(status.is_success(), "{path}: {status} {text}");
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// A member who may see people; their id.
+async fn member(cluster: &Cluster, owner: &str) -> String {
+    let roles = ask(cluster, 0, Method::GET, owner, "/roles", json!({})).await;
+    let roles = roles["items"].as_array().unwrap();
+    let viewer = roles.iter().find(|role| role["name"] == "viewer").unwrap();
+    let body = json!({"email": EMAIL, "name": "Member", "password": PASSWORD, "roles": [viewer["id"]]});
+    let made = cluster.post(0, owner, "/users", body).await;
+    made["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_loses_a_role_or_a_session_loses_what_it_opened_on_every_node() {
+    let cluster = Cluster::start(3, "").await;
+    let owner = cluster.sign_in().await;
+    let id = member(&cluster, &owner).await;
+    let token = cluster.sign_in_as(EMAIL, PASSWORD).await;
+    let (mut sockets, mut streams) = (Vec::new(), Vec::new());
+    for node in &cluster.nodes {
+        sockets.push(Member::connect(&node.url, &token).await);
+        streams.push(stream(&node.url, &token).await);
+    }
+    let path = format!("/users/{id}/roles");
+    ask(&cluster, 1, Method::PUT, &owner, &path, json!({"roles": []})).await;
+    for socket in &mut sockets {
+        assert_eq!(socket.unsubscribed().await, 2103);
+    }
+    for said in futures::future::join_all(streams).await {
+        assert!(said.contains("event: end"), "{said}");
+    }
+    let sessions = format!("/users/{id}/sessions");
+    let sessions = ask(&cluster, 2, Method::GET, &owner, &sessions, json!({})).await;
+    let session = sessions["items"][0]["id"].as_str().unwrap();
+    ask(
+        &cluster,
+        2,
+        Method::DELETE,
+        &owner,
+        &format!("/sessions/{session}"),
+        json!({}),
+    )
+    .await;
+    for socket in &mut sockets {
+        assert_eq!(socket.closed().await.0, 4500);
+    }
+    for node in &cluster.nodes {
+        let asked = crate::harness::client().get(format!("{}/api/v1/me", node.url));
+        let refused = asked.bearer_auth(&token).send().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_the_connections_of_all_nodes_and_ends_one_on_whichever_it_is() {
+    let mut cluster = Cluster::start(3, "").await;
+    let owner = cluster.sign_in().await;
+    let id = member(&cluster, &owner).await;
+    let token = cluster.sign_in_as(EMAIL, PASSWORD).await;
+    let mut members = Vec::new();
+    for node in &cluster.nodes {
+        members.push(Member::connect(&node.url, &token).await);
+    }
+    let list = format!("/live/connections?user={id}");
+    let seen = async |cluster: &Cluster| ask(cluster, 0, Method::GET, &owner, &list, json!({})).await;
+    until("all nodes know of each other", async || {
+        seen(&cluster).await["total"] == 3
+    })
+    .await;
+    let page = seen(&cluster).await;
+    let nodes: BTreeSet<_> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["node"].to_string())
+        .collect();
+    assert_eq!(nodes.len(), 3, "{page}");
+    assert_eq!(page["items"][0]["user_name"], "Member");
+    let one = ask(
+        &cluster,
+        1,
+        Method::GET,
+        &owner,
+        &format!("/live/connections/{}", members[2].id),
+        json!({}),
+    )
+    .await;
+    assert_eq!(one["subscriptions"], json!(["feed:users"]));
+    let end = format!("/live/connections/{}/disconnect", members[2].id);
+    cluster
+        .post(1, &owner, &end, json!({"reason": "Please sign in again."}))
+        .await;
+    assert_eq!(
+        members[2].closed().await,
+        (3503, "Please sign in again.".to_owned())
+    );
+    let end = format!("/live/connections/{}/disconnect", members[0].id);
+    cluster
+        .post(
+            1,
+            &owner,
+            &end,
+            json!({"reason": "Come back.", "reconnect": true}),
+        )
+        .await;
+    assert_eq!(members[0].closed().await.0, 3011);
+    until("only one is left", async || seen(&cluster).await["total"] == 1).await;
+    let channels = ask(
+        &cluster,
+        2,
+        Method::GET,
+        &owner,
+        "/live/channels?q=USERS",
+        json!({}),
+    )
+    .await;
+    assert_eq!(channels["items"][0]["subscribers"], 1, "{channels}");
+
+    // a node that died is missing as long as its lease stands, and then gone
+    cluster.nodes[1].kill();
+    let nodes = async || ask(&cluster, 0, Method::GET, &owner, "/live/nodes", json!({})).await;
+    let count = |nodes: &Value, of: &str| nodes[of].as_array().unwrap().len();
+    let at_once = nodes().await;
+    assert_eq!(
+        (count(&at_once, "items"), count(&at_once, "missing")),
+        (2, 1),
+        "{at_once}"
+    );
+    until("nobody waits for it", async || {
+        let nodes = nodes().await;
+        (count(&nodes, "items"), count(&nodes, "missing")) == (2, 0)
+    })
+    .await;
+}
