@@ -1,5 +1,5 @@
 /** The Centrifuge client, as little of it as the exchange needs. */
-import { Centrifuge, type Subscription, UnauthorizedError } from "centrifuge";
+import { Centrifuge, type Subscription, SubscriptionState, UnauthorizedError } from "centrifuge";
 import type { Position } from "../event";
 import type { Arrival, Present } from "./wire";
 
@@ -84,13 +84,20 @@ function follow(client: Centrifuge, channel: string, since: Position | undefined
   });
   subscription.on("publication", ({ data, offset }) => on.arrived({ data: data as unknown, ...(offset !== undefined && { offset }) }));
   subscription.on("unsubscribed", ({ code }) => code >= REFUSED && on.refused(code));
-  if (tellsWho(channel)) watchPresence(subscription, on.present);
+  const unwatch = tellsWho(channel) ? watchPresence(subscription, on.present) : () => {};
   subscription.subscribe();
-  return { close: () => client.removeSubscription(subscription) };
+  return {
+    close: () => {
+      unwatch();
+      client.removeSubscription(subscription);
+    },
+  };
 }
 
 /** Present at most, so that a page open everywhere does not fill a tab with names. */
 const PRESENT = 100;
+/** Comings and goings are told once and not kept: who is there is asked again after so many milliseconds. */
+const ASKED_AGAIN = 20_000;
 
 interface Info {
   client: string;
@@ -98,14 +105,16 @@ interface Info {
   connInfo?: unknown;
 }
 
-function watchPresence(subscription: Subscription, tell: (people: Present[]) => void): void {
+/** The returned function ends it. */
+function watchPresence(subscription: Subscription, tell: (people: Present[]) => void): () => void {
   const here = new Map<string, Present>();
   const put = ({ client, user, connInfo }: Info) => {
     const name = (connInfo as { name?: unknown } | undefined)?.name;
     if (here.size < PRESENT) here.set(client, { client, user, ...(typeof name === "string" && { name }) });
   };
   const say = () => tell([...here.values()]);
-  subscription.on("subscribed", () => {
+  const ask = () => {
+    if (subscription.state !== SubscriptionState.Subscribed) return;
     subscription.presence().then(
       ({ clients }) => {
         here.clear();
@@ -114,7 +123,9 @@ function watchPresence(subscription: Subscription, tell: (people: Present[]) => 
       },
       () => {},
     );
-  });
+  };
+  subscription.on("subscribed", ask);
+  const timer = setInterval(ask, ASKED_AGAIN);
   subscription.on("join", ({ info }) => {
     put(info as Info);
     say();
@@ -122,4 +133,5 @@ function watchPresence(subscription: Subscription, tell: (people: Present[]) => 
   subscription.on("leave", ({ info }) => {
     if (here.delete(info.client)) say();
   });
+  return () => clearInterval(timer);
 }

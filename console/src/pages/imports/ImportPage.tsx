@@ -4,6 +4,7 @@ import { Link, useParams } from "@tanstack/react-router";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMay } from "../../auth/session";
 import { bytes, t } from "../../i18n";
+import { AlsoHere } from "../../parts/AlsoHere";
 import { Card, Facts, Id, Time } from "../../parts/basics";
 import { Icon } from "../../parts/Icon";
 import page from "../account/account.module.css";
@@ -21,7 +22,12 @@ export default function ImportPage() {
       title={name}
       name={name}
       parent={{ to: "/imports", name: "nav.imports" }}
-      actions={mayUsers && <Button variant="contained" component={Link} to="/users" startIcon={<Icon name="users" small />}>{t("import.seeUsers")}</Button>}
+      actions={
+        <>
+          <AlsoHere path={`/imports/${id}`} />
+          {mayUsers && <Button variant="contained" component={Link} to="/users" startIcon={<Icon name="users" small />}>{t("import.seeUsers")}</Button>}
+        </>
+      }
     >
       <div className={page.narrow}>
         <Card title={one ? t(`mode.${one.mode}` as "mode.commit") : t("import.title")} flush>

@@ -8,6 +8,7 @@ import { asProblem } from "../../api/problem";
 import type { JobDetail } from "../../api/types";
 import { t, tOr } from "../../i18n";
 import { holdChannel, showRow } from "../../live/store";
+import { AlsoHere } from "../../parts/AlsoHere";
 import { duration, Facts, Id, Raw, StatePill, Time, useNow } from "../../parts/basics";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import parts from "../../parts/parts.module.css";
@@ -28,7 +29,10 @@ export default function JobDetailView({ id }: { id: string }) {
     <div className={css.detail}>
       <div className={parts.spread}>
         <h2>{tOr(`job.${job.kind}`, job.kind)}</h2>
-        <StatePill state={job.state} />
+        <span className={parts.row}>
+          <AlsoHere path={`/jobs/${id}`} />
+          <StatePill state={job.state} />
+        </span>
       </div>
       <JobProgress job={job} />
       {job.error && <Alert severity="error" icon={false}>{job.error}</Alert>}

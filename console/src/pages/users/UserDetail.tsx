@@ -9,6 +9,7 @@ import type { User } from "../../api/types";
 import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
+import { AlsoHere } from "../../parts/AlsoHere";
 import { Face, Raw, StatePill } from "../../parts/basics";
 import { ErrorState, Lines } from "../../parts/states";
 import { Profile } from "./Profile";
@@ -35,6 +36,7 @@ export default function UserDetail({ id, tab, onTab }: { id: string; tab: string
           <b>{user.name}</b>
           <small>{user.masked?.includes("email") ? t("masked") : user.email}</small>
         </div>
+        <AlsoHere path={`/users/${id}`} />
         <StatePill state={user.status} />
       </div>
       <Acts user={user} />
