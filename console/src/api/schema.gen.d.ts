@@ -280,6 +280,160 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/live/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channels
+         * @description Those that somebody follows on some node, of the organization and of the application.
+         */
+        get: operations["live.channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A channel */
+        get: operations["live.channel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/channels/{channel}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A channel's history
+         * @description The hub's own channels only for whoever may follow them, and with what they may see.
+         */
+        get: operations["live.history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/channels/{channel}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish to a channel
+         * @description To channels of the application only. Recorded in the audit log, without the data.
+         */
+        post: operations["live.publish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Connections
+         * @description Of the organization's members and of the application's users, on all nodes.
+         */
+        get: operations["live.connections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/connections/{client}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A connection */
+        get: operations["live.connection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/connections/{client}/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a connection
+         * @description Recorded in the audit log. Whoever is cut off may sign in again; to keep somebody out, ban them or end their session.
+         */
+        post: operations["live.disconnect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Nodes
+         * @description Changes come as `live.nodes` on `feed:live`, once a second.
+         */
+        get: operations["live.nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live/token": {
         parameters: {
             query?: never;
@@ -897,6 +1051,13 @@ export interface components {
              */
             rejected: number;
         };
+        /** @description Why, and what comes after. */
+        Disconnect: {
+            /** @description Shown at the other end and kept in the audit log, 1 to 123 bytes. */
+            reason: string;
+            /** @description The client comes back by itself. Without, it stays away until its user does something. */
+            reconnect?: boolean;
+        };
         /** @description Something a column can hold. */
         Field: {
             /** @description `email`, `name`, ... */
@@ -1211,6 +1372,124 @@ export interface components {
             /** @description True for the session that asks. */
             current: boolean;
         };
+        /** @description A channel that somebody follows. */
+        LiveChannel: {
+            /** @description Its name. */
+            channel: string;
+            /** @description One of the operator's application, not of the hub. */
+            application: boolean;
+            /**
+             * Format: int64
+             * @description Its followers on all nodes.
+             */
+            subscribers: number;
+            /**
+             * Format: double
+             * @description Publications a second of late.
+             */
+            rate: number;
+            /** @description Of its stream; null where it has none. */
+            epoch?: string | null;
+            /**
+             * Format: int64
+             * @description Of the newest publication in its stream; null where it has none.
+             */
+            offset?: number | null;
+        };
+        /** @description A page of channels. */
+        LiveChannels: {
+            /** @description By name. */
+            items: components["schemas"]["LiveChannel"][];
+            /** @description Absent on the last page. */
+            next_cursor?: string | null;
+            /** @description Nodes that live and did not answer within a second: theirs are not counted. */
+            missing: string[];
+        };
+        /** @description A live connection. */
+        LiveConnection: {
+            /** @description Its id. */
+            client: string;
+            /** @description The node that holds it. */
+            node: string;
+            /** @description Who; empty for nobody by name. */
+            user: string;
+            /** @description The member's name, where the viewer may see people. */
+            user_name?: string | null;
+            /** @description A user of the operator's application, not a member. */
+            application: boolean;
+            /** @description `websocket`, `sse`, `http_stream`, `uni_sse`, `uni_http_stream`, `uni_websocket` or `eventsource`. */
+            transport: string;
+            /** @description `json` or `protobuf`. */
+            protocol: string;
+            /** @description The SDK's name, as it says. */
+            name: string;
+            /** @description The SDK's version, as it says. */
+            version: string;
+            /** @description Where it comes from; null for viewers without `sessions:read`. */
+            address?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            connected_at: string;
+            /**
+             * Format: int32
+             * @description How many channels it follows.
+             */
+            channels: number;
+            /**
+             * Format: int64
+             * @description Bytes that wait to be written to it.
+             */
+            queue_bytes: number;
+            /**
+             * Format: int32
+             * @description From the last ping to its pong; null before the first.
+             */
+            latency_ms?: number | null;
+        };
+        /** @description A page of connections. */
+        LiveConnections: {
+            items: components["schemas"]["LiveConnection"][];
+            /**
+             * Format: int64
+             * @description On all nodes, with these filters.
+             */
+            total: number;
+            /** @description Absent on the last page. */
+            next_cursor?: string | null;
+            /** @description Nodes that live and did not answer within a second: theirs are not here. */
+            missing: string[];
+        };
+        /** @description The newest publications that a channel keeps. */
+        LiveHistory: {
+            /** @description Of the stream. */
+            epoch: string;
+            /**
+             * Format: int64
+             * @description Of its newest publication.
+             */
+            offset: number;
+            /**
+             * @description Newest first: `{offset, data, user?, client?, tags?, time?}`, of the hub's own channels `{offset, data}` with the event
+             *     as the viewer may see it. Data that is no JSON stands as base64 in `b64data`.
+             */
+            items: Record<string, never>[];
+        };
+        /** @description The nodes of this installation. */
+        LiveNodes: {
+            /** @description By name. */
+            items: components["schemas"]["NodeItem"][];
+            /** @description Nodes that live and did not answer within a second. */
+            missing: string[];
+        };
+        /** @description Somebody who is present in a channel. */
+        LivePresence: {
+            /** @description The connection. */
+            client: string;
+            /** @description Who; empty for nobody by name. */
+            user: string;
+        };
         /** @description A token for the live protocol's connect. */
         LiveToken: {
             /** @description JWT that opens live connections of this session and nothing else. */
@@ -1316,6 +1595,52 @@ export interface components {
             /** @description An object of your own. */
             metadata?: Record<string, never> | null;
         };
+        /** @description A node, as it is shown. */
+        NodeItem: components["schemas"]["NodeState"] & {
+            /** @description Its name: that of this start of its process. */
+            node: string;
+        };
+        /** @description How a node is. */
+        NodeState: {
+            /** @description The hub's version. */
+            version: string;
+            /**
+             * Format: int64
+             * @description Since this start.
+             */
+            uptime_seconds: number;
+            /**
+             * Format: int64
+             * @description Open connections.
+             */
+            connections: number;
+            /**
+             * Format: int64
+             * @description Different users among them.
+             */
+            users: number;
+            /**
+             * Format: int64
+             * @description Different channels they follow.
+             */
+            channels: number;
+            /**
+             * Format: int64
+             * @description Subscriptions.
+             */
+            subscriptions: number;
+            /**
+             * Format: int64
+             * @description Bytes that wait to be written.
+             */
+            queue_bytes: number;
+            /** @description Connections by what carries them. */
+            transports: {
+                [key: string]: number;
+            };
+            /** @description It takes nobody new, and moves whoever is connected to other nodes. */
+            draining: boolean;
+        };
         /** @description An act that needs no more than its name. */
         Nothing: Record<string, never>;
         /** @description One job with its history. */
@@ -1329,6 +1654,18 @@ export interface components {
              * @description Of the job's channel.
              */
             offset: number;
+        };
+        /** @description A channel, and what is configured for it. */
+        OneLiveChannel: components["schemas"]["LiveChannel"] & {
+            /** @description The options of its namespace, as `live.namespaces` has them; null for the hub's own channels. */
+            options?: Record<string, never> | null;
+            /** @description Who is there, the first hundred by connection; null where the channel keeps no presence. */
+            presence?: components["schemas"]["LivePresence"][] | null;
+        };
+        /** @description A live connection with its channels. */
+        OneLiveConnection: components["schemas"]["LiveConnection"] & {
+            /** @description The channels it follows, by name. */
+            subscriptions: string[];
         };
         /** @description A password that is good for one sign-in, shown once. */
         OneTimePassword: {
@@ -1453,6 +1790,11 @@ export interface components {
             errors: components["schemas"]["FieldError"][];
             /** @description The present representation, where `If-Match` named an older one. */
             current?: unknown;
+        };
+        /** @description What is published. */
+        Publish: {
+            /** @description Any JSON. */
+            data: unknown;
         };
         /** @description What is refreshed. */
         Refresh: {
@@ -2314,6 +2656,362 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.channels": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same filter. */
+                cursor?: string;
+                /** @description Text in the name, whatever its case. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveChannels"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneLiveChannel"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.history": {
+        parameters: {
+            query?: {
+                /** @description Publications, 1 to 1000; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its name */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveHistory"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Publish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.connections": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same filters and sort. */
+                cursor?: string;
+                /** @description Text in the connection's id, user id or SDK name, in the user's name, or in the address. */
+                q?: string;
+                /** @description Only this user's. */
+                user?: string;
+                /** @description Only those of this node. */
+                node?: string;
+                /** @description Only this transport. */
+                transport?: string;
+                /** @description Order; newest first when absent. */
+                sort?: "-connected_at" | "connected_at" | "-queue_bytes" | "-latency";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveConnections"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.connection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id */
+                client: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneLiveConnection"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id */
+                client: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Disconnect"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "live.nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveNodes"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -32,6 +32,7 @@ pub(super) struct Asked {
     transport: Option<String>,
     /// Order; newest first when absent.
     #[serde(default)]
+    #[param(inline)]
     sort: SortBy,
 }
 
