@@ -44,10 +44,11 @@ function precompress(): Plugin {
  * not named here is cut by route.
  */
 const GROUPS = [
-  { name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@emotion|stylis|@lingui|openapi-fetch|@tanstack\/(react-router|router-core|history|react-query|query-core)|@mui\/(system|utils|styled-engine|private-theming))\//, priority: 3 },
+  { name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@emotion|stylis|@lingui|openapi-fetch|@tanstack\/(react-router|router-core|history|react-query|query-core)|@mui\/(system|utils(?!\/useRovingTabIndex)|styled-engine|private-theming))\//, priority: 3 },
   { name: "controls", test: /@mui\/material\/(esm\/)?(Button|ButtonBase|IconButton|CircularProgress|Skeleton|OutlinedInput|InputBase|InputLabel|FormControl|TextareaAutosize|styles|utils|colors|className|zero-styled)\//, priority: 2 },
   { name: "overlays", test: /@mui\/material\/(esm\/)?(Modal|Dialog\w*|Backdrop|Fade|Paper|Portal|Unstable_TrapFocus|FormControlLabel|Checkbox|internal\/SwitchBase|Typography|Alert)\//, priority: 1 },
-  { name: "shared", test: /src\/(api|auth|i18n|keys|live\/(?!exchange\/(local|exchange|channel|socket))|theme|parts\/(basics|Icon|states|Field|toast|Meter|use\w+|parts\.module|meter\.module))/, priority: 1 },
+  { name: "samples", test: /src\/(live\/(useSamples|samples)|i18n\/live|parts\/(PauseButton|Stale))/, priority: 0 },
+  { name: "shared", test: /src\/(api|auth|i18n\/(index|en)|keys|live\/(?!useSamples|samples|exchange\/(local|exchange|channel|socket))|theme|parts\/(basics|Icon|states|Field|toast|Meter|use\w+|parts\.module|meter\.module))/, priority: 1 },
 ];
 
 const hub = process.env.SIGNALBOX_HUB ?? "http://127.0.0.1:8080";

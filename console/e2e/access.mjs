@@ -152,7 +152,7 @@ await check("at 390 px every page is reached through the sheet, which closes beh
   const { page, faults } = await watched(context);
   await signIn(page);
   equal(await page.getByRole("navigation", { name: "Main navigation" }).count(), 0, "side bars in the page");
-  for (const [name, path] of [["Users", "/users"], ["Jobs", "/jobs"], ["Imports", "/imports"], ["Audit log", "/audit"], ["System", "/system"], ["Overview", "/"]]) {
+  for (const [name, path] of [["Users", "/users"], ["Live events", "/events"], ["Connections", "/connections"], ["Channels", "/channels"], ["Jobs", "/jobs"], ["Imports", "/imports"], ["Audit log", "/audit"], ["System", "/system"], ["Overview", "/"]]) {
     await page.getByRole("button", { name: "Open navigation" }).tap();
     await page.getByRole("navigation", { name: "Main navigation" }).getByRole("link", { name }).tap();
     await until(`${name} to be open`, () => new URL(page.url()).pathname === path);

@@ -168,7 +168,7 @@ await check("the palette finds a person and a page by a few letters", async () =
 });
 
 await check("goes everywhere by g and a letter, and ? tells the keys", async () => {
-  for (const [letter, path] of [["o", "/"], ["u", "/users"], ["j", "/jobs"], ["i", "/imports"], ["s", "/system"], ["a", "/audit"], ["m", "/account"]]) {
+  for (const [letter, path] of [["o", "/"], ["e", "/events"], ["c", "/connections"], ["h", "/channels"], ["u", "/users"], ["j", "/jobs"], ["i", "/imports"], ["s", "/system"], ["a", "/audit"], ["m", "/account"]]) {
     await page.keyboard.press("g");
     await page.keyboard.press(letter);
     await until(`g ${letter}`, () => new URL(page.url()).pathname === path);

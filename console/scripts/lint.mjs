@@ -46,11 +46,13 @@ for (const file of all.filter((name) => /\.(css|tsx?)$/.test(name))) {
   }
 }
 
-// Every text of the catalogue is used somewhere, or belongs to a family whose ids are made at run time.
+// Every text of a catalogue is used somewhere, or belongs to a family whose ids are made at run time.
 const FAMILIES = /^(did|event|job|phase|state|mode|tab|pill|transport|count|bulk|act|audit\.by|kind|role)\./;
 const sources = all.filter((file) => /\.tsx?$/.test(file)).map((file) => readFileSync(file, "utf8")).join("\n");
-for (const id of Object.keys(JSON.parse(readFileSync(join(root, "src/i18n/en.texts.json"), "utf8")))) {
-  if (!FAMILIES.test(id) && !sources.includes(`"${id}"`)) breaches.push(`src/i18n/en.texts.json: "${id}" is not used`);
+for (const file of all.filter((name) => name.endsWith(".texts.json"))) {
+  for (const id of Object.keys(JSON.parse(readFileSync(file, "utf8")))) {
+    if (!FAMILIES.test(id) && !sources.includes(`"${id}"`)) breaches.push(`${relative(root, file)}: "${id}" is not used`);
+  }
 }
 
 // The lock file must install from whichever registry the machine is set to.

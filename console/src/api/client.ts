@@ -72,6 +72,9 @@ export const api = createClient<paths>({ baseUrl: location.origin, fetch: send }
 /** An upload is sent once and never copied for a repeat: call `GET /me` first, so that the session is fresh. */
 export const sendOnce = (request: Request): Promise<Response> => fetch(dressed(request));
 
+/** A header by which the hub recognises a repeated request. */
+export const once = () => ({ "Idempotency-Key": crypto.randomUUID() });
+
 /** The result of a call, or its problem thrown. */
 export async function must<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call;

@@ -55,6 +55,8 @@ const below = { getParentRoute: () => shell } as const;
 
 const overview = createRoute({ ...below, path: "/", component: lazyRouteComponent(() => import("../pages/overview/Overview")) });
 const events = createRoute({ ...below, path: "/events", validateSearch: texts("channels", "q"), component: lazyRouteComponent(() => import("../pages/events/LiveEvents")) });
+const connections = createRoute({ ...below, path: "/connections", validateSearch: texts("q", "user", "node", "transport", "sort", "open"), component: lazyRouteComponent(() => import("../pages/connections/Connections")) });
+const channels = createRoute({ ...below, path: "/channels", validateSearch: texts("q", "open"), component: lazyRouteComponent(() => import("../pages/channels/Channels")) });
 const users = createRoute({ ...below, path: "/users", validateSearch: texts("q", "status", "role", "department", "sort", "open", "tab", "create"), component: lazyRouteComponent(() => import("../pages/users/Users")) });
 const user = createRoute({ ...below, path: "/users/$id", validateSearch: texts("tab"), component: lazyRouteComponent(() => import("../pages/users/UserPage")) });
 const imports = createRoute({ ...below, path: "/imports", component: lazyRouteComponent(() => import("../pages/imports/Imports")) });
@@ -66,7 +68,7 @@ const audit = createRoute({ ...below, path: "/audit", validateSearch: texts("act
 const system = createRoute({ ...below, path: "/system", component: lazyRouteComponent(() => import("../pages/system/System")) });
 const account = createRoute({ ...below, path: "/account", component: lazyRouteComponent(() => import("../pages/account/Account")) });
 
-const tree = root.addChildren([signIn, shell.addChildren([overview, events, users, user, imports, newImport, oneImport, jobs, job, audit, system, account])]);
+const tree = root.addChildren([signIn, shell.addChildren([overview, events, connections, channels, users, user, imports, newImport, oneImport, jobs, job, audit, system, account])]);
 
 export const router = createRouter({ routeTree: tree, defaultPreload: "intent", defaultPreloadStaleTime: 0, scrollRestoration: false });
 

@@ -1,10 +1,21 @@
-/** Every text a person reads comes from the catalogue; the build compiles its ICU messages. */
+/**
+ * Every text a person reads comes from a catalogue; the build compiles its ICU messages. Those of pages that few open stand in
+ * one of their own and are added with the page.
+ */
 import { i18n, type Messages } from "@lingui/core";
 import source from "./en.texts.json";
+import type live from "./live.en.texts.json";
 
-export type TextId = keyof typeof source;
+export type TextId = keyof typeof source | keyof typeof live;
 
-i18n.load("en", source as unknown as Messages);
+const known = new Set<string>();
+
+export function addTexts(texts: Partial<Record<TextId, string>>): void {
+  i18n.load("en", texts as unknown as Messages);
+  for (const id of Object.keys(texts)) known.add(id);
+}
+
+addTexts(source);
 i18n.activate("en");
 
 export function t(id: TextId, values?: Record<string, unknown>): string {
@@ -13,7 +24,7 @@ export function t(id: TextId, values?: Record<string, unknown>): string {
 
 /** A text whose id is made at run time, or `fallback` where the catalogue has none. */
 export function tOr(id: string, fallback: string, values?: Record<string, unknown>): string {
-  return id in source ? i18n._(id, values) : fallback;
+  return known.has(id) ? i18n._(id, values) : fallback;
 }
 
 /** A role as a person reads it: the predefined ones have a name in the catalogue, others keep their own. */

@@ -102,6 +102,8 @@ function applyState(events: LiveEvent[]): void {
       queries.setQueryData<Overview>(["overview"], (data) => data && { ...data, counters: { ...data.counters, ...counters } });
     } else if (event.type === "system.actors") {
       queries.setQueryData(["system", "actors"], { node: event.node, items: event.items });
+    } else if (event.type === "live.nodes" && event.items) {
+      queries.setQueryData(["live", "nodes"], (told: object | undefined) => told && { ...told, items: event.items });
     } else if (event.type === "job.progress" && event.subject && event.progress) {
       progress.set(event.subject.id, event.progress);
     }

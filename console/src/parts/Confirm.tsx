@@ -20,15 +20,20 @@ interface Props {
   action: string;
   /** Asks for a reason with this label. */
   reason?: string;
+  /** Beside the reason: who will read it. */
+  reasonNote?: string;
+  /** Bytes that a reason may have. */
+  longest?: number;
   danger?: boolean;
   run: (reason: string) => Promise<unknown>;
   onClose: () => void;
 }
 
-export function ConfirmWithImpact({ open, title, impact, text, action, reason, danger = true, run, onClose }: Props) {
+export function ConfirmWithImpact({ open, title, impact, text, action, reason, reasonNote, longest = Number.POSITIVE_INFINITY, danger = true, run, onClose }: Props) {
   const [why, setWhy] = useState("");
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const long = new TextEncoder().encode(why.trim()).length > longest;
   const close = () => {
     setProblem(null);
     setWhy("");
@@ -54,7 +59,7 @@ export function ConfirmWithImpact({ open, title, impact, text, action, reason, d
           <div className={css.stack}>
             {typeof text === "string" ? <p className={css.muted}>{text}</p> : text}
             {impact && <p className={css.impact}>{impact}</p>}
-            {reason && <Field label={reason} value={why} onValue={setWhy} required autoFocus multiline minRows={2} note={t("confirm.reasonNote")} />}
+            {reason && <Field label={reason} value={why} onValue={setWhy} required autoFocus multiline minRows={2} note={reasonNote ?? t("confirm.reasonNote")} error={long ? t("confirm.tooLong") : undefined} />}
             <ErrorLine problem={problem} />
           </div>
         </DialogContent>
@@ -62,7 +67,7 @@ export function ConfirmWithImpact({ open, title, impact, text, action, reason, d
           <Button variant="text" onClick={close} disabled={busy}>
             {t("cancel")}
           </Button>
-          <Button type="submit" variant={danger ? "outlined" : "contained"} color={danger ? "error" : "primary"} loading={busy} disabled={Boolean(reason) && why.trim() === ""}>
+          <Button type="submit" variant={danger ? "outlined" : "contained"} color={danger ? "error" : "primary"} loading={busy} disabled={Boolean(reason) && (why.trim() === "" || long)}>
             {action}
           </Button>
         </DialogActions>

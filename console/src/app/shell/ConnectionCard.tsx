@@ -12,7 +12,7 @@ const APART = 2000;
 
 const iso = (at: number) => new Date(at).toISOString();
 
-export function ConnectionCard({ id, pill }: { id: string; pill: Pill }) {
+export default function ConnectionCard({ id, pill }: { id: string; pill: Pill }) {
   const { state, facts, lastEvent, reason } = pill;
   const live = facts?.state === "live";
   useEffect(() => {

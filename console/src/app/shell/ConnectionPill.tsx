@@ -1,12 +1,13 @@
 /** How true the screen is, in a word; the card behind it tells of the connection itself. */
-import { useCallback, useEffect, useId, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useId, useRef, useState } from "react";
 import { t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { type Pill, usePill } from "../../live/pill";
 import { ago, useNow } from "../../parts/basics";
 import { usePhone } from "../../parts/usePhone";
-import { ConnectionCard } from "./ConnectionCard";
 import css from "./shell.module.css";
+
+const ConnectionCard = lazy(() => import("./ConnectionCard"));
 
 /** How long the pointer rests before the card shows, and may be away before it goes, in milliseconds. */
 const REST = 250;
@@ -37,7 +38,7 @@ export function ConnectionPill() {
       </button>
       {/* The age is left out: it would be read aloud every second. */}
       <span className="visually-hidden" role="status">{words}</span>
-      {open && <ConnectionCard id={id} pill={pill} />}
+      <Suspense>{open && <ConnectionCard id={id} pill={pill} />}</Suspense>
     </div>
   );
 }

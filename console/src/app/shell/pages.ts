@@ -4,7 +4,7 @@ import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
 export interface Page {
-  to: "/" | "/events" | "/users" | "/imports" | "/jobs" | "/audit" | "/system";
+  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/imports" | "/jobs" | "/audit" | "/system";
   name: TextId;
   icon: IconName;
   /** Null for everybody. */
@@ -22,6 +22,8 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
       { to: "/", name: "nav.overview", icon: "overview", permission: "overview:read", letter: "o" },
       // Of which channels is the hub's matter.
       { to: "/events", name: "nav.events", icon: "events", permission: null, letter: "e" },
+      { to: "/connections", name: "nav.connections", icon: "connections", permission: "live:read", letter: "c" },
+      { to: "/channels", name: "nav.channels", icon: "channels", permission: "live:read", letter: "h" },
     ],
   },
   { name: "nav.people", pages: [{ to: "/users", name: "nav.users", icon: "users", permission: "users:read", letter: "u", count: (counters) => counters.users_total }] },

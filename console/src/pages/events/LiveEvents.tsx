@@ -5,13 +5,16 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMe } from "../../auth/session";
 import { bytes, number, t } from "../../i18n";
+import "../../i18n/live";
 import { useOffer } from "../../keys/registry";
 import { Pill, useLater } from "../../parts/basics";
 import { type Column, DataTable, usePause } from "../../parts/DataTable";
 import { Field } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";
 import { Inspector } from "../../parts/Inspector";
+import { PauseButton } from "../../parts/PauseButton";
 import { EmptyState } from "../../parts/states";
+import parts from "../../parts/parts.module.css";
 import table from "../../parts/table.module.css";
 import { type Feed, feedsOf, named, NONE, split } from "./channels";
 import { EventView, moment, subjectOf, toneOf } from "./EventView";
@@ -28,7 +31,6 @@ export default function LiveEvents() {
   const [calm, setCalm] = useState(true);
   const [entry, setEntry] = useState<Entry | null>(null);
   const pause = usePause();
-  const [paused, setPaused] = pause;
   const list = useTape(chosen, q ?? "", calm && !entry);
   const columns = useColumns();
   const change = useCallback((next: { channels?: string; q?: string }) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }), [navigate]);
@@ -43,7 +45,7 @@ export default function LiveEvents() {
       actions={
         <>
           <Button variant="outlined" onClick={list.clear} startIcon={<Icon name="trash" small />}>{t("events.clear")}</Button>
-          <Button variant="outlined" onClick={() => setPaused(!paused)} startIcon={<Icon name={paused ? "play" : "pause"} small />}>{t(paused ? "list.goOn" : "list.pause")}</Button>
+          <PauseButton pause={pause} />
         </>
       }
     >
@@ -157,7 +159,7 @@ function useColumns(): Column<Entry>[] {
   return useMemo(
     () => [
       { id: "at", header: t("field.at"), width: "minmax(var(--col-state), 0.6fr)", cell: (row) => <time className={css.moment}>{moment(row.at)}</time> },
-      { id: "channel", header: t("field.channel"), width: "minmax(0, 1fr)", cell: (row) => <code className={css.code}>{row.channel}</code> },
+      { id: "channel", header: t("field.channel"), width: "minmax(0, 1fr)", cell: (row) => <code className={parts.code}>{row.channel}</code> },
       { id: "type", header: t("field.type"), width: "minmax(0, 1.2fr)", cell: (row) => <Type entry={row} /> },
       { id: "subject", header: t("field.subject"), width: "minmax(0, 1.6fr)", cell: (row) => subjectOf(row) ?? "–" },
       { id: "offset", header: t("field.offset"), width: "minmax(var(--col-number), 0.5fr)", numeric: true, cell: (row) => (row.offset === undefined ? "–" : number(row.offset)) },

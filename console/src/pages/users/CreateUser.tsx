@@ -4,7 +4,7 @@ import DialogActions from "@mui/material/DialogActions";
 import DialogContent from "@mui/material/DialogContent";
 import DialogTitle from "@mui/material/DialogTitle";
 import { useState } from "react";
-import { api, must } from "../../api/client";
+import { api, must, once } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
 import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
@@ -14,7 +14,6 @@ import { ErrorLine } from "../../parts/states";
 import { toast } from "../../parts/toast";
 import { draftOf, FIELDS, isObject, isWritable, valueOf } from "./merge";
 import { LABELS } from "./Profile";
-import { once } from "./queries";
 import { RolePicker } from "./RolePicker";
 import css from "./users.module.css";
 

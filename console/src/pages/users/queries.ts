@@ -43,6 +43,3 @@ export const rolesQuery = queryOptions({
   queryKey: ["roles"],
   queryFn: ({ signal }) => must(api.GET("/api/v1/roles", { signal })),
 });
-
-/** A key that lets the hub recognise a repeated request. */
-export const once = () => ({ "Idempotency-Key": crypto.randomUUID() });

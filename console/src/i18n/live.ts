@@ -1,0 +1,5 @@
+/** The texts of the pages about live delivery, which come with them. */
+import { addTexts } from ".";
+import texts from "./live.en.texts.json";
+
+addTexts(texts);
