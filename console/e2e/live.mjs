@@ -1,5 +1,10 @@
-/** What operators see of live delivery itself: events as they arrive. */
+/**
+ * What operators see of live delivery itself: events as they arrive, connections and channels, who else is on a page.
+ *
+ * The hub must have a namespace `chat` with history: SIGNALBOX__LIVE__NAMESPACES__CHAT__HISTORY_SIZE and HISTORY_TTL.
+ */
 import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
+import { listen } from "./stream.mjs";
 
 const browser = await open();
 const stamp = Date.now().toString(36);
@@ -14,6 +19,11 @@ const call = async (method, path, body, token) => {
 const { access_token: owner } = await call("POST", "/auth/login", OWNER);
 const person = { name: `Watched ${stamp}`, email: `watched-${stamp}@example.com`, password: `a long password ${stamp}` };
 person.id = (await call("POST", "/users", person, owner)).id;
+const roles = (await call("GET", "/roles", undefined, owner)).items;
+const viewer = { name: `Onlooker ${stamp}`, email: `onlooker-${stamp}@example.com`, password: `a long password ${stamp}`, roles: [roles.find((role) => role.name.toLowerCase() === "viewer").id] };
+viewer.id = (await call("POST", "/users", viewer, owner)).id;
+const pill = (page) => page.getByRole("button", { name: /^Live connection/ });
+const live = (page) => until("live", () => page.locator("[data-state=live]").count());
 const change = (department) => call("PATCH", `/users/${person.id}`, { department }, owner);
 const rows = (page, name) => page.getByRole("grid", { name }).locator("[role=rowgroup] [role=row][id]");
 
@@ -73,6 +83,114 @@ await check("whoever may read nothing watches their own inbox, and is told which
   await page.getByText("You may not follow feed:users").first().waitFor();
   equal(faults, [], "faults");
   await context.close();
+});
+
+const program = listen(BASE, owner, ["feed:users"]);
+await check("connections of all kinds are listed, and filters and order stand in the address", async () => {
+  const context = await browser.newContext(wide);
+  const { page, faults } = await watched(context);
+  await signIn(page);
+  await page.goto(`${BASE}/connections`);
+  const list = rows(page, "Connections");
+  await list.filter({ hasText: "This browser" }).waitFor();
+  await list.filter({ hasText: "EventSource" }).first().waitFor();
+  await until("the node's numbers", async () => /[1-9]\d* connections?/.test(await page.getByTestId("nodes").innerText()));
+  await page.getByLabel("Transport").selectOption("websocket");
+  await until("no program", async () => (await list.filter({ hasText: "EventSource" }).count()) === 0);
+  await page.getByRole("columnheader", { name: "Waiting" }).getByRole("button").click();
+  await page.getByTestId("nodes").getByRole("button").first().click();
+  await until("the address", () => ["transport=websocket", "sort=-queue_bytes", "node="].every((part) => page.url().includes(part)));
+  await page.reload();
+  await list.filter({ hasText: "This browser" }).click();
+  const detail = page.getByRole("complementary", { name: "Connection" });
+  await detail.getByRole("link", { name: "feed:live" }).waitFor();
+  await detail.getByRole("button", { name: "All of theirs" }).click();
+  await page.getByRole("button", { name: /^Only / }).click();
+  await until("the address without the user", () => !page.url().includes("user="));
+  equal(faults, [], "faults");
+  await context.close();
+});
+program.stop();
+
+await check("a connection is ended with a reason, which the other end is shown and may come back from; the audit log keeps it", async () => {
+  const [mine, theirs] = [await browser.newContext(wide), await browser.newContext(wide)];
+  const [here, there] = [await watched(mine), await watched(theirs)];
+  await signIn(there.page, viewer);
+  await there.page.goto(`${BASE}/connections`);
+  await live(there.page);
+  await rows(there.page, "Connections").first().waitFor();
+  equal(await there.page.getByRole("checkbox").count(), 0, "choices offered to whoever may not disconnect");
+  await signIn(here.page);
+  await here.page.goto(`${BASE}/connections?q=${encodeURIComponent(viewer.name)}`);
+  const list = rows(here.page, "Connections");
+  await list.getByRole("checkbox").check();
+  await here.page.getByRole("toolbar", { name: "Selected connections" }).getByRole("button", { name: "Disconnect" }).click();
+  const dialog = here.page.getByRole("dialog");
+  await dialog.getByText(/Ends 1 connection of 1 person/).waitFor();
+  equal(await dialog.getByRole("button", { name: "Disconnect" }).isDisabled(), true, "the button without a reason");
+  await dialog.getByLabel("Reason").fill("Browser test");
+  await dialog.getByRole("button", { name: "Disconnect" }).click();
+  await dialog.getByText("All 1 done").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await until("the other end not to be live", async () => (await pill(there.page).textContent()) === "Not live");
+  await until("nobody in the list", async () => (await list.count()) === 0);
+  await change("While away");
+  await pill(there.page).click();
+  const card = there.page.getByRole("region", { name: "Live connection" });
+  await card.getByText("The hub says: Browser test").waitFor();
+  await card.getByRole("button", { name: "Connect again" }).click();
+  await until("the other end to be back", async () => /^(Live|Resumed)/.test(await pill(there.page).textContent()));
+  await list.waitFor();
+  await here.page.goto(`${BASE}/audit?action=live.disconnect`);
+  const entry = rows(here.page, "Audit log").first();
+  await entry.getByText(`disconnected ${viewer.name}`).waitFor();
+  await entry.click();
+  await here.page.getByRole("complementary", { name: "Audit record" }).getByText("Browser test").first().waitFor();
+  equal([here.faults, there.faults], [[], []], "faults");
+  await mine.close();
+  await theirs.close();
+});
+
+await check("a channel of the application shows its followers; a test message reaches them and is among its last publications", async () => {
+  const channel = `chat:lobby-${stamp}`;
+  const context = await browser.newContext(wide);
+  const [follows, looks] = [await watched(context), await watched(context)];
+  await signIn(follows.page);
+  await follows.page.goto(`${BASE}/events?channels=${channel}`);
+  await live(follows.page);
+  await looks.page.goto(`${BASE}/channels?q=${channel}`);
+  const row = rows(looks.page, "Channels").filter({ hasText: channel });
+  await row.getByText("Your application").waitFor();
+  await row.click();
+  const detail = looks.page.getByRole("complementary", { name: "Channel" });
+  await detail.getByLabel("Message (JSON)").fill("{ no JSON");
+  equal(await detail.getByRole("button", { name: "Publish" }).isDisabled(), true, "the button while it is no JSON");
+  await detail.getByLabel("Message (JSON)").fill(`{"text": "Hello ${stamp}"}`);
+  await detail.getByRole("button", { name: "Publish" }).click();
+  await detail.getByTestId("last").locator("summary", { hasText: `Hello ${stamp}` }).waitFor();
+  const event = rows(follows.page, "Live events").filter({ hasText: channel }).first();
+  await event.click();
+  await follows.page.getByRole("complementary", { name: "Event" }).getByText(`"text": "Hello ${stamp}"`).waitFor();
+  equal([follows.faults, looks.faults], [[], []], "faults");
+  await context.close();
+});
+
+await check("two people on one person's page see each other, by name, until one leaves", async () => {
+  const [mine, theirs] = [await browser.newContext(wide), await browser.newContext(wide)];
+  const [here, there] = [await watched(mine), await watched(theirs)];
+  await signIn(here.page);
+  await signIn(there.page, viewer);
+  await here.page.goto(`${BASE}/users/${person.id}`);
+  await live(here.page);
+  equal(await here.page.getByTestId("here").count(), 0, "others before anybody came");
+  // In the inspector beside the list it is the same item.
+  await there.page.goto(`${BASE}/users?open=${person.id}`);
+  await here.page.getByRole("img", { name: `Also here: ${viewer.name}` }).waitFor();
+  await there.page.getByRole("img", { name: /^Also here: / }).waitFor();
+  await theirs.close();
+  await here.page.getByTestId("here").waitFor({ state: "detached" });
+  equal(here.faults, [], "faults");
+  await mine.close();
 });
 
 await browser.close();

@@ -559,15 +559,26 @@ impl Connection {
                 }
                 Ok(SignedIn {
                     expires: self.expiry(now),
+                    data: self.told_at_connect(),
                     time: super::milliseconds(&self.live.clock),
                     subscriptions: followed,
-                    ..SignedIn::default()
                 })
             }
             Err(Refusal::Reply(error)) => Err(SignInError::Channel(error)),
             Err(Refusal::Close(why)) => Err(SignInError::Close(why)),
         };
         self.client.signed_in(signed_in, now, rand::random());
+    }
+
+    /// A member's console shows which node serves it. An application is not told how the hub is built.
+    fn told_at_connect(&self) -> Bytes {
+        match self.admission.as_ref().map(|admission| &admission.viewer) {
+            Some(Viewer::Member(_)) => {
+                let told = serde_json::json!({ "node": self.live.nodes.name() });
+                Bytes::from(told.to_string())
+            }
+            _ => Bytes::new(),
+        }
     }
 
     fn expiry(&self, now: Instant) -> Expiry {

@@ -1417,7 +1417,7 @@ export interface components {
             user_name?: string | null;
             /** @description A user of the operator's application, not a member. */
             application: boolean;
-            /** @description `websocket`, `sse`, `http_stream`, `uni_sse`, `uni_http_stream`, `uni_websocket` or `eventsource`. */
+            /** @description `websocket`, `http_stream`, `sse`, `uni_websocket`, `uni_http_stream`, `uni_sse` or `event_stream`. */
             transport: string;
             /** @description `json` or `protobuf`. */
             protocol: string;

@@ -307,6 +307,8 @@ async fn a_session_cookie_signs_a_browser_in() {
         reply["connect"].get("expires").is_none() && reply["connect"]["ping"] == 25,
         "{reply}"
     );
+    // the console shows which node serves it
+    assert!(reply["connect"]["data"]["node"].is_string(), "{reply}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
