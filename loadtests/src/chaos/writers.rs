@@ -133,7 +133,7 @@ pub async fn change(desk: Arc<Desk>, seed: u64) -> anyhow::Result<()> {
         // what was not answered may be committed all the same: the audit log knows
         let counter = if answered { &desk.changes } else { &desk.failed };
         counter.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(chance.random_range(50..200))).await;
+        tokio::time::sleep(Duration::from_millis(chance.random_range(40..160))).await;
     }
     Ok(())
 }
@@ -179,7 +179,7 @@ pub async fn publish(desk: Arc<Desk>, channel: String) -> anyhow::Result<()> {
         lock(&desk.tops).insert(channel.clone(), (Some(epoch), offset));
         drop(still);
         desk.published.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(chance.random_range(30..120))).await;
+        tokio::time::sleep(Duration::from_millis(chance.random_range(20..80))).await;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 pub enum Mischief {
     Drop,
     Double,
-    /// With the next one.
+    /// With the next one of its channel.
     Swap,
     /// One field that was masked is shown.
     Leak,
@@ -20,7 +20,7 @@ pub struct Culprit {
     /// What is leaked.
     secret: String,
     seen: u64,
-    /// Taken out, to come back after the next.
+    /// Taken out, to come back after the next of its channel.
     held: Option<String>,
 }
 
@@ -45,11 +45,12 @@ impl Culprit {
             return vec![line.to_owned()];
         }
         let mut lines = self.change(line);
-        if !lines.is_empty() {
-            lines.extend(self.held.take());
-        }
-        if self.what == Mischief::Swap && self.due() {
-            self.held = lines.pop();
+        if self.what == Mischief::Swap {
+            let channel = channel(line);
+            lines.extend(self.held.take_if(|held| self::channel(held) == channel));
+            if self.due() && self.held.is_none() {
+                self.held = lines.pop();
+            }
         }
         lines
     }
@@ -75,6 +76,11 @@ impl Culprit {
         push["push"]["pub"]["data"]["patch"]["email"] = self.secret.clone().into();
         push.to_string()
     }
+}
+
+fn channel(line: &str) -> String {
+    let push: Value = serde_json::from_str(line).unwrap_or_default();
+    push["push"]["channel"].as_str().unwrap_or_default().to_owned()
 }
 
 fn is_publication(line: &str) -> bool {
@@ -104,6 +110,16 @@ mod tests {
         let leaked = heard(Mischief::Leak);
         assert_eq!(leaked.iter().filter(|line| line.contains("secret")).count(), 1);
         assert!(leaked[2].contains("secret"));
+    }
+
+    #[test]
+    fn two_are_swapped_only_within_their_channel() {
+        let mut culprit = Culprit::new(Mischief::Swap, 1, String::new());
+        let other = push(7).replace("\"c\"", "\"d\"");
+        assert!(culprit.tamper(&push(1)).is_empty());
+        culprit.every = 100;
+        assert_eq!(culprit.tamper(&other).concat(), other);
+        assert_eq!(culprit.tamper(&push(2)), [push(2), push(1)]);
     }
 
     #[test]
