@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use signalbox_actors::audit_sequencer::AuditSequencer;
 use signalbox_actors::backplane::Backplane;
+use signalbox_actors::live_feed::LiveFeed;
 use signalbox_actors::live_hub::LiveHub;
 use signalbox_actors::nodes::Nodes;
 use signalbox_actors::outbox_relay::OutboxRelay;
@@ -49,6 +50,7 @@ pub struct Actors {
 struct Others {
     _backplane: Backplane,
     _feed: SystemFeed,
+    _live_feed: LiveFeed,
 }
 
 impl Actors {
@@ -90,10 +92,12 @@ impl Actors {
             sequencer = Some(AuditSequencer::supervise(&tree, store, node)?);
         }
         let feed = SystemFeed::supervise(&tree, store, node)?;
+        let live_feed = LiveFeed::supervise(&tree, &hub, &nodes, &store.clock)?;
         tree.start_all().await;
         let others = Arc::new(Others {
             _backplane: backplane,
             _feed: feed,
+            _live_feed: live_feed,
         });
         Ok(Self {
             tree,

@@ -7,6 +7,7 @@
 pub mod audit_sequencer;
 pub mod backplane;
 mod leadership;
+pub mod live_feed;
 pub mod live_hub;
 pub mod nodes;
 pub mod outbox_relay;

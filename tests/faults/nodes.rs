@@ -67,6 +67,17 @@ impl Member {
         }
     }
 
+    /// The next event of that type that fits.
+    async fn told_of(&mut self, kind: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let mut told = self.next().await.unwrap();
+            let event = told["push"]["pub"]["data"].take();
+            if event["type"] == kind && fits(&event) {
+                return event;
+            }
+        }
+    }
+
     /// The code it is closed with, whatever is told before.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
@@ -225,6 +236,26 @@ async fn an_operator_sees_the_connections_of_all_nodes_and_ends_one_on_whichever
         )
         .await;
     assert_eq!(members[0].closed().await.0, 3011);
+    let mut looker = Member::connect(&cluster.nodes[2].url, &owner).await;
+    looker
+        .say(json!({"id": 3, "subscribe": {"channel": "feed:live"}}))
+        .await;
+    let told = looker.told_of("live.nodes", |event| {
+        let items = event["items"].as_array().unwrap();
+        items.len() == 3
+            && items
+                .iter()
+                .map(|node| node["connections"].as_u64().unwrap())
+                .sum::<u64>()
+                == 2
+    });
+    let told = told.await;
+    assert_eq!(
+        (&told["missing"], &told["offset"]),
+        (&json!([]), &Value::Null),
+        "{told}"
+    );
+    drop(looker);
     until("only one is left", async || seen(&cluster).await["total"] == 1).await;
     let channels = ask(
         &cluster,

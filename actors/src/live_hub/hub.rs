@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use signalbox_core::Store;
 use signalbox_core::bus::questions::NodeState;
+use signalbox_core::kernel::id::OrganizationId;
 use signalbox_core::live::application::Namespaces;
 use subtle::ConstantTimeEq;
 
@@ -292,6 +293,15 @@ impl LiveHub {
             *known = (known.0 + members, known.1.max(rate));
         }
         all
+    }
+
+    /// Organizations of which somebody here follows the channel of this name.
+    pub fn followers_of(&self, name: &str) -> Vec<OrganizationId> {
+        let channels = self.census().into_keys();
+        channels
+            .filter(|key| &*key.name == name)
+            .map(|key| key.organization)
+            .collect()
     }
 
     /// Writes the gauges of live delivery.
