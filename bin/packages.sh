@@ -62,7 +62,7 @@ apt_install() {
   restore_apt
 }
 
-# need NAME...: each of postgres, redis, cc, chromium, haproxy, nchan, nats-server, node, npm.
+# need NAME...: each of postgres, redis, cc, chromium, haproxy, nchan, nats-server, node, npm, python.
 need() {
   local name missing=()
   for name in "$@"; do
@@ -72,6 +72,8 @@ need() {
       chromium) chromium_program >/dev/null ;;
       haproxy) haproxy_program >/dev/null ;;
       nchan) [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ] ;;
+      # With what makes a virtual environment, which Debian has in a package of its own.
+      python) python3 -c 'import ensurepip' 2>/dev/null ;;
       *) command -v "$name" >/dev/null ;;
     esac || missing+=("$name")
   done
@@ -88,6 +90,7 @@ need() {
         chromium) if grep -qi ubuntu /etc/os-release; then continue; else packages+=(chromium); fi ;;
         nchan) packages+=(nginx libnginx-mod-nchan) ;;
         node) packages+=(nodejs) ;;
+        python) packages+=(python3 python3-venv) ;;
         *) packages+=("$name") ;;
       esac
     done
@@ -98,6 +101,7 @@ need() {
         postgres) as_root dnf install -y postgresql-server ;;
         redis) as_root dnf install -y redis || as_root dnf install -y valkey ;;
         cc) as_root dnf install -y gcc ;;
+        python) as_root dnf install -y python3 ;;
         *) as_root dnf install -y "$name" ;;
       esac
     done

@@ -1,5 +1,4 @@
-//! The npm package `centrifuge`, unmodified, in a process of Node.js: told what to do by lines of JSON, and telling what
-//! happens the same way.
+//! SDKs, unmodified, in processes of their own: told what to do by lines of JSON, and telling what happens the same way.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,20 +16,19 @@ pub struct Sdk {
 }
 
 impl Sdk {
-    /// A client of the hub at `address`, whose first token is `token`.
+    /// The npm package, for the hub at `address`, with `token` as its first token.
     pub fn start(address: &str, token: &str) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/sdk.mjs");
-        let mut process = Command::new("node")
-            // Node 22 has WebSocket by default; 20 behind this flag, which 22 takes and ignores
-            .arg("--experimental-websocket")
-            .arg(script)
-            .arg(format!("ws://{address}/connection/websocket"))
-            .arg(token)
+        Self::of(npm().args([&format!("ws://{address}/connection/websocket"), token]))
+    }
+
+    /// A client that a process is.
+    pub fn of(process: &mut Command) -> Self {
+        let mut process = process
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("Node.js is needed: bin/test says where to get it");
+            .expect("Node.js and Python are needed: bin/test says where to get them");
         let orders = process.stdin.take().unwrap();
         let told = BufReader::new(process.stdout.take().unwrap()).lines();
         Self {
@@ -53,7 +51,7 @@ impl Sdk {
         loop {
             let line = tokio::time::timeout(Duration::from_mins(1), self.told.next_line());
             let line = line.await.expect("the SDK tells nothing").unwrap();
-            let line = line.expect("the SDK's process ended: is `npm ci` done in console?");
+            let line = line.expect("the SDK's process ended: bin/test installs its package");
             let told: Value = serde_json::from_str(&line).unwrap();
             if told["event"] != "connecting" && told["event"] != "subscribing" {
                 return told;
@@ -70,4 +68,13 @@ impl Sdk {
             }
         }
     }
+}
+
+/// Node.js with the npm client; what follows is its address, its token and its options.
+pub fn npm() -> Command {
+    let mut node = Command::new("node");
+    // Node 22 has WebSocket by default; 20 behind this flag, which 22 takes and ignores
+    node.args(["--experimental-websocket", "--experimental-eventsource"]);
+    node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/sdk.mjs"));
+    node
 }

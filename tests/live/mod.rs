@@ -1,7 +1,9 @@
 //! Live delivery by the real program: the npm client and an event stream see what happens through the API, and a hub
 //! that is killed costs them nothing.
 
+mod cable;
 pub mod driver;
+mod sessions;
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -32,6 +32,10 @@ pub(super) struct Channel {
     members: Vec<Member>,
     /// What went by since the oldest joining member came: its history may have been read before.
     recent: VecDeque<Arc<Publication>>,
+    /// The same of what has no position.
+    passing: VecDeque<Arc<Publication>>,
+    /// How much of that is forgotten.
+    forgotten: u64,
     /// What arrived while history is read, or before anybody was released.
     waiting: VecDeque<Arc<Publication>>,
     /// A read is under way, begun at this offset.
@@ -49,6 +53,8 @@ struct Member {
     from: Option<u64>,
     /// The position of the last publication it was given, against which the next may be patched.
     base: Option<u64>,
+    /// How much without a position had gone by when it came.
+    came_after: u64,
 }
 
 /// What the shard is to do next for a channel.
@@ -81,6 +87,7 @@ impl Channel {
             view,
             from: None,
             base: None,
+            came_after: self.forgotten + self.passing.len() as u64,
         });
         self.stats.followed_by(self.members.len());
     }
@@ -94,6 +101,7 @@ impl Channel {
         else {
             return Need::Nothing;
         };
+        self.give_passing(at);
         self.members[at].base = has_base.then_some(place.offset);
         let Some(now) = &self.place else {
             self.members[at].from = Some(place.offset);
@@ -118,6 +126,15 @@ impl Channel {
             self.members.swap_remove(at).subscriber.lose();
         }
         Need::Nothing
+    }
+
+    /// Gives the member at `at` what has no position and went by while it was joining.
+    fn give_passing(&mut self, at: usize) {
+        let member = &mut self.members[at];
+        let before = member.came_after.saturating_sub(self.forgotten) as usize;
+        for publication in self.passing.iter().skip(before) {
+            member.give(publication, None);
+        }
     }
 
     /// Gives the member at `at` what went by between its own place and the channel's. False when some of it is gone.
@@ -171,10 +188,7 @@ impl Channel {
         self.stats.published(1);
         let unstored = publication.offset == 0 || self.place.as_ref().is_some_and(Place::is_nowhere);
         if unstored {
-            self.members
-                .iter_mut()
-                .filter(|member| member.from.is_some())
-                .for_each(|member| member.give(&publication, None));
+            self.pass(publication);
             return Need::Nothing;
         }
         let Some(place) = &self.place else {
@@ -196,6 +210,24 @@ impl Channel {
         }
         self.advance(&[publication]);
         Need::Nothing
+    }
+
+    /// Delivers what has no position, and keeps it for who is joining.
+    fn pass(&mut self, publication: Arc<Publication>) {
+        let mut joining = false;
+        for member in &mut self.members {
+            match member.from {
+                Some(_) => member.give(&publication, None),
+                None => joining = true,
+            }
+        }
+        if joining {
+            self.passing.push_back(publication);
+            if self.passing.len() > RECENT {
+                self.passing.pop_front();
+                self.forgotten += 1;
+            }
+        }
     }
 
     fn arrive_all(&mut self, publications: VecDeque<Arc<Publication>>) -> Need {
@@ -333,6 +365,8 @@ impl Channel {
     fn forget_recent(&mut self) {
         if self.members.iter().all(|member| member.from.is_some()) {
             self.recent = VecDeque::new();
+            self.forgotten += self.passing.len() as u64;
+            self.passing = VecDeque::new();
         }
     }
 

@@ -130,6 +130,32 @@ fn what_passes_while_a_follower_joins_comes_right_after_its_release() {
 }
 
 #[test]
+fn what_has_no_position_and_passes_while_a_follower_joins_comes_after_its_release_and_memory_is_bounded() {
+    for stored in [true, false] {
+        let mut channel = Channel::default();
+        let begin = || if stored { place("e", 5) } else { Place::nowhere() };
+        let mut first = Follower::joined(&mut channel);
+        channel.arrive(publication("", 0));
+        let mut second = Follower::joined(&mut channel);
+        channel.arrive(publication("", 0));
+        channel.release(&first.subscriber, begin(), false);
+        assert_eq!(first.look(), [0, 0]);
+        channel.arrive(publication("", 0));
+        assert!(second.look().is_empty(), "nothing before the release");
+        channel.release(&second.subscriber, begin(), false);
+        assert_eq!((first.look().len(), second.look().len()), (3, 2));
+        assert!(channel.passing.is_empty());
+        let mut third = Follower::joined(&mut channel);
+        for _ in 0..RECENT + 10 {
+            channel.arrive(publication("", 0));
+        }
+        assert_eq!(channel.passing.len(), RECENT);
+        channel.release(&third.subscriber, begin(), false);
+        assert_eq!(third.look().len(), RECENT, "the oldest are forgotten");
+    }
+}
+
+#[test]
 fn the_first_followers_of_a_channel_may_have_read_different_places() {
     let mut channel = Channel::default();
     let (mut one, mut two) = (Follower::joined(&mut channel), Follower::joined(&mut channel));

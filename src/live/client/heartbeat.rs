@@ -44,9 +44,15 @@ impl Client {
     pub fn tick(&mut self, now: Instant) {
         let timing = self.timing.clone();
         match &mut self.phase {
-            Phase::New { stale_at } | Phase::SigningIn { stale_at, .. } | Phase::Refused { stale_at } => {
+            Phase::New { stale_at } | Phase::Refused { stale_at } => {
                 if now >= *stale_at {
                     self.close(Disconnect::Stale);
+                }
+            }
+            // it has said who it is: that the hub is slow to judge is no reason to stay away for good
+            Phase::SigningIn { stale_at, .. } => {
+                if now >= *stale_at {
+                    self.close(Disconnect::Internal);
                 }
             }
             Phase::Up { heartbeat, expires } => {

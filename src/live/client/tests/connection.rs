@@ -150,6 +150,14 @@ fn a_refresh_with_an_expired_token_ends_the_connection_so_that_the_client_comes_
 }
 
 #[test]
+fn a_client_whose_credentials_the_hub_cannot_judge_in_time_is_to_come_back() {
+    let mut desk = Desk::new();
+    desk.says(json!({"id": 1, "connect": {"token": "t"}}));
+    assert_eq!(told(&desk.later(9.9)), [] as [Value; 0]);
+    assert_eq!(told(&desk.later(0.2)), [json!({"close": 3004})]);
+}
+
+#[test]
 fn a_connection_that_does_not_sign_in_is_stale_after_ten_seconds() {
     let mut desk = Desk::new();
     assert_eq!(desk.client.deadline(), Some(desk.now + Duration::from_secs(10)));
