@@ -83,7 +83,8 @@ impl Subscriber {
                 CLOSE => closed = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code)),
                 PING => return ear.frame(&frame, &mut |_| Ok(())),
                 _ => {
-                    look(frame.payload);
+                    // a busy hub joins messages, one a line
+                    frame.payload.split(|byte| *byte == b'\n').for_each(&mut look);
                     ear.pong_if_pinged(frame.payload);
                 }
             }
