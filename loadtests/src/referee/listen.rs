@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// A hub that is frozen accepts connections and answers nothing.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// A subscribe without an answer for so long is answered by a new connection, as the SDKs do it.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Without a frame for so long (pings included) the connection is given up.
 const SILENCE: Duration = Duration::from_secs(12);
 /// Before the next attempt.
@@ -119,8 +121,14 @@ impl Listener {
         wire.send(&command.to_string()).await?;
         let id = self.commands;
         self.asked.insert(id, channel.to_owned());
-        while !self.hear(wire, PATIENCE * 2).await?.contains(&id) {}
-        Ok(())
+        // other channels go on meanwhile, so that silence alone would not tell that the command was lost on its way
+        let answered = async {
+            while !self.hear(wire, PATIENCE * 2).await?.contains(&id) {}
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(ANSWER, answered)
+            .await
+            .with_context(|| format!("the subscribe to {channel} was not answered"))?
     }
 
     /// Handles what comes next; answers the ids of the commands it replied to.
