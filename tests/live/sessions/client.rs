@@ -155,23 +155,18 @@ impl Client {
 
     /// The first thing it has told, or tells, that has all this in it. What else it tells stays for later.
     pub async fn told(&mut self, wanted: Value) -> Value {
-        if let Some(told) = self.take(&wanted) {
-            return told;
-        }
-        let (name, until) = (
-            self.form.name,
-            tokio::time::Instant::now() + Duration::from_secs(40),
-        );
+        let told = self.told_within(Duration::from_secs(40), &wanted).await;
+        told.unwrap_or_else(|| panic!("{} never told {wanted}, but {}", self.form.name, json!(self.told)))
+    }
+
+    /// As [`Client::told`], if it tells it in time.
+    pub async fn told_within(&mut self, within: Duration, wanted: &Value) -> Option<Value> {
+        let until = tokio::time::Instant::now() + within;
         loop {
-            let heard = tokio::time::timeout_at(until, self.hear()).await;
-            assert!(
-                heard.is_ok(),
-                "{name} never told {wanted}, but {}",
-                json!(self.told)
-            );
-            if let Some(told) = self.take(&wanted) {
-                return told;
+            if let Some(told) = self.take(wanted) {
+                return Some(told);
             }
+            tokio::time::timeout_at(until, self.hear()).await.ok()?;
         }
     }
 
