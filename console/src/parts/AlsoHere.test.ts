@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 
 vi.mock("../auth/session", () => ({ useMe: () => ({ user: { id: "me" } }) }));
 vi.mock("../live/store", () => ({ watchPresent: () => () => {} }));
+vi.mock("./usePhone", () => ({ usePhone: () => false }));
 vi.mock("./basics", () => ({ Face: () => null, Hint: () => null }));
 
 const { othersOf } = await import("./AlsoHere");

@@ -6,9 +6,11 @@ import type { Present } from "../live/exchange/wire";
 import { watchPresent } from "../live/store";
 import { Face, Hint } from "./basics";
 import css from "./parts.module.css";
+import { usePhone } from "./usePhone";
 
-/** Faces shown; the others are a number. */
+/** Faces shown, wide and narrow; the others are a number. */
 const SHOWN = 3;
+const SHOWN_NARROW = 1;
 
 /** Connections of one person are one person, in the order of their ids; oneself is not told. */
 export function othersOf(people: Present[], me: string): { id: string; name: string }[] {
@@ -26,15 +28,16 @@ export function AlsoHere({ path }: { path: string }) {
     return watchPresent(`page:${path}`, setPeople);
   }, [path]);
   const others = othersOf(people, me);
+  const shown = usePhone() ? SHOWN_NARROW : SHOWN;
   if (others.length === 0) return null;
   const names = t("here.names", { names: others.map((other) => other.name).join(", ") });
   return (
     <Hint text={names}>
       <span className={css.here} role="img" aria-label={names} data-testid="here">
-        {others.slice(0, SHOWN).map((other) => (
+        {others.slice(0, shown).map((other) => (
           <Face key={other.id} name={other.name} id={other.id} />
         ))}
-        {others.length > SHOWN && <small>+{others.length - SHOWN}</small>}
+        {others.length > shown && <small>+{others.length - shown}</small>}
       </span>
     </Hint>
   );

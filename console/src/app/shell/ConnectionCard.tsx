@@ -36,7 +36,7 @@ export default function ConnectionCard({ id, pill }: { id: string; pill: Pill })
           facts={[
             ...(live
               ? ([
-                  ...(facts.node ? [[t("pill.node"), facts.node]] : []),
+                  ...(facts.node ? [[t("pill.node"), <Id key="node" value={facts.node} />]] : []),
                   [t("pill.transport"), tOr(`transport.${facts.transport}`, facts.transport ?? "–")],
                   [t("pill.latency"), facts.latency === null ? t("pill.measuring") : duration(facts.latency)],
                   [t("pill.since"), facts.since === null ? null : <Time key="since" at={iso(facts.since)} />],

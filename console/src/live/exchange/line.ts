@@ -8,11 +8,21 @@ import type { Line, Say, Tell } from "./wire";
 /** How long the worker may take to answer before the tab helps itself, in milliseconds. */
 const ANSWER = 5000;
 
-// Trusted Types admit a worker's address only from a policy; this one admits the one address and is made only here. Browsers
-// without Trusted Types take it as it is.
-const { trustedTypes } = window as { trustedTypes?: { createPolicy: (name: string, rules: object) => { createScriptURL: (url: string) => unknown } } };
-const policy = trustedTypes?.createPolicy("live-worker", { createScriptURL: () => address });
-const trusted = (policy?.createScriptURL("") ?? address) as string;
+/**
+ * Trusted Types admit a worker's address only from a policy; this one admits the one address and is made only here. Browsers
+ * without Trusted Types take it as it is. Null where the page's header allows no such policy.
+ */
+function trust(): string | null {
+  const { trustedTypes } = window as { trustedTypes?: { createPolicy: (name: string, rules: object) => { createScriptURL: (url: string) => unknown } } };
+  if (!trustedTypes) return address;
+  try {
+    return trustedTypes.createPolicy("live-worker", { createScriptURL: () => address }).createScriptURL("") as string;
+  } catch {
+    return null;
+  }
+}
+
+const trusted = trust();
 
 type Hear = (tells: Tell[]) => void;
 
@@ -62,7 +72,7 @@ export function openLine(user: string, hear: Hear): Line {
 
 /** Null where the browser knows no shared workers or refuses this one at once; `failed` where that shows later. */
 function openShared(hear: Hear, failed: () => void): Line | null {
-  if (typeof SharedWorker === "undefined") return null;
+  if (typeof SharedWorker === "undefined" || trusted === null) return null;
   let worker: SharedWorker;
   try {
     worker = new SharedWorker(trusted, { type: "module", name: "signalbox" });
