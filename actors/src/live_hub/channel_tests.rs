@@ -5,7 +5,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use signalbox_core::kernel::id::OrganizationId;
 use signalbox_core::kernel::permission::PermissionSet;
-use signalbox_core::live::application::ClientInfo;
+use signalbox_core::live::application::{ClientInfo, Message, Publication as SaidByAnApplication};
 use signalbox_core::live::view::ViewClass;
 use uuid::Uuid;
 
@@ -34,8 +34,9 @@ impl Encoding for Offsets {
         None
     }
 
-    fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
-        None
+    fn presence(&self, _: &str, came: bool, info: &ClientInfo) -> Option<Frame> {
+        let sign = if came { '+' } else { '-' };
+        Some(Frame::new(Bytes::from(format!("{sign}{}", info.user)), 0))
     }
 }
 
@@ -61,6 +62,35 @@ fn place(epoch: &str, offset: u64) -> Place {
         epoch: epoch.into(),
         offset,
     }
+}
+
+#[test]
+fn who_comes_and_goes_is_told_in_the_hubs_own_channels_too_to_whoever_asked() {
+    let channel = ChannelKey {
+        organization: OrganizationId(Uuid::from_u128(1)),
+        name: "page:/users/1".into(),
+    };
+    let told = |message: &Message, joins: bool| {
+        let payload = Bytes::from(message.encode());
+        let view = View { joins, ..view() };
+        let publication = Publication::new(channel.clone(), "".into(), 0, payload);
+        publication
+            .frame(&view, None)
+            .map(|frame| String::from_utf8_lossy(frame.payload()).into_owned())
+    };
+    let ann = || ClientInfo {
+        user: "ann".to_owned(),
+        ..ClientInfo::default()
+    };
+    assert_eq!(told(&Message::Join(ann()), true).unwrap(), "+ann");
+    assert_eq!(told(&Message::Leave(ann()), true).unwrap(), "-ann");
+    assert_eq!(told(&Message::Join(ann()), false), None);
+    // nobody writes into them but the hub, and it writes events
+    assert_eq!(told(&Message::Publication(said()), true), None);
+}
+
+fn said() -> SaidByAnApplication {
+    SaidByAnApplication::default()
 }
 
 /// One follower as its own connection.

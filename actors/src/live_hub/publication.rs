@@ -300,15 +300,16 @@ impl Publication {
     }
 
     fn read(&self) -> Body {
-        if !self.channel.is_of_application() {
-            let event = serde_json::from_slice(&self.payload).ok();
-            return event.map_or(Body::Unreadable, Body::Event);
+        let ours = !self.channel.is_of_application();
+        if ours && let Ok(event) = serde_json::from_slice(&self.payload) {
+            return Body::Event(event);
         }
         match Message::parse(&self.payload) {
-            Some(Message::Publication(said)) => Body::Said(Box::new(said)),
+            // who comes and goes is told alike in the hub's own channels: who looks at a page
             Some(Message::Join(info)) => Body::Presence(true, Box::new(info)),
             Some(Message::Leave(info)) => Body::Presence(false, Box::new(info)),
-            None => Body::Unreadable,
+            Some(Message::Publication(said)) if !ours => Body::Said(Box::new(said)),
+            _ => Body::Unreadable,
         }
     }
 
