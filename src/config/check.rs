@@ -41,7 +41,14 @@ fn servers(settings: &Settings, found: &mut Vec<String>) {
         (
             "redis.url",
             redis,
-            &["redis://", "rediss://", "redis+unix://", "unix://"][..],
+            &[
+                "redis://",
+                "rediss://",
+                "redis+unix://",
+                "unix://",
+                "redis+cluster://",
+                "rediss+cluster://",
+            ][..],
         ),
     ];
     for (key, url, schemes) in forms {

@@ -2,18 +2,19 @@
 
 use crate::kernel::error::{Error, Result};
 use bb8_redis::{RedisConnectionManager, bb8};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub mod control;
 pub mod keys;
+mod link;
 pub mod nodes;
 pub mod orders;
 pub mod questions;
 mod rights;
 mod subscription;
 pub use keys::Keys;
+use link::{Address, Link};
 pub use subscription::{Signal, Subscription};
 
 /// A command that has not answered by then is treated as an outage. redis' own default, 500 ms, is shorter than an AOF
@@ -23,9 +24,9 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The connection to Redis. Cheap to clone.
 #[derive(Clone)]
 pub struct Bus {
-    client: redis::Client,
+    address: Address,
     pool: bb8::Pool<RedisConnectionManager>,
-    shared: ConnectionManager,
+    shared: Link,
     keys: Arc<Keys>,
     /// The server offers sharded pub/sub.
     sharded: bool,
@@ -38,20 +39,22 @@ impl std::fmt::Debug for Bus {
 }
 
 impl Bus {
-    /// Connects to `url` (`redis://`, `rediss://`, `redis+unix://`); every key and channel begins with `prefix`.
+    /// Connects to `url` (`redis://`, `rediss://`, `redis+unix://`, and for a Redis Cluster `redis+cluster://one:6379,two:6379`);
+    /// every key and channel begins with `prefix`.
     pub async fn connect(url: &str, prefix: &str) -> Result<Self> {
-        let client = redis::Client::open(url)?;
-        let mut shared = client
-            .get_connection_manager_with_config(manager_config())
-            .await?;
+        let address = Address::parse(url)?;
+        let mut shared = address.connect().await?;
         let pool = bb8::Pool::builder()
             .max_size(16)
             .connection_timeout(Duration::from_secs(3))
-            .build(RedisConnectionManager::new(url)?)
+            .build(RedisConnectionManager::new(address.first()?)?)
+            .await?;
+        let info = shared
+            .ask_any(redis::cmd("INFO").arg("server").to_owned())
             .await?;
         Ok(Self {
-            sharded: offers_sharded(&version(&mut shared).await?),
-            client,
+            sharded: offers_sharded(version(&info)),
+            address,
             pool,
             shared,
             keys: Arc::new(Keys::new(prefix)),
@@ -64,11 +67,11 @@ impl Bus {
     }
 
     /// One connection for all: multiplexed, reconnecting. For single commands and scripts.
-    pub(crate) fn shared(&self) -> ConnectionManager {
+    pub(crate) fn shared(&self) -> Link {
         self.shared.clone()
     }
 
-    /// A connection of one's own, for MULTI and for blocking commands.
+    /// A connection of one's own, for MULTI and for blocking commands; of a cluster, to the first server that is named.
     pub(crate) async fn own(&self) -> Result<bb8::PooledConnection<'_, RedisConnectionManager>> {
         self.pool
             .get()
@@ -84,7 +87,11 @@ impl Bus {
 
     /// The server's version, such as `7.0.15`.
     pub async fn server_version(&self) -> Result<String> {
-        Ok(version(&mut *self.own().await?).await?)
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut *self.own().await?)
+            .await?;
+        Ok(version(&info).to_owned())
     }
 
     /// Sends `message` to whoever listens on pub/sub channel `channel` now.
@@ -114,14 +121,13 @@ impl Bus {
             .iter()
             .cloned()
             .partition(|channel| self.publish_command(channel) == "SPUBLISH");
-        Subscription::open(&self.client, sharded, plain).await
+        Subscription::open(&self.address, sharded, plain).await
     }
 }
 
-async fn version(connection: &mut impl redis::aio::ConnectionLike) -> redis::RedisResult<String> {
-    let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
+fn version(info: &str) -> &str {
     let line = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
-    Ok(line.unwrap_or("unknown").trim().to_owned())
+    line.unwrap_or("unknown").trim()
 }
 
 /// Sharded pub/sub came with 7.0.
@@ -133,28 +139,5 @@ fn offers_sharded(version: &str) -> bool {
     major.is_some_and(|major| major >= 7)
 }
 
-fn manager_config() -> ConnectionManagerConfig {
-    ConnectionManagerConfig::new()
-        .set_response_timeout(Some(RESPONSE_TIMEOUT))
-        .set_connection_timeout(Some(Duration::from_secs(2)))
-        .set_number_of_retries(2)
-        .set_max_delay(Duration::from_millis(200))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::offers_sharded;
-
-    #[test]
-    fn sharded_publishing_is_for_servers_that_have_it() {
-        for (version, offered) in [
-            ("7.0.15", true),
-            ("8.2.1", true),
-            ("10.0", true),
-            ("6.2.14", false),
-            ("unknown", false),
-        ] {
-            assert_eq!(offers_sharded(version), offered, "{version}");
-        }
-    }
-}
+mod tests;
