@@ -1,7 +1,8 @@
 /** A list that is read again every so often while it is seen and not paused; the hub is asked as often however long it grew. */
 import { type QueryKey, useInfiniteQuery } from "@tanstack/react-query";
-import { useCallback, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { asProblem } from "../api/problem";
+import { usePill } from "./pill";
 import { fresh, type Held, type Sampled, settle } from "./samples";
 import type { LiveList } from "./useLiveList";
 
@@ -63,6 +64,14 @@ export function useSamples<T extends Sampled>({ queryKey, fetchPage, calm, pause
   const loadMore = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  // This tab's own connection came or was renewed: a reading from before does not know of it.
+  const own = usePill().facts?.client ?? null;
+  const read = useRef(own);
+  useEffect(() => {
+    if (own === null || own === read.current) return;
+    read.current = own;
+    if (!paused) void refetch();
+  }, [own, paused, refetch]);
   const total = data?.pages[0]?.total;
   return {
     rows: view.rows,
