@@ -26,6 +26,7 @@ use signalbox_core::Store;
 use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::{SessionId, UserId};
+use signalbox_core::kernel::page::micros;
 use signalbox_core::sessions::standing::{Refused, Standing};
 
 use crate::backplane::ControlListener;
@@ -166,7 +167,16 @@ impl SessionKeeper {
 impl ControlListener for SessionKeeper {
     fn heard(&self, message: Control) {
         match message {
-            Control::Revoked(revocation) => self.ledger.spread(&revocation),
+            Control::Revoked {
+                revocation,
+                committed,
+            } => {
+                self.ledger.spread(&revocation);
+                // whatever of theirs was open on this node is closed now, and what waited to be written is dropped
+                let took = micros(self.ledger.store.clock.now()) - committed;
+                metrics::histogram!("signalbox_revocation_cutoff_seconds")
+                    .record(Duration::from_micros(u64::try_from(took).unwrap_or_default()));
+            }
             Control::OutboxHint => self.ledger.store.signals.outbox.notify_one(),
             Control::JobsHint => self.ledger.store.signals.jobs.notify_one(),
             // of others

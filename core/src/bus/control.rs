@@ -65,7 +65,12 @@ pub struct Revocation {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Control {
     /// Cut off, now.
-    Revoked(Revocation),
+    Revoked {
+        /// Whom.
+        revocation: Revocation,
+        /// When it was committed, in microseconds since 1970 by the clock of the node that did.
+        committed: i64,
+    },
     /// The outbox has rows to order.
     OutboxHint,
     /// The ledger has due jobs.

@@ -13,6 +13,7 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::event::Event;
 use crate::kernel::id::{EventId, JobId};
+use crate::kernel::page::micros;
 use crate::outbox::{StoredActor, StoredEvent};
 use crate::{Store, activity, audit, outbox};
 use serde_json::{Map, Value};
@@ -132,6 +133,7 @@ impl Change {
             idempotency::keep(&mut self.tx, &self.store, &self.ctx, self.at, 204, None).await?;
         }
         self.tx.commit().await?;
+        let committed = micros(self.store.clock.now());
         for revocation in &self.revocations {
             self.store.signals.revoked(revocation);
         }
@@ -139,7 +141,11 @@ impl Change {
         if self.jobs {
             self.store.signals.jobs.notify_one();
         }
-        let mut messages: Vec<Control> = self.revocations.into_iter().map(Control::Revoked).collect();
+        let revoked = self.revocations.into_iter().map(|revocation| Control::Revoked {
+            revocation,
+            committed,
+        });
+        let mut messages: Vec<Control> = revoked.collect();
         messages.extend(self.cancelled.map(|job| Control::JobCancel { job: job.0 }));
         messages.push(Control::OutboxHint);
         if self.jobs {

@@ -177,7 +177,8 @@ async fn wanted(state: &State, caller: &Caller, asked: &Asked) -> Answer<Connect
 /// A connection
 #[utoipa::path(
     operation_id = "live.connection", tag = "live", params(("client" = String, Path, description = "Its id")),
-    responses((status = 200, body = OneLiveConnection), (status = 403, body = Body), (status = 404, body = Body))
+    responses((status = 200, body = OneLiveConnection), (status = 403, body = Body), (status = 404, body = Body),
+              (status = 503, body = Body))
 )]
 #[get("/live/connections/{client}")]
 pub(super) async fn get(
@@ -204,8 +205,16 @@ async fn find(nodes: &Nodes, caller: &Caller, client: &str) -> Answer<(String, C
         organizations: seen_by(caller),
         client: client.to_owned(),
     };
-    let found = nodes.ask(question).await.connection();
-    Ok(found.ok_or_else(|| Error::not_found("connection"))?)
+    let answers = nodes.ask(question).await;
+    let silent = answers.missing.clone();
+    match answers.connection() {
+        Some(found) => Ok(found),
+        None if silent.is_empty() => Err(Error::not_found("connection").into()),
+        None => {
+            let silent = format!("no answer of {}", silent.join(", "));
+            Err(Error::unavailable("live.node", silent).into())
+        }
+    }
 }
 
 /// Why, and what comes after.
