@@ -93,7 +93,7 @@ async fn history(
     let most = live.limits.history;
     let limit = usize::try_from(request.limit).map_or(most, |limit| limit.min(most));
     let since = request.since.as_ref().map(|since| Place {
-        epoch: since.epoch.as_str().into(),
+        epoch: leave.class.epoch_meant(&since.epoch).into(),
         offset: since.offset,
     });
     let past = Past {
@@ -109,7 +109,7 @@ async fn history(
     let (place, items) = read.ok_or(ReplyError::Unrecoverable)?;
     Ok(Answer::History(HistoryResult {
         publications: items.iter().map(Into::into).collect(),
-        epoch: place.epoch.to_string(),
+        epoch: leave.class.epoch_told(&place.epoch),
         offset: place.offset,
     }))
 }

@@ -95,6 +95,8 @@ pub struct Connection {
     subscriptions: Vec<Subscription>,
     /// Counts how often rights have changed.
     rights: u64,
+    /// The count with which the viewer was last judged: what is asked before that is asked with older rights.
+    judged: u64,
     track: Option<Rc<RefCell<Track>>>,
     pending: Pending<Done>,
     _counted: Connected,
@@ -110,7 +112,7 @@ enum Done {
     Refreshed(u32, Result<Admission, SignInError>),
     Followed(u32, u64, Result<(Followed, Subscription), Refusal>),
     FollowedForServer(u64, Result<(ServerFollowed, Subscription), Refusal>),
-    Answered(u32, Option<u32>, Result<Answer, Refusal>),
+    Answered(u32, Option<u32>, u64, Result<Answer, Refusal>),
     LookedAgain(u64, Judged),
 }
 
@@ -128,6 +130,7 @@ impl Connection {
             entry: None,
             subscriptions: Vec::new(),
             rights: 0,
+            judged: 0,
             track: None,
             pending: Pending::default(),
             _counted: counted,
@@ -319,7 +322,7 @@ impl Connection {
             let (channel, epoch) = (subscription.channel(), subscription.epoch());
             track
                 .borrow_mut()
-                .begins(subscription.slot, (**channel).into(), epoch.clone());
+                .begins(subscription.slot, (**channel).into(), epoch.into());
         }
         self.subscriptions.reserve_exact(1);
         self.subscriptions.push(subscription);
@@ -373,7 +376,7 @@ impl Connection {
 
     fn follow(&mut self, slot: u32, wish: SubscribeRequest) {
         if let Some(wanted) = self.wanted(slot, wish, None) {
-            let (live, rights) = (self.live.clone(), self.rights);
+            let (live, rights) = (self.live.clone(), self.judged);
             self.pending.push(Box::pin(async move {
                 Done::Followed(slot, rights, follow(&live, wanted).await)
             }));
@@ -388,10 +391,12 @@ impl Connection {
         let info = held.and_then(|held| held.info().cloned());
         let info = info.unwrap_or_else(|| viewer.info(self.client.id(), None));
         let (live, following, dialect) = (self.live.clone(), slot.is_some(), self.way.dialect);
+        let rights = self.judged;
         self.pending.push(Box::pin(async move {
             Done::Answered(
                 id,
                 slot,
+                rights,
                 answer(&live, &viewer, info, ask, following, dialect).await,
             )
         }));
@@ -400,9 +405,14 @@ impl Connection {
     /// Rights may have changed: whoever the viewer is now decides about every subscription anew.
     fn look_again(&mut self) {
         self.rights += 1;
-        let Some(Viewer::Member(member)) = self.admission.as_ref().map(|admission| admission.viewer.clone())
-        else {
-            return;
+        let member = match self.admission.as_ref().map(|admission| &admission.viewer) {
+            Some(Viewer::Member(member)) => member.clone(),
+            Some(Viewer::Guest(_)) => {
+                self.judged = self.rights;
+                return;
+            }
+            // looked at once it has signed in
+            None => return,
         };
         let client: Box<str> = self.client.id().into();
         let held: Vec<_> = self
@@ -426,8 +436,12 @@ impl Connection {
                         wish,
                         by_server: None,
                     };
-                    let grant = gate.judge(&viewer, asked).await;
-                    classes.push((slot, grant.ok().map(|grant| grant.class)));
+                    let class = match gate.judge(&viewer, asked).await {
+                        Ok(grant) => Some(grant.class),
+                        Err(Refusal::Reply(ReplyError::Internal)) => return Err(SignInError::Unavailable),
+                        Err(_) => None,
+                    };
+                    classes.push((slot, class));
                 }
                 Ok((member, classes))
             };
@@ -469,8 +483,20 @@ impl Connection {
                     tracing::debug!(?refusal, "a channel could not be followed on the server's behalf");
                 }
             }
-            Done::Answered(id, slot, result) => self.client.answered(id, slot, result, now),
-            Done::LookedAgain(rights, result) if rights == self.rights => self.judge_again(result),
+            Done::Answered(id, slot, rights, result) => {
+                let fresh = match result {
+                    // what was said is said
+                    Ok(shown) if shown != Answer::Published && rights != self.rights => {
+                        Err(ReplyError::Internal.into())
+                    }
+                    result => result,
+                };
+                self.client.answered(id, slot, fresh, now);
+            }
+            Done::LookedAgain(rights, result) if rights == self.rights => {
+                self.judged = rights;
+                self.judge_again(result);
+            }
             Done::LookedAgain(..) => {}
         }
     }
@@ -504,6 +530,10 @@ impl Connection {
         self.entry = Some(entry);
         let wishes = self.wishes(&admission, request);
         self.admission = Some(admission);
+        if self.rights != self.judged {
+            // they changed while it signed in
+            self.look_again();
+        }
         if wishes.len() > self.live.timing.channels {
             let error = SignInError::Close(Disconnect::ChannelLimit);
             return self.client.signed_in(Err(error), now, 0.0);
@@ -518,7 +548,7 @@ impl Connection {
         if wanted.is_empty() {
             return self.attended(Ok(Vec::new()), now);
         }
-        let (live, rights) = (self.live.clone(), self.rights);
+        let (live, rights) = (self.live.clone(), self.judged);
         self.pending.push(Box::pin(async move {
             let all = wanted.into_iter().map(|wanted| follow_for_server(&live, wanted));
             Done::Attended(rights, try_join_all(all).await)
@@ -654,7 +684,7 @@ impl Connection {
                 let wish = recovering(channel, since);
                 let slot = self.client.next_slot();
                 if let Some(wanted) = self.wanted(slot, wish, Some(*terms)) {
-                    let (live, rights) = (self.live.clone(), self.rights);
+                    let (live, rights) = (self.live.clone(), self.judged);
                     self.pending.push(Box::pin(async move {
                         Done::FollowedForServer(rights, follow_for_server(&live, wanted).await)
                     }));

@@ -51,9 +51,9 @@ impl Subscription {
         &self.membership.channel().name
     }
 
-    /// The generation of its stream; empty where nothing is kept.
-    pub fn epoch(&self) -> &Arc<str> {
-        &self.place.epoch
+    /// The generation of its stream, as its viewer is told it; empty where nothing is kept.
+    pub fn epoch(&self) -> String {
+        self.class.epoch_told(&self.place.epoch)
     }
 
     /// As others in the channel see it, where they do.
@@ -91,7 +91,7 @@ pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscripti
         filter: grant.filter,
     };
     let since = (request.recover && grant.recoverable).then(|| Place {
-        epoch: request.epoch.into(),
+        epoch: grant.class.epoch_meant(&request.epoch).into(),
         offset: request.offset,
     });
     let wish = Wish {
@@ -127,7 +127,7 @@ pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscripti
         None
     };
     let followed = Followed {
-        epoch: following.place.epoch.to_string(),
+        epoch: grant.class.epoch_told(&following.place.epoch),
         offset: following.place.offset,
         recoverable: grant.recoverable,
         positioned: grant.positioned,

@@ -27,10 +27,10 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
 use super::Live;
-use super::client::SignInError;
+use super::client::{Refusal, SignInError};
 use super::gate::{Admission, Asked, Grant, Viewer};
 use super::plug::{Alive, Plug};
-use super::protocol::{Disconnect, SubscribeRequest};
+use super::protocol::{Disconnect, ReplyError, SubscribeRequest};
 use super::stream_id::{StreamId, Track};
 use super::wire::{EventStream, comment_frame, event_frame};
 
@@ -176,17 +176,21 @@ impl EventSource {
     ) -> Result<(), FollowError> {
         self.last_slot += 1;
         let slot = self.last_slot;
+        let since = known.map(|known| Place {
+            epoch: grant.class.epoch_meant(&known.epoch).into(),
+            offset: known.offset,
+        });
         let wish = Wish {
             channel: grant.key.clone(),
             view: View::new(grant.class, &EventStream),
-            since: known.cloned(),
+            since,
             keeps: grant.keeps,
         };
         let following = self.live.hub.follow(&self.outlet, slot, wish).await?;
         let place = following.place;
         self.written
             .borrow_mut()
-            .begins(slot, name.clone(), place.epoch.clone());
+            .begins(slot, name.clone(), grant.class.epoch_told(&place.epoch).into());
         let resumed = known.filter(|_| following.recovered);
         let from = resumed.map_or(place.offset, |known| known.offset);
         // no bytes, only the place: the next thing written tells it
@@ -251,17 +255,26 @@ impl EventSource {
             Err(SignInError::Unavailable) => return self.outlet.cut(Disconnect::ForceReconnect),
             Err(_) => return self.outlet.cut(Disconnect::SignedOut),
         }
+        let mut changed = Vec::new();
         for held in std::mem::take(&mut self.channels) {
             match gate.judge(&self.admission.viewer, asked(&held.name)).await {
+                // nobody can say just now
+                Err(Refusal::Reply(ReplyError::Internal)) => {
+                    return self.outlet.cut(Disconnect::ForceReconnect);
+                }
                 Err(_) => return self.outlet.cut(Disconnect::PermissionDenied),
                 Ok(grant) if grant.class == held.grant.class => self.channels.push(held),
-                Ok(grant) => {
-                    let name = held.name.clone();
-                    drop(held);
-                    self.entry.present.leaves(&name);
-                    self.follow_or_end(name, grant, None).await;
-                }
+                Ok(grant) => changed.push((held, grant)),
             }
+        }
+        // all views of before are gone before anything is said of the first
+        let changed: Vec<_> = changed
+            .into_iter()
+            .map(|(held, grant)| (held.name, grant))
+            .collect();
+        for (name, grant) in changed {
+            self.entry.present.leaves(&name);
+            self.follow_or_end(name, grant, None).await;
         }
     }
 }

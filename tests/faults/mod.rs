@@ -8,6 +8,6 @@ mod drain;
 mod imports;
 mod nodes;
 mod outage;
-mod relay;
+pub mod relay;
 mod revocation;
 mod stop;

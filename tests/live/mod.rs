@@ -3,6 +3,7 @@
 
 mod cable;
 pub mod driver;
+mod places;
 mod sessions;
 
 use std::process::Command;

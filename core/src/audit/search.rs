@@ -133,7 +133,7 @@ pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<AuditList> 
     let mut tx = store.db.read(ctx.organization).await?;
     let position = match &after {
         Some(after) => after.position.clone(),
-        None => position::read(&mut tx, ctx.organization, super::CHANNEL).await?,
+        None => position::told(&mut tx, ctx, super::CHANNEL).await?,
     };
     let mut rows = fetch(&mut tx, ctx, query, after.as_ref(), limit + 1).await?;
     let next_cursor = page::cut(&mut rows, limit, |end| Cursor {

@@ -146,7 +146,7 @@ pub async fn list(store: &Store, ctx: &Ctx, limit: Option<u32>, cursor: Option<&
     let limit = page::limit(limit)? as usize;
     let after: Option<(OffsetDateTime, Uuid)> = cursor.map(page::decode_cursor).transpose()?;
     let mut tx = store.db.read(ctx.organization).await?;
-    let at = position::read(&mut tx, ctx.organization, CHANNEL).await?;
+    let at = position::told(&mut tx, ctx, CHANNEL).await?;
     let mut items = store::read(&mut tx, ctx.organization, None, after, limit as i64 + 1).await?;
     let next_cursor = page::cut(&mut items, limit, |last| (last.created_at, last.id.0))?;
     show(&mut tx, store, ctx, &mut items).await?;

@@ -4,6 +4,7 @@
 //! once per viewer.
 
 use crate::kernel::permission::PermissionSet;
+use crate::live::position::Position;
 use serde_json::{Map, Value};
 
 /// Which fields of which kind of row need which permission. The bit of a class is the permission's place in [`GROUPS`].
@@ -69,6 +70,32 @@ impl ViewClass {
         entry.insert("masked".to_owned(), Value::from(masked));
     }
 
+    /// An epoch as this class is told it. A client that comes back with what another class was shown is given the present
+    /// state: to go on from there would leave it with fields that are hidden now, or without those that it may see.
+    pub fn epoch_told(self, epoch: &str) -> String {
+        if self.0 == 0 || epoch.is_empty() {
+            return epoch.to_owned();
+        }
+        format!("{epoch}.{:x}", self.0)
+    }
+
+    /// The epoch that this class was told as `told`; for one that another class was told, one that no stream has.
+    pub fn epoch_meant(self, told: &str) -> &str {
+        if self.0 == 0 || told.is_empty() {
+            return told;
+        }
+        let class = format!(".{:x}", self.0);
+        told.strip_suffix(class.as_str()).unwrap_or("?")
+    }
+
+    /// A position as this class is told it.
+    pub fn position_told(self, at: Position) -> Position {
+        Position {
+            epoch: self.epoch_told(&at.epoch),
+            ..at
+        }
+    }
+
     fn hidden(self, kind: &str) -> impl Iterator<Item = &'static str> {
         let kind = kind.to_owned();
         GUARDED
@@ -109,6 +136,20 @@ mod tests {
         assert!(
             class.sees("user", "email") && !ViewClass::of(&PermissionSet::default()).sees("user", "email")
         );
+    }
+
+    #[test]
+    fn a_place_of_one_class_is_none_of_another() {
+        let (low, high) = (
+            ViewClass::of(&PermissionSet::default()),
+            ViewClass::of(&PermissionSet::from_iter(["users:read_pii"])),
+        );
+        for class in [low, high] {
+            assert_eq!(class.epoch_meant(&class.epoch_told("ab12")), "ab12");
+            assert_eq!((&*class.epoch_told(""), class.epoch_meant("")), ("", ""));
+        }
+        assert_ne!(high.epoch_meant(&low.epoch_told("ab12")), "ab12");
+        assert_ne!(low.epoch_meant(&high.epoch_told("ab12")), "ab12");
     }
 
     #[test]

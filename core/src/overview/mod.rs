@@ -63,7 +63,7 @@ impl Counters {
 pub async fn read(store: &Store, ctx: &Ctx) -> Result<Overview> {
     ctx.require("overview:read")?;
     let mut tx = store.db.read(ctx.organization).await?;
-    let position = position::read(&mut tx, ctx.organization, CHANNEL).await?;
+    let position = position::told(&mut tx, ctx, CHANNEL).await?;
     let rows = sqlx::query!(
         "SELECT name, value FROM counters WHERE organization_id = $1",
         ctx.organization.0

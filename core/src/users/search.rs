@@ -124,7 +124,7 @@ pub async fn list(connection: &mut PgConnection, ctx: &Ctx, query: &Query) -> Re
     let (position, total) = match &after {
         Some(cursor) => (cursor.position.clone(), cursor.total),
         None => (
-            position::read(connection, ctx.organization, super::CHANNEL).await?,
+            position::told(connection, ctx, super::CHANNEL).await?,
             asked.total(connection, &found, more).await?,
         ),
     };

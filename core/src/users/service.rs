@@ -82,7 +82,7 @@ pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<UserList> {
 pub async fn get(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneUser> {
     ctx.require("users:read")?;
     let mut tx = store.db.read(ctx.organization).await?;
-    let position = position::read(&mut tx, ctx.organization, CHANNEL).await?;
+    let position = position::told(&mut tx, ctx, CHANNEL).await?;
     let user = store::find(&mut tx, ctx.organization, id)
         .await?
         .ok_or_else(|| Error::not_found("user"))?;

@@ -82,7 +82,7 @@ async fn list(state: web::Data<State>, caller: Caller, asked: web::Query<Asked>)
             .transpose()?,
     };
     let mut tx = state.store.db.read(caller.organization).await?;
-    let at = position::read(&mut tx, caller.organization, CHANNEL).await?;
+    let at = position::told(&mut tx, &caller, CHANNEL).await?;
     let mut found = store::list(&mut tx, caller.organization, &filter, limit).await?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
@@ -130,7 +130,7 @@ async fn cancel(state: web::Data<State>, caller: Caller, id: web::Path<JobId>) -
 
 async fn read(state: &State, ctx: &Ctx, id: JobId) -> Result<OneJob> {
     let mut tx = state.store.db.primary(ctx.organization).await?;
-    let at = position::read(&mut tx, ctx.organization, &jobs::channel(id)).await?;
+    let at = position::told(&mut tx, ctx, &jobs::channel(id)).await?;
     let found = store::get(&mut tx, ctx.organization, id).await?;
     let job = found.ok_or_else(|| Error::not_found("job"))?;
     let mine = job.requested_by.is_some() && job.requested_by == ctx.actor.user();

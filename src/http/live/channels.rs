@@ -15,6 +15,7 @@ use signalbox_core::live::application::namespaces::{Name, RESERVED};
 use signalbox_core::live::application::{APPLICATION, Options};
 use signalbox_core::live::history;
 use signalbox_core::live::position::Position;
+use signalbox_core::live::view::ViewClass;
 use std::sync::Arc;
 
 /// People shown of a channel's presence.
@@ -94,18 +95,21 @@ pub(super) async fn list(
     let names = rows.iter().map(|row| (row.organization, row.channel.as_str()));
     let positions = history::positions(&state.store.bus, names).await?;
     let items = rows.into_iter().zip(positions);
+    let class = ViewClass::of(&caller.permissions);
     Ok(web::Json(LiveChannels {
-        items: items.map(|(row, at)| LiveChannel::of(row, at)).collect(),
+        items: items.map(|(row, at)| LiveChannel::of(row, at, class)).collect(),
         next_cursor,
         missing,
     }))
 }
 
 impl LiveChannel {
-    fn of(row: ChannelRow, at: Option<Position>) -> Self {
+    fn of(row: ChannelRow, at: Option<Position>, class: ViewClass) -> Self {
+        let application = row.organization == APPLICATION;
+        let at = at.map(|at| if application { at } else { class.position_told(at) });
         let (epoch, offset) = at.map(|at| (at.epoch, at.offset)).unzip();
         Self {
-            application: row.organization == APPLICATION,
+            application,
             channel: row.channel,
             subscribers: row.subscribers,
             rate: row.rate,
@@ -192,6 +196,7 @@ pub(super) async fn get(
         std::iter::once((organization, channel.as_str())),
     )
     .await?;
+    let class = ViewClass::of(&caller.permissions);
     let present = who_is_there(&presence, &whose, organization, &channel).await?;
     let row = row.unwrap_or(ChannelRow {
         channel,
@@ -200,7 +205,7 @@ pub(super) async fn get(
         rate: 0.0,
     });
     Ok(web::Json(OneLiveChannel {
-        channel: LiveChannel::of(row, at.into_iter().flatten().next()),
+        channel: LiveChannel::of(row, at.into_iter().flatten().next(), class),
         options: match whose {
             Whose::Hub => None,
             Whose::Application(options) => Some(options.as_ref().clone()),

@@ -88,7 +88,7 @@ async fn of_hub(state: &State, caller: &Caller, channel: &str, limit: u32) -> An
     });
     Ok(LiveHistory {
         items: seen.collect(),
-        epoch: at.epoch,
+        epoch: class.epoch_told(&at.epoch),
         offset: at.offset,
     })
 }

@@ -620,6 +620,31 @@ async fn a_plain_event_source_resumes_by_the_id_it_brings_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plain_event_source_is_not_resumed_with_other_rights_than_it_had() {
+    let node = node().await;
+    node.person("someone", &["users:read", "users:read_pii"]);
+    node.happen(1).await;
+    let connect = json!({"token": "someone", "subs": {"feed:users": {}}}).to_string();
+    let open = async |last: &str| {
+        let request = Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)])
+            .header("last-event-id", last);
+        let mut stream = Stream::open(request).await;
+        let id = stream.line().await;
+        let hello = stream.json().await;
+        let recovered = hello["connect"]["subs"]["feed:users"]["recovered"] == true;
+        (id.strip_prefix("id: ").unwrap().to_owned(), recovered)
+    };
+    let (id, _) = open("").await;
+    assert_eq!(open(&id).await, (id.clone(), true));
+    node.door.grant("someone", &["users:read"]);
+    let (other, recovered) = open(&id).await;
+    assert!(!recovered && other != id, "{id} {other}");
+    assert_eq!(open(&other).await, (other.clone(), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn transports_that_nobody_switched_on_are_not_there() {
     let node = Node::start().await;
     for path in [

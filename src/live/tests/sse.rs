@@ -189,6 +189,42 @@ async fn a_lost_right_ends_the_stream_and_a_narrower_view_resets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_away_while_their_rights_changed_is_told_to_fetch_and_then_resumes() {
+    let node = Node::start().await;
+    let (all, fewer) = (&["users:read", "users:read_pii"][..], &["users:read"][..]);
+    node.person("someone", all);
+    let query = "channel=feed:users";
+    let mut source = Source::open(&node, "someone", query, None).await;
+    node.happen(1).await;
+    let mut n = 1;
+    assert_eq!(source.numbers(1).await, [n]);
+    for rights in [fewer, all] {
+        let last = source.id.clone();
+        drop(source);
+        node.door.grant("someone", rights);
+        node.happen(1).await;
+        source = Source::open(&node, "someone", query, Some(&last)).await;
+        let reset = source.next().await.unwrap();
+        assert_eq!(
+            (reset.name.as_str(), reset.data),
+            ("reset", json!({"channels": ["feed:users"]}))
+        );
+        // what was missed does not come, what follows does
+        node.happen(1).await;
+        n += 2;
+        assert_eq!(source.numbers(1).await, [n]);
+        node.happen(1).await;
+        source = Source::open(&node, "someone", query, Some(&source.id)).await;
+        n += 1;
+        assert_eq!(
+            source.numbers(1).await,
+            [n],
+            "it goes on from what it was told since"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_runs_out_ends_the_stream_with_a_word() {
     let node = Node::start().await;
     node.person("brief", &["users:read"]);

@@ -273,6 +273,69 @@ async fn rights_that_change_bite_while_the_socket_stays() {
     );
 }
 
+/// Follows `feed:users` from a place: whether it was resumed, and the place it was told.
+async fn resume(node: &Node, token: &str, (epoch, offset): (&str, u64)) -> (bool, (String, u64)) {
+    let mut wire = Wire::signed_in(node, token).await;
+    let wish = json!({"channel": "feed:users", "recover": true, "epoch": epoch, "offset": offset});
+    let reply = wire.ask(json!({"id": 2, "subscribe": wish})).await;
+    let result = &reply["subscribe"];
+    assert!(
+        result["publications"].is_null() || result["recovered"] == true,
+        "{reply}"
+    );
+    let place = (result["epoch"].as_str().unwrap(), &result["offset"]);
+    (
+        result["recovered"] == true,
+        (place.0.to_owned(), place.1.as_u64().unwrap_or_default()),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_away_while_their_rights_changed_is_not_resumed_and_reads_again() {
+    let node = Node::start().await;
+    let (all, fewer) = (&["users:read", "users:read_pii"][..], &["users:read"][..]);
+    node.person("someone", all);
+    node.happen(2).await;
+    let (_, mut place) = resume(&node, "someone", ("", 0)).await;
+    for rights in [fewer, all] {
+        node.door.grant("someone", rights);
+        node.happen(1).await;
+        let (resumed, fresh) = resume(&node, "someone", (&place.0, place.1)).await;
+        assert!(!resumed, "{place:?} with {rights:?}");
+        node.happen(1).await;
+        let (resumed, _) = resume(&node, "someone", (&fresh.0, fresh.1)).await;
+        assert!(resumed, "{fresh:?} with {rights:?}");
+        // rights that make no difference to what is seen
+        node.door.grant("someone", &[rights, &["jobs:read"]].concat());
+        (_, place) = resume(&node, "someone", (&fresh.0, fresh.1)).await;
+        assert_eq!(place.0, fresh.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_told_by_a_history_is_of_the_same_kind_and_no_history_goes_on_from_that_of_other_rights() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read", "users:read_pii"]);
+    node.happen(3).await;
+    let mut wire = Wire::following(&node, "someone").await;
+    let told = wire
+        .ask(json!({"id": 3, "history": {"channel": "feed:users"}}))
+        .await;
+    let place = (told["history"]["epoch"].as_str().unwrap().to_owned(), 1);
+    assert!(resume(&node, "someone", (&place.0, place.1)).await.0, "{told}");
+    let since = json!({"channel": "feed:users", "limit": -1, "since": {"epoch": place.0, "offset": 1}});
+    let since = json!({"id": 4, "history": since});
+    let read = wire.ask(since.clone()).await;
+    assert_eq!(
+        read["history"]["publications"].as_array().unwrap().len(),
+        2,
+        "{read}"
+    );
+    node.door.grant("someone", &["users:read"]);
+    assert_eq!(wire.next().await.unwrap()["push"]["unsubscribe"]["code"], 2502);
+    assert_eq!(short(&wire.ask(since).await), error(4, 112));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_site_is_refused_at_the_door_and_the_subprotocol_is_answered() {
     let node = Node::start().await;

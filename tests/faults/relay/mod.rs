@@ -130,7 +130,7 @@ async fn the_referee_listens() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_killed_frozen_or_flushed_each_commit_is_delivered_once_in_order_and_nothing_else() {
-    let seed = std::env::var("SIGNALBOX_SEED").map_or(42, |seed| seed.parse().unwrap());
+    let seed = std::env::var("SIGNALBOX_TEST_SEED").map_or(42, |seed| seed.parse().unwrap());
     let open = std::env::var("SIGNALBOX_TEST_OPEN").map_or(CHANGES, |open| open.parse().unwrap());
     let mut cluster = Cluster::start_for(open, 2).await;
     let referee = Referee::start(&cluster).await;

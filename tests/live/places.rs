@@ -1,0 +1,110 @@
+//! Every answer that tells a place in a channel tells one to go on from: to whoever is given it, and to nobody who sees
+//! other parts of the channel.
+
+use futures::{SinkExt, StreamExt};
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::Desk;
+use crate::faults::relay::cluster::until;
+
+impl Desk {
+    async fn look(&self, token: &str, path: &str) -> Value {
+        let answer = self
+            .ask(Method::GET, path)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Imports somebody; the job that does it.
+    async fn job(&self) -> String {
+        let people = Part::bytes(b"name,email\nBob,bob@example.com\n".to_vec()).file_name("people.csv");
+        let form = Form::new()
+            .part("file", people)
+            .text("kind", "users")
+            .text("mode", "commit");
+        let asked = self.ask(Method::POST, "/imports").bearer_auth(&self.token);
+        let answer = asked.multipart(form).send().await.unwrap();
+        let submitted: Value = answer.json().await.unwrap();
+        let job = submitted["job_id"].as_str().unwrap().to_owned();
+        until("the import is done", async || {
+            self.look(&self.token, &format!("/jobs/{job}")).await["state"] == "succeeded"
+        })
+        .await;
+        job
+    }
+
+    /// Whether somebody who follows `channel` from the place that `told` has is given what came since.
+    async fn resumes(&self, token: &str, channel: &str, told: &Value) -> bool {
+        let url = format!("ws://{}/connection/websocket", self.hub.address);
+        let (mut wire, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let wish =
+            json!({"channel": channel, "recover": true, "epoch": told["epoch"], "offset": told["offset"]});
+        let commands = [
+            json!({"id": 1, "connect": {"token": token}}),
+            json!({"id": 2, "subscribe": wish}),
+        ];
+        for command in commands {
+            wire.send(Message::text(command.to_string())).await.unwrap();
+        }
+        loop {
+            let message = wire.next().await.unwrap().unwrap();
+            let answers = message.to_text().unwrap().lines();
+            let mut answers = answers.map(|line| serde_json::from_str::<Value>(line).unwrap());
+            if let Some(answer) = answers.find(|answer| answer["id"] == 2) {
+                assert!(answer["subscribe"].is_object(), "{channel}: {answer}");
+                return answer["subscribe"]["recovered"] == true;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_any_answer_tells_is_good_for_whoever_is_told_it_and_for_no_other_view() {
+    let desk = Desk::open().await;
+    let viewer = desk.person("vera", &["viewer"]).await;
+    let masked = desk.sign_in("vera@example.com").await;
+    let job = desk.job().await;
+    let (one, its_job, its_channel) = (
+        format!("/users/{viewer}"),
+        format!("/jobs/{job}"),
+        format!("job:{job}"),
+    );
+    let answers = [
+        ("/users", "feed:users"),
+        (&one, "feed:users"),
+        ("/audit", "feed:audit"),
+        ("/imports", "feed:imports"),
+        ("/jobs", "feed:jobs"),
+        (&its_job, &its_channel),
+        ("/live/channels/feed:users", "feed:users"),
+        ("/live/channels/feed:users/history", "feed:users"),
+    ];
+    let who = [&desk.token, &masked];
+    for (path, channel) in answers {
+        for (n, token) in who.into_iter().enumerate() {
+            until("the channel has a place", async || {
+                desk.look(token, path).await["epoch"].is_string()
+            })
+            .await;
+            let told = desk.look(token, path).await;
+            assert!(desk.resumes(token, channel, &told).await, "{path}: {told}");
+            assert!(!desk.resumes(who[1 - n], channel, &told).await, "{path}: {told}");
+        }
+    }
+    // the pages behind the first are read with the place of the first, whoever reads them
+    for (path, channel) in [("/users?limit=1", "feed:users"), ("/audit?limit=1", "feed:audit")] {
+        let first = desk.look(&desk.token, path).await;
+        let next = format!("{path}&cursor={}", first["next_cursor"].as_str().unwrap());
+        let next = desk.look(&masked, &next).await;
+        assert_eq!(next["epoch"], first["epoch"], "{path}");
+        assert!(!desk.resumes(&masked, channel, &next).await, "{path}: {next}");
+    }
+}
