@@ -5,6 +5,7 @@ mod cable;
 pub mod driver;
 mod places;
 mod sessions;
+mod views;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
