@@ -13,7 +13,7 @@ mod websocket;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -50,6 +50,10 @@ pub struct Door {
     people: Mutex<HashMap<String, Member>>,
     open: Mutex<Vec<(UserId, Weak<Outlet>)>>,
     application: Application,
+    /// While it is held, nobody can say what a member may do now.
+    pub judging: Arc<tokio::sync::Mutex<()>>,
+    /// What is asked about a channel cannot be answered just now.
+    pub unsure: AtomicBool,
 }
 
 impl Door {
@@ -58,6 +62,8 @@ impl Door {
             people: Mutex::default(),
             open: Mutex::default(),
             application: Application::new(&settings.live, Clock::system()).unwrap(),
+            judging: Arc::default(),
+            unsure: AtomicBool::new(false),
         }
     }
 
@@ -138,7 +144,11 @@ impl Gatekeeper for Door {
             .values()
             .find(|now| now.user == member.user)
             .cloned();
-        Box::pin(async move { found.ok_or(SignInError::AccessEnded) })
+        let judging = self.judging.clone();
+        Box::pin(async move {
+            drop(judging.lock().await);
+            found.ok_or(SignInError::AccessEnded)
+        })
     }
 
     fn judge(&self, viewer: &Viewer, asked: Asked) -> BoxFuture<'static, Result<Grant, Refusal>> {
@@ -147,7 +157,11 @@ impl Gatekeeper for Door {
             viewer.clone(),
             self.application.clone(),
         );
+        let unsure = self.unsure.load(Ordering::SeqCst);
         Box::pin(async move {
+            if unsure {
+                return Err(ReplyError::Internal.into());
+            }
             let Some(channel) = Channel::parse(&name) else {
                 return application.judge(&viewer, asked).await;
             };

@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -222,6 +223,16 @@ async fn whoever_was_away_while_their_rights_changed_is_told_to_fetch_and_then_r
             "it goes on from what it was told since"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_cannot_be_judged_again_is_cut_without_a_word_so_that_it_comes_back() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut source = Source::open(&node, "someone", "channel=feed:users", None).await;
+    node.door.unsure.store(true, Ordering::SeqCst);
+    node.door.grant("someone", &["users:read", "jobs:read"]);
+    assert_eq!(source.next().await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

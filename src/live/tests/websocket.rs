@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
@@ -10,6 +11,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::super::client::Timing;
+use super::super::protocol::Disconnect;
 use super::Node;
 use signalbox_core::testing::eventually;
 
@@ -271,6 +273,43 @@ async fn rights_that_change_bite_while_the_socket_stays() {
         reply.to_string().contains("masked") && !reply.to_string().contains("example.com"),
         "{reply}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_answered_with_rights_that_have_changed_and_are_not_judged_yet() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read", "users:read_pii", "jobs:read"]);
+    node.happen(2).await;
+    let mut wire = Wire::following(&node, "someone").await;
+    let judging = node.door.judging.lock().await;
+    node.door.grant("someone", &["users:read", "jobs:read"]);
+    let history = json!({"id": 3, "history": {"channel": "feed:users", "limit": -1}});
+    let wish = json!({"channel": "feed:jobs", "recover": true, "epoch": "", "offset": 0});
+    let wish = json!({"id": 4, "subscribe": wish});
+    for ask in [&history, &wish] {
+        let reply = wire.ask(ask.clone()).await;
+        assert_eq!(
+            (&reply["error"]["code"], &reply["error"]["temporary"]),
+            (&json!(100), &json!(true)),
+            "{reply}"
+        );
+    }
+    drop(judging);
+    assert_eq!(wire.next().await.unwrap()["push"]["unsubscribe"]["code"], 2502);
+    let reply = wire.ask(history).await;
+    assert_eq!(reply["history"]["publications"].as_array().unwrap().len(), 2);
+    assert!(!reply.to_string().contains("example.com"), "{reply}");
+    assert!(wire.ask(wish).await["subscribe"].is_object());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_channels_cannot_be_judged_again_is_sent_back_and_not_told_that_they_are_shut() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut wire = Wire::following(&node, "someone").await;
+    node.door.unsure.store(true, Ordering::SeqCst);
+    node.door.grant("someone", &["users:read", "jobs:read"]);
+    assert_eq!(wire.next().await, Err(Disconnect::ForceReconnect.code()));
 }
 
 /// Follows `feed:users` from a place: whether it was resumed, and the place it was told.
