@@ -220,14 +220,16 @@ impl EventSource {
         Ok(())
     }
 
-    /// The hub lost this channel's place; the stream goes on from what was written.
+    /// The hub lost this channel's place; the stream goes on from what was written. A client that reads too slowly for that
+    /// is told to fetch instead: what it could not read once is not queued again.
     async fn follow_again(&mut self, slot: u32) {
         let Some(at) = self.channels.iter().position(|held| held.slot == slot) else {
             return;
         };
+        let too_slow = self.outlet.has_dropped(slot);
         let Held { name, grant, .. } = self.channels.swap_remove(at);
         self.entry.present.leaves(&name);
-        let known = self.written.borrow().place(&name);
+        let known = self.written.borrow().place(&name).filter(|_| !too_slow);
         self.follow_or_end(name, grant, known).await;
     }
 

@@ -77,6 +77,8 @@ pub struct Track {
 impl Track {
     /// A slot of the outlet stands for this channel from now on.
     pub fn begins(&mut self, slot: u32, channel: Rc<str>, epoch: Arc<str>) {
+        // nothing is written any more of a subscription that this one follows
+        self.slots.retain(|_, (of, _)| *of != channel);
         self.slots.insert(slot, (channel, epoch));
     }
 

@@ -450,6 +450,8 @@ fn join(view: &View, part: &[Arc<Publication>]) -> Made {
     match frames.as_slice() {
         [] => Made::Nothing,
         _ if bytes > JOINED_BYTES => Made::Apart,
+        // each takes the place of an older one of its own
+        frames if frames.iter().any(|frame| frame.state().is_some()) => Made::Apart,
         frames => view.encoding.join(frames).map_or(Made::Apart, Made::One),
     }
 }

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use signalbox_core::kernel::id::OrganizationId;
 use signalbox_core::kernel::permission::PermissionSet;
-use signalbox_core::live::application::{ClientInfo, Message, Publication as SaidByAnApplication};
+use signalbox_core::live::application::{
+    APPLICATION, ClientInfo, Message, Publication as SaidByAnApplication,
+};
 use signalbox_core::live::view::ViewClass;
 use uuid::Uuid;
 
@@ -87,6 +89,63 @@ fn who_comes_and_goes_is_told_in_the_hubs_own_channels_too_to_whoever_asked() {
     assert_eq!(told(&Message::Join(ann()), false), None);
     // nobody writes into them but the hub, and it writes events
     assert_eq!(told(&Message::Publication(said()), true), None);
+}
+
+#[test]
+fn what_has_no_position_is_state_of_what_it_is_about_and_everything_else_an_event() {
+    let state = |organization: OrganizationId, offset: u64, payload: Vec<u8>| {
+        let channel = ChannelKey {
+            organization,
+            name: "feed:jobs".into(),
+        };
+        let view = View {
+            joins: true,
+            ..view()
+        };
+        let publication = Publication::new(channel, "e".into(), offset, payload.into());
+        let frame = publication.frame(&view, None).unwrap();
+        frame.state().map(ToString::to_string)
+    };
+    let ours = OrganizationId(Uuid::from_u128(1));
+    let event = |offset: u64, event: &str| {
+        let payload = format!(r#"{{"event":{event},"row":"job"}}"#);
+        state(ours, offset, payload.into_bytes())
+    };
+    let progress = r#"{"type":"job.progress","subject":{"kind":"job","id":"7"},"progress":{"done":1}}"#;
+    assert_eq!(event(0, progress).unwrap(), "job.progress job 7 ");
+    assert_ne!(event(0, progress), event(0, &progress.replace('7', "8")));
+    assert_ne!(
+        event(0, progress),
+        event(0, &progress.replace("progress", "other"))
+    );
+    let actors = |node: &str| event(0, &format!(r#"{{"type":"system.actors","node":"{node}"}}"#));
+    assert_ne!(actors("a"), actors("b"));
+    assert_eq!((event(9, progress), event(0, "{}")), (None, None));
+
+    let ann = ClientInfo {
+        client: "1".to_owned(),
+        ..ClientInfo::default()
+    };
+    let (came, left) = (Message::Join(ann.clone()), Message::Leave(ann));
+    let here = |message: &Message| state(ours, 0, message.encode());
+    assert_eq!(here(&came).unwrap(), "presence 1");
+    assert_eq!(here(&came), here(&left));
+    // what an application publishes is its own affair, unless it says what it is the state of
+    let there = |message: &Message| state(APPLICATION, 0, message.encode());
+    let of_key = SaidByAnApplication {
+        data: Bytes::from_static(b"1"),
+        key: Some("k".to_owned()),
+        ..said()
+    };
+    let of_none = SaidByAnApplication {
+        key: None,
+        ..of_key.clone()
+    };
+    assert_eq!(
+        (there(&came), there(&Message::Publication(of_none))),
+        (None, None)
+    );
+    assert_eq!(there(&Message::Publication(of_key)).unwrap(), "key k");
 }
 
 fn said() -> SaidByAnApplication {

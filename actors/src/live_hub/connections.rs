@@ -57,10 +57,14 @@ impl Transport {
 /// Between two batches of a drain; whoever is not in them goes on being served.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
+/// Between two looks for connections that have stalled.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     open: Mutex<HashMap<usize, (Arc<Outlet>, Transport)>>,
     vouched_until: Mutex<Option<Instant>>,
+    looked_at: Mutex<Option<Instant>>,
     draining: AtomicBool,
 }
 
@@ -88,13 +92,26 @@ impl Connections {
         *vouched = (*vouched).max(Some(until));
     }
 
-    /// Ends everything when the lease has run out.
+    /// Ends everything when the lease has run out, and what has stalled.
     pub(super) fn enforce(&self, now: Instant) {
         if !self.may_show(now) {
             self.outlets()
                 .iter()
                 .for_each(|outlet| outlet.cut(Disconnect::ForceReconnect));
         }
+        if self.is_time_to_look(now) {
+            self.stalled(now).iter().for_each(|outlet| outlet.too_slow());
+        }
+    }
+
+    /// Every shard asks, and one of them is told to.
+    fn is_time_to_look(&self, now: Instant) -> bool {
+        let mut looked_at = self.looked_at.lock();
+        let due = looked_at.is_none_or(|at| now.saturating_duration_since(at) >= LOOK_EVERY);
+        if due {
+            *looked_at = Some(now);
+        }
+        due
     }
 
     /// Whether everybody is being moved to other nodes, or was.
@@ -137,6 +154,12 @@ impl Connections {
         open.values().map(|(outlet, _)| outlet.bytes()).sum()
     }
 
+    fn stalled(&self, now: Instant) -> Vec<Arc<Outlet>> {
+        let open = self.open.lock();
+        let stalled = open.values().filter(|(outlet, _)| outlet.is_stalled(now));
+        stalled.map(|(outlet, _)| outlet.clone()).collect()
+    }
+
     fn outlets(&self) -> Vec<Arc<Outlet>> {
         self.open
             .lock()
@@ -174,6 +197,7 @@ impl Drop for Connected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live_hub::{Frame, Subscriber};
 
     #[test]
     fn a_lease_that_is_not_renewed_ends_every_connection() {
@@ -190,6 +214,25 @@ mod tests {
         assert_eq!(outlet.ended(), None);
         connections.enforce(now + Duration::from_secs(4));
         assert_eq!(outlet.ended(), Some(Disconnect::ForceReconnect));
+    }
+
+    #[test]
+    fn a_client_that_took_nothing_since_it_was_told_of_a_gap_is_ended_as_slow_and_nobody_else() {
+        let connections = Arc::new(Connections::default());
+        let now = Instant::now();
+        connections.vouch_until(now + Duration::from_secs(600));
+        let (stuck, quick) = (Outlet::new(300), Outlet::new(300));
+        let _counted = [&stuck, &quick].map(|outlet| connections.add(outlet, Transport::WebSocket));
+        let subscriber = Subscriber::new(stuck.clone(), 1);
+        for n in 0..10 {
+            subscriber.push(Frame::new("event".into(), 0), n + 1);
+        }
+        assert!(stuck.has_dropped(1));
+        connections.enforce(now);
+        connections.enforce(now + Duration::from_secs(5));
+        assert_eq!(stuck.ended(), None);
+        connections.enforce(now + Duration::from_secs(12));
+        assert_eq!((stuck.ended(), quick.ended()), (Some(Disconnect::Slow), None));
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! What waits to be written to one connection. The hub puts shared frames in, the connection's writer takes them
 //! out in batches; neither ever waits for the other.
 //!
-//! Invariant: at most `limit` bytes wait. What does not fit ends the connection as slow, with its queue.
+//! Whoever reads slower than events come is helped in this order: of state (`Frame::with_state`) only the newest waits; when
+//! the queue is full, the subscriptions with the most in it lose what waits and their owner is told, so that they are
+//! resumed from where the client is; who has taken nothing since, and still gets more than fits or goes on so for
+//! `STALLED`, is ended as slow.
+//!
+//! Invariant: at most `limit` bytes wait.
+//! Invariant: whatever of a subscription is dropped, nothing of it is queued any more and its owner is told, once.
 //! Invariant: an idle outlet owns no heap memory but its own struct: there are 15,000 of them.
 //! Invariant: a publication is queued under the same lock under which its subscription ends, so none slips in behind.
 //!
@@ -10,88 +16,25 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use signalbox_core::live::application::ServerSubscription;
 
 use super::Disconnect;
+use queue::Queue;
 
-/// What one queued item costs beside its bytes.
-const ITEM_OVERHEAD: usize = size_of::<Queued>();
+mod frame;
+mod queue;
 
-/// A message ready for the wire, shared by all who get it.
-#[derive(Debug, Clone)]
-pub struct Frame {
-    whole: Bytes,
-    header: u8,
-    /// Messages in it; 0 when it may not be joined with others.
-    messages: u8,
-}
+pub use frame::{Frame, Queued};
 
-impl Frame {
-    /// `whole` begins with `header` bytes of transport framing. They serve when the message travels alone; a
-    /// batch gets one header of its own.
-    pub fn new(whole: Bytes, header: u8) -> Self {
-        debug_assert!(usize::from(header) <= whole.len());
-        Self {
-            whole,
-            header,
-            messages: 1,
-        }
-    }
-
-    /// As [`Frame::new`], of so many messages.
-    pub fn joined(whole: Bytes, header: u8, messages: u8) -> Self {
-        Self {
-            messages,
-            ..Self::new(whole, header)
-        }
-    }
-
-    /// A frame that may not be joined with others: transport control.
-    pub fn alone(whole: Bytes) -> Self {
-        Self {
-            whole,
-            header: 0,
-            messages: 0,
-        }
-    }
-
-    /// Whether it must stay a frame of its own.
-    pub fn is_alone(&self) -> bool {
-        self.messages == 0
-    }
-
-    /// How many messages it holds.
-    pub fn messages(&self) -> usize {
-        self.messages.into()
-    }
-
-    /// Header and message.
-    pub fn whole(&self) -> Bytes {
-        self.whole.clone()
-    }
-
-    /// The message without header.
-    pub fn payload(&self) -> &[u8] {
-        &self.whole[usize::from(self.header)..]
-    }
-}
-
-/// One item on its way to the wire.
-#[derive(Debug, Clone)]
-pub struct Queued {
-    /// What to write.
-    pub frame: Frame,
-    /// The subscription it belongs to; 0 is the connection itself.
-    pub slot: u32,
-    /// The position it moves the subscription to; 0 moves nothing.
-    pub offset: u64,
-}
+/// How long a client that was told of a gap may take nothing before it is ended as slow.
+const STALLED: Duration = Duration::from_secs(10);
 
 /// What a connection's owner must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,8 +100,11 @@ pub struct Outlet {
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<Queued>,
-    bytes: usize,
+    queue: Queue,
+    /// Subscriptions whose waiting items were dropped for want of room, until they end.
+    lost: Vec<u32>,
+    /// When that happened, unless something was taken since.
+    behind: Option<Instant>,
     signals: VecDeque<Signal>,
     orders: Vec<ConnectionOrder>,
     ended: Option<Disconnect>,
@@ -177,21 +123,13 @@ impl Outlet {
 
     /// Queues a message of the connection itself.
     pub fn push(&self, frame: Frame) {
-        let state = self.state.lock();
-        self.queue(
-            state,
-            Queued {
-                frame,
-                slot: 0,
-                offset: 0,
-            },
-        );
+        self.push_at(frame, 0, 0);
     }
 
     /// Queues a message that moves a subscription to a position, in order with its publications.
     pub fn push_at(&self, frame: Frame, slot: u32, offset: u64) {
         let state = self.state.lock();
-        self.queue(state, Queued { frame, slot, offset });
+        self.queue(state, Queued { frame, slot, offset }, None);
     }
 
     /// Ends the connection after what is already queued. The first end counts.
@@ -216,7 +154,18 @@ impl Outlet {
 
     /// Bytes that wait, overhead included.
     pub fn bytes(&self) -> usize {
-        self.state.lock().bytes
+        self.state.lock().queue.bytes()
+    }
+
+    /// Whether what waited of a subscription was dropped because its client reads too slowly. Until the subscription ends.
+    pub fn has_dropped(&self, slot: u32) -> bool {
+        self.state.lock().lost.contains(&slot)
+    }
+
+    /// Whether nothing was taken for long since a gap was told.
+    pub(super) fn is_stalled(&self, now: Instant) -> bool {
+        let behind = self.state.lock().behind;
+        behind.is_some_and(|since| now.saturating_duration_since(since) >= STALLED)
     }
 
     /// Tells the owner something. Repeats are told once.
@@ -276,67 +225,99 @@ impl Outlet {
             register(&mut state.writer, cx);
             return Poll::Pending;
         }
-        let batch = if state.bytes <= max_bytes {
-            std::mem::take(&mut state.queue)
-        } else {
-            let mut size = 0;
-            let fits = state.queue.iter().take_while(|item| {
-                let before = size;
-                size += cost(item);
-                before == 0 || size <= max_bytes
-            });
-            let count = fits.count();
-            state.queue.drain(..count).collect()
-        };
-        let taken: usize = batch.iter().map(cost).sum();
-        state.bytes -= taken;
+        state.behind = None;
+        let batch = state.queue.take(max_bytes);
         Poll::Ready(Taken::Batch(batch))
     }
 
-    fn finish(&self, why: Disconnect, drop_queue: bool) {
+    /// Whether it had not ended before.
+    fn finish(&self, why: Disconnect, drop_queue: bool) -> bool {
         let mut state = self.state.lock();
         // a cut behind an end still takes back what was not yet written
         if drop_queue {
-            state.forget_queue();
+            state.queue.clear();
         }
-        if state.ended.is_none() {
+        let first = state.ended.is_none();
+        if first {
             state.ended = Some(why);
             state.signals = VecDeque::new();
             state.orders = Vec::new();
+            state.lost = Vec::new();
+            state.behind = None;
         }
         let wakers = (state.writer.take(), state.owner.take());
         drop(state);
         wake(wakers.0);
         wake(wakers.1);
+        first
     }
 
-    fn queue(&self, mut state: parking_lot::MutexGuard<'_, State>, item: Queued) {
-        if state.ended.is_some() {
+    /// Queues an item. `event` is the number of the last event of its subscription.
+    fn queue(&self, mut state: MutexGuard<'_, State>, item: Queued, event: Option<&AtomicU64>) {
+        if state.ended.is_some() || state.lost.contains(&item.slot) {
             return;
         }
-        let cost = cost(&item);
-        if state.bytes + cost > self.limit {
+        let is_event = item.frame.state().is_none();
+        let last = event.map_or(u64::MAX, |event| event.load(Ordering::Relaxed));
+        let put = state.queue.push(item, last);
+        if let Some(event) = event.filter(|_| is_event) {
+            event.store(put.number, Ordering::Relaxed);
+        }
+        let Ok(gaps) = state.make_room(self.limit) else {
             drop(state);
-            self.cut(Disconnect::Slow);
-            return;
-        }
-        state.bytes += cost;
-        state.queue.push_back(item);
+            return self.too_slow();
+        };
         let writer = state.writer.take();
+        let owner = if gaps > 0 { state.owner.take() } else { None };
         drop(state);
         wake(writer);
+        wake(owner);
+        if put.replaced {
+            metrics::counter!("signalbox_live_slow_total", "what" => "conflated").increment(1);
+        }
+        if gaps > 0 {
+            metrics::counter!("signalbox_live_slow_total", "what" => "gap").increment(gaps);
+        }
+    }
+
+    /// Ends the connection, because its peer reads too slowly to be helped.
+    pub(super) fn too_slow(&self) {
+        if self.finish(Disconnect::Slow, true) {
+            metrics::counter!("signalbox_live_slow_total", "what" => "closed").increment(1);
+        }
     }
 }
+
+/// The client reads too slowly to be helped.
+struct TooSlow;
 
 impl State {
-    fn forget_queue(&mut self) {
-        self.bytes = 0;
-        self.queue = VecDeque::new();
+    /// Keeps what waits within `limit`: where it is over, the subscriptions with the most lose what waits, until half of the
+    /// room is free, and their owner is told. How many they are.
+    fn make_room(&mut self, limit: usize) -> Result<u64, TooSlow> {
+        if self.queue.bytes() <= limit {
+            return Ok(0);
+        }
+        if self.behind.is_some() {
+            return Err(TooSlow);
+        }
+        let mut left = self.queue.bytes();
+        let mut dropped = self.queue.by_size();
+        dropped.retain(|(_, bytes)| {
+            let needed = left > limit / 2;
+            left -= if needed { *bytes } else { 0 };
+            needed
+        });
+        if left > limit {
+            return Err(TooSlow);
+        }
+        let slots: Vec<_> = dropped.into_iter().map(|(slot, _)| slot).collect();
+        self.queue.drop_slots(&slots);
+        self.signals.extend(slots.iter().copied().map(Signal::Lost));
+        self.lost.extend(&slots);
+        self.behind = Some(Instant::now());
+        Ok(slots.len() as u64)
     }
-}
-
-fn cost(item: &Queued) -> usize {
-    item.frame.whole.len() + ITEM_OVERHEAD
 }
 
 fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
@@ -357,7 +338,9 @@ fn wake(waker: Option<Waker>) {
 pub struct Subscriber {
     outlet: Arc<Outlet>,
     slot: u32,
-    open: std::sync::atomic::AtomicBool,
+    open: AtomicBool,
+    /// The number of its last event in the queue: no state goes before it. Guarded by the outlet's lock.
+    event: AtomicU64,
 }
 
 impl Subscriber {
@@ -367,22 +350,19 @@ impl Subscriber {
             outlet,
             slot,
             open: true.into(),
+            event: 0.into(),
         })
     }
 
     /// Queues a publication, unless the subscription or the connection has ended.
     pub fn push(&self, frame: Frame, offset: u64) {
         let state = self.outlet.state.lock();
-        if self.open.load(Ordering::Relaxed) {
-            self.outlet.queue(
-                state,
-                Queued {
-                    frame,
-                    slot: self.slot,
-                    offset,
-                },
-            );
+        if !self.open.load(Ordering::Relaxed) {
+            return;
         }
+        let slot = self.slot;
+        self.outlet
+            .queue(state, Queued { frame, slot, offset }, Some(&self.event));
     }
 
     /// Ends the subscription and drops what is queued of it.
@@ -393,8 +373,8 @@ impl Subscriber {
             return;
         }
         let slot = self.slot;
-        state.queue.retain(|item| item.slot != slot);
-        state.bytes = state.queue.iter().map(cost).sum();
+        state.queue.drop_slots(&[slot]);
+        state.lost.retain(|lost| *lost != slot);
     }
 
     /// Ends the subscription because its place in the stream is lost, and tells the owner.
@@ -407,7 +387,11 @@ impl Subscriber {
 
     /// Whether anything can still be delivered.
     pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::Relaxed) && !self.outlet.has_ended()
+        if !self.open.load(Ordering::Relaxed) {
+            return false;
+        }
+        let state = self.outlet.state.lock();
+        state.ended.is_none() && !state.lost.contains(&self.slot)
     }
 
     /// The connection.

@@ -246,9 +246,10 @@ impl Publication {
     /// The frame for `view`, patched against `base` where that is wanted.
     pub fn frame(&self, view: &View, base: Option<&Self>) -> Option<Frame> {
         if let Body::Presence(came, info) = self.body() {
-            return view
+            let frame = view
                 .joins
                 .then(|| view.encoding.presence(&self.channel.name, *came, info))?;
+            return frame.map(|frame| self.marked(frame));
         }
         if let Some(filter) = &view.filter
             && !self.passes(filter)
@@ -267,9 +268,44 @@ impl Publication {
             return frame.clone();
         }
         let item = self.item(view, base);
-        let frame = item.map(|item| view.encoding.publication(&self.channel.name, &item));
+        let frame = item.map(|item| {
+            let frame = view.encoding.publication(&self.channel.name, &item);
+            // patches count on each other
+            if view.delta { frame } else { self.marked(frame) }
+        });
         frames.push((form, frame.clone()));
         frame
+    }
+
+    /// With what it is the present state of.
+    fn marked(&self, frame: Frame) -> Frame {
+        match self.state() {
+            Some(key) => frame.with_state(key.into()),
+            None => frame,
+        }
+    }
+
+    /// What it is the present state of, where it is that and no event: of a slow reader's queue only the newest is worth
+    /// reading. In the hub's own channels all that has no position is state: of what it is about, told by a node where nodes
+    /// differ, or of somebody's presence. In the application's, what is published so under a key.
+    fn state(&self) -> Option<String> {
+        if self.offset > 0 {
+            return None;
+        }
+        match self.body() {
+            Body::Event(published) => {
+                let event = &published.event;
+                let of = |name: &str| event["subject"][name].as_str().unwrap_or_default();
+                let node = event["node"].as_str().unwrap_or_default();
+                let kind = event["type"].as_str()?;
+                Some(format!("{kind} {} {} {node}", of("kind"), of("id")))
+            }
+            Body::Presence(_, info) if !self.channel.is_of_application() => {
+                Some(format!("presence {}", info.client))
+            }
+            Body::Said(said) => said.key.as_ref().map(|key| format!("key {key}")),
+            Body::Presence(..) | Body::Unreadable => None,
+        }
     }
 
     /// Whether its publisher wants it sent as a patch where that is shorter.

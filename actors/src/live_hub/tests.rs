@@ -396,7 +396,7 @@ async fn nothing_is_followed_while_the_node_cannot_vouch_for_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_slow_reader_is_ended_and_the_others_get_everything() {
+async fn one_slow_reader_is_told_of_its_gap_then_ended_and_the_others_get_everything() {
     let desk = Desk::open().await;
     desk.append(1..=1).await;
     let (slow, quick) = (Outlet::new(2_000), Outlet::new(16 << 20));
@@ -409,6 +409,20 @@ async fn one_slow_reader_is_ended_and_the_others_get_everything() {
     desk.append(2..=100).await;
     desk.carry(2..=100);
     assert_eq!(numbers(&events(&quick, 99).await), (2..=100).collect::<Vec<_>>());
+    assert_eq!(signal(&slow).await, Signal::Lost(1));
+    assert_eq!((slow.bytes(), slow.ended()), (0, None));
+    drop(members.swap_remove(0));
+    // it comes back for what it missed
+    let following = desk.hub.follow(&slow, 2, desk.wish(&[], place(1))).await.unwrap();
+    assert_eq!((following.recovered, following.missed.len()), (true, 99));
+    following.membership.release(following.place, false);
+    // and still takes nothing
+    desk.append(101..=200).await;
+    desk.carry(101..=200);
+    assert_eq!(
+        numbers(&events(&quick, 100).await),
+        (101..=200).collect::<Vec<_>>()
+    );
     assert_eq!(signal(&slow).await, Signal::Ended(Disconnect::Slow));
     assert_eq!(slow.bytes(), 0);
 }

@@ -3,6 +3,10 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use serde_json::{Value, json};
+use signalbox_core::bus::questions::Question;
+use signalbox_core::testing::eventually;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 use super::Node;
 
@@ -111,6 +115,69 @@ async fn a_stream_resumes_by_its_last_event_id_without_gap_also_after_a_restart(
     let mut source = Source::open(&node, "someone", query, Some(&source.id)).await;
     node.happen(1).await;
     assert_eq!(source.numbers(4).await, [6, 7, 8, 9]);
+}
+
+/// A stream to a client whose system takes little, read only when it is asked for.
+async fn narrow(node: &Node, token: &str) -> Source {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stream = socket.connect(node.address).await.unwrap();
+    // of HTTP 1.0, so that nothing but the events stands in the answer
+    let request = format!(
+        "GET /api/v1/stream?channel=feed:users HTTP/1.0\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n",
+        node.address
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let body = futures::stream::unfold(stream, async |mut stream| {
+        let mut bytes = vec![0; 4096];
+        let read = stream.read(&mut bytes).await.ok().filter(|read| *read > 0)?;
+        bytes.truncate(read);
+        Some((Ok(bytes.into()), stream))
+    });
+    Source {
+        body: body.boxed(),
+        text: String::new(),
+        id: String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_falls_behind_is_told_to_fetch_and_goes_on() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut source = narrow(&node, "someone").await;
+    eventually("it is followed", async || {
+        !node.hub.followers_of("feed:users").is_empty()
+    })
+    .await;
+    // what was registered is let flow a moment later
+    node.progress().await;
+    assert_eq!(source.next().await.unwrap().data["type"], "counters.changed");
+    node.happen(1).await;
+    assert_eq!(source.numbers(1).await, [1]);
+    // the kernel takes some megabytes before anything has to wait, and then what waits grows until it is dropped
+    let (mut published, mut most, mut waiting) = (1, 0, 0);
+    while most < 100_000 || waiting * 2 >= most {
+        most = most.max(waiting);
+        node.happen(100).await;
+        published += 100;
+        waiting = node.nodes.ask(Question::Node).await.nodes()[0].state.queue_bytes;
+    }
+    let (mut last, mut resets) = (1, 0);
+    while last < published {
+        let event = source.next().await.expect("the stream ended");
+        if event.name == "reset" {
+            resets += 1;
+            assert_eq!(event.data, json!({"channels": ["feed:users"]}));
+            // the id says from where it goes on
+            let (_, offset) = event.id.rsplit_once(':').unwrap();
+            last = offset.parse().unwrap();
+        } else {
+            last += 1;
+            assert_eq!(event.data["n"], last, "a gap that was not told");
+        }
+    }
+    assert_eq!(resets, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

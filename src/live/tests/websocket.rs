@@ -13,6 +13,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use super::super::client::Timing;
 use super::super::protocol::Disconnect;
 use super::Node;
+use signalbox_core::bus::questions::Question;
+use signalbox_core::live::history::publish_state;
 use signalbox_core::testing::eventually;
 
 /// A client that knows nothing but JSON lines.
@@ -41,6 +43,23 @@ impl Wire {
             },
             protocol,
         ))
+    }
+
+    /// Of a client that reads only when it is asked to, and whose system takes little before that.
+    async fn narrow(node: &Node, token: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let stream = socket.connect(node.address).await.unwrap();
+        let request = format!("ws://{}/connection/websocket", node.address);
+        let (socket, _) = client_async(request, stream).await.unwrap();
+        let mut wire = Self {
+            socket,
+            lines: vec![],
+        };
+        wire.ask(json!({"id": 1, "connect": {"token": token}})).await;
+        wire.ask(json!({"id": 2, "subscribe": {"channel": "feed:users"}}))
+            .await;
+        wire
     }
 
     pub(super) async fn open(node: &Node) -> Self {
@@ -429,6 +448,77 @@ async fn pings_are_sent_and_a_client_that_does_not_answer_is_let_go() {
     }
     assert_eq!(wire.next().await, Ok(json!({})));
     assert_eq!(wire.next().await, Err(3012));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_falls_behind_is_told_where_the_gap_begins_and_resumes_from_there() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut quick = Wire::following(&node, "someone").await;
+    let mut wire = Wire::narrow(&node, "someone").await;
+    let mut published = 0;
+    while node.nodes.ask(Question::Node).await.nodes()[0]
+        .state
+        .subscriptions
+        > 1
+    {
+        node.happen(100).await;
+        for _ in 0..100 {
+            published += 1;
+            assert_eq!(quick.publication().await["n"], published);
+        }
+    }
+    node.happen(1).await;
+    let (mut seen, mut gaps) = (0, 0);
+    while seen < published + 1 {
+        let message = wire.next().await.expect("it was closed");
+        let (push, reply) = (&message["push"], &message["subscribe"]);
+        if push["unsubscribe"].is_object() {
+            assert_eq!(push["unsubscribe"]["code"], 2500);
+            gaps += 1;
+            let wish =
+                json!({"channel": "feed:users", "recover": true, "epoch": node.epoch(), "offset": seen});
+            wire.say(&json!({"id": 3, "subscribe": wish}).to_string()).await;
+            continue;
+        }
+        assert!(reply.is_null() || reply["recovered"] == true, "{message}");
+        let given = reply["publications"].as_array();
+        for publication in given.into_iter().flatten().chain(push.get("pub")) {
+            seen += 1;
+            assert_eq!(publication["offset"], seen, "a gap that was not told");
+        }
+    }
+    assert!(gaps > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_state_a_slow_client_reads_the_newest_and_of_events_all() {
+    const PUBLISHED: u32 = 6_000;
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut wire = Wire::narrow(&node, "someone").await;
+    // some megabytes of state, of which the kernel takes a part
+    let pad = "x".repeat(2_000);
+    let payload = json!({"event": {"type": "counters.changed", "pad": pad}, "row": "none"}).to_string();
+    for _ in 0..PUBLISHED {
+        let (bus, organization) = (&node.test.store.bus, node.test.organization);
+        publish_state(bus, organization, "feed:users", payload.as_bytes())
+            .await
+            .unwrap();
+    }
+    node.happen(3).await;
+    node.progress().await;
+    let (mut events, mut states) = (Vec::new(), 0);
+    while events.len() < 3 {
+        let data = wire.publication().await;
+        match data["n"].as_u64() {
+            Some(n) => events.push(n),
+            None => states += 1,
+        }
+    }
+    assert_eq!(wire.publication().await["type"], "counters.changed");
+    assert_eq!(events, [1, 2, 3]);
+    assert!(states < PUBLISHED, "all were read");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,10 @@ use std::task::Wake;
 
 use proptest::prelude::*;
 
+use super::frame::ITEM_OVERHEAD;
 use super::*;
+
+mod conflation;
 
 #[derive(Default)]
 struct Count(AtomicU32);
@@ -16,6 +19,10 @@ impl Wake for Count {
 
 fn frame(text: &str) -> Frame {
     Frame::new(Bytes::copy_from_slice(text.as_bytes()), 0)
+}
+
+fn state(key: &str, text: &str) -> Frame {
+    frame(text).with_state(key.into())
 }
 
 fn take(outlet: &Outlet, max_bytes: usize) -> Option<Vec<String>> {
@@ -54,7 +61,7 @@ fn a_waiting_writer_is_woken_once_for_many_messages() {
 }
 
 #[test]
-fn a_queue_over_its_bound_ends_the_connection_as_slow_and_frees_its_memory() {
+fn what_is_over_the_bound_without_a_subscription_to_drop_ends_the_connection_and_frees_its_memory() {
     let outlet = Outlet::new(2 * (ITEM_OVERHEAD + 3));
     outlet.push(frame("one"));
     outlet.push(frame("two"));
@@ -63,6 +70,99 @@ fn a_queue_over_its_bound_ends_the_connection_as_slow_and_frees_its_memory() {
     assert_eq!(outlet.ended(), Some(Disconnect::Slow));
     assert_eq!(outlet.bytes(), 0);
     assert_eq!(end_told(&outlet), Some(Disconnect::Slow));
+}
+
+#[test]
+fn a_newer_state_takes_the_turn_of_the_one_that_waits() {
+    let outlet = Outlet::new(1000);
+    let (one, two) = (
+        Subscriber::new(outlet.clone(), 1),
+        Subscriber::new(outlet.clone(), 2),
+    );
+    one.push(state("a", "a1"), 0);
+    one.push(state("b", "b1"), 0);
+    two.push(state("a", "another channel"), 0);
+    for n in 2..100 {
+        one.push(state("a", &format!("a{n}")), 0);
+    }
+    assert_eq!(
+        take(&outlet, 1000),
+        Some(vec!["a99".into(), "b1".into(), "another channel".into()])
+    );
+    one.push(state("a", "a100"), 0);
+    assert_eq!(take(&outlet, 1000), Some(vec!["a100".into()]));
+    assert_eq!(outlet.bytes(), 0);
+}
+
+#[test]
+fn a_newer_state_goes_before_no_event_of_its_channel() {
+    let outlet = Outlet::new(10_000);
+    let (one, two) = (
+        Subscriber::new(outlet.clone(), 1),
+        Subscriber::new(outlet.clone(), 2),
+    );
+    one.push(state("job", "half"), 0);
+    two.push(frame("of another channel"), 1);
+    one.push(state("job", "nearly"), 0);
+    one.push(frame("done"), 7);
+    one.push(state("job", "all"), 0);
+    assert_eq!(
+        take(&outlet, 1000),
+        Some(vec!["of another channel".into(), "done".into(), "all".into()])
+    );
+    assert_eq!((outlet.bytes(), outlet.state.lock().queue.room()), (0, 0));
+}
+
+#[test]
+fn a_full_queue_loses_the_subscription_with_the_most_in_it_and_tells_its_owner_once() {
+    let outlet = Outlet::new(10 * (ITEM_OVERHEAD + 2));
+    let (small, large) = (
+        Subscriber::new(outlet.clone(), 1),
+        Subscriber::new(outlet.clone(), 2),
+    );
+    outlet.push(frame("re"));
+    small.push(frame("s1"), 1);
+    for n in 0..20 {
+        large.push(frame("la"), n + 1);
+    }
+    outlet.push_at(frame("la"), 2, 21);
+    small.push(frame("s2"), 2);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(outlet.poll_signal(&mut cx), Poll::Ready(Signal::Lost(2)));
+    assert!(outlet.poll_signal(&mut cx).is_pending());
+    assert!(!large.is_open() && small.is_open());
+    assert_eq!(
+        take(&outlet, 10_000),
+        Some(vec!["re".into(), "s1".into(), "s2".into()])
+    );
+    large.close();
+    assert_eq!(outlet.ended(), None);
+}
+
+#[test]
+fn whoever_takes_nothing_after_a_gap_was_told_is_too_slow_when_more_comes_or_time_passes() {
+    let full = |outlet: &Arc<Outlet>, slot: u32| {
+        let subscriber = Subscriber::new(outlet.clone(), slot);
+        for n in 0..5 {
+            subscriber.push(frame("xx"), n + 1);
+        }
+    };
+    let outlet = Outlet::new(4 * (ITEM_OVERHEAD + 2));
+    let later = Instant::now() + STALLED + STALLED;
+    assert!(!outlet.is_stalled(later));
+    full(&outlet, 1);
+    assert!(outlet.is_stalled(later) && !outlet.is_stalled(Instant::now()));
+    outlet.push(frame("the notice"));
+    // who reads on is helped again and again
+    for slot in 2..20 {
+        assert_eq!(take(&outlet, 10_000).unwrap().len(), 1);
+        assert!(!outlet.is_stalled(later));
+        full(&outlet, slot);
+        outlet.push(frame("the notice"));
+    }
+    assert_eq!(outlet.ended(), None);
+    full(&outlet, 20);
+    assert_eq!((outlet.ended(), outlet.bytes()), (Some(Disconnect::Slow), 0));
 }
 
 #[test]
@@ -124,12 +224,14 @@ fn the_owner_learns_of_the_end_whatever_else_was_to_tell() {
 #[test]
 fn an_idle_outlet_holds_no_heap_memory_even_after_use() {
     let outlet = Outlet::new(1_000_000);
-    assert_eq!(outlet.state.lock().queue.capacity(), 0);
-    for _ in 0..100 {
-        outlet.push(frame("x"));
+    assert_eq!(outlet.state.lock().queue.room(), 0);
+    let subscriber = Subscriber::new(outlet.clone(), 1);
+    for n in 0..100 {
+        subscriber.push(frame("x"), n + 1);
+        subscriber.push(state("key", "x"), 0);
     }
-    assert_eq!(take(&outlet, 1_000_000).unwrap().len(), 100);
-    assert_eq!(outlet.state.lock().queue.capacity(), 0);
+    assert_eq!(take(&outlet, 1_000_000).unwrap().len(), 101);
+    assert_eq!(outlet.state.lock().queue.room(), 0);
 }
 
 proptest! {
