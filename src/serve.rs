@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::{HttpServer, web};
+use actix_web::web;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -34,6 +34,7 @@ use crate::http::access::FromMemory;
 use crate::http::admission::Admission;
 use crate::http::server_api::{self, ServerApi};
 use crate::http::system::{System, fault_routes};
+use crate::listener;
 use crate::live::{self, Application, Door, Live};
 use crate::running::{Notice, Running};
 use crate::servers::Servers;
@@ -297,19 +298,19 @@ fn serve_http(settings: &Settings, shared: Shared) -> anyhow::Result<(SocketAddr
             .configure(health::routes)
             .configure(metrics::routes)
     };
-    let server = HttpServer::new(app)
-        .on_connect(live::on_connect)
-        .disable_signals()
-        .shutdown_timeout(stop::for_requests(settings.server.shutdown_seconds))
-        .bind(listen)
-        .with_context(|| {
-            format!(
-                "cannot listen on {listen}. Stop what uses that address, or choose another with --listen; port 0 \
-                 takes a free one"
-            )
-        })?;
-    let address = server.addrs().first().copied().unwrap_or(listen);
-    Ok((address, server.run()))
+    let listener = listener::bind(listen).with_context(|| {
+        format!(
+            "cannot listen on {listen}. Stop what uses that address, or choose another with --listen; port 0 \
+             takes a free one"
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let terms = listener::Terms {
+        workers: None,
+        shutdown_seconds: stop::for_requests(settings.server.shutdown_seconds),
+        on_connect: live::on_connect,
+    };
+    Ok((address, listener::serve(listener, terms, app)?))
 }
 
 fn watch_private(health: &Health, private: &Arc<PrivateServices>) {

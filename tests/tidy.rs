@@ -112,7 +112,9 @@ fn each_package_is_named_only_where_it_belongs() {
         ("actix", &["actors/src/", "src/live/"]),
         ("actix_web", &["src/"]),
         ("actix_web_actors", &["src/live/socket.rs"]),
-        ("actix_http", &["src/live/"]),
+        ("actix_http", &["src/live/", "src/listener.rs"]),
+        ("actix_codec", &["src/listener.rs"]),
+        ("actix_service", &["src/listener.rs"]),
         ("reqwest", &["core/src/outbound/"]),
         ("governor", &["src/http/", "actors/src/courier"]),
     ];

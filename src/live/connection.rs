@@ -155,8 +155,8 @@ impl Connection {
         self
     }
 
-    /// Serves the connection until it ends. `done` lets the writing half end.
-    pub async fn run(mut self, mut input: Input, plug: Plug, done: Option<oneshot::Sender<()>>) {
+    /// Serves the connection until it ends.
+    pub async fn run(mut self, mut input: Input, plug: Plug) {
         let peer_is_there = self.serve(&mut input).await;
         // the subscriptions and the session go first: they need nobody who reads
         self.subscriptions.clear();
@@ -167,7 +167,6 @@ impl Connection {
             // a peer that does not even read the close is not waited for any longer
             let _ = timeout(CLOSING, input.drain()).await;
         }
-        drop(done);
         plug.pull();
     }
 

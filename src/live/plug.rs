@@ -30,12 +30,21 @@ pub fn on_connect(connection: &dyn Any, extensions: &mut Extensions) {
     }
 }
 
-/// Pulls the plug of one connection while its response body lives.
+/// Pulls the plug of one connection while it lives.
+#[derive(Debug)]
+pub enum Plug {
+    /// The HTTP dispatcher has the socket.
+    Dispatched(Dispatched),
+    /// The socket has been taken.
+    Taken(Rc<TcpStream>),
+}
+
+/// A socket that the HTTP dispatcher has, while its response body lives.
 ///
 /// Neither half is `Send`: body, dispatcher and driver share one thread, and the dispatcher closes the socket only after it
 /// has dropped the body. So between the look at `alive` and the shutdown the number cannot come to mean another socket.
 #[derive(Debug)]
-pub struct Plug {
+pub struct Dispatched {
     socket: Option<Socket>,
     alive: Rc<Cell<bool>>,
 }
@@ -48,21 +57,24 @@ impl Plug {
     /// Both halves for the connection that `request` came on.
     pub fn of(request: &actix_web::HttpRequest) -> (Self, Alive) {
         let alive = Rc::new(Cell::new(true));
-        (
-            Self {
-                socket: request.conn_data::<Socket>().copied(),
-                alive: alive.clone(),
-            },
-            Alive(alive),
-        )
+        let socket = Dispatched {
+            socket: request.conn_data::<Socket>().copied(),
+            alive: alive.clone(),
+        };
+        (Self::Dispatched(socket), Alive(alive))
     }
 
     /// Ends the connection whatever the peer does.
     pub fn pull(&self) {
-        if let Some(Socket(number)) = self.socket.filter(|_| self.alive.get()) {
-            // a socket that is no longer connected says so; that is what was wanted
-            let _ = shutdown(number, Shutdown::Both);
-        }
+        // a socket that is no longer connected says so; that is what was wanted
+        let _ = match self {
+            Self::Dispatched(Dispatched {
+                socket: Some(Socket(number)),
+                alive,
+            }) if alive.get() => shutdown(*number, Shutdown::Both).map_err(Into::into),
+            Self::Dispatched(_) => Ok(()),
+            Self::Taken(stream) => SockRef::from(&**stream).shutdown(std::net::Shutdown::Both),
+        };
     }
 }
 

@@ -1,12 +1,16 @@
 //! The doors: `GET /connection/websocket` and `GET /api/v1/stream`.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use actix_web::rt::net::TcpStream;
 use actix_web::{HttpRequest, HttpResponse, get, web};
+use bytes::BytesMut;
 use rand::distr::{Alphanumeric, SampleString};
 use signalbox_actors::live_hub::{FollowError, Outlet, Transport};
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::EventId;
-use tokio::sync::oneshot;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Live;
@@ -15,7 +19,7 @@ use super::connection::{Connection, Input, Way};
 use super::gate::{Admission, Grant};
 use super::plug::Plug;
 use super::protocol::{Codec, ConnectRequest, MAX_CHANNEL_BYTES, ReplyError};
-use super::socket::{self, Reader, upgrade};
+use super::socket::{self, Reader, Writer, upgrade};
 use super::sse::{EventSource, MAX_STREAM_CHANNELS, asked};
 use super::stream_id::StreamId;
 use super::streams;
@@ -35,11 +39,7 @@ pub fn api_routes(api: &mut ServiceConfig) {
 }
 
 /// Opens a WebSocket that speaks the Centrifuge client protocol, version 2.
-async fn websocket(
-    request: HttpRequest,
-    payload: web::Payload,
-    live: web::Data<Live>,
-) -> Result<HttpResponse, Problem> {
+async fn websocket(request: HttpRequest, live: web::Data<Live>) -> Result<HttpResponse, Problem> {
     let codec = socket::codec(&request);
     let dialect = match codec {
         Codec::Json => Dialect::Json,
@@ -50,25 +50,39 @@ async fn websocket(
         .split('&')
         .any(|pair| pair == "cf_ws_frame_ping_pong=true");
     let pulse = if by_frames { Pulse::Frames } else { Pulse::Asked };
-    open_socket(&request, payload, live, dialect, pulse, None)
+    open_socket(&request, live, dialect, pulse, None)
 }
 
-/// Answers a WebSocket handshake, and serves the connection beside it.
+/// Answers a WebSocket handshake, and serves the connection once the answer has been sent.
 pub(super) fn open_socket(
     request: &HttpRequest,
-    payload: web::Payload,
     live: web::Data<Live>,
     dialect: Dialect,
     pulse: Pulse,
     connect: Option<ConnectRequest>,
 ) -> Result<HttpResponse, Problem> {
     let visit = Visit::of(request, &live)?;
+    let serve = move |taken: TcpStream, read: BytesMut| {
+        serve_socket(live.into_inner(), visit, dialect, pulse, connect, taken, read);
+    };
+    let response = upgrade(request, serve)
+        .map_err(|refused| Error::new(Kind::Malformed, "live.no_upgrade", refused.to_string()))?;
+    Ok(response)
+}
+
+/// Serves the connection on a socket of its own; what was `read` came behind the handshake.
+fn serve_socket(
+    live: Arc<Live>,
+    visit: Visit,
+    dialect: Dialect,
+    pulse: Pulse,
+    connect: Option<ConnectRequest>,
+    taken: TcpStream,
+    read: BytesMut,
+) {
     let codec = dialect.codec();
     let outlet = Outlet::new(live.limits.queue_bytes);
-    let (plug, alive) = Plug::of(request);
-    let (done, is_done) = oneshot::channel();
-    let response = upgrade(request, dialect, outlet.clone(), alive, is_done)
-        .map_err(|refused| Error::new(Kind::Malformed, "live.no_upgrade", refused.to_string()))?;
+    let taken = Rc::new(taken);
     let speech = Line {
         codec,
         pulse,
@@ -82,12 +96,13 @@ pub(super) fn open_socket(
         address: visit.address,
     };
     let id = EventId::new().to_string();
-    let mut connection = Connection::new(live.into_inner(), outlet, way, speech, &id);
+    let mut connection = Connection::new(live, outlet.clone(), way, speech, &id);
     if let Some(connect) = connect {
         connection = connection.with_connect(connect);
     }
-    drive(connection.run(Input::Socket(Reader::new(payload, codec)), plug, Some(done)));
-    Ok(response)
+    let reader = Reader::new(taken.clone(), read, codec);
+    drive(Writer::new(taken.clone(), outlet, dialect));
+    drive(connection.run(Input::Socket(reader), Plug::Taken(taken)));
 }
 
 /// A secret that nobody guesses: 190 bits.
@@ -278,9 +293,6 @@ fn interrupted() -> Error {
 
 /// Runs a connection beside its response, on the same thread.
 pub(super) fn drive(connection: impl Future<Output = ()> + 'static) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "ends with its socket, which the response body owns"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "ends with its socket")]
     actix_web::rt::spawn(connection);
 }

@@ -1,29 +1,33 @@
 //! WebSocket: the handshake, frames in and bytes out. All that is known of actix-web-actors stands here.
 //!
-//! Invariant: reading and timers never wait for writing. The response body writes and is polled by the HTTP dispatcher
-//! only while the socket takes bytes; everything else is a task of its own on the same thread.
+//! Invariant: reading and timers never wait for writing: each half of the socket is a task of its own on the same thread.
 //! Invariant: no frame, however fragmented, takes more than [`MAX_FRAME_BYTES`] of memory.
+//! Invariant: an idle socket has no buffers.
 
+use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_http::ws::{OpCode, Parser, ProtocolError};
-use actix_web::error::PayloadError;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::rt::net::TcpStream;
+use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
-use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt};
+use bytes::{Buf, Bytes, BytesMut};
 use signalbox_actors::live_hub::{Outlet, Taken};
-use tokio::sync::oneshot;
 
-use super::plug::Alive;
 use super::protocol::{Codec, Disconnect, MAX_FRAME_BYTES, Push, Reply};
 use super::wire::{Dialect, close_frame, websocket_bytes};
+use crate::listener::Takeover;
 
-/// Bytes handed to the dispatcher at once: what its write buffer holds.
+/// Bytes taken from a queue at once.
 const CHUNK: usize = 32 * 1024;
+
+/// Bytes read from a socket at once.
+const PIECE: usize = 4 * 1024;
 
 /// The subprotocols a client may offer; JSON is also spoken without any.
 const SUBPROTOCOLS: &[&str] = &[PROTOBUF, "centrifuge-json"];
@@ -32,26 +36,17 @@ const PROTOBUF: &str = "centrifuge-protobuf";
 /// The longest header of a client's frame.
 const HEADER: usize = 14;
 
-/// Answers the handshake. The body writes what `outlet` gets until it ends and `done` is gone.
+/// Answers the handshake. Once that is sent, the socket is `serve`'s, with what was read behind the request.
 ///
 /// # Errors
 /// It is no WebSocket handshake.
 pub fn upgrade(
     request: &HttpRequest,
-    dialect: Dialect,
-    outlet: Arc<Outlet>,
-    alive: Alive,
-    done: oneshot::Receiver<()>,
+    serve: impl FnOnce(TcpStream, BytesMut) + 'static,
 ) -> Result<HttpResponse, ws::HandshakeError> {
-    let mut response = ws::handshake_with_protocols(request, SUBPROTOCOLS)?;
-    let body = Writer {
-        outlet,
-        done,
-        dialect,
-        said_why: false,
-        _alive: alive,
-    };
-    Ok(response.streaming(body))
+    let mut response = ws::handshake_with_protocols(request, SUBPROTOCOLS)?.finish();
+    Takeover::of(&mut response, serve);
+    Ok(response)
 }
 
 /// How a client wants messages written: by the subprotocol that the handshake answers, the first it offers of those that
@@ -76,37 +71,71 @@ pub fn codec(request: &HttpRequest) -> Codec {
     }
 }
 
-/// The response body: one writer for one outlet.
-struct Writer {
+/// The writing half: writes what its outlet gets, and its last words.
+pub struct Writer {
+    stream: Rc<TcpStream>,
     outlet: Arc<Outlet>,
-    done: oneshot::Receiver<()>,
     dialect: Dialect,
+    unwritten: Bytes,
     said_why: bool,
-    _alive: Alive,
 }
 
-impl Stream for Writer {
-    type Item = Result<Bytes, std::io::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.said_why {
-            // the socket stays until the peer has had its time to answer the close
-            return Pin::new(&mut self.done).poll(cx).map(|_| None);
+impl Writer {
+    /// Writes to `stream`.
+    pub fn new(stream: Rc<TcpStream>, outlet: Arc<Outlet>, dialect: Dialect) -> Self {
+        Self {
+            stream,
+            outlet,
+            dialect,
+            unwritten: Bytes::new(),
+            said_why: false,
         }
-        match std::task::ready!(self.outlet.poll_take(cx, CHUNK)) {
-            Taken::Batch(batch) => Poll::Ready(Some(Ok(websocket_bytes(self.dialect.codec(), batch)))),
-            Taken::Ended(why) => {
-                self.said_why = true;
-                let mut bytes = BytesMut::new();
-                if self.dialect == Dialect::Pushes {
-                    // of whoever only listens not everybody sees close frames
-                    let words = self.dialect.frame(Reply::push(Push::disconnect(&why)));
-                    bytes.extend_from_slice(&words.whole());
-                }
-                bytes.extend_from_slice(&close_frame(&why));
-                Poll::Ready(Some(Ok(bytes.freeze())))
+    }
+
+    /// Writes what is taken from the queue already. False when the socket is gone.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        while !self.unwritten.is_empty() {
+            if ready!(self.stream.poll_write_ready(cx)).is_err() {
+                return Poll::Ready(false);
+            }
+            match self.stream.try_write(&self.unwritten) {
+                Ok(written) if written > 0 => self.unwritten.advance(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Ok(_) | Err(_) => return Poll::Ready(false),
             }
         }
+        // an idle connection keeps no bytes
+        self.unwritten = Bytes::new();
+        Poll::Ready(true)
+    }
+
+    fn last_words(&self, why: &Disconnect) -> Bytes {
+        let mut bytes = BytesMut::new();
+        if self.dialect == Dialect::Pushes {
+            // of whoever only listens not everybody sees close frames
+            let words = self.dialect.frame(Reply::push(Push::disconnect(why)));
+            bytes.extend_from_slice(&words.whole());
+        }
+        bytes.extend_from_slice(&close_frame(why));
+        bytes.freeze()
+    }
+}
+
+impl Future for Writer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        while ready!(self.poll_flush(cx)) && !self.said_why {
+            self.unwritten = match ready!(self.outlet.poll_take(cx, CHUNK)) {
+                Taken::Batch(batch) => websocket_bytes(self.dialect.codec(), batch),
+                Taken::Ended(why) => {
+                    self.said_why = true;
+                    self.last_words(&why)
+                }
+            };
+        }
+        // the reading half keeps the socket until the peer has had its time to answer the close
+        Poll::Ready(())
     }
 }
 
@@ -134,7 +163,7 @@ pub enum Incoming {
 
 /// The reading half.
 pub struct Reader {
-    payload: web::Payload,
+    stream: Rc<TcpStream>,
     /// What messages must be: text for JSON, binary for Protobuf.
     expected: OpCode,
     buffer: BytesMut,
@@ -143,16 +172,20 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads frames from the body of the upgraded request.
-    pub fn new(payload: web::Payload, codec: Codec) -> Self {
+    /// Reads frames from `stream`, of which the bytes in `buffer` are read already.
+    pub fn new(stream: Rc<TcpStream>, mut buffer: BytesMut, codec: Codec) -> Self {
+        if buffer.is_empty() {
+            // the HTTP dispatcher's is large
+            buffer = BytesMut::new();
+        }
         let expected = match codec {
             Codec::Json => OpCode::Text,
             Codec::Protobuf => OpCode::Binary,
         };
         Self {
-            payload,
+            stream,
             expected,
-            buffer: BytesMut::new(),
+            buffer,
             message: BytesMut::new(),
             continuing: false,
         }
@@ -170,10 +203,8 @@ impl Reader {
                 Err(ProtocolError::Overflow) => return Incoming::Bad(Disconnect::TooLarge),
                 Err(_) => return Incoming::Bad(Disconnect::BadRequest),
             }
-            match self.payload.next().await {
-                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
-                Some(Err(PayloadError::Overflow)) => return Incoming::Bad(Disconnect::TooLarge),
-                Some(Err(_)) | None => return Incoming::Closed,
+            if !self.read().await {
+                return Incoming::Closed;
             }
         }
     }
@@ -188,7 +219,31 @@ impl Reader {
                 Incoming::Message(_) | Incoming::Ping(_) | Incoming::Pong => {}
             }
         }
-        while let Some(Ok(_)) = self.payload.next().await {}
+        while self.read().await {
+            self.buffer.clear();
+        }
+    }
+
+    /// Reads what has come. False when the peer sends nothing more.
+    async fn read(&mut self) -> bool {
+        loop {
+            if poll_fn(|cx| self.stream.poll_read_ready(cx)).await.is_err() {
+                return false;
+            }
+            match self.take() {
+                Ok(count) => return count > 0,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// How many bytes had come. The piece stands on the stack of this call, not in every connection.
+    fn take(&mut self) -> std::io::Result<usize> {
+        let mut piece = [0; PIECE];
+        let count = self.stream.try_read(&mut piece)?;
+        self.buffer.extend_from_slice(&piece[..count]);
+        Ok(count)
     }
 
     fn parse(&mut self) -> Result<Option<Incoming>, ProtocolError> {
@@ -233,33 +288,48 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::FromRequest;
-    use actix_web::test::TestRequest;
     use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
 
     use super::*;
 
-    async fn reader(bytes: Vec<u8>) -> Reader {
-        let (request, mut payload) = TestRequest::default().set_payload(bytes).to_http_parts();
-        Reader::new(
-            web::Payload::from_request(&request, &mut payload).await.unwrap(),
-            Codec::Json,
-        )
+    /// What a reader makes of a peer that sends these bytes and goes; the first `ahead` came with the handshake.
+    fn all_of(bytes: &[u8], ahead: usize) -> Vec<Incoming> {
+        actix_web::rt::System::new().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let (ahead, rest) = bytes.split_at(ahead);
+            let mut reader = Reader::new(Rc::new(stream), ahead.into(), Codec::Json);
+            let read = async {
+                let mut all = vec![];
+                loop {
+                    let incoming = reader.next().await;
+                    let last = matches!(incoming, Incoming::Closed | Incoming::Bad(_));
+                    all.push(incoming);
+                    if last {
+                        return all;
+                    }
+                }
+            };
+            let write = async {
+                // an error is a reader that has had enough
+                let _ = peer.write_all(rest).await;
+                let _ = peer.shutdown().await;
+            };
+            tokio::select! {
+                all = read => all,
+                // the rest of what is read follows
+                never = async { write.await; std::future::pending().await } => never,
+            }
+        })
     }
 
     fn all(bytes: Vec<u8>) -> Vec<Incoming> {
-        actix_web::rt::System::new().block_on(async {
-            let mut reader = reader(bytes).await;
-            let mut all = vec![];
-            loop {
-                let incoming = reader.next().await;
-                let last = matches!(incoming, Incoming::Closed | Incoming::Bad(_));
-                all.push(incoming);
-                if last {
-                    return all;
-                }
-            }
-        })
+        let read = all_of(&bytes, 0);
+        assert_eq!(read, all_of(&bytes, bytes.len() / 2));
+        read
     }
 
     fn frame(code: OpCode, last: bool, payload: &[u8]) -> Vec<u8> {

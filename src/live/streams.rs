@@ -183,7 +183,6 @@ async fn uni_http_stream(
 
 async fn uni_websocket(
     request: HttpRequest,
-    payload: web::Payload,
     opening: web::Query<Opening>,
     live: web::Data<Live>,
 ) -> Result<HttpResponse, Problem> {
@@ -192,7 +191,7 @@ async fn uni_websocket(
     let connect = first
         .map(|first| connect_request(Some(&first), &[]))
         .transpose()?;
-    open_socket(&request, payload, live, Dialect::Pushes, Pulse::Told, connect)
+    open_socket(&request, live, Dialect::Pushes, Pulse::Told, connect)
 }
 
 /// What a load balancer is asked, that its cookie be set before a stream is opened.
@@ -247,7 +246,7 @@ fn begin(
         First::Commands(commands) => connection.with_first(&commands),
         First::Connect(connect) => connection.with_connect(connect),
     };
-    drive(connection.run(Input::Elsewhere(gone), plug, None));
+    drive(connection.run(Input::Elsewhere(gone), plug));
     Ok(response
         .insert_header((CONTENT_TYPE, kind.content_type))
         .insert_header((CACHE_CONTROL, "no-cache, no-store"))

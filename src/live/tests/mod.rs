@@ -18,7 +18,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -44,6 +44,7 @@ use super::gate::{Act, Admission, Asked, Credentials, Gatekeeper, Grant, Leave, 
 use super::protocol::{ReplyError, SubRefreshRequest};
 use super::{Application, Live, api_routes, on_connect, routes};
 use crate::config::{Flags, Settings, load_from};
+use crate::listener;
 
 /// Knows members by token, and users of the application by theirs.
 pub struct Door {
@@ -295,14 +296,14 @@ impl Node {
             let app = App::new().into_utoipa_app().service(api).into_app();
             app.app_data(web::Data::new(live.clone())).configure(routes)
         };
-        let server = HttpServer::new(app)
-            .workers(1)
-            .disable_signals()
-            .shutdown_timeout(1)
-            .on_connect(on_connect);
-        let server = server.bind(at).unwrap();
-        let address = server.addrs()[0];
-        let server = server.run();
+        let listener = listener::bind(at).unwrap();
+        let address = listener.local_addr().unwrap();
+        let terms = listener::Terms {
+            workers: Some(1),
+            shutdown_seconds: 1,
+            on_connect,
+        };
+        let server = listener::serve(listener, terms, app).unwrap();
         let handle = server.handle();
         tokio::spawn(server);
         eventually("live delivery opens", async || hub.is_open()).await;

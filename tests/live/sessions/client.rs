@@ -197,7 +197,8 @@ impl Client {
         }
     }
 
-    fn take(&mut self, wanted: &Value) -> Option<Value> {
+    /// What it has told already that has all this in it.
+    pub fn take(&mut self, wanted: &Value) -> Option<Value> {
         let at = self.told.iter().position(|told| contains(told, wanted))?;
         Some(self.told.remove(at))
     }

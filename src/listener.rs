@@ -1,0 +1,281 @@
+//! The HTTP server: actix-web's application on actix-server, put together as `actix_web::HttpServer` does it, with one
+//! thing more: an answered handshake may hand its socket over ([`Takeover`]).
+//!
+//! `HttpServer` keeps its HTTP/1 dispatcher around an upgraded socket for ever. Each has two buffers of 8 KiB and copies every
+//! byte once more (docs/adr/0004-websocket-form.md has the figures); 15,000 idle sockets are what this hub is for.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::body::{BodySize, BoxBody, MessageBody};
+use actix_http::error::PayloadError;
+use actix_http::h1::{Codec, SendResponse};
+use actix_http::{ConnectionType, HttpService, Request, Response};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
+use actix_web::dev::{AppConfig, Extensions, Server, Service, ServiceFactory, fn_factory, fn_service};
+use actix_web::rt::net::TcpStream;
+use actix_web::{Error, HttpResponse};
+use bytes::{Bytes, BytesMut};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::AsyncWriteExt;
+
+/// How long a client may take for a request's head, and how long it is waited for at the end.
+const HEAD: Duration = Duration::from_secs(5);
+const END: Duration = Duration::from_secs(1);
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4_096;
+
+/// The socket under an HTTP/1 connection, with what its dispatcher does for it.
+type Framed = actix_codec::Framed<TcpStream, Codec>;
+
+/// What takes the socket once the answer has been sent, with the bytes that were read behind the request.
+pub struct Takeover(Box<dyn FnOnce(TcpStream, BytesMut)>);
+
+impl Takeover {
+    /// Adds to an answer that its socket is then `take`'s. Only that of an answer to a request with
+    /// `Upgrade: websocket` can be taken.
+    pub fn of(response: &mut HttpResponse, take: impl FnOnce(TcpStream, BytesMut) + 'static) {
+        response.extensions_mut().insert(Self(Box::new(take)));
+    }
+}
+
+/// A listener on `address`, which a server that has just ended may have had.
+///
+/// # Errors
+/// Somebody else has it, or it is none of this machine.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// How it listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Threads; as many as the machine has processors when absent.
+    pub workers: Option<usize>,
+    /// Seconds that requests have to end in when the server stops.
+    pub shutdown_seconds: u64,
+    /// Called for each connection that is accepted.
+    pub on_connect: fn(&dyn Any, &mut Extensions),
+}
+
+/// Serves `application` on `listener`. Signals are the caller's.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve<F, I, S, B>(listener: TcpListener, terms: Terms, application: F) -> std::io::Result<Server>
+where
+    F: Fn() -> I + Clone + Send + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: Debug,
+    S::Response: Into<Response<B>> + 'static,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let mut builder = Server::build()
+        .disable_signals()
+        .shutdown_timeout(terms.shutdown_seconds);
+    if let Some(workers) = terms.workers {
+        builder = builder.workers(workers);
+    }
+    let stopping = builder.graceful_shutdown_signal();
+    let server = builder.listen("http", listener, move || {
+        let (stopping, made) = (stopping.clone(), application.clone());
+        let configured = move || {
+            let application = made().into_factory();
+            let answering = application.map_err(|error| error.into().error_response());
+            map_config(answering, |()| AppConfig::default())
+        };
+        let upgraded = configured.clone();
+        HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_request_timeout(HEAD)
+            .client_disconnect_timeout(END)
+            .on_connect_ext(move |stream: &TcpStream, extensions| (terms.on_connect)(stream, extensions))
+            .upgrade(fn_factory(move || {
+                let making = upgraded().new_service(());
+                async move {
+                    let application = Rc::new(making.await?);
+                    Ok::<_, S::InitError>(fn_service(move |(request, framed)| {
+                        upgrade(application.clone(), request, framed)
+                    }))
+                }
+            }))
+            .finish(configured())
+            .tcp()
+    })?;
+    Ok(server.run())
+}
+
+/// The body of an answer, with errors as [`SendResponse`] wants them.
+struct Answer(BoxBody);
+
+impl MessageBody for Answer {
+    type Error = PayloadError;
+
+    fn size(&self) -> BodySize {
+        self.0.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, PayloadError>>> {
+        let broken = |error: Box<dyn std::error::Error>| std::io::Error::other(error.to_string()).into();
+        Pin::new(&mut self.0)
+            .poll_next(cx)
+            .map(|part| part.map(|part| part.map_err(broken)))
+    }
+}
+
+/// Answers a request with `Upgrade: websocket` (of other protocols HTTP/1 takes no notice), and lets go of the socket.
+async fn upgrade<S, B>(application: Rc<S>, request: Request, framed: Framed) -> Result<(), Error>
+where
+    S: Service<Request>,
+    S::Error: Into<Response<BoxBody>>,
+    S::Response: Into<Response<B>>,
+    B: MessageBody + 'static,
+{
+    let mut response = match application.call(request).await {
+        Ok(answer) => answer.into().map_into_boxed_body(),
+        Err(error) => error.into(),
+    };
+    let takeover = response.extensions_mut().remove::<Takeover>();
+    if takeover.is_none() {
+        // this connection cannot go back to serving requests: the answer ends with it
+        let head = response.head_mut();
+        head.set_connection_type(ConnectionType::Close);
+        head.no_chunking(true);
+    }
+    let response = response.map_body(|_, body| Answer(body));
+    let mut parts = SendResponse::new(framed, response).await?.into_parts();
+    match takeover {
+        Some(Takeover(take)) => take(parts.io, parts.read_buf),
+        None => parts.io.shutdown().await?,
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, HttpRequest, web};
+    use futures::stream;
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// Takes the socket and says what it was given.
+    async fn taken(_: HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::SwitchingProtocols().upgrade("websocket").finish();
+        Takeover::of(&mut response, |mut stream, read| {
+            #[expect(clippy::disallowed_methods, reason = "ends with its socket")]
+            actix_web::rt::spawn(async move {
+                let mut more = [0; 4];
+                stream.read_exact(&mut more).await.unwrap();
+                stream.write_all(&[&read[..], &more].concat()).await.unwrap();
+            });
+        });
+        response
+    }
+
+    async fn streamed() -> HttpResponse {
+        let parts = ["one ", "two"].map(|part| Ok::<_, Error>(Bytes::from_static(part.as_bytes())));
+        HttpResponse::Ok().streaming(stream::iter(parts))
+    }
+
+    /// A connection to a server with both, and `/whole`.
+    async fn connect() -> (TcpStream, Server) {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let terms = Terms {
+            workers: Some(1),
+            shutdown_seconds: 1,
+            on_connect: |_, _| {},
+        };
+        let app = || {
+            App::new()
+                .route("/taken", web::get().to(taken))
+                .route("/streamed", web::get().to(streamed))
+                .route("/whole", web::get().to(async || "whole"))
+        };
+        let server = serve(listener, terms, app).unwrap();
+        (TcpStream::connect(address).await.unwrap(), server)
+    }
+
+    /// Asks for a path as if a WebSocket were there; all that comes until the server closes.
+    fn answer(path: &str) -> String {
+        actix_web::rt::System::new().block_on(async {
+            let (mut stream, server) = connect().await;
+            let asks = async {
+                let request = format!(
+                    "GET {path} HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+                );
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                answer
+            };
+            tokio::select! {
+                answer = asks => answer,
+                ended = server => panic!("{ended:?}"),
+            }
+        })
+    }
+
+    #[test]
+    fn a_path_without_websocket_answers_a_handshake_as_any_other_request_and_closes() {
+        let whole = answer("/whole");
+        assert!(whole.starts_with("HTTP/1.1 200"), "{whole}");
+        assert!(
+            whole.contains("connection: close") && whole.ends_with("\r\n\r\nwhole"),
+            "{whole}"
+        );
+        let streamed = answer("/streamed");
+        assert!(
+            streamed.ends_with("\r\n\r\none two") && !streamed.contains("chunked"),
+            "{streamed}"
+        );
+        let missing = answer("/nowhere");
+        assert!(missing.starts_with("HTTP/1.1 404"), "{missing}");
+    }
+
+    #[test]
+    fn whoever_takes_a_socket_gets_it_after_the_answer_with_what_was_sent_behind_the_request() {
+        actix_web::rt::System::new().block_on(async {
+            let (mut stream, server) = connect().await;
+            let talks = async {
+                let request =
+                    b"GET /taken HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nread";
+                stream.write_all(request).await.unwrap();
+                let mut answer = Vec::new();
+                while !answer.ends_with(b"\r\n\r\n") {
+                    assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+                }
+                stream.write_all(b"more").await.unwrap();
+                let mut echoed = String::new();
+                stream.read_to_string(&mut echoed).await.unwrap();
+                assert!(answer.starts_with(b"HTTP/1.1 101"));
+                assert_eq!(echoed, "readmore");
+            };
+            tokio::select! {
+                () = talks => {}
+                ended = server => panic!("{ended:?}"),
+            }
+        });
+    }
+}
