@@ -82,10 +82,10 @@ impl Actors {
         // One shard per worker thread of the HTTP server, which takes as many.
         let shards = std::thread::available_parallelism().map_or(1, usize::from);
         let namespaces = Arc::new(settings.live.namespaces());
-        let hub = LiveHub::supervise(&tree, store, namespaces, shards)?;
+        let hub = LiveHub::supervise(&tree, store, namespaces.clone(), shards)?;
         let nodes = Nodes::supervise(&tree, store, node, Arc::new(hub.clone()))?;
         let backplane = Backplane::supervise(&tree, store, &hub, &nodes, Arc::new(sessions.clone()))?;
-        let presence = Presence::supervise(&tree, store, &nodes)?;
+        let presence = Presence::supervise(&tree, store, &nodes, namespaces)?;
         let (mut relay, mut sequencer) = (None, None);
         if settings.has_role(Role::Actors) {
             relay = Some(OutboxRelay::supervise(&tree, store, node)?);

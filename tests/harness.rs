@@ -91,7 +91,7 @@ async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub 
     let tree = local.as_ref().map(|_| Tree::start(Options::default()).unwrap());
     let node = tree.as_ref().zip(local).map(|(tree, local)| {
         let nodes = Nodes::supervise(tree, &test.store, "here", local).unwrap();
-        let presence = Presence::supervise(tree, &test.store, &nodes).unwrap();
+        let presence = Presence::supervise(tree, &test.store, &nodes, Arc::default()).unwrap();
         let api = ServerApi::new(&settings, &test.store, &nodes, &presence);
         (web::Data::new(nodes), web::Data::new(api), presence)
     });

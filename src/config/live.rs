@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use signalbox_core::live::application::namespaces::{RESERVED, is_name};
 use signalbox_core::live::application::token::{Keys, Sources, Tokens};
-use signalbox_core::live::application::{Namespaces, Options, span};
+use signalbox_core::live::application::{Namespaces, Options, SubscriptionType, span};
 
 use super::secret;
 
@@ -222,6 +222,7 @@ impl Live {
             let complaints = options.complaints(self.history_meta_ttl).into_iter();
             found.extend(complaints.map(|(key, reason)| format!("`{section}.{key}`: {reason}")));
         }
+        self.presence_maps(found);
         for name in self.namespaces.keys() {
             if RESERVED.contains(&name.as_str()) {
                 found.push(format!(
@@ -245,6 +246,35 @@ impl Live {
                  empty and add [live.without_namespace]"
                     .into(),
             );
+        }
+    }
+}
+
+impl Live {
+    /// The maps that show who is in a channel must be such.
+    fn presence_maps(&self, found: &mut Vec<String>) {
+        let all = self.namespaces();
+        for (name, options) in &self.namespaces {
+            let prefixes = [
+                (
+                    "map_clients_presence_channel_prefix",
+                    &options.map_clients_presence_channel_prefix,
+                    SubscriptionType::MapClients,
+                ),
+                (
+                    "map_users_presence_channel_prefix",
+                    &options.map_users_presence_channel_prefix,
+                    SubscriptionType::MapUsers,
+                ),
+            ];
+            for (key, prefix, kind) in prefixes {
+                let map = all.of(&format!("{prefix}x")).map(|map| map.subscription_type);
+                if !prefix.is_empty() && map != Some(kind) {
+                    found.push(format!(
+                        "`live.namespaces.{name}.{key}`: must begin the names of a namespace whose subscription_type is such a map"
+                    ));
+                }
+            }
         }
     }
 }

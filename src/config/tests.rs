@@ -399,3 +399,85 @@ mod live {
         assert!(!refused.contains("c4n4ry"), "{refused}");
     }
 }
+
+#[test]
+fn maps_that_cannot_be_meant_are_named_with_their_option() {
+    let of = |options: &[(&str, &str)]| {
+        let named: Vec<_> = options
+            .iter()
+            .map(|(key, value)| (format!("SIGNALBOX__LIVE__NAMESPACES__{key}"), *value))
+            .collect();
+        let named: Vec<_> = named.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+        with(&named).map(|_| ())
+    };
+    let map = ("M__SUBSCRIPTION_TYPE", "map");
+    let (lasts, lapses) = (("M__MAP__MODE", "persistent"), ("M__MAP__MODE", "ephemeral"));
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[map], "m.map.mode"),
+        (&[map, lapses], "m.map.key_ttl"),
+        (&[map, lasts, ("M__MAP__KEY_TTL", "5s")], "m.map.key_ttl"),
+        (
+            &[
+                map,
+                lapses,
+                ("M__MAP__KEY_TTL", "5s"),
+                ("M__MAP__STREAM_SIZE", "5"),
+            ],
+            "m.map.stream_size",
+        ),
+        (
+            &[map, lasts, ("M__MAP__MIN_PAGE_SIZE", "2000")],
+            "m.map.max_page_size",
+        ),
+        (
+            &[map, lasts, ("M__MAP__MAX_PAGE_SIZE", "2000")],
+            "m.map.max_page_size",
+        ),
+        (
+            &[
+                map,
+                lasts,
+                ("M__MAP__STREAM_TTL", "60s"),
+                ("M__MAP__META_TTL", "5s"),
+            ],
+            "m.map.meta_ttl",
+        ),
+        (
+            &[map, lasts, ("M__HISTORY_SIZE", "5"), ("M__HISTORY_TTL", "5s")],
+            "m.subscription_type",
+        ),
+        (&[("M__SUBSCRIPTION_TYPE", "map_users"), lasts], "m.map.mode"),
+        (
+            &[
+                ("M__SUBSCRIPTION_TYPE", "map_users"),
+                lapses,
+                ("M__PRESENCE", "true"),
+            ],
+            "m.subscription_type",
+        ),
+        (&[("M__MAP__MODE", "persistent")], "m.map`"),
+        (
+            &[("M__MAP_CLIENTS_PRESENCE_CHANNEL_PREFIX", "m:")],
+            "m.map_clients_presence_channel_prefix",
+        ),
+        (
+            &[
+                map,
+                lasts,
+                ("M__MAP_USERS_PRESENCE_CHANNEL_PREFIX", "u:"),
+                ("U__SUBSCRIPTION_TYPE", "map_clients"),
+                ("U__MAP__MODE", "ephemeral"),
+            ],
+            "m.map_users_presence_channel_prefix",
+        ),
+    ];
+    for (options, key) in cases {
+        let error = of(options).unwrap_err();
+        assert!(
+            error.contains(&format!("live.namespaces.{key}")),
+            "{options:?}: {error}"
+        );
+    }
+    of(&[map, lasts]).unwrap();
+    of(&[("M__SUBSCRIPTION_TYPE", "map_clients"), lapses]).unwrap();
+}

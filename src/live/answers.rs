@@ -1,8 +1,9 @@
 //! Questions about a channel, and what is said into it, answered.
 
 use signalbox_actors::live_hub::{Past, Place, View};
-use signalbox_core::live::application::broker::{self, Extra};
-use signalbox_core::live::application::{ClientInfo, Publication};
+use signalbox_core::live::application::broker::{self, BrokerError, Extra};
+use signalbox_core::live::application::map::{self, Change, Condition};
+use signalbox_core::live::application::{ClientInfo, ClientKey, Publication};
 
 use super::Live;
 use super::client::{Answer, Refusal};
@@ -22,6 +23,11 @@ pub async fn answer(
 ) -> Result<Answer, Refusal> {
     let may = |act| live.gate.may(viewer, ask.channel(), act, following);
     match &ask {
+        Ask::Publish(request) if request.kind == 1 => {
+            let act = if request.removed { Act::Remove } else { Act::Put };
+            let leave = may(act).await?;
+            change(live, &leave, request, info).await
+        }
         Ask::Publish(request) => {
             let leave = may(Act::Publish).await?;
             publish(live, &leave, request, info).await
@@ -62,15 +68,7 @@ async fn publish(
     if request.kind != 0 {
         return Err(ReplyError::NotAvailable.into());
     }
-    if !options.publication_data_format.takes(&request.data) {
-        return Err(ReplyError::BadRequest.into());
-    }
-    let publication = Publication {
-        data: request.data.clone(),
-        info: Some(info),
-        time_ms: super::milliseconds(&live.clock),
-        ..Publication::default()
-    };
+    let publication = said(live, request, info);
     broker::publish(
         &live.store.bus,
         &leave.key.name,
@@ -79,8 +77,56 @@ async fn publish(
         Extra::default(),
     )
     .await
-    .map_err(interrupted)?;
+    .map_err(refused)?;
     Ok(Answer::Published)
+}
+
+/// Publishes or removes an entry of a map.
+async fn change(
+    live: &Live,
+    leave: &Leave,
+    request: &PublishRequest,
+    info: ClientInfo,
+) -> Result<Answer, Refusal> {
+    let options = leave.options.as_ref().ok_or(ReplyError::PermissionDenied)?;
+    let key = options.map.key(&request.key, &info.client, &info.user);
+    let key = key.ok_or(match options.map.client_key {
+        ClientKey::Any => ReplyError::BadRequest,
+        ClientKey::ClientId | ClientKey::UserId => ReplyError::PermissionDenied,
+    })?;
+    let publication = Publication {
+        key: Some(key),
+        ..said(live, request, info)
+    };
+    let change = if request.removed {
+        Change::Remove
+    } else {
+        Change::Put(Condition::Always)
+    };
+    let (bus, extra) = (&live.store.bus, map::Extra::default());
+    map::change(bus, &leave.key.name, options, change, publication, extra)
+        .await
+        .map_err(refused)?;
+    Ok(Answer::Published)
+}
+
+fn said(live: &Live, request: &PublishRequest, info: ClientInfo) -> Publication {
+    Publication {
+        data: request.data.clone(),
+        info: Some(info),
+        time_ms: super::milliseconds(&live.clock),
+        ..Publication::default()
+    }
+}
+
+fn refused(error: BrokerError) -> Refusal {
+    match error {
+        BrokerError::Format | BrokerError::Key => ReplyError::BadRequest.into(),
+        BrokerError::Kind => ReplyError::NotAvailable.into(),
+        BrokerError::Full => ReplyError::LimitExceeded.into(),
+        BrokerError::Unrecoverable => ReplyError::Unrecoverable.into(),
+        BrokerError::Bus(error) => interrupted(error),
+    }
 }
 
 async fn history(

@@ -10,7 +10,7 @@ use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::options::DeltaType;
 use signalbox_core::live::application::token::{Refused, Tokens};
 use signalbox_core::live::application::{
-    APPLICATION, Name, Namespaces, Options, RecoveryMode, ServerSubscription,
+    APPLICATION, Name, Namespaces, Options, RecoveryMode, ServerSubscription, SubscriptionType,
 };
 use signalbox_core::live::view::ViewClass;
 
@@ -172,7 +172,8 @@ impl Application {
     pub fn may(&self, viewer: &Viewer, channel: &str, act: Act, following: bool) -> Result<Leave, Refusal> {
         let (_, options) = self.options(channel)?;
         let on = match act {
-            Act::Publish => true,
+            Act::Publish => !options.subscription_type.is_map(),
+            Act::Put | Act::Remove => options.subscription_type == SubscriptionType::Map,
             Act::SeePresence => options.presence,
             Act::ReadHistory => options.has_history(),
         };
@@ -181,9 +182,11 @@ impl Application {
         }
         let allowed = match (viewer, act) {
             // what an operator says into a channel goes through the record
-            (Viewer::Member(_), Act::Publish) => false,
+            (Viewer::Member(_), Act::Publish | Act::Put | Act::Remove) => false,
             (Viewer::Member(member), _) => may_look(&member.permissions),
             (Viewer::Guest(guest), Act::Publish) => options.may_publish(&guest.user, following),
+            (Viewer::Guest(guest), Act::Put) => options.map.may_publish(&guest.user, following),
+            (Viewer::Guest(guest), Act::Remove) => options.map.may_remove(&guest.user, following),
             (Viewer::Guest(guest), Act::SeePresence) => options.may_see_presence(&guest.user, following),
             (Viewer::Guest(guest), Act::ReadHistory) => options.may_read_history(&guest.user, following),
         };
@@ -228,10 +231,16 @@ impl Application {
 fn grant(
     viewer: &Viewer,
     asked: &Asked,
-    options: &Options,
+    options: &Arc<Options>,
     terms: ServerSubscription,
     lasts: Option<Duration>,
 ) -> Result<Grant, Refusal> {
+    let kind = options.subscription_type;
+    // a member who looks on may do so as at a stream
+    let looks_on = asked.wish.kind == 0 && viewer.member().is_some();
+    if asked.wish.kind != kind.number() && !looks_on {
+        return Err(ReplyError::PermissionDenied.into());
+    }
     let (user, wish, over) = (viewer.user(), &asked.wish, &terms.overrides);
     let history = options.has_history();
     let forced = |over: Option<bool>, option| over.unwrap_or(option);
@@ -254,7 +263,9 @@ fn grant(
         keeps,
         recoverable,
         positioned,
-        delta: wish.delta == "fossil" && options.allowed_delta_types.contains(&DeltaType::Fossil),
+        delta: !kind.is_map()
+            && wish.delta == "fossil"
+            && options.allowed_delta_types.contains(&DeltaType::Fossil),
         joins: pushed,
         present: forced(over.presence, options.presence),
         announced: forced(over.join_leave, options.join_leave),
@@ -262,6 +273,12 @@ fn grant(
         info: terms.info,
         data: terms.data,
         lasts,
+        map: kind.is_map().then(|| options.clone()),
+        shown_in: options
+            .presence_maps(&wish.channel)
+            .filter(|map| Name::parse(map).is_some())
+            .map(|map| key(&map))
+            .collect(),
     })
 }
 
@@ -270,6 +287,7 @@ fn unseen(grant: Grant) -> Grant {
     Grant {
         present: false,
         announced: false,
+        shown_in: Vec::new(),
         ..grant
     }
 }

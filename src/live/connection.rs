@@ -24,10 +24,11 @@ use super::Live;
 use super::answers::answer;
 use super::client::{
     Answer, Client, Effect, Expiry, Followed, Line, Recovering, Refusal, ServerFollowed, SignInError,
-    SignedIn,
+    SignedIn, is_map,
 };
 use super::following::{Subscription, Wanted, follow};
 use super::gate::{Admission, Asked, Credentials, Member, Viewer};
+use super::map::{Reading, Step, read};
 use super::pending::Pending;
 use super::plug::Plug;
 use super::protocol::raw::Object;
@@ -93,6 +94,8 @@ pub struct Connection {
     admission: Option<Admission>,
     entry: Option<Entry>,
     subscriptions: Vec<Subscription>,
+    /// Maps that the client reads and does not follow yet.
+    readings: Vec<Reading>,
     /// Counts how often rights have changed.
     rights: u64,
     /// The count with which the viewer was last judged: what is asked before that is asked with older rights.
@@ -110,7 +113,7 @@ enum Done {
     Admitted(Result<Admission, SignInError>, Box<ConnectRequest>),
     Attended(u64, Result<Vec<(ServerFollowed, Subscription)>, Refusal>),
     Refreshed(u32, Result<Admission, SignInError>),
-    Followed(u32, u64, Result<(Followed, Subscription), Refusal>),
+    Followed(u32, u64, Result<(Followed, Step), Refusal>),
     FollowedForServer(u64, Result<(ServerFollowed, Subscription), Refusal>),
     Answered(u32, Option<u32>, u64, Result<Answer, Refusal>),
     LookedAgain(u64, Judged),
@@ -129,6 +132,7 @@ impl Connection {
             admission: None,
             entry: None,
             subscriptions: Vec::new(),
+            readings: Vec::new(),
             rights: 0,
             judged: 0,
             track: None,
@@ -328,6 +332,7 @@ impl Connection {
     }
 
     fn unfollow(&mut self, slot: u32) {
+        self.readings.retain(|reading| reading.slot != slot);
         if let Some(at) = self.subscriptions.iter().position(|held| held.slot == slot) {
             let held = self.subscriptions.swap_remove(at);
             if let Some(entry) = &self.entry {
@@ -374,12 +379,22 @@ impl Connection {
     }
 
     fn follow(&mut self, slot: u32, wish: SubscribeRequest) {
-        if let Some(wanted) = self.wanted(slot, wish, None) {
-            let (live, rights) = (self.live.clone(), self.judged);
-            self.pending.push(Box::pin(async move {
-                Done::Followed(slot, rights, follow(&live, wanted).await)
-            }));
-        }
+        let before = self.readings.iter().position(|reading| reading.slot == slot);
+        let reading = before.map(|at| self.readings.swap_remove(at));
+        let is_map = is_map(&wish);
+        let Some(wanted) = self.wanted(slot, wish, None) else {
+            return;
+        };
+        let (live, rights) = (self.live.clone(), self.judged);
+        self.pending.push(Box::pin(async move {
+            let step = if is_map {
+                read(&live, wanted, reading).await
+            } else {
+                let stands = |(followed, held)| (followed, Step::Stands(Box::new(held)));
+                follow(&live, wanted).await.map(stands)
+            };
+            Done::Followed(slot, rights, step)
+        }));
     }
 
     fn ask(&mut self, id: u32, ask: Ask, slot: Option<u32>) {
@@ -467,8 +482,11 @@ impl Connection {
                 } else {
                     Err(ReplyError::Internal.into())
                 };
-                let followed = fresh.map(|(followed, subscription)| {
-                    self.keep(subscription);
+                let followed = fresh.map(|(followed, step)| {
+                    match step {
+                        Step::Stands(subscription) => self.keep(*subscription),
+                        Step::Reads(reading) => self.readings.push(reading),
+                    }
                     followed
                 });
                 self.client.followed(slot, followed, now);

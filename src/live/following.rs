@@ -9,7 +9,7 @@ use signalbox_core::live::view::ViewClass;
 
 use super::Live;
 use super::client::{Followed, Refusal};
-use super::gate::{Asked, Viewer};
+use super::gate::{Asked, Grant, Viewer};
 use super::protocol::ReplyError;
 use super::wire::Dialect;
 
@@ -42,7 +42,8 @@ pub struct Subscription {
 struct Present {
     info: ClientInfo,
     announced: bool,
-    attendance: Attendance,
+    /// In the channel itself, and then in the maps that show who is in it.
+    attendances: Vec<Attendance>,
 }
 
 impl Subscription {
@@ -64,68 +65,59 @@ impl Subscription {
     /// Lets publications flow, and tells the others that somebody came.
     pub fn release(&mut self, has_base: bool) {
         self.membership.release(self.place.clone(), has_base);
-        if let Some(present) = &mut self.presence
+        if let Some(present) = &self.presence
             && present.announced
+            && let Some(attendance) = present.attendances.first()
         {
-            present.attendance.announce();
+            attendance.announce();
         }
     }
 }
 
 /// Judges a wish, registers for the channel and reads what was missed.
 pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscription), Refusal> {
-    let Wanted {
-        slot,
-        viewer,
-        dialect,
-        outlet,
-        asked,
-    } = wanted;
-    let (client, request) = (asked.client.clone(), asked.wish.clone());
-    let grant = live.gate.judge(&viewer, asked).await?;
-    let view = View {
-        class: grant.class,
-        encoding: dialect.encoding(),
-        delta: grant.delta,
-        joins: grant.joins,
-        filter: grant.filter,
-    };
+    let request = &wanted.asked.wish;
+    let grant = live.gate.judge(&wanted.viewer, wanted.asked.clone()).await?;
     let since = (request.recover && grant.recoverable).then(|| Place {
         epoch: grant.class.epoch_meant(&request.epoch).into(),
         offset: request.offset,
     });
+    stand(live, &wanted, &grant, since).await
+}
+
+/// How what was granted is seen.
+pub fn view(wanted: &Wanted, grant: &Grant) -> View {
+    View {
+        class: grant.class,
+        encoding: wanted.dialect.encoding(),
+        delta: grant.delta,
+        joins: grant.joins,
+        filter: grant.filter.clone(),
+    }
+}
+
+/// Registers for the channel as was granted, and reads what was missed since a place. A map must be resumed there.
+pub async fn stand(
+    live: &Live,
+    wanted: &Wanted,
+    grant: &Grant,
+    since: Option<Place>,
+) -> Result<(Followed, Subscription), Refusal> {
     let wish = Wish {
         channel: grant.key.clone(),
-        view,
+        view: view(wanted, grant),
         since,
         keeps: grant.keeps,
     };
-    let interrupted = |error: &dyn std::fmt::Display| {
-        tracing::debug!(channel = %grant.key.name, %error, "a channel could not be followed");
-        ReplyError::Internal
-    };
     let following = live
         .hub
-        .follow(&outlet, slot, wish)
+        .follow(&wanted.outlet, wanted.slot, wish)
         .await
-        .map_err(|error| interrupted(&error))?;
-    let presence = if grant.present || grant.announced {
-        let info = viewer.info(&client, grant.info);
-        // written before the reply, so that whoever asks at once finds themselves
-        let attendance = live
-            .presence
-            .enter(&grant.key, info.clone(), grant.present)
-            .await
-            .map_err(|error| interrupted(&error))?;
-        let announced = grant.announced;
-        Some(Box::new(Present {
-            info,
-            announced,
-            attendance,
-        }))
-    } else {
-        None
-    };
+        .map_err(|error| interrupted(grant, &error))?;
+    if grant.map.is_some() && wanted.asked.wish.kind != 0 && !following.recovered {
+        return Err(ReplyError::Unrecoverable.into());
+    }
+    let presence = attend(live, wanted, grant).await?;
     let followed = Followed {
         epoch: grant.class.epoch_told(&following.place.epoch),
         offset: following.place.offset,
@@ -134,15 +126,46 @@ pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscripti
         delta: grant.delta,
         recovered: following.recovered,
         missed: following.missed.iter().map(Into::into).collect(),
-        data: grant.data.unwrap_or_default(),
+        data: grant.data.clone().unwrap_or_default(),
         lasts: grant.lasts,
+        map: None,
     };
     let subscription = Subscription {
-        slot,
+        slot: wanted.slot,
         class: grant.class,
         place: following.place,
         membership: following.membership,
         presence,
     };
     Ok((followed, subscription))
+}
+
+/// Enters the viewer wherever it is seen, before the reply, so that whoever asks at once finds themselves.
+async fn attend(live: &Live, wanted: &Wanted, grant: &Grant) -> Result<Option<Box<Present>>, ReplyError> {
+    let leaves_its_key = grant
+        .map
+        .as_ref()
+        .is_some_and(|options| options.map.remove_client_on_unsubscribe);
+    let here = grant.present || grant.announced || leaves_its_key;
+    if !here && grant.shown_in.is_empty() {
+        return Ok(None);
+    }
+    let info = wanted.viewer.info(&wanted.asked.client, grant.info.clone());
+    let mut attendances = Vec::with_capacity(1);
+    let channel = here.then_some((&grant.key, grant.present));
+    let maps = grant.shown_in.iter().map(|map| (map, true));
+    for (key, listed) in channel.into_iter().chain(maps) {
+        let entered = live.presence.enter(key, info.clone(), listed).await;
+        attendances.push(entered.map_err(|error| interrupted(grant, &error))?);
+    }
+    Ok(Some(Box::new(Present {
+        info,
+        announced: grant.announced,
+        attendances,
+    })))
+}
+
+fn interrupted(grant: &Grant, error: &dyn std::fmt::Display) -> ReplyError {
+    tracing::debug!(channel = %grant.key.name, %error, "a channel could not be followed");
+    ReplyError::Internal
 }

@@ -143,6 +143,10 @@ pub struct Grant {
     pub data: Option<Bytes>,
     /// How long the leave lasts.
     pub lasts: Option<Duration>,
+    /// What holds for it, if it is followed as a map.
+    pub map: Option<Arc<Options>>,
+    /// Maps that show who is in this channel.
+    pub shown_in: Vec<ChannelKey>,
 }
 
 impl Grant {
@@ -162,6 +166,8 @@ impl Grant {
             info: None,
             data: None,
             lasts: None,
+            map: None,
+            shown_in: Vec::new(),
         }
     }
 
@@ -181,6 +187,10 @@ impl Grant {
 pub enum Act {
     /// Say something into it.
     Publish,
+    /// Publish an entry of a map.
+    Put,
+    /// Remove one.
+    Remove,
     /// Ask who is there.
     SeePresence,
     /// Read what was said.

@@ -2,7 +2,7 @@
 //!
 //! `protocol` is what the words on the wire mean, `client` what a connection may do next; neither knows a socket. `wire` is
 //! bytes, `socket` and `plug` the WebSocket's two halves and its end from outside, `body` the writing half of the other
-//! transports, `connection` carries out what `client` wants with `following` and `answers`, `sse` and `stream_id` are the plain
+//! transports, `connection` carries out what `client` wants with `following`, `map` and `answers`, `sse` and `stream_id` are the plain
 //! event stream. Who may come in and see what is asked of `gate`, which `door` answers: for the hub's own people by their
 //! sessions and permissions, for users of the operator's application by `application`.
 
@@ -14,6 +14,7 @@ mod connection;
 mod door;
 mod following;
 pub mod gate;
+mod map;
 mod pending;
 mod plug;
 pub mod protocol;

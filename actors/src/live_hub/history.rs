@@ -25,7 +25,7 @@ const PAGE: usize = 500;
 const LOOKED_THROUGH: usize = 5_000;
 
 /// Reads of one node under way at once, so that a thousand followers coming back leave Redis room for the rest.
-static READS: Semaphore = Semaphore::const_new(64);
+pub(super) static READS: Semaphore = Semaphore::const_new(64);
 
 /// Tries to read, and the pause between them: together as long as the node stands an outage of the bus.
 const TRIES: usize = 16;
@@ -228,7 +228,12 @@ impl Stored {
         position::continues(&mut tx, key.organization, &key.name, &since).await
     }
 
-    async fn look(&self, key: &ChannelKey, since: u64, limit: usize) -> Result<(Option<History>, Place)> {
+    pub(super) async fn look(
+        &self,
+        key: &ChannelKey,
+        since: u64,
+        limit: usize,
+    ) -> Result<(Option<History>, Place)> {
         // never closed, so never an error
         let _turn = READS.acquire().await;
         let (history, position) = if key.is_of_application() {
@@ -316,7 +321,7 @@ impl Beginning {
     }
 }
 
-fn publications(key: &ChannelKey, place: &Place, history: History) -> Vec<Arc<Publication>> {
+pub(super) fn publications(key: &ChannelKey, place: &Place, history: History) -> Vec<Arc<Publication>> {
     let all = history.publications.into_iter();
     all.map(|(offset, payload)| Publication::new(key.clone(), place.epoch.clone(), offset, payload))
         .collect()

@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq;
 use super::connections::{Connected, Connections, Transport};
 use super::history::{Keeps, Past, Stored};
 use super::inlet::Inlet;
+use super::lapse::Lapse;
 use super::outlet::{ConnectionOrder, Outlet, Subscriber};
 use super::publication::{ChannelKey, Item, Place, Publication, View};
 use super::roster::{Arrival, Entry, Most, Roster};
@@ -101,6 +102,11 @@ impl LiveHub {
         namespaces: Arc<Namespaces>,
         shards: usize,
     ) -> Result<Self, StartError> {
+        if namespaces.have_lapsing_maps() {
+            let (store, namespaces) = (store.clone(), namespaces.clone());
+            let sweeper = move || Lapse::new(store.clone(), namespaces.clone());
+            tree.child(Spec::named("map_lapse").order(45), sweeper)?;
+        }
         let stored = Stored {
             store: store.clone(),
             namespaces,
@@ -205,6 +211,10 @@ impl LiveHub {
         past: Past,
     ) -> signalbox_core::kernel::error::Result<Option<(Place, Vec<Item>)>> {
         self.0.stored.past(channel, view, past).await
+    }
+
+    pub(super) fn stored(&self) -> &Stored {
+        &self.0.stored
     }
 
     /// Enters a connection that has signed in on the roster, until the entry is dropped. `None` when there are as many of the

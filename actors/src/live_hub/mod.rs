@@ -8,8 +8,8 @@
 //!
 //! `outlet` is a connection's queue, `roster` who they are of, `publication` an event with its frames (`filter` and `fossil` are
 //! what some of them need), `channel` the rules of delivery as plain
-//! state, `shard` the actor around it, `inlet` what a shard keeps over restarts, `history` what Redis still has, `hub` the
-//! handle, `connections` all that end when the node cannot vouch for itself. Which protocol a client speaks is no concern of this folder: it brings its `Encoding`.
+//! state, `shard` the actor around it, `inlet` what a shard keeps over restarts, `history` what Redis still has, `map` what stands in
+//! maps, `lapse` what takes their keys away in time, `hub` the handle, `connections` all that end when the node cannot vouch for itself. Which protocol a client speaks is no concern of this folder: it brings its `Encoding`.
 
 mod census;
 mod channel;
@@ -20,7 +20,9 @@ mod fossil;
 mod history;
 mod hub;
 mod inlet;
+mod lapse;
 mod local;
+mod map;
 mod outlet;
 mod publication;
 mod roster;
@@ -33,6 +35,7 @@ pub use disconnect::Disconnect;
 pub use filter::{Comparison, Filter};
 pub use history::{Keeps, Past};
 pub use hub::{FollowError, Following, LiveHub, Membership, Wish};
+pub use map::{MapChanges, MapPage};
 pub use outlet::{ConnectionOrder, Frame, Outlet, Queued, Signal, Subscriber, Taken};
 pub use publication::{ChannelKey, Encoding, Item, Place, Publication, View};
 pub use roster::{Arrival, Entry, Most, Present};

@@ -194,7 +194,7 @@ impl Publication {
     pub fn item(&self, view: &View, base: Option<&Self>) -> Option<Item> {
         let mut item = self.whole(view)?;
         if let Some(filter) = &view.filter
-            && !filter.passes(&item.tags)
+            && !self.passes(filter)
         {
             return None;
         }
@@ -319,7 +319,8 @@ impl Publication {
 
     fn passes(&self, filter: &Filter) -> bool {
         match self.body() {
-            Body::Said(said) => filter.passes(&said.tags),
+            // a key that is gone is gone for everybody, whatever its tags were
+            Body::Said(said) => said.removed || filter.passes(&said.tags),
             Body::Event(_) => filter.passes(&BTreeMap::new()),
             Body::Presence(..) | Body::Unreadable => false,
         }

@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 use actix::Message;
 use signalbox_core::Store;
 use signalbox_core::kernel::error::{Error, Result};
-use signalbox_core::live::application::ClientInfo;
+use signalbox_core::live::application::map::Presences;
+use signalbox_core::live::application::{ClientInfo, Namespaces};
 use signalbox_core::live::presence;
 
 use crate::live_hub::ChannelKey;
@@ -54,15 +55,21 @@ impl std::fmt::Debug for Presence {
 }
 
 impl Presence {
-    /// Adds the actor to the tree.
+    /// Adds the actor to the tree. `namespaces` tells which channels' presence shows in maps.
     ///
     /// # Errors
     /// When the tree already has one.
-    pub fn supervise(tree: &Tree, store: &Store, nodes: &Nodes) -> std::result::Result<Self, StartError> {
+    pub fn supervise(
+        tree: &Tree,
+        store: &Store,
+        nodes: &Nodes,
+        namespaces: Arc<Namespaces>,
+    ) -> std::result::Result<Self, StartError> {
         let list = Arc::new(List::default());
         let (kept, with, nodes) = (Arc::clone(&list), store.clone(), nodes.clone());
+        let maps = Presences::new(namespaces);
         let handle = tree.child(Spec::named("presence").order(45), move || {
-            Worker::new(with.clone(), Arc::clone(&kept), &nodes)
+            Worker::new(with.clone(), maps.clone(), Arc::clone(&kept), &nodes)
         })?;
         Ok(Self {
             store: store.clone(),

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use signalbox_core::bus::orders::Order;
 use signalbox_core::bus::questions::{Answer, NodeState, Question};
 use signalbox_core::bus::{Bus, Signal, Subscription};
+use signalbox_core::live::application::map::Presences;
 use signalbox_core::live::application::{APPLICATION, Message as Payload};
 use signalbox_core::live::history::Batch;
 use signalbox_core::live::presence::burial::{Burial, bury};
@@ -39,7 +40,7 @@ async fn node(test: &TestStore, name: &str) -> Node {
     };
     let tree = Tree::start(options).unwrap();
     let nodes = Nodes::supervise(&tree, &test.store, name, Arc::new(Nobody)).unwrap();
-    let presence = Presence::supervise(&tree, &test.store, &nodes).unwrap();
+    let presence = Presence::supervise(&tree, &test.store, &nodes, Arc::default()).unwrap();
     tree.start_all().await;
     Node {
         tree,
@@ -211,7 +212,9 @@ async fn a_node_that_was_taken_for_dead_is_seen_again_as_soon_as_it_is_back() {
     let nodes = test.store.bus.keys().live_nodes();
     eventually("the node is taken for dead", async || {
         test.redis(&["ZADD", &nodes, "1", "n1"]).await;
-        let buried = bury(&test.store.bus, "n1", "n2").await.unwrap();
+        let buried = bury(&test.store.bus, &Presences::default(), "n1", "n2")
+            .await
+            .unwrap();
         // it may have renewed its lease in between
         matches!(buried, Burial::Done(1))
     })

@@ -8,6 +8,7 @@ use actix::fut::ActorFutureExt;
 use actix::{Actor, AsyncContext, Handler, WrapFuture};
 use futures::future::join_all;
 use signalbox_core::Store;
+use signalbox_core::live::application::map::Presences;
 use signalbox_core::live::presence::apply;
 use signalbox_core::live::presence::burial::{Burial, bury, clear_stray};
 use tokio::sync::watch;
@@ -32,6 +33,7 @@ const HOPELESS: u32 = 20;
 
 pub(super) struct Worker {
     store: Store,
+    maps: Presences,
     list: Arc<List>,
     node: String,
     standing: watch::Receiver<Standing>,
@@ -47,9 +49,10 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(store: Store, list: Arc<List>, nodes: &Nodes) -> Self {
+    pub(super) fn new(store: Store, maps: Presences, list: Arc<List>, nodes: &Nodes) -> Self {
         Self {
             store,
+            maps,
             list,
             node: nodes.name().to_owned(),
             standing: nodes.standing(),
@@ -81,8 +84,9 @@ impl Worker {
         let Some(batch) = self.list.next() else { return };
         self.writing = true;
         let (store, node, generation) = (self.store.clone(), self.node.clone(), self.generation);
+        let maps = self.maps.clone();
         let write = async move {
-            let written = apply(&store.bus, &node, generation, &batch.steps).await;
+            let written = apply(&store.bus, &maps, &node, generation, &batch.steps).await;
             let answers = written.is_ok() || store.bus.ping().await.is_ok();
             (batch, written, answers)
         };
@@ -163,14 +167,15 @@ impl Worker {
             return;
         }
         self.clearing = true;
-        let (store, by) = (self.store.clone(), self.node.clone());
+        let (store, maps, by) = (self.store.clone(), self.maps.clone(), self.node.clone());
         let clear = async move {
             for (channel, node) in strays {
                 // what is not cleared away is found again by whoever looks next
-                let cleared = clear_stray(&store.bus, channel.organization, &channel.name, &node).await;
+                let cleared =
+                    clear_stray(&store.bus, &maps, channel.organization, &channel.name, &node).await;
                 tracing::debug!(?cleared, "entries of a node that is gone");
             }
-            join_all(due.iter().map(|node| bury(&store.bus, node, &by))).await
+            join_all(due.iter().map(|node| bury(&store.bus, &maps, node, &by))).await
         };
         ctx.spawn(clear.into_actor(self).map(|buried, worker, _| {
             worker.clearing = false;

@@ -42,6 +42,27 @@ impl Keys {
         format!("{}/{digest}", self.of_channel("result", organization, channel))
     }
 
+    /// Keys of a map: hash key -> entry, sorted set of keys for pages, sorted set of keys by when they lapse, and hash of how
+    /// many clients a user of a map of users has.
+    pub(crate) fn live_map(&self, organization: OrganizationId, channel: &str) -> [String; 4] {
+        ["map", "map_keys", "map_lapse", "map_users"].map(|what| self.of_channel(what, organization, channel))
+    }
+
+    /// Channels of one [`Keys::fan`] by when the first key of their map lapses, in milliseconds of Redis' clock; beside the
+    /// channels' own keys.
+    pub(crate) fn live_lapse(&self, organization: OrganizationId, channel: &str) -> String {
+        self.nth_lapse(fan_of(organization, channel))
+    }
+
+    /// All of [`Keys::live_lapse`].
+    pub(crate) fn live_lapses(&self) -> Vec<String> {
+        (0..FANS).map(|n| self.nth_lapse(n)).collect()
+    }
+
+    fn nth_lapse(&self, n: u64) -> String {
+        format!("{}:live:lapse:{{f{n}}}", self.prefix)
+    }
+
     /// Hash of who is in a live channel, by client id.
     pub(crate) fn live_presence(&self, organization: OrganizationId, channel: &str) -> String {
         self.of_channel("presence", organization, channel)
@@ -149,14 +170,20 @@ mod tests {
         let keys = Keys::new("signalbox");
         let organization = OrganizationId::new();
         for channel in ["feed:users", "{x}", "a}b{c", "", ":meta"] {
-            let of = [
+            let (fan, lapse) = (
+                keys.fan(organization, channel),
+                keys.live_lapse(organization, channel),
+            );
+            let mut of = vec![
                 keys.live_meta(organization, channel),
                 keys.live_history(organization, channel),
-                keys.of_channel("presence", organization, channel),
-                keys.fan(organization, channel),
+                keys.live_presence(organization, channel),
+                fan.clone(),
+                lapse.clone(),
             ];
+            of.extend(keys.live_map(organization, channel));
             assert!(of.iter().all(|key| tag(key) == tag(&of[0])), "{of:?}");
-            assert!(keys.fans().contains(&of[3]) && keys.is_fan(&of[3]));
+            assert!(keys.fans().contains(&fan) && keys.is_fan(&fan) && keys.live_lapses().contains(&lapse));
         }
         assert!(!keys.is_fan(&keys.control()));
     }

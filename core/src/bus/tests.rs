@@ -1,8 +1,10 @@
 use super::{Bus, Signal, offers_sharded};
 use crate::kernel::id::OrganizationId;
+use crate::live::application::map::{self, Change, Condition, Extra};
+use crate::live::application::{MapMode, MapOptions, Namespaces, Options, Publication, SubscriptionType};
 use crate::live::history::{self, Begin};
 use crate::testing;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -201,4 +203,51 @@ async fn over_the_shards_of_a_redis_cluster_channels_are_written_read_and_compar
     assert_eq!(bus.renew_lease("a").await.unwrap().living, ["a"]);
     bus.ping().await.unwrap();
     assert!(bus.server_version().await.unwrap().starts_with(char::is_numeric));
+}
+
+#[tokio::test]
+async fn over_the_shards_of_a_redis_cluster_maps_are_written_read_cleared_and_lapse() {
+    let redis = InSlots::start(3).await;
+    let bus = redis.bus().await;
+    let options = Options {
+        subscription_type: SubscriptionType::Map,
+        map: MapOptions {
+            mode: Some(MapMode::Recoverable),
+            key_ttl: Duration::from_millis(1),
+            ..MapOptions::default()
+        },
+        ..Options::default()
+    };
+    let named = BTreeMap::from([("board".to_owned(), options)]);
+    let namespaces = Namespaces::new(None, named, Duration::from_hours(1));
+    for n in 0..40 {
+        let channel = format!("board:{n}");
+        let options = namespaces.of(&channel).unwrap();
+        for key in ["a", "b"] {
+            let entry = Publication {
+                key: Some(key.to_owned()),
+                data: "1".into(),
+                ..Publication::default()
+            };
+            let put = Change::Put(Condition::Always);
+            map::change(&bus, &channel, options, put, entry, Extra::default())
+                .await
+                .unwrap();
+        }
+        let page = map::page(&bus, &channel, options, "a", 5).await.unwrap();
+        assert_eq!((page.entries.len(), page.offset), (1, 2));
+    }
+    let mut lapsed = 0;
+    testing::eventually("all keys have lapsed", async || {
+        lapsed += map::sweep(&bus, &namespaces).await.unwrap();
+        lapsed == 80
+    })
+    .await;
+    for n in 0..40 {
+        let channel = format!("board:{n}");
+        assert_eq!(map::stats(&bus, &channel).await.unwrap(), 0);
+        map::clear(&bus, &channel, namespaces.of(&channel).unwrap())
+            .await
+            .unwrap();
+    }
 }

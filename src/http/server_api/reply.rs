@@ -13,7 +13,7 @@ pub(super) type Reply = Result<Box<RawValue>, ApiError>;
 /// Why a method was not done.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ApiError {
-    /// 100 internal, 102 unknown channel, 104 no such method, 107 bad request, 108 not available, 112 unrecoverable.
+    /// 100 internal, 102 unknown channel, 104 no such method, 106 limit exceeded, 107 bad request, 108 not available, 112 unrecoverable.
     pub(super) code: u32,
     message: Cow<'static, str>,
     /// The body is not what it should be in form.
@@ -82,7 +82,7 @@ impl ApiError {
     pub(super) fn status(&self) -> StatusCode {
         match self.code {
             102 | 104 => StatusCode::NOT_FOUND,
-            107 | 108 => StatusCode::BAD_REQUEST,
+            106..=108 => StatusCode::BAD_REQUEST,
             112 => StatusCode::RANGE_NOT_SATISFIABLE,
             113 => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -97,6 +97,9 @@ impl From<BrokerError> for ApiError {
             BrokerError::Format => {
                 Self::bad("data does not have the form that the namespace asks for, or there is none")
             }
+            BrokerError::Kind => Self::not_available(&error.to_string()),
+            BrokerError::Key => Self::bad(&error.to_string()),
+            BrokerError::Full => Self::new(106, error.to_string()),
             BrokerError::Bus(error) => error.into(),
         }
     }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub use asks::Answer;
 pub use connect::{Expiry, SignInError, SignedIn};
 pub use orders::ServerFollowed;
-pub use subscribe::{Followed, Recovering};
+pub use subscribe::{Followed, LIVE, MapPart, Recovering, STATE, STREAM, is_map};
 
 use super::protocol::{
     Ask, Codec, Command, ConnectRequest, Disconnect, Push, Reply, ReplyError, Request, SubscribeRequest,

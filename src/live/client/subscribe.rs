@@ -37,6 +37,21 @@ pub struct Followed {
     pub data: Bytes,
     /// How long it lasts unless it is renewed. `None`: as long as the connection.
     pub lasts: Option<Duration>,
+    /// Of a map.
+    pub map: Option<Box<MapPart>>,
+}
+
+/// What a map adds to an answer.
+#[derive(Debug, Default, PartialEq)]
+pub struct MapPart {
+    /// Its kind, as the client asked for.
+    pub kind: i32,
+    /// What the client is to ask for next: 2 more of its state, 1 what has changed; 0 when it is live.
+    pub phase: i32,
+    /// Where its next page begins; empty behind the last.
+    pub cursor: String,
+    /// What stands in it.
+    pub state: Vec<Publication>,
 }
 
 /// What the connection knows of one channel.
@@ -54,6 +69,8 @@ pub(super) struct Channel {
 pub(super) enum State {
     /// Being judged and read.
     Busy(Box<Busy>),
+    /// Of a map: the client reads it page by page.
+    Reading,
     /// Publications flow.
     Held,
 }
@@ -62,6 +79,8 @@ pub(super) enum State {
 pub(super) struct Busy {
     reply_to: u32,
     wish: Recovering,
+    /// A page of a map is read.
+    map: bool,
     lost: Option<Unsubscribed>,
     /// What the client asked of this channel since.
     waiting: VecDeque<(u32, Request)>,
@@ -97,6 +116,9 @@ pub(super) struct Later {
 
 impl Client {
     pub(super) fn subscribe(&mut self, id: u32, wish: Box<SubscribeRequest>) {
+        if is_map(&wish) && self.is_read(&wish.channel) {
+            return self.refuse(id, ReplyError::ConcurrentPagination);
+        }
         if let Some(waiting) = self.busy(&wish.channel) {
             waiting.push_back((id, Request::Subscribe(wish)));
             return self.count_waiting();
@@ -107,13 +129,25 @@ impl Client {
         if let Some(error) = self.objection(&wish) {
             return self.refuse(id, error);
         }
-        let slot = self.next_slot();
         let busy = Busy {
             reply_to: id,
             wish: Recovering::from(&*wish),
+            map: is_map(&wish),
             lost: None,
             waiting: VecDeque::new(),
         };
+        if let Some(at) = self.position(&wish.channel) {
+            if continues(&wish) {
+                let channel = &mut self.channels[at];
+                channel.state = State::Busy(Box::new(busy));
+                let slot = channel.slot;
+                return self.effects.push(Effect::Follow { slot, wish });
+            }
+            // it begins again
+            let slot = self.channels.swap_remove(at).slot;
+            self.effects.push(Effect::Unfollow(slot));
+        }
+        let slot = self.next_slot();
         // most connections hold one or two, and there are many connections
         self.channels.reserve_exact(1);
         self.channels.push(Channel {
@@ -134,13 +168,20 @@ impl Client {
 
     /// What speaks against a wish whoever asks.
     fn objection(&self, wish: &SubscribeRequest) -> Option<ReplyError> {
+        let channel = self.position(&wish.channel).map(|at| &self.channels[at]);
+        let reads = channel.is_some_and(|channel| matches!(channel.state, State::Reading));
         if wish.channel.len() > MAX_CHANNEL_BYTES || !wish.channel.is_ascii() {
             Some(ReplyError::BadRequest)
-        } else if self.position(&wish.channel).is_some() {
+        } else if channel.is_some() && !(reads && is_map(wish)) {
             Some(ReplyError::AlreadySubscribed)
-        } else if self.channels.len() >= self.timing.channels {
+        } else if channel.is_none() && self.channels.len() >= self.timing.channels {
             Some(ReplyError::LimitExceeded)
-        } else if wish.kind != 0 {
+        } else if wish.kind != 0 && !is_map(wish) {
+            Some(ReplyError::PermissionDenied)
+        } else if is_map(wish) && !(LIVE..=STATE).contains(&wish.phase) {
+            Some(ReplyError::BadRequest)
+        } else if is_map(wish) && channel.is_none() && continues(wish) && !wish.recover {
+            // nobody has let this client read the map
             Some(ReplyError::PermissionDenied)
         } else if wish.tf.is_some() && !wish.delta.is_empty() {
             // a patch of what was filtered out would be a patch of nothing
@@ -177,6 +218,7 @@ impl Client {
             wish,
             lost,
             waiting,
+            ..
         } = *busy;
         self.waiting = self.waiting.saturating_sub(waiting.len());
         match result {
@@ -190,13 +232,20 @@ impl Client {
                 self.refuse(reply_to, ReplyError::Unrecoverable);
             }
             Ok(followed) => {
-                self.channels[at].expires_at = followed.lasts.map(|lasts| now + lasts);
+                let reads = followed.map.as_ref().is_some_and(|map| map.phase != LIVE);
+                if reads {
+                    self.channels[at].state = State::Reading;
+                } else {
+                    self.channels[at].expires_at = followed.lasts.map(|lasts| now + lasts);
+                }
                 let (result, later) = answer(wish, followed, now);
                 self.write(Reply {
                     subscribe: Some(result),
                     ..Reply::to(reply_to)
                 });
-                self.flow(slot, later);
+                if !reads {
+                    self.flow(slot, later);
+                }
                 if let Some(why) = lost {
                     self.drop_subscription(slot, why);
                 }
@@ -270,8 +319,14 @@ impl Client {
         let at = self.position(name)?;
         match &mut self.channels[at].state {
             State::Busy(busy) => Some(&mut busy.waiting),
-            State::Held => None,
+            State::Reading | State::Held => None,
         }
+    }
+
+    /// Whether a page of this map is being read now.
+    fn is_read(&self, name: &str) -> bool {
+        let state = self.position(name).map(|at| &self.channels[at].state);
+        matches!(state, Some(State::Busy(busy)) if busy.map)
     }
 
     /// The number of the subscription to a channel, if there is one.
@@ -285,8 +340,28 @@ impl Client {
     }
 }
 
+/// Phases of a map.
+pub const LIVE: i32 = 0;
+/// See [`LIVE`].
+pub const STREAM: i32 = 1;
+/// See [`LIVE`].
+pub const STATE: i32 = 2;
+
+/// Whether a map is asked for: 1 to 3 are its kinds.
+pub fn is_map(wish: &SubscribeRequest) -> bool {
+    (1..=3).contains(&wish.kind)
+}
+
+/// Whether it asks for more of a map that the client reads already, rather than for the first of it.
+fn continues(wish: &SubscribeRequest) -> bool {
+    wish.phase != STATE || !wish.cursor.is_empty()
+}
+
 /// The reply to a subscribe, and what follows behind it.
-pub(super) fn answer(wish: Recovering, followed: Followed, now: Instant) -> (SubscribeResult, Later) {
+pub(super) fn answer(wish: Recovering, mut followed: Followed, now: Instant) -> (SubscribeResult, Later) {
+    if let Some(map) = followed.map.take() {
+        return (answer_of_map(wish, *map, followed, now), Later::default());
+    }
     let mut publications = followed.missed;
     let recovered = wish.recover && followed.recovered;
     if !followed.recovered {
@@ -315,10 +390,35 @@ pub(super) fn answer(wish: Recovering, followed: Followed, now: Instant) -> (Sub
         data: followed.data,
         was_recovering: wish.recover,
         delta: followed.delta,
+        ..SubscribeResult::default()
     };
     let later = Later {
         publications: rest,
         has_base,
     };
     (result, later)
+}
+
+/// The reply to one step of reading a map. Its offset is how far the client then is, whatever it brought.
+fn answer_of_map(wish: Recovering, map: MapPart, followed: Followed, now: Instant) -> SubscribeResult {
+    let live = map.phase == LIVE;
+    let lasts = followed.lasts.filter(|_| live);
+    let (expires, ttl) = remaining(lasts.map(|lasts| now + lasts), now);
+    SubscribeResult {
+        expires,
+        ttl,
+        recoverable: live && followed.recoverable,
+        epoch: followed.epoch,
+        publications: followed.missed,
+        recovered: live && followed.recovered,
+        offset: followed.offset,
+        positioned: live && followed.positioned,
+        data: followed.data,
+        was_recovering: live && wish.recover,
+        kind: map.kind,
+        phase: map.phase,
+        cursor: map.cursor,
+        state: map.state,
+        ..SubscribeResult::default()
+    }
 }

@@ -25,6 +25,8 @@ pub enum ReplyError {
     TooManyRequests,
     /// The position asked for can no longer be reached and the client asked not to be given less.
     Unrecoverable,
+    /// A page of a map is asked for while another one is read.
+    ConcurrentPagination,
 }
 
 impl ReplyError {
@@ -41,6 +43,7 @@ impl ReplyError {
             Self::TokenExpired => 109,
             Self::TooManyRequests => 111,
             Self::Unrecoverable => 112,
+            Self::ConcurrentPagination => 113,
         }
     }
 
@@ -57,12 +60,16 @@ impl ReplyError {
             Self::TokenExpired => "token expired",
             Self::TooManyRequests => "too many requests",
             Self::Unrecoverable => "unrecoverable position",
+            Self::ConcurrentPagination => "concurrent pagination",
         }
     }
 
     /// Whether the same command may succeed later, so that the client tries again by itself.
     pub fn temporary(self) -> bool {
-        matches!(self, Self::Internal | Self::TooManyRequests)
+        matches!(
+            self,
+            Self::Internal | Self::TooManyRequests | Self::ConcurrentPagination
+        )
     }
 }
 

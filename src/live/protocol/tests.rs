@@ -277,6 +277,25 @@ fn numbers_of_fields_are_those_of_the_protocol() {
     let reply = Reply::push(Push::publication("c", publication));
     let expected = b"\x0e\x22\x0c\x12\x01c\x22\x07\x22\x01x\x30\x08\x40\x01";
     assert_eq!(&Codec::Protobuf.reply(&reply)[..], expected);
+    // a reply of id 1 to a subscribe (6) of a map: type (15), phase (16), cursor (17), state (18) of an entry "k" (11), removed (12)
+    let entry = Publication {
+        key: "k".into(),
+        removed: true,
+        ..Publication::default()
+    };
+    let page = wire::SubscribeResult {
+        kind: 1,
+        phase: 2,
+        cursor: "c".into(),
+        state: vec![entry],
+        ..wire::SubscribeResult::default()
+    };
+    let reply = Reply {
+        subscribe: Some(page),
+        ..Reply::to(1)
+    };
+    let expected = b"\x15\x08\x01\x32\x11\x78\x01\x80\x01\x02\x8a\x01\x01c\x92\x01\x05\x5a\x01k\x60\x01";
+    assert_eq!(&Codec::Protobuf.reply(&reply)[..], expected);
     // a ping is a message of no bytes
     assert_eq!(&Codec::Protobuf.reply(&Reply::default())[..], b"\x00");
 }
@@ -404,12 +423,14 @@ proptest! {
     #[test]
     fn a_subscribe_is_read_back_as_it_was_written(
         id in 1..=u32::MAX, channel in "[ -~]{1,255}", epoch in "\\PC{0,20}", offset: u64, recover: bool, flag in 0..4i64,
+        kind: i32, phase: i32, cursor in "\\PC{0,20}", limit: i32,
     ) {
         let line = json!({"id": id, "subscribe": {
             "channel": channel, "epoch": epoch, "offset": offset, "recover": recover, "flag": flag,
+            "type": kind, "phase": phase, "cursor": cursor, "limit": limit,
         }});
         let expected = SubscribeRequest {
-            channel, recover, epoch, offset, flag, ..SubscribeRequest::default()
+            channel, recover, epoch, offset, flag, kind, phase, cursor, limit, ..SubscribeRequest::default()
         };
         prop_assert_eq!(decode(line.to_string().as_bytes()), Ok(call(id, Request::Subscribe(Box::new(expected)))));
     }

@@ -528,6 +528,22 @@ pub struct SubscribeResult {
     #[prost(bool, tag = "13")]
     #[serde(skip_serializing_if = "is_default")]
     pub delta: bool,
+    /// As the request has it.
+    #[prost(int32, tag = "15")]
+    #[serde(rename = "type", skip_serializing_if = "is_default")]
+    pub kind: i32,
+    /// Of a map: what the client asks for next, 0 when it is live.
+    #[prost(int32, tag = "16")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub phase: i32,
+    /// Of a map: where its next page begins; empty behind the last.
+    #[prost(string, tag = "17")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub cursor: String,
+    /// Of a map: what stands in it.
+    #[prost(message, repeated, tag = "18")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub state: Vec<Publication>,
 }
 
 /// Who is in a channel.

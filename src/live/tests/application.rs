@@ -119,7 +119,7 @@ impl Wire {
     }
 
     /// The next push, with pings answered.
-    async fn push(&mut self) -> Value {
+    pub(super) async fn push(&mut self) -> Value {
         loop {
             let next = self.next().await.unwrap();
             if next != json!({}) {

@@ -7,6 +7,7 @@
 mod application;
 #[path = "../../../tests/live/driver.rs"]
 mod driver;
+mod maps;
 mod sdk;
 mod sse;
 mod websocket;
@@ -275,10 +276,10 @@ impl Node {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tree = Tree::start(Options::default()).unwrap();
         let namespaces = Arc::new(settings.live.namespaces());
-        let hub = LiveHub::supervise(&tree, &test.store, namespaces, 1).unwrap();
+        let hub = LiveHub::supervise(&tree, &test.store, namespaces.clone(), 1).unwrap();
         let name = SessionId::new().to_string();
         let nodes = Nodes::supervise(&tree, &test.store, &name, Arc::new(hub.clone())).unwrap();
-        let presence = Presence::supervise(&tree, &test.store, &nodes).unwrap();
+        let presence = Presence::supervise(&tree, &test.store, &nodes, namespaces).unwrap();
         let backplane = Backplane::supervise(&tree, &test.store, &hub, &nodes, Arc::new(NoControl)).unwrap();
         tree.start_all().await;
         let mut live = Live::new(

@@ -89,7 +89,16 @@ impl Wire {
 
     pub(super) async fn ask(&mut self, command: Value) -> Value {
         self.say(&command.to_string()).await;
-        self.next().await.unwrap()
+        // what was pushed before it is still to be heard
+        let mut before = Vec::new();
+        loop {
+            let next = self.next().await.unwrap();
+            if next["id"] == command["id"] {
+                self.lines.splice(0..0, before);
+                return next;
+            }
+            before.push(next);
+        }
     }
 
     /// The next message, or the close code.

@@ -66,16 +66,16 @@ impl Options {
 }
 
 /// To whom one act is given.
-struct Given {
-    users: bool,
-    subscribers: bool,
-    anonymous: bool,
+pub(super) struct Given {
+    pub(super) users: bool,
+    pub(super) subscribers: bool,
+    pub(super) anonymous: bool,
 }
 
 impl Given {
     /// What is given to users or to subscribers holds for anonymous connections where that is said. Said alone, where
     /// nothing is given to anybody else, it gives to the anonymous what it names: it would mean nothing otherwise.
-    fn to(&self, user: &str, subscribed: bool) -> bool {
+    pub(super) fn to(&self, user: &str, subscribed: bool) -> bool {
         let given = self.users || (self.subscribers && subscribed);
         if user.is_empty() {
             self.anonymous && (given || !(self.users || self.subscribers))

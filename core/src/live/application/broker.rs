@@ -36,6 +36,15 @@ pub enum BrokerError {
     /// The data is not what the namespace's `publication_data_format` wants (error 107).
     #[error("the data does not have the form that publication_data_format asks for")]
     Format,
+    /// It is published to a map as to a stream, to a stream as to a map, or to a map that the hub alone writes (error 108).
+    #[error("this is not how the channel is published to: maps have keys, streams have none")]
+    Kind,
+    /// An entry of a map has no key, or one of more than [`super::map::MAX_KEY`] bytes (error 107).
+    #[error("a key has 1 to 255 bytes")]
+    Key,
+    /// The map has as many entries as it may (error 106).
+    #[error("the map holds as many entries as its namespace allows")]
+    Full,
     /// Redis does not answer (error 100).
     #[error(transparent)]
     Bus(#[from] Error),
@@ -116,7 +125,7 @@ return {at[1], at[2], redis.call(range, KEYS[2], ARGV[3], ARGV[4], 'COUNT', ARGV
 /// that is not new the place of the newest.
 ///
 /// # Errors
-/// [`BrokerError::Format`], [`BrokerError::Bus`].
+/// [`BrokerError::Format`], [`BrokerError::Kind`], [`BrokerError::Bus`].
 pub async fn publish(
     bus: &Bus,
     channel: &str,
@@ -124,12 +133,10 @@ pub async fn publish(
     mut publication: Publication,
     extra: Extra,
 ) -> Result<Position> {
-    if !options.publication_data_format.takes(&publication.data) {
-        return Err(BrokerError::Format);
+    if options.subscription_type.is_map() {
+        return Err(BrokerError::Kind);
     }
-    if serde_json::from_slice::<IgnoredAny>(&publication.data).is_ok() {
-        publication.data = one_line(&publication.data);
-    }
+    check(&mut publication, options)?;
     publication.delta |= options.delta_publish;
     let keeps = options.has_history() && !extra.skip_history;
     let (keys, fan) = (bus.keys(), bus.keys().fan(APPLICATION, channel));
@@ -232,6 +239,17 @@ pub async fn tell(bus: &Bus, channel: &str, message: &Message) -> Result<()> {
     Ok(history::publish_state(bus, APPLICATION, channel, &message.encode()).await?)
 }
 
+/// Data is what the namespace wants, and stands on one line.
+pub(super) fn check(publication: &mut Publication, options: &Options) -> Result<()> {
+    if !options.publication_data_format.takes(&publication.data) {
+        return Err(BrokerError::Format);
+    }
+    if serde_json::from_slice::<IgnoredAny>(&publication.data).is_ok() {
+        publication.data = one_line(&publication.data);
+    }
+    Ok(())
+}
+
 /// A stream that is not kept has no epoch, so that a place in one is of another.
 fn nothing_kept(since: Option<&Position>) -> Result<History> {
     if since.is_some_and(|since| !since.epoch.is_empty()) {
@@ -247,17 +265,17 @@ fn nothing_kept(since: Option<&Position>) -> Result<History> {
 }
 
 /// Never 0, which Redis would take for "at once".
-fn meta_seconds(options: &Options) -> u64 {
+pub(super) fn meta_seconds(options: &Options) -> u64 {
     options.history_meta_ttl.max(options.history_ttl).as_secs().max(1)
 }
 
 /// Six random bytes: another one for every stream that ever begins on a channel.
-fn fresh_epoch() -> String {
+pub(super) fn fresh_epoch() -> String {
     hex::encode(&EventId::new().0.as_bytes()[10..])
 }
 
 /// Keys are as long as publishers like; names in Redis are not.
-fn digest(key: Option<&str>) -> String {
+pub(super) fn digest(key: Option<&str>) -> String {
     hex::encode(&Sha256::digest(key.unwrap_or_default())[..16])
 }
 

@@ -8,6 +8,8 @@
 
 mod access;
 pub mod broker;
+pub mod map;
+pub mod map_options;
 pub mod message;
 pub mod namespaces;
 pub mod options;
@@ -17,6 +19,7 @@ pub mod subscription;
 mod tests;
 pub mod token;
 
+pub use map_options::{ClientKey, MapMode, MapOptions, SubscriptionType};
 pub use message::{ClientInfo, Message, Publication};
 pub use namespaces::{Name, Namespaces};
 pub use options::{Format, Options, RecoveryMode};

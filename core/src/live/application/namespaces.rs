@@ -60,12 +60,7 @@ impl Namespaces {
     /// Of channels without a namespace (`None`: there are none such) and of the named ones. Where options name no
     /// `history_meta_ttl`, `meta_ttl` holds.
     pub fn new(without: Option<Options>, named: BTreeMap<String, Options>, meta_ttl: Duration) -> Self {
-        let complete = |mut options: Options| {
-            if options.history_meta_ttl.is_zero() {
-                options.history_meta_ttl = meta_ttl;
-            }
-            Arc::new(options)
-        };
+        let complete = |options: Options| Arc::new(options.completed(meta_ttl));
         Self {
             without: without.map(complete),
             named: named
@@ -111,6 +106,12 @@ impl Namespaces {
         }
         let channel = format!("{before}#{user}");
         self.of(&channel).is_some().then_some(channel)
+    }
+
+    /// Whether entries of some map lapse.
+    pub fn have_lapsing_maps(&self) -> bool {
+        let mut all = self.named.values().chain(&self.without);
+        all.any(|options| options.subscription_type.is_map() && !options.map.key_ttl.is_zero())
     }
 
     /// Whether nothing is configured, so that no application can use this hub.

@@ -1,5 +1,6 @@
 //! What a namespace allows, under the option names of Centrifugo's channel namespaces.
 
+use super::map_options::{MapOptions, SubscriptionType};
 use super::span;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -15,6 +16,14 @@ pub const LONGEST_HISTORY: usize = 1_000_000;
     reason = "each is a setting of its own, named by the operator"
 )]
 pub struct Options {
+    /// How channels are followed; one kind for all of a namespace.
+    pub subscription_type: SubscriptionType,
+    /// What holds for maps.
+    pub map: MapOptions,
+    /// Who is in a channel is a map as well, in the channel that has this before its name; empty: it is not.
+    pub map_clients_presence_channel_prefix: String,
+    /// The same by user.
+    pub map_users_presence_channel_prefix: String,
     /// Publications kept; 0 keeps none. Needs `history_ttl`.
     pub history_size: usize,
     /// How long history is kept after the last publication. Needs `history_size`.
@@ -127,6 +136,10 @@ impl Format {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            subscription_type: SubscriptionType::Stream,
+            map: MapOptions::default(),
+            map_clients_presence_channel_prefix: String::new(),
+            map_users_presence_channel_prefix: String::new(),
             history_size: 0,
             history_ttl: Duration::ZERO,
             history_meta_ttl: Duration::ZERO,
@@ -164,6 +177,61 @@ impl Options {
         self.history_size > 0 && !self.history_ttl.is_zero()
     }
 
+    /// With everything filled in that follows from the rest: `meta_ttl` where no `history_meta_ttl` is set, and of a map the
+    /// stream of its changes.
+    pub(super) fn completed(mut self, meta_ttl: Duration) -> Self {
+        if self.history_meta_ttl.is_zero() {
+            self.history_meta_ttl = meta_ttl;
+        }
+        if self.subscription_type.is_map() {
+            (self.history_size, self.history_ttl, self.history_meta_ttl) = self.map.stream(meta_ttl);
+            self.force_recovery = self.map.resumes();
+            self.force_positioning = true;
+        }
+        self
+    }
+
+    /// The maps in which it is told who is in `channel`.
+    pub fn presence_maps(&self, channel: &str) -> impl Iterator<Item = String> {
+        let prefixes = [
+            &self.map_clients_presence_channel_prefix,
+            &self.map_users_presence_channel_prefix,
+        ];
+        prefixes
+            .into_iter()
+            .filter(|prefix| !prefix.is_empty())
+            .map(move |prefix| format!("{prefix}{channel}"))
+    }
+
+    fn complaints_of_map(&self) -> Vec<(&'static str, &'static str)> {
+        let kind = self.subscription_type;
+        if !kind.is_map() {
+            let unused = self.map != MapOptions::default();
+            let reason = ("map", "is set, but subscription_type is not a kind of map");
+            return unused.then_some(reason).into_iter().collect();
+        }
+        let mut found = self.map.complaints(kind);
+        let of_streams = self.history_size > 0
+            || !self.history_ttl.is_zero()
+            || self.force_recovery
+            || self.force_positioning
+            || self.force_recovery_mode != RecoveryMode::Stream;
+        if of_streams {
+            found.push((
+                "subscription_type",
+                "is a map: history_size, history_ttl and force_* are for streams, map.mode and map.stream_* for maps",
+            ));
+        }
+        let present = self.presence || self.join_leave || self.map.remove_client_on_unsubscribe;
+        if kind.is_presence() && present {
+            found.push((
+                "subscription_type",
+                "is a map of who is in another channel, which keeps no presence of its own",
+            ));
+        }
+        found
+    }
+
     /// What cannot be meant, as option and reason. `meta_ttl` is `live.history_meta_ttl`.
     pub fn complaints(&self, meta_ttl: Duration) -> Vec<(&'static str, &'static str)> {
         let meta = if self.history_meta_ttl.is_zero() {
@@ -171,7 +239,11 @@ impl Options {
         } else {
             self.history_meta_ttl
         };
-        let (mut found, sized, timed) = (Vec::new(), self.history_size > 0, !self.history_ttl.is_zero());
+        let (mut found, sized, timed) = (
+            self.complaints_of_map(),
+            self.history_size > 0,
+            !self.history_ttl.is_zero(),
+        );
         if sized && !timed {
             found.push(("history_ttl", "must be set when history_size is"));
         }

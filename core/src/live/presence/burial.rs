@@ -5,6 +5,7 @@ use super::steps::PARSE;
 use crate::bus::Bus;
 use crate::kernel::error::Result;
 use crate::kernel::id::OrganizationId;
+use crate::live::application::map::{self, Presences};
 use redis::Script;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -17,11 +18,16 @@ const CHUNK: usize = 100;
 /// How long a channel remembers that leaves of a node were told, for the node's return.
 const REMEMBER: Duration = Duration::from_mins(1);
 
-// KEYS presence, fan, tombstone. ARGV publish command, header, node, generation at most, seconds to remember, clients...
+// KEYS presence, fan, tombstone. ARGV publish command, header, node, generation at most, seconds to remember, how it shows in a map
+// (empty: not at all), clients... Where it does, what the map's script takes comes behind the keys and before the clients.
 static PURGE: LazyLock<Script> = LazyLock::new(|| {
     let body = r"
 local removed, told = 0, false
-for i = 6, #ARGV do
+local kind, m, first = ARGV[6], nil, 7
+if kind ~= '' then
+  m, first = bound(4, 7), 13
+end
+for i = first, #ARGV do
   local value = redis.call('HGET', KEYS[1], ARGV[i])
   if value then
     local of, generation, _, flags, info = parse(value)
@@ -32,12 +38,13 @@ for i = 6, #ARGV do
         tell('l', info)
         told = true
       end
+      if m then hidden(m, kind, ARGV[i], info) end
     end
   end
 end
 if told then redis.call('SET', KEYS[3], 1, 'EX', ARGV[5]) end
 return removed";
-    Script::new(&format!("{PARSE}{body}"))
+    Script::new(&format!("{PARSE}{}{}{body}", map::CHANGE, map::SHOW))
 });
 
 // KEYS index. ARGV channel, generation.
@@ -61,11 +68,11 @@ pub enum Burial {
 }
 
 /// Clears away everything that `node` left, tells the leaves of those whose coming was told, and takes it off the list of
-/// nodes. `by` is whoever does it: a claim is its own to renew. Stops as soon as the node is back.
+/// nodes; `maps` tells which channels' presence shows in maps. `by` is whoever does it: a claim is its own to renew. Stops as soon as the node is back.
 ///
 /// # Errors
 /// Redis does not answer; whoever tries again goes on where this ended.
-pub async fn bury(bus: &Bus, node: &str, by: &str) -> Result<Burial> {
+pub async fn bury(bus: &Bus, maps: &Presences, node: &str, by: &str) -> Result<Burial> {
     let index = bus.keys().live_present(node);
     let (mut cursor, mut removed) = (0_u64, 0);
     loop {
@@ -87,7 +94,7 @@ pub async fn bury(bus: &Bus, node: &str, by: &str) -> Result<Burial> {
             if let Some((organization, channel)) = field.split_once('/')
                 && let Ok(organization) = organization.parse()
             {
-                removed += purge(bus, organization, channel, node, generation).await?;
+                removed += purge(bus, maps, organization, channel, node, generation).await?;
             }
             let mut call = UNNOTE.key(&index);
             call.arg(field).arg(generation);
@@ -108,6 +115,7 @@ pub async fn bury(bus: &Bus, node: &str, by: &str) -> Result<Burial> {
 /// Redis does not answer.
 pub async fn purge(
     bus: &Bus,
+    maps: &Presences,
     organization: OrganizationId,
     channel: &str,
     node: &str,
@@ -138,8 +146,13 @@ pub async fn purge(
                 .arg(format!("{organization}\n{channel}"))
                 .arg(node)
                 .arg(generation)
-                .arg(REMEMBER.as_secs())
-                .arg(clients);
+                .arg(REMEMBER.as_secs());
+            let shows = maps.of(organization, channel);
+            call.arg(shows.map_or("", |(kind, _)| kind.name()));
+            if let Some((_, options)) = shows {
+                map::bind(&mut call, bus, channel, options);
+            }
+            call.arg(clients);
             removed += call.invoke_async::<usize>(&mut bus.shared()).await?;
         }
         cursor = next;
@@ -156,13 +169,14 @@ pub async fn purge(
 /// Redis does not answer.
 pub async fn clear_stray(
     bus: &Bus,
+    maps: &Presences,
     organization: OrganizationId,
     channel: &str,
     node: &str,
 ) -> Result<usize> {
     // a node that comes back from here on notes the channel, and enters all of its clients again
     if is_gone(bus, node).await? {
-        purge(bus, organization, channel, node, u64::MAX).await
+        purge(bus, maps, organization, channel, node, u64::MAX).await
     } else {
         Ok(0)
     }

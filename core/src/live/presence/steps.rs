@@ -3,6 +3,7 @@
 use crate::bus::Bus;
 use crate::kernel::error::Result;
 use crate::kernel::id::OrganizationId;
+use crate::live::application::map::{self, Presences};
 use bytes::Bytes;
 use redis::Script;
 use std::sync::{Arc, LazyLock};
@@ -65,7 +66,8 @@ local function tell(what, info)
 end
 ";
 
-// KEYS presence, fan, tombstone. ARGV publish command, header, act, client, node, generation, stamp, flags, info.
+// KEYS presence, fan, tombstone. ARGV publish command, header, act, client, node, generation, stamp, flags, info, how it shows in
+// a map (empty: not at all). Where it does, what the map's script takes follows both.
 static ACT: LazyLock<Script> = LazyLock::new(|| {
     let body = r"
 local act, client, node, generation, stamp = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
@@ -76,6 +78,8 @@ local old = redis.call('HGET', KEYS[1], client)
 local of, _, at, flags, info = '', '', '', '', ''
 if old then of, _, at, flags, info = parse(old) end
 local mine = of == node and at == stamp
+local kind, m = ARGV[10], nil
+if kind ~= '' then m = bound(4, 11) end
 local told = flags and string.find(flags, 'a')
 if act == 'enter' then
   local new = ARGV[8]
@@ -87,23 +91,26 @@ if act == 'enter' then
     tell('j', ARGV[9])
   end
   put(new, ARGV[9])
+  if m then shown(m, kind, client, ARGV[9], not old) end
 elseif mine and act == 'announce' and not told then
   put(flags .. 'a', info)
   tell('j', info)
 elseif mine and act == 'leave' then
   redis.call('HDEL', KEYS[1], client)
   if told then tell('l', info) end
+  if m then hidden(m, kind, client, info) end
 end
 return 1";
-    Script::new(&format!("{PARSE}{body}"))
+    Script::new(&format!("{PARSE}{}{}{body}", map::CHANGE, map::SHOW))
 });
 
-/// Does `steps` in order, in one round trip, for `node` under `generation` of its lease. After an error some may be done and
+/// Does `steps` in order, in one round trip, for `node` under `generation` of its lease. `maps` tells which channels' presence
+/// shows in maps. After an error some may be done and
 /// others not; doing all of them again is right.
 ///
 /// # Errors
 /// Redis does not answer.
-pub async fn apply(bus: &Bus, node: &str, generation: u64, steps: &[Step]) -> Result<()> {
+pub async fn apply(bus: &Bus, maps: &Presences, node: &str, generation: u64, steps: &[Step]) -> Result<()> {
     let (keys, index) = (bus.keys(), bus.keys().live_present(node));
     let mut pipe = redis::pipe();
     pipe.load_script(&ACT).ignore();
@@ -134,22 +141,33 @@ pub async fn apply(bus: &Bus, node: &str, generation: u64, steps: &[Step]) -> Re
             .arg(node)
             .arg(generation)
             .arg(stamp);
-        if let Act::Enter {
-            listed,
-            announced,
-            info,
-            ..
-        } = &step.act
-        {
-            let flags = [(*listed, "l"), (*announced, "a")];
-            let flags: String = flags
-                .into_iter()
-                .filter_map(|(set, flag)| set.then_some(flag))
-                .collect();
-            call.arg(flags).arg(&info[..]);
+        let (flags, info) = match &step.act {
+            Act::Enter {
+                listed,
+                announced,
+                info,
+                ..
+            } => (flags(*listed, *announced), &info[..]),
+            _ => ("", &[][..]),
+        };
+        let shows = maps.of(organization, channel);
+        call.arg(flags)
+            .arg(info)
+            .arg(shows.map_or("", |(kind, _)| kind.name()));
+        if let Some((_, options)) = shows {
+            map::bind(&mut call, bus, channel, options);
         }
         pipe.invoke_script(&call).ignore();
     }
     pipe.query_async::<()>(&mut bus.shared()).await?;
     Ok(())
+}
+
+fn flags(listed: bool, announced: bool) -> &'static str {
+    match (listed, announced) {
+        (false, false) => "",
+        (true, false) => "l",
+        (false, true) => "a",
+        (true, true) => "la",
+    }
 }

@@ -1,6 +1,7 @@
 use super::burial::{Burial, bury, clear_stray, purge};
 use super::*;
 use crate::bus::{Signal, Subscription};
+use crate::live::application::map::Presences;
 use crate::live::application::{APPLICATION, Message};
 use crate::live::history::Batch;
 use crate::testing::{self, TestStore};
@@ -104,16 +105,30 @@ async fn whoever_enters_is_seen_as_they_are_and_whoever_leaves_is_not() {
     for node in ["n1", "n2"] {
         bus.renew_lease(node).await.unwrap();
     }
-    apply(bus, "n1", 1, &[enter("a", 1), enter("b", 2)])
+    apply(
+        bus,
+        &Presences::default(),
+        "n1",
+        1,
+        &[enter("a", 1), enter("b", 2)],
+    )
+    .await
+    .unwrap();
+    apply(bus, &Presences::default(), "n2", 1, &[enter("c", 1)])
         .await
         .unwrap();
-    apply(bus, "n2", 1, &[enter("c", 1)]).await.unwrap();
     let all = members(bus, APPLICATION, CHANNEL).await.unwrap();
     assert_eq!(all.present["a"], info("a"));
     assert_eq!((all.present.len(), all.count()), (3, (3, 3)));
-    apply(bus, "n1", 1, &[leave("a", 1), leave("b", 1), leave("c", 1)])
-        .await
-        .unwrap();
+    apply(
+        bus,
+        &Presences::default(),
+        "n1",
+        1,
+        &[leave("a", 1), leave("b", 1), leave("c", 1)],
+    )
+    .await
+    .unwrap();
     assert_eq!(
         present(&test).await,
         ["b", "c"],
@@ -135,7 +150,9 @@ async fn coming_and_leaving_are_told_once_and_only_of_those_announced() {
     ];
     for step in steps {
         for _ in 0..2 {
-            apply(bus, "n1", 1, std::slice::from_ref(&step)).await.unwrap();
+            apply(bus, &Presences::default(), "n1", 1, std::slice::from_ref(&step))
+                .await
+                .unwrap();
         }
     }
     assert_eq!(told(&test, &mut heard).await, ["+a", "-a"]);
@@ -154,7 +171,7 @@ async fn a_client_that_enters_anew_has_left_before() {
         announce("a", 2),
         leave("a", 1),
     ];
-    apply(bus, "n1", 1, &steps).await.unwrap();
+    apply(bus, &Presences::default(), "n1", 1, &steps).await.unwrap();
     assert_eq!(told(&test, &mut heard).await, ["+a", "-a", "+a"]);
     assert_eq!(
         present(&test).await,
@@ -176,13 +193,19 @@ async fn clients_of_a_node_whose_lease_lapsed_are_not_there_and_are_cleared_away
         announce("a", 1),
         enter("quiet", 2),
     ];
-    apply(bus, "n1", 1, &steps).await.unwrap();
-    apply(bus, "n2", 1, &[enter("b", 1)]).await.unwrap();
-    assert_eq!(bury(bus, "n1", "n2").await.unwrap(), Burial::Lives);
+    apply(bus, &Presences::default(), "n1", 1, &steps).await.unwrap();
+    apply(bus, &Presences::default(), "n2", 1, &[enter("b", 1)])
+        .await
+        .unwrap();
+    assert_eq!(
+        bury(bus, &Presences::default(), "n1", "n2").await.unwrap(),
+        Burial::Lives
+    );
     lapse(&test, "n1").await;
     assert_eq!(present(&test).await, ["b"], "before anybody has cleared away");
     // whoever is not first may be told so, and may come after everything is done
-    let all = futures::future::try_join_all(["n2", "n3", "n4"].map(|by| bury(bus, "n1", by)));
+    let maps = Presences::default();
+    let all = futures::future::try_join_all(["n2", "n3", "n4"].map(|by| bury(bus, &maps, "n1", by)));
     let done = all.await.unwrap();
     let removed: usize = done
         .iter()
@@ -205,7 +228,7 @@ async fn whoever_takes_over_a_burial_goes_on_where_it_ended() {
         enter("b", 2),
         announce("b", 2),
     ];
-    apply(bus, "n1", 1, &steps).await.unwrap();
+    apply(bus, &Presences::default(), "n1", 1, &steps).await.unwrap();
     lapse(&test, "n1").await;
     // the first died after one entry
     let mut call = redis::cmd("SET");
@@ -214,10 +237,15 @@ async fn whoever_takes_over_a_burial_goes_on_where_it_ended() {
         .arg("PX")
         .arg(300);
     call.query_async::<()>(&mut bus.shared()).await.unwrap();
-    apply(bus, "n1", 1, &[leave("a", 1)]).await.unwrap();
-    assert_eq!(bury(bus, "n1", "n3").await.unwrap(), Burial::Claimed);
+    apply(bus, &Presences::default(), "n1", 1, &[leave("a", 1)])
+        .await
+        .unwrap();
+    assert_eq!(
+        bury(bus, &Presences::default(), "n1", "n3").await.unwrap(),
+        Burial::Claimed
+    );
     testing::eventually("the claim has run out", async || {
-        bury(bus, "n1", "n3").await.unwrap() == Burial::Done(1)
+        bury(bus, &Presences::default(), "n1", "n3").await.unwrap() == Burial::Done(1)
     })
     .await;
     assert_eq!(told(&test, &mut heard).await, ["+a", "+b", "-a", "-b"]);
@@ -235,20 +263,38 @@ async fn a_node_that_comes_back_keeps_what_it_has_written_since() {
         enter("b", 2),
         announce("b", 2),
     ];
-    apply(bus, "n1", 1, &steps).await.unwrap();
+    apply(bus, &Presences::default(), "n1", 1, &steps).await.unwrap();
     // seen lapsed, then back, and one client written again before the other's entry is cleared away
-    apply(bus, "n1", 2, &[step(Act::Note), again("a", 1, true)])
+    apply(
+        bus,
+        &Presences::default(),
+        "n1",
+        2,
+        &[step(Act::Note), again("a", 1, true)],
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        purge(bus, &Presences::default(), APPLICATION, CHANNEL, "n1", 1)
+            .await
+            .unwrap(),
+        1
+    );
+    apply(bus, &Presences::default(), "n1", 2, &[again("b", 2, true)])
         .await
         .unwrap();
-    assert_eq!(purge(bus, APPLICATION, CHANNEL, "n1", 1).await.unwrap(), 1);
-    apply(bus, "n1", 2, &[again("b", 2, true)]).await.unwrap();
     assert_eq!(
         told(&test, &mut heard).await,
         ["+a", "+b", "-b", "+b"],
         "who was said to have left has come again"
     );
     assert_eq!(present(&test).await, ["a", "b"]);
-    assert_eq!(purge(bus, APPLICATION, CHANNEL, "n1", 1).await.unwrap(), 0);
+    assert_eq!(
+        purge(bus, &Presences::default(), APPLICATION, CHANNEL, "n1", 1)
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -256,9 +302,15 @@ async fn after_a_flush_everybody_is_written_again_and_nobody_is_said_to_have_com
     let test = testing::store().await;
     let (bus, mut heard) = (&test.store.bus, listening(&test).await);
     bus.renew_lease("n1").await.unwrap();
-    apply(bus, "n1", 1, &[step(Act::Note), enter("a", 1), announce("a", 1)])
-        .await
-        .unwrap();
+    apply(
+        bus,
+        &Presences::default(),
+        "n1",
+        1,
+        &[step(Act::Note), enter("a", 1), announce("a", 1)],
+    )
+    .await
+    .unwrap();
     let mut flush = redis::cmd("DEL");
     flush
         .arg(bus.keys().live_presence(APPLICATION, CHANNEL))
@@ -266,6 +318,7 @@ async fn after_a_flush_everybody_is_written_again_and_nobody_is_said_to_have_com
     flush.query_async::<()>(&mut bus.shared()).await.unwrap();
     apply(
         bus,
+        &Presences::default(),
         "n1",
         2,
         &[step(Act::Note), again("a", 1, true), leave("a", 1)],
@@ -279,18 +332,29 @@ async fn after_a_flush_everybody_is_written_again_and_nobody_is_said_to_have_com
 async fn what_a_node_wrote_that_is_gone_from_the_list_is_no_more_than_a_stray() {
     let test = testing::store().await;
     let bus = &test.store.bus;
-    apply(bus, "n1", 1, &[enter("a", 1)]).await.unwrap();
+    apply(bus, &Presences::default(), "n1", 1, &[enter("a", 1)])
+        .await
+        .unwrap();
     let seen = members(bus, APPLICATION, CHANNEL).await.unwrap();
     assert!(seen.present.is_empty() && seen.strays == BTreeSet::from(["n1".to_owned()]));
-    assert_eq!(clear_stray(bus, APPLICATION, CHANNEL, "n1").await.unwrap(), 1);
+    assert_eq!(
+        clear_stray(bus, &Presences::default(), APPLICATION, CHANNEL, "n1")
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(
         members(bus, APPLICATION, CHANNEL).await.unwrap(),
         Members::default()
     );
     bus.renew_lease("n1").await.unwrap();
-    apply(bus, "n1", 1, &[enter("a", 1)]).await.unwrap();
+    apply(bus, &Presences::default(), "n1", 1, &[enter("a", 1)])
+        .await
+        .unwrap();
     assert_eq!(
-        clear_stray(bus, APPLICATION, CHANNEL, "n1").await.unwrap(),
+        clear_stray(bus, &Presences::default(), APPLICATION, CHANNEL, "n1")
+            .await
+            .unwrap(),
         0,
         "it lives"
     );
@@ -303,10 +367,13 @@ async fn a_channel_with_more_clients_than_a_page_is_read_and_cleared_away_in_ful
     bus.renew_lease("n1").await.unwrap();
     let mut steps = vec![step(Act::Note)];
     steps.extend((0..2_500).map(|n| enter(&format!("c{n}"), n)));
-    apply(bus, "n1", 1, &steps).await.unwrap();
+    apply(bus, &Presences::default(), "n1", 1, &steps).await.unwrap();
     assert_eq!(present(&test).await.len(), 2_500);
     lapse(&test, "n1").await;
-    assert_eq!(bury(bus, "n1", "n2").await.unwrap(), Burial::Done(2_500));
+    assert_eq!(
+        bury(bus, &Presences::default(), "n1", "n2").await.unwrap(),
+        Burial::Done(2_500)
+    );
     let key = bus.keys().live_presence(APPLICATION, CHANNEL);
     let there: bool = redis::cmd("EXISTS")
         .arg(key)

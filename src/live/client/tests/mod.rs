@@ -4,11 +4,13 @@ mod any_order;
 mod asks;
 mod channels;
 mod connection;
+mod maps;
 mod orders;
 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::live::protocol::Unsubscribed;
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -1,7 +1,6 @@
 //! What happens to a client without its asking, and clients that only listen.
 
 use super::*;
-use crate::live::protocol::Unsubscribed;
 use crate::live::protocol::wire::Publication;
 use bytes::Bytes;
 

@@ -1,0 +1,158 @@
+//! Reading what stands in a map.
+
+use super::{CHANGE, Error, Message, Options, Position, Publication, Script, bind};
+use crate::bus::Bus;
+use crate::live::application::APPLICATION;
+use bytes::Bytes;
+use redis::RedisError;
+use std::sync::LazyLock;
+
+/// Bytes of one page at most, unless its first entry alone is longer: a page goes out in one message.
+pub const PAGE_BYTES: usize = 256 * 1024;
+
+/// Some entries of a map, by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Epoch and offset at the moment the page was read.
+    pub epoch: String,
+    /// See `epoch`.
+    pub offset: u64,
+    /// Each with the offset of its last change and its payload, as it stands in the stream.
+    pub entries: Vec<(u64, Bytes)>,
+    /// Where the next page begins, if there is more.
+    pub next: Option<String>,
+}
+
+// KEYS those of `bound`. ARGV those of `bound`, then the key before the first (empty: from the first), entries at most, bytes at
+// most, the only key (empty: all).
+static PAGE: LazyLock<Script> = LazyLock::new(|| {
+    let body = r"
+local m = bound(1, 1)
+local epoch, top = epoch_of(m)
+redis.call('EXPIRE', m.meta, m.meta_s)
+local after, most, bytes = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
+local keys = {ARGV[10]}
+if ARGV[10] == '' then
+  keys = redis.call('ZRANGEBYLEX', m.index, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, most + 1)
+end
+local found, size, last, more = {}, 0, '', ''
+for _, key in ipairs(keys) do
+  local value = redis.call('HGET', m.state, key)
+  if value then
+    if #found >= most or (size > 0 and size + #value > bytes) then
+      more = last
+      break
+    end
+    size = size + #value
+    found[#found + 1] = value
+    last = key
+  end
+end
+return {epoch, top, more, found}";
+    Script::new(&format!("{CHANGE}{body}"))
+});
+
+/// Reads what stands after the key `after` (empty: from the first), at most `limit` entries and [`PAGE_BYTES`].
+///
+/// # Errors
+/// Redis does not answer.
+pub async fn page(
+    bus: &Bus,
+    channel: &str,
+    options: &Options,
+    after: &str,
+    limit: usize,
+) -> Result<Page, Error> {
+    read(bus, channel, options, after, limit, "").await
+}
+
+/// Reads what stands under `key`: one entry, or none.
+///
+/// # Errors
+/// Redis does not answer.
+pub async fn value(bus: &Bus, channel: &str, options: &Options, key: &str) -> Result<Page, Error> {
+    read(bus, channel, options, "", 1, key).await
+}
+
+async fn read(
+    bus: &Bus,
+    channel: &str,
+    options: &Options,
+    after: &str,
+    limit: usize,
+    only: &str,
+) -> Result<Page, Error> {
+    let mut call = PAGE.prepare_invoke();
+    bind(&mut call, bus, channel, options);
+    call.arg(after).arg(limit).arg(PAGE_BYTES).arg(only);
+    let (epoch, offset, next, found): (String, u64, String, Vec<Vec<u8>>) =
+        call.invoke_async(&mut bus.shared()).await?;
+    let entries = found.into_iter().filter_map(|value| parse(value.into()));
+    Ok(Page {
+        epoch,
+        offset,
+        entries: entries.collect(),
+        next: (!next.is_empty()).then_some(next),
+    })
+}
+
+/// Offset and payload of an entry; `None` when it is none of ours.
+fn parse(value: Bytes) -> Option<(u64, Bytes)> {
+    let mut parts = value.splitn(4, |byte| *byte == b'\n');
+    let offset = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    let payload = parts.nth(2)?;
+    Some((offset, value.slice_ref(payload)))
+}
+
+impl Page {
+    /// The entries as publications; what cannot be read is left out.
+    pub fn publications(&self) -> impl Iterator<Item = (u64, Publication)> {
+        self.entries
+            .iter()
+            .filter_map(|(offset, payload)| match Message::parse(payload)? {
+                Message::Publication(publication) => Some((*offset, publication)),
+                Message::Join(_) | Message::Leave(_) => None,
+            })
+    }
+
+    /// Where the map stood.
+    pub fn position(&self) -> Position {
+        Position {
+            epoch: self.epoch.clone(),
+            offset: self.offset,
+        }
+    }
+}
+
+/// How many entries stand in a map.
+///
+/// # Errors
+/// Redis does not answer.
+pub async fn stats(bus: &Bus, channel: &str) -> Result<u64, Error> {
+    let [state, ..] = bus.keys().live_map(APPLICATION, channel);
+    let count: Result<u64, RedisError> = redis::cmd("HLEN").arg(state).query_async(&mut bus.shared()).await;
+    Ok(count?)
+}
+
+// KEYS those of `bound`. ARGV those of `bound`. A batch of nothing tells every node to look at what is stored.
+static CLEAR: LazyLock<Script> = LazyLock::new(|| {
+    let body = r"
+local m = bound(1, 1)
+redis.call('DEL', m.meta, m.history, m.state, m.index, m.lapse)
+local epoch = epoch_of(m)
+redis.call('EXPIRE', m.meta, m.meta_s)
+redis.call(m.command, m.fan, m.header .. '\n' .. epoch .. '\n1')
+return 1";
+    Script::new(&format!("{CHANGE}{body}"))
+});
+
+/// Forgets everything that stands in a map and its stream. Another epoch begins: whoever follows it reads it again.
+///
+/// # Errors
+/// Redis does not answer.
+pub async fn clear(bus: &Bus, channel: &str, options: &Options) -> Result<(), Error> {
+    let mut call = CLEAR.prepare_invoke();
+    bind(&mut call, bus, channel, options);
+    call.invoke_async::<()>(&mut bus.shared()).await?;
+    Ok(())
+}

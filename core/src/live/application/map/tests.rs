@@ -1,0 +1,494 @@
+use super::*;
+use crate::live::application::{ClientInfo, MapMode, MapOptions, SubscriptionType};
+use crate::live::history::History;
+use crate::live::presence::burial::{Burial, bury};
+use crate::live::presence::{Act, Step, apply};
+use crate::testing::{self, TestStore, eventually};
+use bytes::Bytes;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const CHANNEL: &str = "board:1";
+
+fn of(kind: SubscriptionType, map: MapOptions) -> Namespaces {
+    let options = Options {
+        subscription_type: kind,
+        map,
+        ..Options::default()
+    };
+    let named = BTreeMap::from([("board".to_owned(), options)]);
+    Namespaces::new(None, named, Duration::from_hours(1))
+}
+
+fn persistent() -> MapOptions {
+    MapOptions {
+        mode: Some(MapMode::Persistent),
+        ..MapOptions::default()
+    }
+}
+
+fn board() -> Options {
+    let all = of(SubscriptionType::Map, persistent());
+    all.of(CHANNEL).unwrap().as_ref().clone()
+}
+
+fn entry_of(key: &str, value: u32) -> Publication {
+    Publication {
+        key: Some(key.to_owned()),
+        data: value.to_string().into(),
+        ..Publication::default()
+    }
+}
+
+async fn put(test: &TestStore, options: &Options, key: &str, value: u32) -> Changed {
+    let (bus, always) = (&test.store.bus, Change::Put(Condition::Always));
+    change(
+        bus,
+        CHANNEL,
+        options,
+        always,
+        entry_of(key, value),
+        Extra::default(),
+    )
+    .await
+    .unwrap()
+}
+
+async fn remove(test: &TestStore, options: &Options, key: &str) -> Changed {
+    let bus = &test.store.bus;
+    change(
+        bus,
+        CHANNEL,
+        options,
+        Change::Remove,
+        entry_of(key, 0),
+        Extra::default(),
+    )
+    .await
+    .unwrap()
+}
+
+type Values = BTreeMap<String, String>;
+
+fn apply_to(values: &mut Values, publication: Publication) {
+    let key = publication.key.unwrap();
+    if publication.removed {
+        values.remove(&key);
+    } else {
+        values.insert(key, String::from_utf8(publication.data.to_vec()).unwrap());
+    }
+}
+
+/// The whole state, page by page, and where it stood at the first one.
+async fn state(test: &TestStore, options: &Options, limit: usize) -> (Values, Position) {
+    let (mut values, mut after, mut from) = (Values::new(), String::new(), None);
+    loop {
+        let page = page(&test.store.bus, CHANNEL, options, &after, limit)
+            .await
+            .unwrap();
+        assert!(page.entries.len() <= limit);
+        from.get_or_insert(page.position());
+        for (_, publication) in page.publications() {
+            apply_to(&mut values, publication);
+        }
+        match page.next {
+            Some(next) => after = next,
+            None => return (values, from.unwrap()),
+        }
+    }
+}
+
+async fn changes(test: &TestStore, options: &Options, since: Position) -> Result<History, BrokerError> {
+    broker::history(&test.store.bus, CHANNEL, options, Some(since), 10_000, false).await
+}
+
+fn said(payload: &Bytes) -> Publication {
+    match Message::parse(payload) {
+        Some(Message::Publication(publication)) => publication,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_stands_is_read_in_pages_by_key_and_every_change_is_in_the_stream() {
+    let (test, options) = (testing::store().await, board());
+    for n in 0..7_u32 {
+        let changed = put(&test, &options, &format!("k{n}"), n).await;
+        assert_eq!(
+            (changed.position.offset, changed.suppressed.as_str()),
+            (u64::from(n) + 1, "")
+        );
+    }
+    assert_eq!(put(&test, &options, "k3", 33).await.position.offset, 8);
+    assert_eq!(remove(&test, &options, "k5").await.position.offset, 9);
+    let bus = &test.store.bus;
+    let first = page(bus, CHANNEL, &options, "", 4).await.unwrap();
+    assert_eq!((first.next.as_deref(), first.offset), (Some("k3"), 9));
+    let offsets: Vec<_> = first.entries.iter().map(|(offset, _)| *offset).collect();
+    assert_eq!(offsets, [1, 2, 3, 8]);
+    let last = page(bus, CHANNEL, &options, "k3", 4).await.unwrap();
+    assert_eq!((last.next, last.entries.len()), (None, 2));
+    let only = value(bus, CHANNEL, &options, "k3").await.unwrap();
+    assert_eq!(said(&only.entries[0].1).data, "33");
+    let gone = value(bus, CHANNEL, &options, "k5").await.unwrap();
+    assert!(gone.entries.is_empty());
+    let since = Position {
+        offset: 7,
+        ..first.position()
+    };
+    let later = changes(&test, &options, since).await.unwrap();
+    let told: Vec<_> = later
+        .publications
+        .iter()
+        .map(|(_, payload)| said(payload))
+        .collect();
+    assert_eq!(told[0].key.as_deref(), Some("k3"));
+    assert_eq!((told[1].key.as_deref(), told[1].removed), (Some("k5"), true));
+    assert_eq!(stats(bus, CHANNEL).await.unwrap(), 6);
+}
+
+#[tokio::test]
+async fn a_page_ends_before_it_is_too_long_for_one_message() {
+    let (test, options) = (testing::store().await, board());
+    let long = Bytes::from(format!("\"{}\"", "x".repeat(PAGE_BYTES / 2)));
+    for key in ["a", "b", "c"] {
+        let publication = Publication {
+            data: long.clone(),
+            ..entry_of(key, 0)
+        };
+        let always = Change::Put(Condition::Always);
+        change(
+            &test.store.bus,
+            CHANNEL,
+            &options,
+            always,
+            publication,
+            Extra::default(),
+        )
+        .await
+        .unwrap();
+    }
+    let first = page(&test.store.bus, CHANNEL, &options, "", 100).await.unwrap();
+    assert_eq!((first.entries.len(), first.next.as_deref()), (1, Some("a")));
+}
+
+#[tokio::test]
+async fn what_may_not_be_changed_is_not_and_says_why() {
+    let (test, mut options) = (testing::store().await, board());
+    options.map.max_keys = 2;
+    let bus = &test.store.bus;
+    let attempt = async |what: Change, key: &str, extra: Extra| {
+        let done = change(bus, CHANNEL, &options, what, entry_of(key, 1), extra).await;
+        done.map(|changed| changed.suppressed)
+    };
+    let versioned = |version, epoch: &str| Extra {
+        version,
+        version_epoch: epoch.to_owned(),
+        ..Extra::default()
+    };
+    let (always, plain) = (Change::Put(Condition::Always), Extra::default());
+    let (new, old) = (Change::Put(Condition::IfNew), Change::Put(Condition::IfExists));
+    let cases = [
+        (Change::Remove, "a", plain.clone(), "key_not_found"),
+        (old.clone(), "a", plain.clone(), "key_not_found"),
+        (new.clone(), "a", versioned(5, "e"), ""),
+        (new, "a", plain.clone(), "key_exists"),
+        (old, "a", versioned(5, "e"), "version"),
+        (always.clone(), "a", versioned(4, ""), "version"),
+        (always.clone(), "a", versioned(1, "another"), ""),
+        (always.clone(), "a", versioned(2, "another"), ""),
+    ];
+    for (n, (what, key, extra, why)) in cases.into_iter().enumerate() {
+        assert_eq!(attempt(what, key, extra).await.unwrap(), why, "case {n}");
+    }
+    let once = Extra {
+        idempotency_key: Some("once".into()),
+        ..Extra::default()
+    };
+    assert_eq!(attempt(always.clone(), "b", once.clone()).await.unwrap(), "");
+    assert_eq!(attempt(always.clone(), "b", once).await.unwrap(), "idempotency");
+    assert!(matches!(
+        attempt(always.clone(), "c", plain.clone()).await,
+        Err(BrokerError::Full)
+    ));
+    assert_eq!(
+        attempt(always.clone(), "b", plain.clone()).await.unwrap(),
+        "",
+        "one that stands"
+    );
+    for key in ["", &"k".repeat(MAX_KEY + 1)] {
+        let refused = attempt(always.clone(), key, plain.clone()).await;
+        assert!(matches!(refused, Err(BrokerError::Key)));
+    }
+    let stream = broker::publish(bus, CHANNEL, &options, entry_of("a", 1), broker::Extra::default()).await;
+    assert!(matches!(stream, Err(BrokerError::Kind)));
+    let presence = of(SubscriptionType::MapUsers, persistent());
+    let written = change(
+        bus,
+        CHANNEL,
+        presence.of(CHANNEL).unwrap(),
+        always,
+        entry_of("a", 1),
+        plain,
+    )
+    .await;
+    assert!(matches!(written, Err(BrokerError::Kind)));
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_published_again_lapses_and_is_removed_once() {
+    let test = testing::store().await;
+    let lapsing = MapOptions {
+        mode: Some(MapMode::Recoverable),
+        key_ttl: Duration::from_millis(40),
+        ..MapOptions::default()
+    };
+    let namespaces = of(SubscriptionType::Map, lapsing);
+    let options = namespaces.of(CHANNEL).unwrap().as_ref().clone();
+    let bus = &test.store.bus;
+    let key = "with \"quotes\" and é";
+    put(&test, &options, key, 1).await;
+    eventually("the key has lapsed", async || {
+        sweep(bus, &namespaces).await.unwrap() == 1
+    })
+    .await;
+    assert_eq!(sweep(bus, &namespaces).await.unwrap(), 0);
+    let (values, position) = state(&test, &options, 10).await;
+    assert!(values.is_empty());
+    let since = Position {
+        offset: 1,
+        ..position
+    };
+    let told = changes(&test, &options, since).await.unwrap();
+    let removal = said(&told.publications[0].1);
+    assert_eq!((removal.key.as_deref(), removal.removed), (Some(key), true));
+    // one whose time is over stands for nobody, swept or not
+    put(&test, &options, "a", 1).await;
+    let new = || {
+        change(
+            bus,
+            CHANNEL,
+            &options,
+            Change::Put(Condition::IfNew),
+            entry_of("a", 2),
+            Extra::default(),
+        )
+    };
+    eventually("it is new again", async || {
+        new().await.unwrap().suppressed.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_map_that_is_cleared_begins_another_epoch() {
+    let (test, options) = (testing::store().await, board());
+    put(&test, &options, "a", 1).await;
+    let (_, before) = state(&test, &options, 10).await;
+    clear(&test.store.bus, CHANNEL, &options).await.unwrap();
+    let (values, after) = state(&test, &options, 10).await;
+    assert!(values.is_empty() && after.epoch != before.epoch);
+    let lost = changes(&test, &options, before).await;
+    assert!(matches!(lost, Err(BrokerError::Unrecoverable)));
+}
+
+fn step(act: Act) -> Step {
+    Step {
+        organization: APPLICATION,
+        channel: CHANNEL.into(),
+        act,
+    }
+}
+
+fn comes(user: &str, client: &str, stamp: u64) -> Step {
+    let info = ClientInfo {
+        user: user.to_owned(),
+        client: client.to_owned(),
+        ..ClientInfo::default()
+    };
+    step(Act::Enter {
+        client: client.to_owned(),
+        stamp,
+        listed: true,
+        announced: false,
+        info: info.encode().into(),
+    })
+}
+
+fn goes(client: &str, stamp: u64) -> Step {
+    step(Act::Leave {
+        client: client.to_owned(),
+        stamp,
+    })
+}
+
+#[tokio::test]
+async fn who_is_there_is_a_map_by_client_and_by_user_and_goes_with_its_node() {
+    for (kind, both, one) in [
+        (
+            SubscriptionType::MapClients,
+            vec!["c1", "c2", "c3"],
+            vec!["c2", "c3"],
+        ),
+        (SubscriptionType::MapUsers, vec!["ada", "bob"], vec!["ada", "bob"]),
+    ] {
+        let test = testing::store().await;
+        let bus = &test.store.bus;
+        let lapsing = MapOptions {
+            mode: Some(MapMode::Recoverable),
+            ..MapOptions::default()
+        };
+        let namespaces = of(kind, lapsing);
+        let options = namespaces.of(CHANNEL).unwrap().as_ref().clone();
+        let maps = Presences::new(Arc::new(namespaces));
+        let keys = async || state(&test, &options, 2).await.0.into_keys().collect::<Vec<_>>();
+        let all = [
+            comes("ada", "c1", 1),
+            comes("ada", "c2", 2),
+            comes("bob", "c3", 3),
+        ];
+        apply(bus, &maps, "n1", 1, &all).await.unwrap();
+        // done twice is done once
+        apply(bus, &maps, "n1", 1, &all).await.unwrap();
+        assert_eq!(keys().await, both);
+        apply(bus, &maps, "n1", 1, &[goes("c1", 1), goes("c1", 1)])
+            .await
+            .unwrap();
+        assert_eq!(keys().await, one);
+        let (_, position) = state(&test, &options, 10).await;
+        let again = [comes("ada", "c2", 9)];
+        apply(bus, &maps, "n1", 1, &again).await.unwrap();
+        assert_eq!(
+            state(&test, &options, 10).await.1,
+            position,
+            "nobody came or went"
+        );
+        apply(bus, &maps, "n1", 1, &[step(Act::Note)]).await.unwrap();
+        assert_eq!(bury(bus, &maps, "n1", "n2").await.unwrap(), Burial::Done(2));
+        assert_eq!(keys().await, Vec::<String>::new());
+        let later = changes(&test, &options, position).await.unwrap();
+        let removed: Vec<_> = later
+            .publications
+            .iter()
+            .map(|(_, payload)| said(payload))
+            .collect();
+        assert!(removed.len() == one.len() && removed.iter().all(|publication| publication.removed));
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_published_under_its_id_goes_with_it_where_that_is_wanted() {
+    let test = testing::store().await;
+    let own = MapOptions {
+        remove_client_on_unsubscribe: true,
+        ..persistent()
+    };
+    let namespaces = of(SubscriptionType::Map, own);
+    let options = namespaces.of(CHANNEL).unwrap().as_ref().clone();
+    let (bus, maps) = (&test.store.bus, Presences::new(Arc::new(namespaces)));
+    apply(bus, &maps, "n1", 1, &[comes("ada", "c1", 1)])
+        .await
+        .unwrap();
+    put(&test, &options, "c1", 1).await;
+    put(&test, &options, "c2", 2).await;
+    apply(bus, &maps, "n1", 1, &[goes("c1", 1)]).await.unwrap();
+    let (values, _) = state(&test, &options, 10).await;
+    assert_eq!(values.into_keys().collect::<Vec<_>>(), ["c2"]);
+}
+
+#[derive(Clone, Debug)]
+enum Turn {
+    Put(u8, u32),
+    Remove(u8),
+    Clear,
+    /// Reads one page, or what follows the last one.
+    Read,
+    /// Forgets the pages read so far.
+    Restart,
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        6 => (0..12_u8, any::<u32>()).prop_map(|(key, value)| Turn::Put(key, value)),
+        3 => (0..12_u8).prop_map(Turn::Remove),
+        1 => Just(Turn::Clear),
+        8 => Just(Turn::Read),
+        1 => Just(Turn::Restart),
+    ]
+}
+
+/// Somebody who reads a map as the protocol wants it: pages of the state, and what changed since the first.
+#[derive(Default)]
+struct Reader {
+    values: Values,
+    after: Option<String>,
+    from: Option<Position>,
+}
+
+impl Reader {
+    async fn read(&mut self, test: &TestStore, options: &Options) {
+        match (&self.from, &self.after) {
+            (Some(from), None) => match changes(test, options, from.clone()).await {
+                Ok(later) => {
+                    for (_, payload) in &later.publications {
+                        apply_to(&mut self.values, said(payload));
+                    }
+                    self.from = Some(later.position);
+                }
+                Err(BrokerError::Unrecoverable) => *self = Self::default(),
+                Err(error) => panic!("{error}"),
+            },
+            (from, after) => {
+                let after = after.clone().unwrap_or_default();
+                let page = page(&test.store.bus, CHANNEL, options, &after, 3).await.unwrap();
+                if from.as_ref().is_some_and(|from| from.epoch != page.epoch) {
+                    *self = Self::default();
+                    return;
+                }
+                self.from.get_or_insert(page.position());
+                for (_, publication) in page.publications() {
+                    apply_to(&mut self.values, publication);
+                }
+                self.after.clone_from(&page.next);
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_reads_pages_and_then_what_changed_has_the_map_whatever_happens_meanwhile() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let test = runtime.block_on(testing::store());
+    proptest!(ProptestConfig::with_cases(24), |(turns in prop::collection::vec(turn(), 1..60))| {
+        runtime.block_on(async {
+            let options = board();
+            clear(&test.store.bus, CHANNEL, &options).await.unwrap();
+            let (mut model, mut reader) = (Values::new(), Reader::default());
+            for turn in turns {
+                match turn {
+                    Turn::Put(key, value) => {
+                        put(&test, &options, &format!("k{key}"), value).await;
+                        model.insert(format!("k{key}"), value.to_string());
+                    }
+                    Turn::Remove(key) => {
+                        remove(&test, &options, &format!("k{key}")).await;
+                        model.remove(&format!("k{key}"));
+                    }
+                    Turn::Clear => {
+                        clear(&test.store.bus, CHANNEL, &options).await.unwrap();
+                        model.clear();
+                    }
+                    Turn::Read => reader.read(&test, &options).await,
+                    Turn::Restart => reader = Reader::default(),
+                }
+            }
+            // at most so many pages, and one reading of what changed
+            for _ in 0..8 {
+                reader.read(&test, &options).await;
+            }
+            assert_eq!(reader.values, model);
+        });
+    });
+}
