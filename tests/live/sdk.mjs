@@ -66,21 +66,33 @@ client.on('leave', ({ channel, info }) => tell('leave', { server: true, channel,
 
 const subscriptions = new Map();
 
-function subscribe(channel, { since, delta, filter, token }) {
-  const subscription = client.newSubscription(channel, {
+const kinds = {
+  map: 'newMapSubscription',
+  clients: 'newMapClientsSubscription',
+  users: 'newMapUsersSubscription',
+};
+const entry = ({ key, data, removed, info }) => ({ key, data: removed ? null : decode(data), removed, info: about(info) });
+
+function subscribe(channel, { since, delta, filter, token, map, pageSize }) {
+  const subscription = client[kinds[map] ?? 'newSubscription'](channel, {
     since,
     delta,
+    pageSize,
     tagsFilter: filter,
     getToken: token ? () => tokenFor(channel) : null,
     minResubscribeDelay: 50,
     maxResubscribeDelay: 500,
   });
+  if (map) {
+    subscription.on('sync', ({ entries }) => tell('sync', { channel, entries: entries.map(entry) }));
+    subscription.on('update', (its) => tell('update', { channel, ...entry(its) }));
+  }
   subscriptions.set(channel, subscription);
   subscription.on('subscribing', ({ code }) => tell('subscribing', { channel, code }));
   subscription.on('subscribed', (its) => tell('subscribed', standing(its)));
   subscription.on('unsubscribed', ({ code }) => tell('unsubscribed', { channel, code }));
   subscription.on('error', ({ error }) => tell('subscription_error', { channel, code: error.code }));
-  subscription.on('publication', (its) => tell('publication', { channel, ...said(its) }));
+  if (!map) subscription.on('publication', (its) => tell('publication', { channel, ...said(its) }));
   subscription.on('join', ({ info }) => tell('join', { channel, info: about(info) }));
   subscription.on('leave', ({ info }) => tell('leave', { channel, info: about(info) }));
   subscription.subscribe();
@@ -90,6 +102,12 @@ async function answer({ ask, channel, data, ...rest }) {
   switch (ask) {
     case 'publish':
       await client.publish(channel, encode(data));
+      return {};
+    case 'map_publish':
+      await client.mapPublish(channel, rest.key, encode(data));
+      return {};
+    case 'map_remove':
+      await client.mapRemove(channel, rest.key);
       return {};
     case 'presence': {
       const { clients } = await client.presence(channel);

@@ -24,7 +24,7 @@ struct OfChannel {
 }
 
 #[derive(Serialize)]
-struct Person<'a> {
+pub(super) struct Person<'a> {
     user: &'a str,
     client: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ struct Person<'a> {
 }
 
 impl<'a> Person<'a> {
-    fn of(info: &'a ClientInfo) -> Self {
+    pub(super) fn of(info: &'a ClientInfo) -> Self {
         let raw = |json: &Option<Bytes>| json.as_ref().and_then(|json| serde_json::from_slice(json).ok());
         Self {
             user: &info.user,

@@ -10,6 +10,7 @@ mod batch;
 mod key;
 mod lines;
 mod look;
+mod maps;
 mod orders;
 mod publish;
 mod reply;
@@ -46,6 +47,12 @@ const METHODS: &[&str] = &[
     "channels",
     "info",
     "rpc",
+    "map_publish",
+    "map_remove",
+    "map_read_state",
+    "map_read_stream",
+    "map_stats",
+    "map_clear",
     "batch",
 ];
 
@@ -103,6 +110,12 @@ impl ServerApi {
             "history_remove" => look::history_remove(self, body).await,
             "channels" => look::channels(self, body).await,
             "info" => look::info(self).await,
+            "map_publish" => maps::publish(self, body).await,
+            "map_remove" => maps::remove(self, body).await,
+            "map_read_state" => maps::read_state(self, body).await,
+            "map_read_stream" => maps::read_stream(self, body).await,
+            "map_stats" => maps::stats(self, body).await,
+            "map_clear" => maps::clear(self, body).await,
             "rpc" => Err(ApiError::not_available("no method is offered")),
             _ => return None,
         })

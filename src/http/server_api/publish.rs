@@ -42,11 +42,11 @@ struct What {
 
 /// Where it stands; nothing where it is not kept.
 #[derive(Serialize)]
-struct Published {
+pub(super) struct Published {
     #[serde(skip_serializing_if = "is_zero")]
-    offset: u64,
+    pub(super) offset: u64,
     #[serde(skip_serializing_if = "String::is_empty")]
-    epoch: String,
+    pub(super) epoch: String,
 }
 
 #[expect(
@@ -59,7 +59,7 @@ fn is_zero(offset: &u64) -> bool {
 
 pub(super) async fn publish(api: &ServerApi, body: &[u8]) -> Reply {
     let what: What = decoded(body)?;
-    let data = what.data()?;
+    let data = data(what.data.as_deref(), &what.b64data)?;
     to(api, &what, &what.channel, data).await
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn broadcast(api: &ServerApi, body: &[u8]) -> Reply {
     if what.channels.is_empty() || what.channels.len() > CHANNELS {
         return Err(ApiError::bad("channels must name 1 to 10000"));
     }
-    let data = what.data()?;
+    let data = data(what.data.as_deref(), &what.b64data)?;
     // owned by each: the compiler cannot see that borrowing them would do
     let all = what
         .channels
@@ -102,18 +102,14 @@ async fn to(api: &ServerApi, what: &What, channel: &str, data: Bytes) -> Reply {
     })
 }
 
-impl What {
-    fn data(&self) -> Result<Bytes, ApiError> {
-        if !self.b64data.is_empty() {
-            let decoded = BASE64_STANDARD.decode(&self.b64data);
-            return decoded
-                .map(Bytes::from)
-                .map_err(|_| ApiError::bad("b64data is not base64"));
-        }
-        let json = self
-            .data
-            .as_ref()
-            .map(|data| Bytes::copy_from_slice(data.get().as_bytes()));
-        Ok(json.unwrap_or_default())
+/// What is published, as JSON or base64.
+pub(super) fn data(json: Option<&RawValue>, base64: &str) -> Result<Bytes, ApiError> {
+    if !base64.is_empty() {
+        let decoded = BASE64_STANDARD.decode(base64);
+        return decoded
+            .map(Bytes::from)
+            .map_err(|_| ApiError::bad("b64data is not base64"));
     }
+    let json = json.map(|json| Bytes::copy_from_slice(json.get().as_bytes()));
+    Ok(json.unwrap_or_default())
 }

@@ -64,6 +64,11 @@ impl Form {
         self.python
     }
 
+    /// The Python client of 0.5.0 knows no maps.
+    pub fn is_python(self) -> bool {
+        self.python
+    }
+
     fn program(self) -> Command {
         if !self.python {
             return npm();

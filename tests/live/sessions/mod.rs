@@ -2,6 +2,7 @@
 //! channels of their own and in one hall.
 
 mod client;
+mod maps;
 
 use std::process::Command;
 use std::time::Duration;
@@ -50,6 +51,15 @@ const SETTINGS: &[(&str, &str)] = &[
     ("NAMESPACES__TEXT__DELTA_PUBLISH", "true"),
     ("NAMESPACES__TAGGED__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
     ("NAMESPACES__TAGGED__ALLOW_TAGS_FILTER", "true"),
+    ("NAMESPACES__BOARD__SUBSCRIPTION_TYPE", "map"),
+    ("NAMESPACES__BOARD__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
+    ("NAMESPACES__BOARD__MAP_CLIENTS_PRESENCE_CHANNEL_PREFIX", "there:"),
+    ("NAMESPACES__BOARD__MAP__MODE", "persistent"),
+    ("NAMESPACES__BOARD__MAP__ALLOW_PUBLISH_FOR_SUBSCRIBER", "true"),
+    ("NAMESPACES__BOARD__MAP__ALLOW_REMOVE_FOR_SUBSCRIBER", "true"),
+    ("NAMESPACES__THERE__SUBSCRIPTION_TYPE", "map_clients"),
+    ("NAMESPACES__THERE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
+    ("NAMESPACES__THERE__MAP__MODE", "ephemeral"),
 ];
 
 /// The hub, the way to it, and the application's server.
