@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::relay::cluster::{Cluster, until};
 
-const SECRET: &str = "shared with the application";
+pub(super) const SECRET: &str = "shared with the application";
 const SETTINGS: &[(&str, &str)] = &[
     ("SIGNALBOX__LIVE__TOKEN__HMAC_SECRET", SECRET),
     ("SIGNALBOX__LIVE__API__KEYS", "a key"),
@@ -31,7 +31,7 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// A connection token of the application's: HMAC (RFC 2104) by hand, as whoever has no library would.
-fn token(user: &str) -> String {
+pub(super) fn token(user: &str) -> String {
     let part = |json: Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let body = format!(
         "{}.{}",
@@ -57,7 +57,7 @@ fn token(user: &str) -> String {
     format!("{body}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
-struct Client {
+pub(super) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Its id.
     id: String,
@@ -66,7 +66,8 @@ struct Client {
 }
 
 impl Client {
-    async fn connect(url: &str, user: &str) -> Self {
+    /// Signed in, and subscribed to `chat:1`.
+    pub(super) async fn connect(url: &str, user: &str) -> Self {
         let url = format!("{}/connection/websocket", url.replacen("http", "ws", 1));
         let (socket, _) = connect_async(url).await.unwrap();
         let mut client = Self {
@@ -127,22 +128,27 @@ impl Client {
         }
     }
 
-    async fn publication(&mut self) -> Value {
+    /// The next publication; pings before it are answered.
+    pub(super) async fn publication(&mut self) -> Value {
         self.next_where(|told| told["push"]["pub"].is_object()).await["push"]["pub"].take()
     }
+}
+
+/// Has the server API of the node at `url` do something.
+pub(super) async fn api(http: &reqwest::Client, url: &str, method: &str, body: Value) -> Value {
+    let request = http
+        .post(format!("{url}/api/{method}"))
+        .header("X-API-Key", "a key")
+        .json(&body);
+    let mut answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert!(answer.get("error").is_none(), "{method} {body}: {answer}");
+    answer["result"].take()
 }
 
 impl Cluster {
     /// Has the server API of a node do something.
     async fn api(&self, number: usize, method: &str, body: Value) -> Value {
-        let url = format!("{}/api/{method}", self.nodes[number].url);
-        let request = crate::harness::client()
-            .post(url)
-            .header("X-API-Key", "a key")
-            .json(&body);
-        let mut answer: Value = request.send().await.unwrap().json().await.unwrap();
-        assert!(answer.get("error").is_none(), "{method} {body}: {answer}");
-        answer["result"].take()
+        api(&crate::harness::client(), &self.nodes[number].url, method, body).await
     }
 
     async fn present(&self, number: usize) -> BTreeSet<String> {

@@ -5,6 +5,7 @@ mod application;
 mod balancer;
 mod chaos;
 mod drain;
+mod hostile;
 mod imports;
 mod nodes;
 mod outage;

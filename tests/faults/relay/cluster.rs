@@ -85,6 +85,11 @@ impl Node {
         self.process.as_ref().unwrap().signal(signal);
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().0.id()
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.process = None;
