@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use signalbox_actors::live_hub::{Membership, Outlet, Place, View, Wish};
 use signalbox_actors::presence::Attendance;
-use signalbox_core::live::application::ClientInfo;
+use signalbox_core::live::application::{ClientInfo, Options};
 use signalbox_core::live::view::ViewClass;
 
 use super::Live;
@@ -77,6 +77,10 @@ impl Subscription {
 /// Judges a wish, registers for the channel and reads what was missed.
 pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscription), Refusal> {
     let request = &wanted.asked.wish;
+    // a map is read before it is followed, which only a client can do
+    if request.kind != 0 {
+        return Err(ReplyError::PermissionDenied.into());
+    }
     let grant = live.gate.judge(&wanted.viewer, wanted.asked.clone()).await?;
     let since = (request.recover && grant.recoverable).then(|| Place {
         epoch: grant.class.epoch_meant(&request.epoch).into(),
@@ -114,7 +118,7 @@ pub async fn stand(
         .follow(&wanted.outlet, wanted.slot, wish)
         .await
         .map_err(|error| interrupted(grant, &error))?;
-    if grant.map.is_some() && wanted.asked.wish.kind != 0 && !following.recovered {
+    if wanted.asked.wish.kind != 0 && !following.recovered {
         return Err(ReplyError::Unrecoverable.into());
     }
     let presence = attend(live, wanted, grant).await?;
@@ -142,10 +146,8 @@ pub async fn stand(
 
 /// Enters the viewer wherever it is seen, before the reply, so that whoever asks at once finds themselves.
 async fn attend(live: &Live, wanted: &Wanted, grant: &Grant) -> Result<Option<Box<Present>>, ReplyError> {
-    let leaves_its_key = grant
-        .map
-        .as_ref()
-        .is_some_and(|options| options.map.remove_client_on_unsubscribe);
+    let leaves_its_key = |options: &Options| options.map.remove_client_on_unsubscribe;
+    let leaves_its_key = wanted.viewer.member().is_none() && grant.map.as_deref().is_some_and(leaves_its_key);
     let here = grant.present || grant.announced || leaves_its_key;
     if !here && grant.shown_in.is_empty() {
         return Ok(None);

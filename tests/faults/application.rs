@@ -28,6 +28,24 @@ const SETTINGS: &[(&str, &str)] = &[
         "SIGNALBOX__LIVE__NAMESPACES__CHAT__ALLOW_SUBSCRIBE_FOR_CLIENT",
         "true",
     ),
+    (
+        "SIGNALBOX__LIVE__NAMESPACES__CHAT__MAP_CLIENTS_PRESENCE_CHANNEL_PREFIX",
+        "clients:",
+    ),
+    (
+        "SIGNALBOX__LIVE__NAMESPACES__CHAT__MAP_USERS_PRESENCE_CHANNEL_PREFIX",
+        "users:",
+    ),
+    (
+        "SIGNALBOX__LIVE__NAMESPACES__CLIENTS__SUBSCRIPTION_TYPE",
+        "map_clients",
+    ),
+    ("SIGNALBOX__LIVE__NAMESPACES__CLIENTS__MAP__MODE", "recoverable"),
+    (
+        "SIGNALBOX__LIVE__NAMESPACES__USERS__SUBSCRIPTION_TYPE",
+        "map_users",
+    ),
+    ("SIGNALBOX__LIVE__NAMESPACES__USERS__MAP__MODE", "ephemeral"),
 ];
 
 /// A connection token of the application's: HMAC (RFC 2104) by hand, as whoever has no library would.
@@ -162,6 +180,19 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// The keys of the map that shows by client, or by user, who is in the channel.
+    async fn shown(&self, number: usize, by: &str) -> BTreeSet<String> {
+        let map = json!({"channel": format!("{by}:chat:1")});
+        let state = self.api(number, "map_read_state", map).await;
+        let entries = state["entries"].as_array().unwrap();
+        entries
+            .iter()
+            .map(|entry| entry["key"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_does_through_one_node_happens_to_clients_of_another() {
     let cluster = Cluster::start_with(2, SETTINGS).await;
@@ -256,10 +287,16 @@ async fn clients_of_a_killed_node_are_gone_in_five_seconds_and_a_flushed_redis_k
         sockets.push(client);
     }
     until("all have come", async || cluster.present(1).await.len() == 21).await;
+    assert_eq!(cluster.shown(1, "clients").await, cluster.present(1).await);
+    assert_eq!(cluster.shown(1, "users").await.len(), 21);
     cluster.nodes[0].kill();
     let killed = Instant::now();
     let only_bob = BTreeSet::from([bob.id.clone()]);
     until("only bob is there", async || cluster.present(1).await == only_bob).await;
+    until("and in the maps", async || {
+        cluster.shown(1, "clients").await == only_bob && cluster.shown(1, "users").await.len() == 1
+    })
+    .await;
     assert!(
         killed.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -279,9 +316,13 @@ async fn clients_of_a_killed_node_are_gone_in_five_seconds_and_a_flushed_redis_k
 
     cluster.redis("FLUSHALL");
     until("bob is known again", async || {
-        cluster.present(1).await == only_bob
+        cluster.present(1).await == only_bob && cluster.shown(1, "clients").await == only_bob
     })
     .await;
+    assert_eq!(
+        cluster.shown(1, "users").await,
+        BTreeSet::from(["bob".to_owned()])
+    );
     // and told nothing of it but that he must read again or go on
     cluster
         .api(1, "publish", json!({"channel": "chat:1", "data": "after"}))

@@ -17,6 +17,7 @@ mod rules;
 const SETTINGS: &[(&str, &str)] = &[
     ("TOKEN__HMAC_SECRET", "a secret of the application"),
     ("ANONYMOUS__CONNECT", "true"),
+    ("TRANSPORTS__UNI_SSE", "true"),
     ("NAMESPACES__BOARD__SUBSCRIPTION_TYPE", "map"),
     ("NAMESPACES__BOARD__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
     ("NAMESPACES__BOARD__ALLOW_TAGS_FILTER", "true"),

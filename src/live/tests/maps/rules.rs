@@ -236,6 +236,22 @@ async fn only_entries_with_the_wanted_tags_come_and_every_removal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_only_listens_is_given_no_map_and_neither_is_whoever_brings_one_with_the_connect() {
+    let node = node().await;
+    let url = format!("http://{}/connection/uni_sse", node.address);
+    let connect = json!({"token": of("ada"), "subs": {"board:1": {"type": 1, "phase": 2}}});
+    let request = reqwest::Client::new()
+        .get(url)
+        .query(&[("cf_connect", connect.to_string())]);
+    let told = request.send().await.unwrap().text().await.unwrap();
+    assert!(told.contains("\"disconnect\":{\"code\":3507"), "{told}");
+    let with_a_map = token(json!({"sub": "ada", "channels": ["board:1"]}));
+    let mut wire = Wire::open(&node).await;
+    let connect = json!({"id": 1, "connect": {"token": with_a_map, "subs": {"board:1": {"type": 1}}}});
+    assert_eq!(wire.ask(connect).await["error"]["code"], 103);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_with_the_right_to_look_sees_a_map_as_a_stream_of_changes() {
     let node = node().await;
     node.person("operator", &["live:read"]);

@@ -156,3 +156,25 @@ pub async fn clear(bus: &Bus, channel: &str, options: &Options) -> Result<(), Er
     call.invoke_async::<()>(&mut bus.shared()).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_as_an_entry_or_refused_and_never_panic(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..80),
+                "[0-9]{0,21}\n[0-9]{0,20}\n[0-9a-f]{0,32}\n.{0,20}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let value = Bytes::from(bytes);
+            if let Some((offset, payload)) = parse(value.clone()) {
+                prop_assert!(value.starts_with(offset.to_string().as_bytes()) || value.starts_with(b"0") || value.starts_with(b"+"));
+                prop_assert!(value.ends_with(&payload));
+            }
+        }
+    }
+}
