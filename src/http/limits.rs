@@ -1,6 +1,7 @@
-//! How often signing in may fail: per account and address, and per address.
+//! How often signing in may fail, per account and address, and per address; and how often a key of the server API may be
+//! wrong, per address.
 //!
-//! governor counts (GCRA). An attempt is counted before the password is looked at and taken back when it succeeds, so that
+//! governor counts (GCRA). A sign-in is counted before the password is looked at and taken back when it succeeds, so that
 //! failures count exactly, however many come at once, and successes not at all.
 //!
 //! Invariant: what is kept is bounded: forgotten keys are swept, and an address has one entry per account it tries.
@@ -99,15 +100,37 @@ impl Attempt<'_> {
     }
 }
 
-/// Of IPv6 the network of one customer counts, since its addresses are free to whoever has it.
 fn keys(email: &str, ip: Option<IpAddr>) -> (AccountKey, Option<IpAddr>) {
     use sha2::{Digest, Sha256};
-    let address = ip.map(|ip| match ip.to_canonical() {
+    let account = Sha256::digest(email.trim().to_lowercase().as_bytes()).into();
+    let address = address(ip);
+    ((account, address), address)
+}
+
+/// Of IPv6 the network of one customer counts, since its addresses are free to whoever has it.
+fn address(ip: Option<IpAddr>) -> Option<IpAddr> {
+    ip.map(|ip| match ip.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 @ IpAddr::V4(_) => v4,
-    });
-    let account = Sha256::digest(email.trim().to_lowercase().as_bytes()).into();
-    ((account, address), address)
+    })
+}
+
+/// The limit of wrong keys. A right one is never asked about, so that nobody behind the same address can lock an
+/// application's servers out.
+pub struct KeyLimit(Failures<Option<IpAddr>>);
+
+impl KeyLimit {
+    /// As many a minute as sign-ins may fail from one address.
+    pub fn of(auth: &Auth) -> Self {
+        let (most, window) = (auth.failures_per_address_per_minute, Duration::from_secs(60));
+        Self(Failures::new("address", most, window))
+    }
+
+    /// Counts a wrong key. Too many: in how many seconds the next one is looked at.
+    pub fn count(&self, ip: Option<IpAddr>) -> Result<(), u64> {
+        let counted = self.0.count(&address(ip));
+        counted.map_err(|refused| refused.retry_after.unwrap_or(1))
+    }
 }
 
 struct Failures<K: std::hash::Hash + Eq + Clone> {
@@ -295,6 +318,17 @@ mod tests {
         limits
             .admit("new@example.com", "2001:db8:0:1::1".parse().ok())
             .unwrap();
+    }
+
+    #[test]
+    fn wrong_keys_are_counted_by_address_and_the_wait_is_told() {
+        let limit = KeyLimit(Failures::new("address", 3, Duration::from_secs(60)));
+        for _ in 0..3 {
+            limit.count(HERE).unwrap();
+        }
+        assert!((19..=21).contains(&limit.count(HERE).unwrap_err()));
+        limit.count("10.0.0.1".parse().ok()).unwrap();
+        limit.count(None).unwrap();
     }
 
     #[test]

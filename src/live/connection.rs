@@ -329,6 +329,17 @@ impl Connection {
         }
         self.subscriptions.reserve_exact(1);
         self.subscriptions.push(subscription);
+        // it was wished for before
+        self.show_info();
+    }
+
+    /// What is told of a user of the application may have changed: others see it.
+    fn show_info(&mut self) {
+        if let Some(Viewer::Guest(guest)) = self.admission.as_ref().map(|admission| &admission.viewer) {
+            for held in &mut self.subscriptions {
+                held.show(guest.info.as_ref());
+            }
+        }
     }
 
     fn unfollow(&mut self, slot: u32) {
@@ -660,6 +671,7 @@ impl Connection {
             return self.client.close(Disconnect::InsufficientState);
         }
         self.admission = Some(new);
+        self.show_info();
         let expiry = self.expiry(now);
         // perhaps another session, with other rights
         self.look_again();
@@ -717,7 +729,12 @@ impl Connection {
                     .unsubscribed_by_server(&channel, Unsubscribed { code, reason });
             }
             ConnectionOrder::Refresh { expired: true, .. } => self.client.close(Disconnect::Expired),
-            ConnectionOrder::Refresh { expire_at, .. } => {
+            ConnectionOrder::Refresh { expire_at, info, .. } => {
+                let viewer = self.admission.as_mut().map(|admission| &mut admission.viewer);
+                if let (Some(Viewer::Guest(guest)), Some(info)) = (viewer, info) {
+                    guest.info = Some(info);
+                    self.show_info();
+                }
                 let left = expire_at.map(|at| at - self.live.clock.now().unix_timestamp());
                 let at = left.map(|left| now + Duration::from_secs(u64::try_from(left).unwrap_or_default()));
                 self.client.moved(at, now);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use signalbox_actors::live_hub::{Membership, Outlet, Place, View, Wish};
 use signalbox_actors::presence::Attendance;
 use signalbox_core::live::application::{ClientInfo, Options};
@@ -60,6 +61,18 @@ impl Subscription {
     /// As others in the channel see it, where they do.
     pub fn info(&self) -> Option<&ClientInfo> {
         self.presence.as_ref().map(|present| &present.info)
+    }
+
+    /// What others see beside a user of the application has become `info`.
+    pub fn show(&mut self, info: Option<&Bytes>) {
+        if let Some(present) = &mut self.presence
+            && present.info.conn_info.as_ref() != info
+        {
+            present.info.conn_info = info.cloned();
+            for attendance in &present.attendances {
+                attendance.show(&present.info);
+            }
+        }
     }
 
     /// Lets publications flow, and tells the others that somebody came.

@@ -397,6 +397,34 @@ async fn next(heard: &mut Subscription) -> Order {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_may_be_wrong_only_so_often_and_a_right_key_is_let_in_all_the_same() {
+    let settings = [
+        ("SIGNALBOX__LIVE__API__KEYS", KEY),
+        ("SIGNALBOX__AUTH__FAILURES_PER_ADDRESS_PER_MINUTE", "3"),
+    ];
+    let hub = hub_as_node(&settings, Arc::new(Made { channels: 0 })).await;
+    let guess = async |path: &str| {
+        let guess = client().post(format!("{}{path}", hub.url));
+        guess.header("X-API-Key", "a guess").send().await.unwrap()
+    };
+    for path in ["/api/info", "/api", "/api/publish"] {
+        hub.result("info", json!({})).await;
+        assert_eq!(guess(path).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    for path in ["/api/info", "/api"] {
+        let refused = guess(path).await;
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        let wait: u64 = refused.headers()["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!((1..=21).contains(&wait), "{wait}");
+    }
+    hub.result("info", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_to_connections_is_told_to_every_node() {
     let hub = hub().await;
     let mut heard = orders(&hub).await;
@@ -431,15 +459,20 @@ async fn what_is_done_to_connections_is_told_to_every_node() {
         reason: "server unsubscribe".into(),
     };
     assert_eq!(next(&mut heard).await, expected);
-    hub.result("refresh", json!({"user": "7", "session": "s", "expire_at": 99}))
-        .await;
-    let session = Some("s".to_owned());
-    let expected = Order::Refresh {
-        whom: Whom { session, ..whom("7") },
-        expired: false,
-        expire_at: Some(99),
-    };
-    assert_eq!(next(&mut heard).await, expected);
+    let said = json!({"user": "7", "session": "s", "expire_at": 99, "info": {"a": 1.50, "b": u64::MAX}});
+    for body in [said, json!({"user": "7", "session": "s", "info": null})] {
+        let expected = Order::Refresh {
+            whom: Whom {
+                session: Some("s".to_owned()),
+                ..whom("7")
+            },
+            expired: false,
+            expire_at: body["expire_at"].as_i64(),
+            info: Some(body["info"].to_string()).filter(|info| info != "null"),
+        };
+        hub.result("refresh", body).await;
+        assert_eq!(next(&mut heard).await, expected);
+    }
     let body = json!({
         "user": "7", "channel": "chat:1", "info": {"a": 1}, "b64data": "/w==", "expire_at": 5,
         "recover_since": {"offset": 3, "epoch": "e"}, "override": {"presence": {"value": false}},

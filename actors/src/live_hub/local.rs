@@ -49,11 +49,17 @@ impl Local for LiveHub {
                 whom,
                 expired,
                 expire_at,
-            } => self.each(&whom, |present| {
-                present
-                    .outlet
-                    .order(ConnectionOrder::Refresh { expired, expire_at });
-            }),
+                info,
+            } => {
+                let info = info.map(Bytes::from);
+                self.each(&whom, |present| {
+                    present.outlet.order(ConnectionOrder::Refresh {
+                        expired,
+                        expire_at,
+                        info: info.clone(),
+                    });
+                });
+            }
             Order::Emulate { session, data, .. } => self.commands(&session, Bytes::from(data)),
         }
     }

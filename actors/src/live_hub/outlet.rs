@@ -74,6 +74,8 @@ pub enum ConnectionOrder {
         expired: bool,
         /// Seconds since 1970; `None` never.
         expire_at: Option<i64>,
+        /// JSON that others see beside the user from now on; `None`: what they saw before.
+        info: Option<Bytes>,
     },
     /// Commands of a client that cannot send on its stream.
     Commands(Bytes),

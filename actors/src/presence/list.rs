@@ -115,6 +115,14 @@ impl List {
         }
     }
 
+    pub(super) fn show(&self, channel: &ChannelKey, info: &ClientInfo, stamp: u64) {
+        let mut state = self.0.lock();
+        if let Some(present) = state.present(channel, &info.client, stamp) {
+            present.info = info.encode().into();
+            state.push(channel, &info.client, stamp, What::Again);
+        }
+    }
+
     pub(super) fn leave(&self, channel: &ChannelKey, client: &str, stamp: u64) {
         let mut state = self.0.lock();
         if state.present(channel, client, stamp).is_some()

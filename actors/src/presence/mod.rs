@@ -159,6 +159,12 @@ impl std::fmt::Debug for Attendance {
 }
 
 impl Attendance {
+    /// Others see this of the client from now on. Nothing is told of it. Never waits.
+    pub fn show(&self, info: &ClientInfo) {
+        self.presence.list.show(&self.channel, info, self.stamp);
+        self.presence.wake();
+    }
+
     /// Tells the channel that the client has come; that it has left is then told at its end. Never waits.
     pub fn announce(&self) {
         self.presence

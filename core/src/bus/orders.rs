@@ -78,6 +78,9 @@ pub enum Order {
         expired: bool,
         /// In seconds since 1970; absent: for ever.
         expire_at: Option<i64>,
+        /// JSON that others see beside the user from now on; absent: as it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        info: Option<String>,
     },
     /// Commands of a client whose stream another node holds. Goes to that node alone.
     Emulate {

@@ -2,7 +2,7 @@
 //! and error codes are Centrifugo's (v6), so that its server libraries work unchanged.
 //!
 //! HTTP 200 with `{"result": ..}` or `{"error": {"code", "message"}}`; with `X-Centrifugo-Error-Mode: transport` an error is an
-//! HTTP status with the error as its body. Without a key that is known: 401.
+//! HTTP status with the error as its body. Without a key that is known: 401, and 429 for an address that tries too many.
 //!
 //! Invariant: the hub's own channels are out of reach: every method that names a channel asks [`ServerApi::options`] first.
 
@@ -16,7 +16,7 @@ mod publish;
 mod reply;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -28,6 +28,8 @@ use signalbox_core::live::application::namespaces::RESERVED;
 use signalbox_core::live::application::{Name, Namespaces, Options};
 use std::sync::Arc;
 
+use super::limits::KeyLimit;
+use super::origin::Origin;
 use super::{Answer, Problem, json};
 use crate::config::Settings;
 use reply::{ApiError, Reply};
@@ -59,6 +61,7 @@ const METHODS: &[&str] = &[
 /// What the methods reach.
 pub struct ServerApi {
     keys: Vec<SecretString>,
+    wrong_keys: KeyLimit,
     namespaces: Namespaces,
     body_max_bytes: usize,
     store: Store,
@@ -71,12 +74,27 @@ impl ServerApi {
     pub fn new(settings: &Settings, store: &Store, nodes: &Nodes, presence: &Presence) -> Self {
         Self {
             keys: settings.live.api.keys.clone(),
+            wrong_keys: KeyLimit::of(&settings.auth),
             namespaces: settings.live.namespaces(),
             body_max_bytes: settings.server.body_max_bytes,
             store: store.clone(),
             nodes: nodes.clone(),
             presence: presence.clone(),
         }
+    }
+
+    /// Why whoever sent `request` is not let in, if they are not.
+    fn refused(&self, request: &HttpRequest) -> Option<HttpResponse> {
+        if key::opens(request, &self.keys) {
+            return None;
+        }
+        let ip = Origin::noted(request).and_then(|origin| origin.ip);
+        Some(match self.wrong_keys.count(ip) {
+            Ok(()) => HttpResponse::Unauthorized().finish(),
+            Err(seconds) => HttpResponse::TooManyRequests()
+                .insert_header((RETRY_AFTER, seconds))
+                .finish(),
+        })
     }
 
     /// What holds for `channel`.
@@ -141,8 +159,8 @@ async fn answer(
     api: web::Data<ServerApi>,
     payload: web::Payload,
 ) -> Answer<HttpResponse> {
-    if !key::opens(&request, &api.keys) {
-        return Ok(HttpResponse::Unauthorized().finish());
+    if let Some(refused) = api.refused(&request) {
+        return Ok(refused);
     }
     let method = request.path().rsplit('/').next().unwrap_or_default().to_owned();
     let body = json::read(payload.into_inner(), api.body_max_bytes).await?;
@@ -168,8 +186,8 @@ async fn answer_lines(
     api: web::Data<ServerApi>,
     payload: web::Payload,
 ) -> Answer<HttpResponse> {
-    if !key::opens(&request, &api.keys) {
-        return Ok(HttpResponse::Unauthorized().finish());
+    if let Some(refused) = api.refused(&request) {
+        return Ok(refused);
     }
     let body = json::read(payload.into_inner(), api.body_max_bytes).await?;
     match lines::lines(&api, &body).await {

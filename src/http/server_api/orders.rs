@@ -3,6 +3,7 @@
 use super::reply::{ApiError, Reply};
 use super::{ServerApi, decoded, done};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use signalbox_core::bus::orders::{Order, Whom};
 use signalbox_core::live::application::{APPLICATION, ServerSubscription};
 
@@ -43,6 +44,7 @@ struct CodeAndReason {
 struct HowRefreshed {
     expired: bool,
     expire_at: i64,
+    info: Option<Box<RawValue>>,
 }
 
 impl Who {
@@ -116,6 +118,7 @@ pub(super) async fn refresh(api: &ServerApi, body: &[u8]) -> Reply {
         whom: who.whom()?,
         expired: how.expired,
         expire_at: Some(how.expire_at).filter(|at| *at > 0),
+        info: how.info.map(|info| info.get().to_owned()),
     };
     told(api, order).await
 }

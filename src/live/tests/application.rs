@@ -259,6 +259,67 @@ async fn whoever_is_in_a_channel_is_seen_and_comes_and_goes_before_the_others_ey
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_refresh_says_of_a_user_is_what_others_see_from_then_on() {
+    let node = node().await;
+    let named = |name: &str| token(json!({"sub": "ada", "exp": 4_000_000_000_i64, "info": {"name": name}}));
+    let mut ada = Wire::signed_in(&node, &named("ada")).await;
+    ada.ask(json!({"id": 2, "subscribe": {"channel": "chat:1"}}))
+        .await;
+    let (mut bob, _) = Wire::subscribed(&node, "bob", json!({"channel": "chat:1", "join_leave": true})).await;
+    // what was told of Ada's coming may reach him, too
+    while bob.push().await["join"]["info"]["user"] != "bob" {}
+    let key = signalbox_actors::live_hub::ChannelKey {
+        organization: APPLICATION,
+        name: "chat:1".into(),
+    };
+    let is_seen = async |name: &str| {
+        let seen = node.presence.of(&key).await.unwrap();
+        let info = seen.values().find(|info| info.user == "ada").cloned();
+        info.and_then(|info| info.conn_info) == Some(json!({"name": name}).to_string().into())
+    };
+    let renewed = ada
+        .ask(json!({"id": 3, "refresh": {"token": named("by token")}}))
+        .await;
+    assert!(renewed.get("refresh").is_some(), "{renewed}");
+    eventually("she is seen as her token says", async || {
+        is_seen("by token").await
+    })
+    .await;
+    let refresh = async |info: Option<&str>| {
+        node.tell(Order::Refresh {
+            whom: Whom {
+                user: Some("ada".to_owned()),
+                ..Whom::of(APPLICATION)
+            },
+            expired: false,
+            expire_at: None,
+            info: info.map(|name| json!({"name": name}).to_string()),
+        })
+        .await;
+    };
+    refresh(Some("Ada L.")).await;
+    assert!(ada.push().await.get("refresh").is_some());
+    eventually("she is seen as the server says", async || is_seen("Ada L.").await).await;
+    refresh(None).await;
+    assert!(ada.push().await.get("refresh").is_some());
+    ada.say(&json!({"id": 4, "publish": {"channel": "chat:1", "data": "hello"}}).to_string())
+        .await;
+    let heard = bob.push().await;
+    assert_eq!(
+        heard["pub"]["info"]["conn_info"],
+        json!({"name": "Ada L."}),
+        "what is not said stays, and nobody was told to have come or left: {heard}"
+    );
+    drop(ada);
+    let left = bob.push().await;
+    assert_eq!(
+        left["leave"]["info"]["conn_info"],
+        json!({"name": "Ada L."}),
+        "{left}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn patches_are_cut_from_the_publication_before_and_begin_with_a_whole_one() {
     let node = node().await;
     let text = |n: u32| json!({"text": "дела идут хорошо, и слов здесь достаточно для заплатки 😀", "n": n});
@@ -456,6 +517,7 @@ async fn orders_reach_the_connections_they_are_about_on_every_node() {
         whom: ada(),
         expired: false,
         expire_at: Some(4_000_000_000),
+        info: None,
     })
     .await;
     assert_eq!(there.push().await["refresh"]["expires"], true);
