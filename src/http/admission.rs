@@ -18,8 +18,9 @@ use parking_lot::Mutex;
 use signalbox_actors::live_hub::LiveHub;
 use signalbox_core::kernel::error::{Error, Kind};
 
-/// Nobody waits at the door for longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Nobody waits at the door for longer. Whoever is sent away waits by the SDK's own growing delays, up to 20 s: with two seconds at
+/// the door the last of 15,000 was back after 20 s, not 8 (`loadtests/RESULTS.md`). Some SDKs give a handshake ten seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// So much of a second's number may come in at once when the door was quiet before.
 const BURST: Duration = Duration::from_millis(100);
 
@@ -131,12 +132,12 @@ mod tests {
     fn a_storm_is_let_in_at_the_rate_and_the_rest_sent_away_with_a_time() {
         let rate = Rate::of(1_000);
         let now = Instant::now();
-        let turns: Vec<_> = (0..5_000).map(|_| rate.turn(now)).collect();
+        let turns: Vec<_> = (0..10_000).map(|_| rate.turn(now)).collect();
         let waits: Vec<_> = turns.iter().filter_map(|turn| turn.ok()).collect();
-        assert_eq!(waits.len(), 2_001, "two seconds' worth");
+        assert_eq!(waits.len(), 5_001, "five seconds' worth");
         assert!(waits.is_sorted() && waits[0].is_zero());
         assert!(
-            turns[2_001..]
+            turns[5_001..]
                 .iter()
                 .all(|turn| turn.is_err_and(|wait| wait > PATIENCE))
         );
