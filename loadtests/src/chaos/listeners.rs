@@ -11,12 +11,16 @@ use std::path::{Path, PathBuf};
 /// A fault that a listener is fed with, and one message in how many.
 pub type Proof = (Mischief, u64);
 
-/// Every transport, and what it is called here.
-const TRANSPORTS: [(Transport, &str); 4] = [
+/// Every transport and dialect, and what it is called here.
+const TRANSPORTS: [(Transport, &str); 8] = [
     (Transport::WebSocket, "WebSocket"),
     (Transport::HttpStream, "HTTP stream"),
     (Transport::Sse, "SSE"),
     (Transport::EventStream, "event stream"),
+    (Transport::ProtobufWebSocket, "Protobuf WebSocket"),
+    (Transport::UniWebSocket, "listening WebSocket"),
+    (Transport::UniSse, "listening SSE"),
+    (Transport::UniHttpStream, "listening HTTP stream"),
 ];
 
 pub struct Listener {
@@ -97,12 +101,11 @@ pub fn all(
             );
         }
     }
-    let socket = Transport::WebSocket;
-    for (what, mischief) in [
-        ("dropped", Mischief::Drop),
-        ("doubled", Mischief::Double),
-        ("swapped", Mischief::Swap),
-        ("leaked", Mischief::Leak),
+    for (what, mischief, transport) in [
+        ("dropped", Mischief::Drop, Transport::WebSocket),
+        ("doubled", Mischief::Double, Transport::ProtobufWebSocket),
+        ("swapped", Mischief::Swap, Transport::UniWebSocket),
+        ("leaked", Mischief::Leak, Transport::UniSse),
     ] {
         let (name, proof) = (format!("one in {every} {what}"), Some((mischief, every)));
         if mischief != Mischief::Leak {
@@ -110,14 +113,14 @@ pub fn all(
             let token = application_token("proof")?;
             add(
                 format!("{name}, application"),
-                socket,
+                transport,
                 &token,
                 all,
                 Vec::new(),
                 proof,
             );
         }
-        add(name, socket, viewer, feeds(), personal(), proof);
+        add(name, transport, viewer, feeds(), personal(), proof);
     }
     Ok(listeners)
 }

@@ -36,6 +36,9 @@ pong_seconds = 4
 [live.transports]
 http_stream = true
 sse = true
+uni_websocket = true
+uni_sse = true
+uni_http_stream = true
 [server]
 shutdown_seconds = 10
 ";

@@ -1,10 +1,10 @@
-//! Listening: the Centrifuge protocol's JSON form, resuming after each loss of the connection.
+//! Listening: the Centrifuge protocol in any of its forms, resuming after each loss of the connection.
 //!
 //! The state of one of the hub's own channels is what REST shows. That of an application's channel is in the application's
 //! database, which writes before it publishes: here a file of [`Committed`] lines.
 
 use super::mischief::Culprit;
-use super::wire::{Transport, Wire};
+use super::wire::{Came, ID, Transport, Wire};
 use super::{Committed, Line, Mischief};
 use anyhow::{Context, bail};
 use reqwest::Client;
@@ -57,6 +57,10 @@ pub(super) struct Listener {
     /// The channel that each subscribe command was about.
     asked: BTreeMap<u64, String>,
     culprit: Option<Culprit>,
+    /// Of what comes next.
+    next_id: Option<String>,
+    /// Of what came last: an EventSource brings it back.
+    last_id: Option<String>,
 }
 
 /// Listens until it is ended from outside.
@@ -72,12 +76,15 @@ pub async fn listen(hearing: Hearing) -> anyhow::Result<()> {
         at: BTreeMap::new(),
         commands: 0,
         asked: BTreeMap::new(),
+        next_id: None,
+        last_id: None,
     };
     for attempt in 0.. {
         let node = listener.hearing.nodes[attempt % listener.hearing.nodes.len()].clone();
         // whatever ends a connection is answered by the next one; what it costs is in the lines
         let ended = match listener.hearing.transport {
             Transport::EventStream => listener.stream(&node).await,
+            transport if transport.only_listens() => listener.attend(&node).await,
             _ => listener.follow(&node).await,
         };
         if let Err(ended) = ended {
@@ -94,13 +101,37 @@ impl Listener {
         self.commands += 1;
         let connect = json!({"id": self.commands, "connect": {"token": self.hearing.token}}).to_string();
         let Hearing { transport, nodes, .. } = &self.hearing;
-        let mut wire = Wire::open(*transport, nodes, node, &connect).await?;
+        let mut wire = Wire::open(*transport, nodes, node, &connect, None).await?;
         // commands of an emulated transport go up only when its session is known
         let connected = self.commands;
         while !self.hear(&mut wire, PATIENCE * 2).await?.contains(&connected) {}
         for channel in self.hearing.channels.clone() {
             self.subscribe(&mut wire, node, &channel).await?;
         }
+        loop {
+            self.hear(&mut wire, SILENCE).await?;
+        }
+    }
+
+    /// Says once who it is and what it wants, from where it stands, and listens.
+    async fn attend(&mut self, node: &str) -> anyhow::Result<()> {
+        let mut subs = BTreeMap::new();
+        for channel in self.hearing.channels.clone() {
+            if channel.starts_with("feed:") && !self.at.contains_key(&channel) {
+                self.fetch(node, &channel).await?;
+            }
+            // where there is an id, it alone says where
+            let place = self.at.get(&channel).filter(|_| self.last_id.is_none());
+            let wish = place.map_or(
+                json!({}),
+                |at| json!({"recover": true, "epoch": at.epoch, "offset": at.offset}),
+            );
+            subs.insert(channel, wish);
+        }
+        let connect = json!({"token": self.hearing.token, "subs": subs}).to_string();
+        let Hearing { transport, nodes, .. } = &self.hearing;
+        let mut wire = Wire::open(*transport, nodes, node, &connect, self.last_id.as_deref()).await?;
+        self.next_id = None;
         loop {
             self.hear(&mut wire, SILENCE).await?;
         }
@@ -133,16 +164,27 @@ impl Listener {
 
     /// Handles what comes next; answers the ids of the commands it replied to.
     async fn hear(&mut self, wire: &mut Wire, within: Duration) -> anyhow::Result<Vec<u64>> {
-        let mut lines = wire.lines(within).await?;
+        let Came { mut lines, raw } = wire.next(within).await?;
+        self.scan("", &raw)?;
         if let Some(culprit) = &mut self.culprit {
             lines = lines.iter().flat_map(|line| culprit.tamper(line)).collect();
         }
         let mut replied = Vec::new();
         for line in &lines {
+            if let Some(id) = line.strip_prefix(ID) {
+                self.next_id = Some(id.to_owned());
+                continue;
+            }
             let reply: Value = serde_json::from_str(line)?;
             self.scan(reply["push"]["channel"].as_str().unwrap_or_default(), line)?;
             if line == "{}" {
-                wire.send("{}").await?;
+                if !self.hearing.transport.only_listens() {
+                    wire.send("{}").await?;
+                }
+            } else if let Some(connected) = reply["push"].get("connect") {
+                for (channel, subscribed) in connected["subs"].as_object().into_iter().flatten() {
+                    self.subscribed(channel, subscribed)?;
+                }
             } else if let Some(id) = reply["id"].as_u64() {
                 replied.push(id);
                 self.reply(&reply)?;
@@ -155,6 +197,9 @@ impl Listener {
             } else {
                 bail!("{line}");
             }
+            if let Some(id) = self.next_id.take() {
+                self.last_id = Some(id);
+            }
         }
         Ok(replied)
     }
@@ -164,22 +209,29 @@ impl Listener {
             bail!("refused: {error}");
         }
         let asked = reply["id"].as_u64().and_then(|id| self.asked.remove(&id));
-        let (Some(subscribed), Some(channel)) = (reply.get("subscribe"), asked) else {
-            return Ok(());
-        };
-        if !self.at.contains_key(&channel) {
+        match (reply.get("subscribe"), asked) {
+            (Some(subscribed), Some(channel)) => self.subscribed(&channel, subscribed),
+            _ => Ok(()),
+        }
+    }
+
+    /// A subscription stands: from where it was left, or from now on where it was never followed.
+    fn subscribed(&mut self, channel: &str, subscribed: &Value) -> anyhow::Result<()> {
+        if !self.at.contains_key(channel) {
             let offset = subscribed["offset"].as_u64().unwrap_or_default();
-            return self.begin(&channel, text(&subscribed["epoch"]), offset);
+            return self.begin(channel, text(&subscribed["epoch"]), offset);
         }
         if subscribed["recovered"].as_bool() != Some(true) {
-            self.at.remove(&channel);
+            self.at.remove(channel);
+            // what a new EventSource begins with
+            self.last_id = None;
             self.write(&Line::Refetched {
-                channel: channel.clone(),
+                channel: channel.to_owned(),
             })?;
             bail!("{channel} was not recovered");
         }
         for publication in subscribed["publications"].as_array().into_iter().flatten() {
-            self.publication(&channel, publication)?;
+            self.publication(channel, publication)?;
         }
         Ok(())
     }

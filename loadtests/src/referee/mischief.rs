@@ -84,7 +84,9 @@ fn channel(line: &str) -> String {
 }
 
 fn is_publication(line: &str) -> bool {
-    line.starts_with("{\"push\":") && line.contains("\"offset\":")
+    line.starts_with("{\"push\":")
+        && !line.starts_with("{\"push\":{\"connect\":")
+        && line.contains("\"offset\":")
 }
 
 #[cfg(test)]
@@ -140,7 +142,8 @@ mod tests {
     #[test]
     fn what_is_no_publication_is_left_alone() {
         let mut culprit = Culprit::new(Mischief::Drop, 1, String::new());
-        for line in ["{}", r#"{"id":1,"connect":{}}"#] {
+        let connected = r#"{"push":{"connect":{"subs":{"c":{"offset":1}}}}}"#;
+        for line in ["{}", "id: c@e:1", r#"{"id":1,"connect":{}}"#, connected] {
             assert_eq!(culprit.tamper(line), [line]);
         }
     }

@@ -4,6 +4,7 @@
 mod judge;
 mod listen;
 mod mischief;
+mod protobuf;
 mod stream;
 mod wire;
 
