@@ -175,23 +175,36 @@ await check("a channel of the application shows its followers; a test message re
   await context.close();
 });
 
-await check("two people on one person's page see each other, by name, until one leaves", async () => {
-  const [mine, theirs] = [await browser.newContext(wide), await browser.newContext(wide)];
-  const [here, there] = [await watched(mine), await watched(theirs)];
-  await signIn(here.page);
-  await signIn(there.page, viewer);
-  await here.page.goto(`${BASE}/users/${person.id}`);
-  await live(here.page);
-  equal(await here.page.getByTestId("here").count(), 0, "others before anybody came");
-  // In the inspector beside the list it is the same item.
-  await there.page.goto(`${BASE}/users?open=${person.id}`);
-  await here.page.getByRole("img", { name: `Also here: ${viewer.name}` }).waitFor();
-  await there.page.getByRole("img", { name: /^Also here: / }).waitFor();
-  await theirs.close();
-  await here.page.getByTestId("here").waitFor({ state: "detached" });
-  equal(here.faults, [], "faults");
-  await mine.close();
-});
+const file = new FormData();
+file.append("file", new Blob([`email,name\nimported-${stamp}@example.com,Imported\n`]), "people.csv");
+file.append("kind", "users");
+file.append("mode", "dry_run");
+const submitted = await fetch(`${BASE}/api/v1/imports`, { method: "POST", headers: { Authorization: `Bearer ${owner}` }, body: file });
+if (!submitted.ok) throw new Error(`the import was not taken: ${submitted.status} ${await submitted.text()}`);
+const { id, job_id: job } = await submitted.json();
+// In the inspector beside a list it is the same item.
+for (const [what, page, elsewhere] of [
+  ["person", `/users/${person.id}`, `/users?open=${person.id}`],
+  ["job", `/jobs/${job}`, `/jobs?open=${job}`],
+  ["import", `/imports/${id}`, `/imports/${id}`],
+]) {
+  await check(`two people who look at one ${what} see each other, by name, until one leaves`, async () => {
+    const [mine, theirs] = [await browser.newContext(wide), await browser.newContext(wide)];
+    const [here, there] = [await watched(mine), await watched(theirs)];
+    await signIn(here.page);
+    await signIn(there.page, viewer);
+    await here.page.goto(BASE + page);
+    await live(here.page);
+    equal(await here.page.getByTestId("here").count(), 0, "others before anybody came");
+    await there.page.goto(BASE + elsewhere);
+    await here.page.getByRole("img", { name: `Also here: ${viewer.name}` }).waitFor();
+    await there.page.getByRole("img", { name: /^Also here: / }).waitFor();
+    await theirs.close();
+    await here.page.getByTestId("here").waitFor({ state: "detached" });
+    equal([here.faults, there.faults], [[], []], "faults");
+    await mine.close();
+  });
+}
 
 await browser.close();
 finish();
