@@ -2,25 +2,30 @@
 //! against none, in interleaved pairs.
 //!
 //! Stalled in equal parts: clients that never read, clients that read a byte a second, and clients that have vanished without
-//! a word (their system drops whatever comes, acknowledgements included: a half-open connection). All but the last come back
-//! every few seconds, as a hostile client does.
+//! a word (their system drops whatever comes, acknowledgements included: a half-open connection). Before the healthy are
+//! measured beside them they are given more than the kernel takes for them, on a channel of their own, so that what comes
+//! then waits in the hub; the report tells how much did.
 
-use crate::client::{Crowd, Door, Farm};
+use crate::client::{Crowd, Door, Farm, Line, Subscriber};
 use crate::fanout::{deliver, settle};
 use crate::machine;
-use crate::peers::{Peer, Programs};
+use crate::peers::{KEY, Peer, Programs};
 use crate::publish::Publisher;
 use crate::report::Report;
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use serde_json::json;
 use socket2::{SockFilter, SockRef};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// How long a stalled client stalls before it comes again.
-const STALLED_FOR: Duration = Duration::from_secs(5);
+/// What only the stalled follow, and how many bytes each of them is given on it: more than Linux lets a socket send ahead
+/// (`tcp_wmem`, 4 MiB), in publications of [`PIECE`].
+const FLOOD: &str = "load:flood";
+const FLOODED: usize = 5 << 20;
+const PIECE: usize = 40_000;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -64,7 +69,8 @@ pub async fn run(programs: &Programs, wish: Wish) -> anyhow::Result<Report> {
         )
     };
     let stalled = (wish.subscribers / 100).max(3);
-    let (mut healthy, mut beside, mut most) = (Vec::new(), Vec::new(), 0_f64);
+    let (mut healthy, mut beside, mut most, mut waited) = (Vec::new(), Vec::new(), 0_f64, 0_f64);
+    let http = reqwest::Client::new();
     let began = Arc::new(AtomicUsize::new(0));
     for pair in 0..wish.pairs {
         // which of the two comes first changes, so that what drifts hits both
@@ -72,8 +78,13 @@ pub async fn run(programs: &Programs, wish: Wish) -> anyhow::Result<Report> {
             if first {
                 healthy.push(measure(&crowd)?);
             } else {
+                let so_far = began.load(Ordering::Relaxed);
                 let _farm = stall(&server.door, stalled, &began)?;
+                all_begin(&began, so_far + stalled).await?;
+                flood(&http, &server.door).await?;
+                waited = waited.max(gauge(&http, &server.door, "signalbox_live_queue_bytes").await?);
                 beside.push(measure(&crowd)?);
+                waited = waited.max(gauge(&http, &server.door, "signalbox_live_queue_bytes").await?);
                 most = most.max(machine::resident(server.pid)? / 1024.0);
             }
         }
@@ -100,6 +111,16 @@ pub async fn run(programs: &Programs, wish: Wish) -> anyhow::Result<Report> {
         let shifts: Vec<f64> = healthy.iter().zip(&beside).map(shift).collect();
         report.add_median(format!("shift of {name}, pair by pair"), &shifts, "%");
     }
+    report.add(
+        "most that waited in the hub for the stalled",
+        waited / 1024.0,
+        "KiB",
+    );
+    for what in ["gap", "closed"] {
+        let name = format!("signalbox_live_slow_total{{what=\"{what}\"}}");
+        let times = gauge(&http, &server.door, &name).await?;
+        report.add(format!("stalled clients helped: {what}"), times, "");
+    }
     report.add("hub memory, healthy clients subscribed", memory, "MiB");
     report.add("hub memory, most beside stalled clients", most, "MiB");
     Ok(report)
@@ -122,28 +143,65 @@ fn stall(door: &Door, clients: usize, began: &Arc<AtomicUsize>) -> anyhow::Resul
 
 async fn stall_once(door: &Door, n: usize, began: &AtomicUsize) -> anyhow::Result<()> {
     let mut subscriber = door.enter(n).await?;
-    began.fetch_add(1, Ordering::Relaxed);
+    follow_flood(&mut subscriber).await?;
     let stream = subscriber.socket.stream();
     // a small window fills soon
     SockRef::from(&*stream).set_recv_buffer_size(4_096)?;
-    match n % 3 {
-        0 => tokio::time::sleep(STALLED_FOR).await,
-        1 => {
-            let bytes = async {
-                loop {
-                    stream.read_exact(&mut [0]).await.context("it was cut off")?;
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-            };
-            let ended: Result<anyhow::Result<()>, _> = tokio::time::timeout(STALLED_FOR, bytes).await;
-            ended.unwrap_or(Ok(()))?;
-        }
-        _ => {
-            vanish(stream)?;
-            std::future::pending::<()>().await;
+    if n.is_multiple_of(3) {
+        vanish(stream)?;
+    }
+    began.fetch_add(1, Ordering::Relaxed);
+    if n % 3 == 1 {
+        loop {
+            stream.read_exact(&mut [0]).await.context("it was cut off")?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
+    std::future::pending().await
+}
+
+async fn follow_flood(subscriber: &mut Subscriber) -> anyhow::Result<()> {
+    let wish = json!({"id": 1_000, "subscribe": {"channel": FLOOD}});
+    subscriber.socket.text(&wish.to_string()).await?;
+    let mut answered = false;
+    while !answered {
+        let line = subscriber
+            .watch(|message| answered |= message.starts_with(b"{\"id\":1000,\"subscribe\""))
+            .await?;
+        ensure!(line == Line::Open, "closed while subscribing");
+    }
     Ok(())
+}
+
+async fn all_begin(began: &AtomicUsize, all: usize) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while began.load(Ordering::Relaxed) < all {
+        ensure!(Instant::now() < deadline, "the stalled do not get in");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// Publishes more to the stalled than the kernel takes for them.
+async fn flood(http: &reqwest::Client, door: &Door) -> anyhow::Result<()> {
+    let said = json!({"channel": FLOOD, "data": "x".repeat(PIECE)});
+    for _ in 0..FLOODED / PIECE {
+        let url = format!("http://{}/api/publish", door.address);
+        let answer = http.post(url).header("X-API-Key", KEY).json(&said).send().await?;
+        let text = answer.error_for_status()?.text().await?;
+        ensure!(!text.contains("\"error\""), "{text}");
+    }
+    Ok(())
+}
+
+/// What the hub's metric of this name and labels is.
+async fn gauge(http: &reqwest::Client, door: &Door, name: &str) -> anyhow::Result<f64> {
+    let url = format!("http://{}/metrics", door.address);
+    let text = http.get(url).send().await?.error_for_status()?.text().await?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(line.map_or(Ok(0.0), str::parse)?)
 }
 
 /// From now on the system drops whatever comes for `stream`, and acknowledges nothing.
