@@ -28,6 +28,7 @@ pub mod openapi;
 pub mod operations;
 pub mod origin;
 mod overview;
+pub mod pace;
 pub mod page;
 pub mod problem;
 mod roles;
@@ -98,6 +99,7 @@ pub fn app(
         .route("/assets/{name}", web::get().to(console::asset))
         .default_service(web::to(nothing_here))
         .wrap(from_fn(idempotency::read_key))
+        .wrap(from_fn(pace::keep_pace))
         .wrap(from_fn(admission::admit))
         .wrap(from_fn(observe::observe))
 }

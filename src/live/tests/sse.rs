@@ -145,9 +145,13 @@ async fn narrow(node: &Node, token: &str) -> Source {
 async fn a_stream_that_falls_behind_is_told_to_fetch_and_goes_on() {
     let node = Node::start().await;
     node.person("someone", &["users:read"]);
+    let mut quick = Source::open(&node, "someone", "channel=feed:users", None).await;
     let mut source = narrow(&node, "someone").await;
     eventually("it is followed", async || {
-        !node.hub.followers_of("feed:users").is_empty()
+        node.nodes.ask(Question::Node).await.nodes()[0]
+            .state
+            .subscriptions
+            == 2
     })
     .await;
     // what was registered is let flow a moment later
@@ -155,11 +159,15 @@ async fn a_stream_that_falls_behind_is_told_to_fetch_and_goes_on() {
     assert_eq!(source.next().await.unwrap().data["type"], "counters.changed");
     node.happen(1).await;
     assert_eq!(source.numbers(1).await, [1]);
+    assert_eq!(quick.next().await.unwrap().data["type"], "counters.changed");
+    assert_eq!(quick.numbers(1).await, [1]);
     // the kernel takes some megabytes before anything has to wait, and then what waits grows until it is dropped
     let (mut published, mut most, mut waiting) = (1, 0, 0);
-    while most < 100_000 || waiting * 2 >= most {
+    while most < 150_000 || waiting * 2 >= most {
         most = most.max(waiting);
         node.happen(100).await;
+        // no faster than the hub delivers
+        quick.numbers(100).await;
         published += 100;
         waiting = node.nodes.ask(Question::Node).await.nodes()[0].state.queue_bytes;
     }

@@ -127,22 +127,21 @@ async fn handshakes_that_are_never_finished_are_closed_in_time_and_others_come_i
         began.elapsed()
     });
     let dribbling = (0..50).map(|_| async {
-        let mut raw = Raw::dial(url).await;
-        let (began, request) = (Instant::now(), upgrade("10.0.0.1"));
-        // a byte a time, and after the last a header that does not end
-        for byte in request.trim_end().bytes().chain(std::iter::repeat(b'x')) {
-            let pause = tokio::time::timeout(Duration::from_millis(100), raw.stream.readable());
-            if pause.await.is_ok() {
-                break;
-            }
-            let _ = raw.stream.write_all(&[byte]).await;
-        }
-        let answer = String::from_utf8_lossy(&raw.rest().await).into_owned();
+        // after the last byte a header that does not end
+        let (answer, took) = dribble(url, b"", upgrade("10.0.0.1").trim_end()).await;
         assert!(
             answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
             "{answer}"
         );
-        began.elapsed()
+        took
+    });
+    let bodies = (0..20).map(|n| async move {
+        let path = ["/api/v1/auth/login", "/api/publish", "/emulation"][n % 3];
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nx-api-key: a key\r\n");
+        let head = format!("{head}content-type: application/json\r\ncontent-length: 5000\r\n\r\n");
+        let (answer, took) = dribble(url, head.as_bytes(), "{").await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
+        took
     });
     let newcomers = async {
         for n in 0..10 {
@@ -153,13 +152,34 @@ async fn handshakes_that_are_never_finished_are_closed_in_time_and_others_come_i
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    let (silent, dribbled, ()) = tokio::join!(join_all(silent), join_all(dribbling), newcomers);
+    let (silent, dribbled, bodies, ()) =
+        tokio::join!(join_all(silent), join_all(dribbling), join_all(bodies), newcomers);
     for took in silent.into_iter().chain(dribbled) {
         assert!(took < Duration::from_secs(5) + PROMPTLY, "{took:?}");
+    }
+    for took in bodies {
+        assert!(took < Duration::from_secs(10) + PROMPTLY, "{took:?}");
     }
     let grown = memory(&cluster).saturating_sub(before);
     assert!(grown < 48, "the hub grew by {grown} MiB");
     assert!(healthy.end().await > 50);
+}
+
+/// Sends `first` at once, then a byte of `text` at a time, then the same letter for ever: what is answered until the end, and
+/// after how long.
+async fn dribble(url: &str, first: &[u8], text: &str) -> (String, Duration) {
+    let mut raw = Raw::dial(url).await;
+    let began = Instant::now();
+    raw.send(first).await;
+    for byte in text.bytes().chain(std::iter::repeat(b'x')) {
+        let pause = tokio::time::timeout(Duration::from_millis(100), raw.stream.readable());
+        if pause.await.is_ok() {
+            break;
+        }
+        raw.send(&[byte]).await;
+    }
+    let answer = String::from_utf8_lossy(&raw.rest().await).into_owned();
+    (answer, began.elapsed())
 }
 
 #[tokio::test(flavor = "multi_thread")]
