@@ -15,6 +15,7 @@ use signalbox_actors::permission_cache::PermissionCache;
 use signalbox_actors::presence::Presence;
 use signalbox_actors::private_services::ServerWatch;
 use signalbox_actors::session_keeper::{self, SessionKeeper};
+use signalbox_actors::shared_poll::SharedPolls;
 use signalbox_actors::supervision::{Options, StartError, StopReport, Tree};
 use signalbox_actors::system_feed::SystemFeed;
 use signalbox_core::Store;
@@ -40,6 +41,8 @@ pub struct Actors {
     pub nodes: Nodes,
     /// Who is in which channel.
     pub presence: Presence,
+    /// What is polled for clients.
+    pub polls: SharedPolls,
     relay: Option<OutboxRelay>,
     sequencer: Option<AuditSequencer>,
     _others: Arc<Others>,
@@ -85,7 +88,8 @@ impl Actors {
         let hub = LiveHub::supervise(&tree, store, namespaces.clone(), shards)?;
         let nodes = Nodes::supervise(&tree, store, node, Arc::new(hub.clone()))?;
         let backplane = Backplane::supervise(&tree, store, &hub, &nodes, Arc::new(sessions.clone()))?;
-        let presence = Presence::supervise(&tree, store, &nodes, namespaces)?;
+        let presence = Presence::supervise(&tree, store, &nodes, namespaces.clone())?;
+        let polls = SharedPolls::supervise(&tree, namespaces)?;
         let (mut relay, mut sequencer) = (None, None);
         if settings.has_role(Role::Actors) {
             relay = Some(OutboxRelay::supervise(&tree, store, node)?);
@@ -106,6 +110,7 @@ impl Actors {
             hub,
             nodes,
             presence,
+            polls,
             relay,
             sequencer,
             _others: others,

@@ -124,6 +124,7 @@ async fn floors(
         store.clone(),
         actors.hub.clone(),
         actors.presence.clone(),
+        actors.polls.clone(),
         actors.nodes.clone(),
         Arc::new(door),
     ));

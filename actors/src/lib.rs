@@ -17,5 +17,6 @@ pub mod permission_cache;
 pub mod presence;
 pub mod private_services;
 pub mod session_keeper;
+pub mod shared_poll;
 pub mod supervision;
 pub mod system_feed;

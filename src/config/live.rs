@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use signalbox_core::live::application::namespaces::{RESERVED, is_name};
+use signalbox_core::live::application::shared_poll::Signatures;
 use signalbox_core::live::application::token::{Keys, Sources, Tokens};
 use signalbox_core::live::application::{Namespaces, Options, SubscriptionType, span};
 
@@ -34,6 +35,7 @@ pub struct Live {
     pub token: Token,
     /// Where no key is set in it, `token` holds: [`Live::tokens`].
     pub subscription_token: Token,
+    pub shared_poll: SharedPoll,
     pub api: Api,
     pub personal_channel: PersonalChannel,
     /// Not there: channels without a namespace are unknown.
@@ -77,6 +79,16 @@ pub struct Token {
     pub jwks_url: String,
     pub audience: String,
     pub issuer: String,
+}
+
+/// What the application's server signs keys with.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedPoll {
+    #[serde(with = "secret")]
+    pub hmac_secret_key: Option<SecretString>,
+    #[serde(with = "secret")]
+    pub hmac_previous_secret_key: Option<SecretString>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -141,6 +153,15 @@ impl Live {
         let own = self.subscription_token.has_keys();
         let own = own.then(|| read("subscription_token", &self.subscription_token));
         Ok(Tokens::new(read("token", &self.token)?, own.transpose()?))
+    }
+
+    /// What checks which keys a client may have polled.
+    pub fn signatures(&self) -> Signatures {
+        let secrets = [
+            &self.shared_poll.hmac_secret_key,
+            &self.shared_poll.hmac_previous_secret_key,
+        ];
+        Signatures::new(secrets.into_iter().flatten().cloned().collect())
     }
 
     /// The application's namespaces.
@@ -223,6 +244,9 @@ impl Live {
             found.extend(complaints.map(|(key, reason)| format!("`{section}.{key}`: {reason}")));
         }
         self.presence_maps(found);
+        if self.namespaces().have_polls() && self.shared_poll.hmac_secret_key.is_none() {
+            found.push("`live.shared_poll.hmac_secret_key`: must be set where a namespace is polled".into());
+        }
         for name in self.namespaces.keys() {
             if RESERVED.contains(&name.as_str()) {
                 found.push(format!(

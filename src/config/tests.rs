@@ -478,6 +478,19 @@ fn maps_that_cannot_be_meant_are_named_with_their_option() {
             "{options:?}: {error}"
         );
     }
+    let polled = ("P__SUBSCRIPTION_TYPE", "shared_poll");
+    let endpoint = ("P__SHARED_POLL__ENDPOINT", "http://127.0.0.1/");
+    for (options, key) in [
+        (&[polled][..], "namespaces.p.shared_poll.endpoint"),
+        (&[polled, endpoint], "shared_poll.hmac_secret_key"),
+        (
+            &[("P__SHARED_POLL__MODE", "versioned")],
+            "namespaces.p.shared_poll`",
+        ),
+    ] {
+        let error = of(options).unwrap_err();
+        assert!(error.contains(&format!("live.{key}")), "{options:?}: {error}");
+    }
     of(&[map, lasts]).unwrap();
     of(&[("M__SUBSCRIPTION_TYPE", "map_clients"), lapses]).unwrap();
 }

@@ -1,6 +1,9 @@
 //! Questions about a channel, and what is said into it, answered.
 
+use std::sync::Arc;
+
 use signalbox_actors::live_hub::{Past, Place, View};
+use signalbox_actors::shared_poll::Tracker;
 use signalbox_core::live::application::broker::{self, BrokerError, Extra};
 use signalbox_core::live::application::map::{self, Change, Condition};
 use signalbox_core::live::application::{ClientInfo, ClientKey, Publication};
@@ -10,9 +13,11 @@ use super::client::{Answer, Refusal};
 use super::gate::{Act, Leave, Viewer};
 use super::protocol::wire::{HistoryResult, PresenceStatsResult};
 use super::protocol::{Ask, HistoryRequest, PublishRequest, ReplyError};
+use super::tracking::track;
 use super::wire::Dialect;
 
-/// Finds the answer. `following`: the connection holds a subscription to the channel; `info` is how others see it there.
+/// Finds the answer. `following`: the connection holds a subscription to the channel; `info` is how others see it there, `tracker`
+/// what has keys polled for it.
 pub async fn answer(
     live: &Live,
     viewer: &Viewer,
@@ -20,6 +25,7 @@ pub async fn answer(
     ask: Ask,
     following: bool,
     dialect: Dialect,
+    tracker: Option<Arc<Tracker>>,
 ) -> Result<Answer, Refusal> {
     let may = |act| live.gate.may(viewer, ask.channel(), act, following);
     match &ask {
@@ -50,6 +56,11 @@ pub async fn answer(
         Ask::History(request) => {
             let leave = may(Act::ReadHistory).await?;
             history(live, &leave, request, dialect).await
+        }
+        Ask::Refresh(request) if request.kind != 0 => {
+            may(Act::Track).await?;
+            let tracker = tracker.ok_or(ReplyError::PermissionDenied)?;
+            track(live, &viewer.user(), &tracker, request)
         }
         Ask::Refresh(request) => {
             let renewed = live.gate.renew(viewer, &info.client, request.clone()).await?;

@@ -172,19 +172,28 @@ impl Application {
     pub fn may(&self, viewer: &Viewer, channel: &str, act: Act, following: bool) -> Result<Leave, Refusal> {
         let (_, options) = self.options(channel)?;
         let on = match act {
-            Act::Publish => !options.subscription_type.is_map(),
+            Act::Publish => options.subscription_type == SubscriptionType::Stream,
+            Act::Track => options.subscription_type == SubscriptionType::SharedPoll,
             Act::Put | Act::Remove => options.subscription_type == SubscriptionType::Map,
             Act::SeePresence => options.presence,
             Act::ReadHistory => options.has_history(),
         };
         if !on {
-            return Err(ReplyError::NotAvailable.into());
+            let not_polled = act == Act::Track;
+            return Err(if not_polled {
+                ReplyError::PermissionDenied
+            } else {
+                ReplyError::NotAvailable
+            }
+            .into());
         }
         let allowed = match (viewer, act) {
             // what an operator says into a channel goes through the record
-            (Viewer::Member(_), Act::Publish | Act::Put | Act::Remove) => false,
+            (Viewer::Member(_), Act::Publish | Act::Put | Act::Remove | Act::Track) => false,
             (Viewer::Member(member), _) => may_look(&member.permissions),
             (Viewer::Guest(guest), Act::Publish) => options.may_publish(&guest.user, following),
+            // which keys, their signatures tell
+            (Viewer::Guest(_), Act::Track) => following,
             (Viewer::Guest(guest), Act::Put) => options.map.may_publish(&guest.user, following),
             (Viewer::Guest(guest), Act::Remove) => options.map.may_remove(&guest.user, following),
             (Viewer::Guest(guest), Act::SeePresence) => options.may_see_presence(&guest.user, following),

@@ -415,6 +415,7 @@ impl Connection {
         let held = slot.and_then(|slot| self.subscriptions.iter().find(|held| held.slot == slot));
         let info = held.and_then(|held| held.info().cloned());
         let info = info.unwrap_or_else(|| viewer.info(self.client.id(), None));
+        let tracker = held.and_then(|held| held.tracker.clone());
         let (live, following, dialect) = (self.live.clone(), slot.is_some(), self.way.dialect);
         let rights = self.judged;
         self.pending.push(Box::pin(async move {
@@ -422,7 +423,7 @@ impl Connection {
                 id,
                 slot,
                 rights,
-                answer(&live, &viewer, info, ask, following, dialect).await,
+                answer(&live, &viewer, info, ask, following, dialect, tracker).await,
             )
         }));
     }

@@ -183,7 +183,9 @@ impl Door {
         self.admits(member, &channel).await?;
         match (act, &channel) {
             // the hub's own channels are written by the hub alone
-            (Act::Publish | Act::Put | Act::Remove, _) => Err(ReplyError::PermissionDenied.into()),
+            (Act::Publish | Act::Put | Act::Remove | Act::Track, _) => {
+                Err(ReplyError::PermissionDenied.into())
+            }
             (Act::SeePresence, Channel::Page(_)) => Ok(()),
             (Act::ReadHistory, channel) if channel.keeps_events() => Ok(()),
             _ => Err(Refusal::from(ReplyError::NotAvailable)),

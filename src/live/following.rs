@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use signalbox_actors::live_hub::{Membership, Outlet, Place, View, Wish};
 use signalbox_actors::presence::Attendance;
+use signalbox_actors::shared_poll::Tracker;
 use signalbox_core::live::application::{ClientInfo, Options};
 use signalbox_core::live::view::ViewClass;
 
 use super::Live;
-use super::client::{Followed, Refusal};
+use super::client::{Followed, MapPart, POLL, Refusal, is_map};
 use super::gate::{Asked, Grant, Viewer};
 use super::protocol::ReplyError;
 use super::wire::Dialect;
@@ -34,6 +35,8 @@ pub struct Subscription {
     pub slot: u32,
     /// What may be seen.
     pub class: ViewClass,
+    /// Keys that are polled for it.
+    pub tracker: Option<Arc<Tracker>>,
     place: Place,
     membership: Membership,
     // boxed: most channels know nobody's presence
@@ -87,11 +90,22 @@ impl Subscription {
     }
 }
 
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // a question that is being answered may still hold it
+        if let Some(tracker) = &self.tracker {
+            tracker.close();
+        }
+    }
+}
+
 /// Judges a wish, registers for the channel and reads what was missed.
 pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscription), Refusal> {
     let request = &wanted.asked.wish;
-    // a map is read before it is followed, which only a client can do
-    if request.kind != 0 {
+    let polls = request.kind == POLL;
+    // a map is read before it is followed, and keys are asked for, which only a client can do
+    if request.kind != 0 && !(polls && wanted.asked.by_server.is_none() && wanted.dialect != Dialect::Pushes)
+    {
         return Err(ReplyError::PermissionDenied.into());
     }
     let grant = live.gate.judge(&wanted.viewer, wanted.asked.clone()).await?;
@@ -99,7 +113,19 @@ pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscripti
         epoch: grant.class.epoch_meant(&request.epoch).into(),
         offset: request.offset,
     });
-    stand(live, &wanted, &grant, since).await
+    let (mut followed, mut subscription) = stand(live, &wanted, &grant, since).await?;
+    if polls {
+        let (outlet, encoding) = (&wanted.outlet, wanted.dialect.encoding());
+        let tracker = live.polls.tracker(&grant.key.name, outlet, wanted.slot, encoding);
+        subscription.tracker = Some(Arc::new(tracker));
+        live.polls.epoch(&grant.key.name).clone_into(&mut followed.epoch);
+        let part = MapPart {
+            kind: POLL,
+            ..MapPart::default()
+        };
+        followed.map = Some(Box::new(part));
+    }
+    Ok((followed, subscription))
 }
 
 /// How what was granted is seen.
@@ -131,7 +157,7 @@ pub async fn stand(
         .follow(&wanted.outlet, wanted.slot, wish)
         .await
         .map_err(|error| interrupted(grant, &error))?;
-    if wanted.asked.wish.kind != 0 && !following.recovered {
+    if is_map(&wanted.asked.wish) && !following.recovered {
         return Err(ReplyError::Unrecoverable.into());
     }
     let presence = attend(live, wanted, grant).await?;
@@ -150,6 +176,7 @@ pub async fn stand(
     let subscription = Subscription {
         slot: wanted.slot,
         class: grant.class,
+        tracker: None,
         place: following.place,
         membership: following.membership,
         presence,

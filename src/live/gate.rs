@@ -191,6 +191,8 @@ pub enum Act {
     Put,
     /// Remove one.
     Remove,
+    /// Have keys polled.
+    Track,
     /// Ask who is there.
     SeePresence,
     /// Read what was said.

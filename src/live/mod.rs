@@ -25,6 +25,7 @@ mod stream_id;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod visit;
 mod wire;
 
@@ -34,8 +35,10 @@ use std::time::Duration;
 use signalbox_actors::live_hub::{LiveHub, Most};
 use signalbox_actors::nodes::Nodes;
 use signalbox_actors::presence::Presence;
+use signalbox_actors::shared_poll::SharedPolls;
 use signalbox_core::Store;
 use signalbox_core::kernel::clock::Clock;
+use signalbox_core::live::application::shared_poll::Signatures;
 
 use crate::config::Settings;
 use client::Timing;
@@ -53,6 +56,10 @@ pub struct Live {
     pub hub: LiveHub,
     /// Who is in which channel.
     pub presence: Presence,
+    /// What is polled for clients.
+    pub polls: SharedPolls,
+    /// Which keys a client may have polled.
+    pub signatures: Arc<Signatures>,
     /// The other nodes.
     pub nodes: Nodes,
     /// Who may see what.
@@ -115,6 +122,7 @@ impl Live {
         store: Store,
         hub: LiveHub,
         presence: Presence,
+        polls: SharedPolls,
         nodes: Nodes,
         gate: Arc<dyn Gatekeeper>,
     ) -> Self {
@@ -123,6 +131,8 @@ impl Live {
         Self {
             hub,
             presence,
+            polls,
+            signatures: Arc::new(live.signatures()),
             nodes,
             gate,
             clock: store.clock.clone(),

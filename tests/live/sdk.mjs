@@ -70,6 +70,7 @@ const kinds = {
   map: 'newMapSubscription',
   clients: 'newMapClientsSubscription',
   users: 'newMapUsersSubscription',
+  poll: 'newSharedPollSubscription',
 };
 const entry = ({ key, data, removed, info }) => ({ key, data: removed ? null : decode(data), removed, info: about(info) });
 
@@ -130,6 +131,8 @@ async function answer({ ask, channel, data, ...rest }) {
 createInterface({ input: process.stdin }).on('line', (line) => {
   const order = JSON.parse(line);
   if (order.subscribe) subscribe(order.subscribe, order);
+  if (order.track) subscriptions.get(order.track).track(order.items, order.signature);
+  if (order.untrack) subscriptions.get(order.untrack).untrack(order.keys);
   if (order.unsubscribe) subscriptions.get(order.unsubscribe).unsubscribe();
   if (order.disconnect) client.disconnect();
   if (order.connect) client.connect();

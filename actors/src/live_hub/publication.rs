@@ -95,6 +95,8 @@ pub struct Item {
     pub key: String,
     /// Of a map: the key is gone.
     pub removed: bool,
+    /// Of a key that is polled: which of its values.
+    pub version: u64,
 }
 
 /// How a subscriber sees a channel. Cheap to clone.

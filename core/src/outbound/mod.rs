@@ -2,6 +2,8 @@
 
 use crate::kernel::error::{Error, Result};
 use bytes::{Bytes, BytesMut};
+use reqwest::RequestBuilder;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use std::time::Duration;
 
@@ -47,26 +49,39 @@ impl Outbound {
     /// # Errors
     /// Unavailable: nobody answers in time, or something else.
     pub async fn get(&self, url: &str, most: usize) -> Result<Bytes> {
-        let gone = |error| Error::unavailable("outside", error);
-        let mut answer = self.client.get(url).send().await.map_err(gone)?;
-        if answer.status() != reqwest::StatusCode::OK {
+        answered(self.client.get(url), most).await
+    }
+
+    /// What `url` answers to POST of `json`: a body of at most `most` bytes with a status of 200.
+    ///
+    /// # Errors
+    /// As [`Outbound::get`].
+    pub async fn post(&self, url: &str, json: Vec<u8>, most: usize) -> Result<Bytes> {
+        let request = self.client.post(url).header(CONTENT_TYPE, "application/json");
+        answered(request.body(json), most).await
+    }
+}
+
+async fn answered(request: RequestBuilder, most: usize) -> Result<Bytes> {
+    let gone = |error| Error::unavailable("outside", error);
+    let mut answer = request.send().await.map_err(gone)?;
+    if answer.status() != reqwest::StatusCode::OK {
+        return Err(Error::unavailable(
+            "outside",
+            format!("answered {}", answer.status()),
+        ));
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(gone)? {
+        if body.len() + chunk.len() > most {
             return Err(Error::unavailable(
                 "outside",
-                format!("answered {}", answer.status()),
+                format!("answered with more than {most} bytes"),
             ));
         }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(gone)? {
-            if body.len() + chunk.len() > most {
-                return Err(Error::unavailable(
-                    "outside",
-                    format!("answered with more than {most} bytes"),
-                ));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
+        body.extend_from_slice(&chunk);
     }
+    Ok(body.freeze())
 }
 
 #[cfg(test)]

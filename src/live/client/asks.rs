@@ -21,9 +21,16 @@ pub enum Answer {
     PresenceStats(PresenceStatsResult),
     /// What was said.
     History(HistoryResult),
+    /// Keys are tracked, or not any more: what is known of them, and how long that lasts.
+    Tracked(SubRefreshResult),
     /// The subscription lasts so long from now; `None` as long as the connection.
     Renewed(Option<Duration>),
 }
+
+/// Kinds of a `sub_refresh` that are about keys that are polled.
+pub const TRACK: i32 = 1;
+/// See [`TRACK`].
+pub const UNTRACK: i32 = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Asks {
@@ -44,7 +51,7 @@ impl Client {
             let held = self.slot_of(&request.channel).is_some();
             let refusal = match () {
                 () if request.channel.is_empty() => Some(ReplyError::BadRequest),
-                () if request.kind != 0 => Some(ReplyError::NotAvailable),
+                () if !(0..=UNTRACK).contains(&request.kind) => Some(ReplyError::NotAvailable),
                 () if !held => Some(ReplyError::PermissionDenied),
                 () => None,
             };
@@ -100,7 +107,11 @@ impl Client {
         channel.expires_at = expires_at;
         let (expires, ttl) = remaining(expires_at, now);
         self.write(Reply {
-            sub_refresh: Some(SubRefreshResult { expires, ttl }),
+            sub_refresh: Some(SubRefreshResult {
+                expires,
+                ttl,
+                items: Vec::new(),
+            }),
             ..Reply::to(id)
         });
     }
@@ -130,6 +141,7 @@ fn reply(id: u32, answer: Answer) -> Reply {
         Answer::Presence(presence) => reply.presence = Some(PresenceResult { presence }),
         Answer::PresenceStats(stats) => reply.presence_stats = Some(stats),
         Answer::History(history) => reply.history = Some(history),
+        Answer::Tracked(tracked) => reply.sub_refresh = Some(tracked),
         Answer::Renewed(_) => {}
     }
     reply

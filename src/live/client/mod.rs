@@ -19,10 +19,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use asks::Answer;
+pub use asks::{Answer, TRACK, UNTRACK};
 pub use connect::{Expiry, SignInError, SignedIn};
 pub use orders::ServerFollowed;
-pub use subscribe::{Followed, LIVE, MapPart, Recovering, STATE, STREAM, is_map};
+pub use subscribe::{Followed, LIVE, MapPart, POLL, Recovering, STATE, STREAM, is_map};
 
 use super::protocol::{
     Ask, Codec, Command, ConnectRequest, Disconnect, Push, Reply, ReplyError, Request, SubscribeRequest,

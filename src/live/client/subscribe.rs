@@ -176,7 +176,7 @@ impl Client {
             Some(ReplyError::AlreadySubscribed)
         } else if channel.is_none() && self.channels.len() >= self.timing.channels {
             Some(ReplyError::LimitExceeded)
-        } else if wish.kind != 0 && !is_map(wish) {
+        } else if !(0..=POLL).contains(&wish.kind) {
             Some(ReplyError::PermissionDenied)
         } else if is_map(wish) && !(LIVE..=STATE).contains(&wish.phase) {
             Some(ReplyError::BadRequest)
@@ -346,6 +346,9 @@ pub const LIVE: i32 = 0;
 pub const STREAM: i32 = 1;
 /// See [`LIVE`].
 pub const STATE: i32 = 2;
+
+/// The kind of a subscription whose keys are polled.
+pub const POLL: i32 = 4;
 
 /// Whether a map is asked for: 1 to 3 are its kinds.
 pub fn is_map(wish: &SubscribeRequest) -> bool {

@@ -99,6 +99,7 @@ impl From<&Item> for Publication {
             time: item.time,
             key: item.key.clone(),
             removed: item.removed,
+            version: item.version,
         }
     }
 }

@@ -133,7 +133,15 @@ fn commands() -> Vec<(Value, Request)> {
     let sub_refresh = SubRefreshRequest {
         channel: channel.clone(),
         token: "t".to_owned(),
-        kind: 0,
+        kind: 1,
+        track: vec![wire::TrackBatch {
+            signature: "s".to_owned(),
+            items: vec![wire::KeyedItem {
+                key: "k".to_owned(),
+                version: 7,
+            }],
+        }],
+        untrack: vec!["u".to_owned()],
     };
     vec![
         (
@@ -153,7 +161,8 @@ fn commands() -> Vec<(Value, Request)> {
             ask(Ask::History(history)),
         ),
         (
-            json!({"sub_refresh": {"channel": "c", "token": "t"}}),
+            json!({"sub_refresh": {"channel": "c", "token": "t", "type": 1, "untrack": ["u"],
+                "track": [{"signature": "s", "items": [{"key": "k", "version": 7}]}]}}),
             ask(Ask::Refresh(sub_refresh)),
         ),
         (json!({"ping": {}}), Request::Unsupported),

@@ -225,9 +225,34 @@ pub struct SubRefreshRequest {
     pub channel: String,
     #[prost(string, tag = "2")]
     pub token: String,
+    /// 0 renews the token, 1 tracks keys, 2 ceases to.
     #[prost(int32, tag = "3")]
     #[serde(rename = "type")]
     pub kind: i32,
+    #[prost(message, repeated, tag = "4")]
+    pub track: Vec<TrackBatch>,
+    #[prost(string, repeated, tag = "5")]
+    pub untrack: Vec<String>,
+}
+
+/// Keys that one signature opens.
+#[derive(Clone, PartialEq, prost::Message, Deserialize)]
+#[serde(default)]
+pub struct TrackBatch {
+    #[prost(string, tag = "1")]
+    pub signature: String,
+    #[prost(message, repeated, tag = "2")]
+    pub items: Vec<KeyedItem>,
+}
+
+/// A key, and what of it the client has.
+#[derive(Clone, PartialEq, prost::Message, Deserialize)]
+#[serde(default)]
+pub struct KeyedItem {
+    #[prost(string, tag = "1")]
+    pub key: String,
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
 }
 
 /// Commands of an `http_stream` or `sse` client, posted to whichever node.
@@ -380,6 +405,10 @@ pub struct Publication {
     #[prost(bool, tag = "12")]
     #[serde(skip_serializing_if = "is_default")]
     pub removed: bool,
+    /// Of a key that is polled.
+    #[prost(uint64, tag = "16")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub version: u64,
 }
 
 /// A join or a leave.
@@ -590,7 +619,7 @@ pub struct RefreshResult {
 }
 
 /// The answer to a `sub_refresh`.
-#[derive(Clone, Copy, PartialEq, prost::Message, Serialize)]
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
 pub struct SubRefreshResult {
     #[prost(bool, tag = "1")]
     #[serde(skip_serializing_if = "is_default")]
@@ -598,4 +627,8 @@ pub struct SubRefreshResult {
     #[prost(uint32, tag = "2")]
     #[serde(skip_serializing_if = "is_default")]
     pub ttl: u32,
+    /// Of keys that are tracked now: what is known already.
+    #[prost(message, repeated, tag = "3")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub items: Vec<Publication>,
 }

@@ -8,6 +8,7 @@ mod application;
 #[path = "../../../tests/live/driver.rs"]
 mod driver;
 mod maps;
+mod polls;
 mod sdk;
 mod sse;
 mod websocket;
@@ -27,6 +28,7 @@ use signalbox_actors::backplane::{Backplane, ControlListener};
 use signalbox_actors::live_hub::{ChannelKey, Disconnect, LiveHub, Outlet, Signal};
 use signalbox_actors::nodes::Nodes;
 use signalbox_actors::presence::Presence;
+use signalbox_actors::shared_poll::SharedPolls;
 use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::clock::Clock;
@@ -279,7 +281,8 @@ impl Node {
         let hub = LiveHub::supervise(&tree, &test.store, namespaces.clone(), 1).unwrap();
         let name = SessionId::new().to_string();
         let nodes = Nodes::supervise(&tree, &test.store, &name, Arc::new(hub.clone())).unwrap();
-        let presence = Presence::supervise(&tree, &test.store, &nodes, namespaces).unwrap();
+        let presence = Presence::supervise(&tree, &test.store, &nodes, namespaces.clone()).unwrap();
+        let polls = SharedPolls::supervise(&tree, namespaces).unwrap();
         let backplane = Backplane::supervise(&tree, &test.store, &hub, &nodes, Arc::new(NoControl)).unwrap();
         tree.start_all().await;
         let mut live = Live::new(
@@ -287,6 +290,7 @@ impl Node {
             test.store.clone(),
             hub.clone(),
             presence.clone(),
+            polls,
             nodes.clone(),
             door.clone(),
         );

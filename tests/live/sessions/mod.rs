@@ -3,6 +3,7 @@
 
 mod client;
 mod maps;
+mod polls;
 
 use std::process::Command;
 use std::time::Duration;

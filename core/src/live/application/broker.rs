@@ -7,7 +7,7 @@
 //! history: offsets of an epoch never begin again.
 
 use super::message::one_line;
-use super::{APPLICATION, Message, Options, Publication};
+use super::{APPLICATION, Message, Options, Publication, SubscriptionType};
 use crate::bus::Bus;
 use crate::kernel::error::Error;
 use crate::kernel::id::EventId;
@@ -133,7 +133,7 @@ pub async fn publish(
     mut publication: Publication,
     extra: Extra,
 ) -> Result<Position> {
-    if options.subscription_type.is_map() {
+    if options.subscription_type != SubscriptionType::Stream {
         return Err(BrokerError::Kind);
     }
     check(&mut publication, options)?;

@@ -29,6 +29,8 @@ pub enum SubscriptionType {
     MapClients,
     /// The same by user id.
     MapUsers,
+    /// By keys that the operator's server is asked for.
+    SharedPoll,
 }
 
 impl SubscriptionType {
@@ -39,12 +41,13 @@ impl SubscriptionType {
             Self::Map => 1,
             Self::MapClients => 2,
             Self::MapUsers => 3,
+            Self::SharedPoll => 4,
         }
     }
 
     /// Whether its channels hold entries by key.
     pub fn is_map(self) -> bool {
-        self != Self::Stream
+        matches!(self, Self::Map | Self::MapClients | Self::MapUsers)
     }
 
     /// Whether the hub alone writes them.

@@ -13,6 +13,7 @@ pub mod map_options;
 pub mod message;
 pub mod namespaces;
 pub mod options;
+pub mod shared_poll;
 pub mod span;
 pub mod subscription;
 #[cfg(test)]

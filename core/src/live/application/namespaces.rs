@@ -1,6 +1,6 @@
 //! What a channel's name means, and which options hold for it.
 
-use super::Options;
+use super::{Options, SubscriptionType};
 use crate::live::channel::MAX_NAME;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,6 +112,12 @@ impl Namespaces {
     pub fn have_lapsing_maps(&self) -> bool {
         let mut all = self.named.values().chain(&self.without);
         all.any(|options| options.subscription_type.is_map() && !options.map.key_ttl.is_zero())
+    }
+
+    /// Whether some channels are polled.
+    pub fn have_polls(&self) -> bool {
+        let mut all = self.named.values().chain(&self.without);
+        all.any(|options| options.subscription_type == SubscriptionType::SharedPoll)
     }
 
     /// Whether nothing is configured, so that no application can use this hub.

@@ -1,6 +1,7 @@
 //! What a namespace allows, under the option names of Centrifugo's channel namespaces.
 
 use super::map_options::{MapOptions, SubscriptionType};
+use super::shared_poll::SharedPollOptions;
 use super::span;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Options {
     pub subscription_type: SubscriptionType,
     /// What holds for maps.
     pub map: MapOptions,
+    /// What holds for channels that are polled.
+    pub shared_poll: SharedPollOptions,
     /// Who is in a channel is a map as well, in the channel that has this before its name; empty: it is not.
     pub map_clients_presence_channel_prefix: String,
     /// The same by user.
@@ -138,6 +141,7 @@ impl Default for Options {
         Self {
             subscription_type: SubscriptionType::Stream,
             map: MapOptions::default(),
+            shared_poll: SharedPollOptions::default(),
             map_clients_presence_channel_prefix: String::new(),
             map_users_presence_channel_prefix: String::new(),
             history_size: 0,
@@ -203,6 +207,19 @@ impl Options {
             .map(move |prefix| format!("{prefix}{channel}"))
     }
 
+    fn complaints_of_poll(&self) -> Vec<(&'static str, &'static str)> {
+        if self.subscription_type != SubscriptionType::SharedPoll {
+            let unused = self.shared_poll != SharedPollOptions::default();
+            let reason = ("shared_poll", "is set, but subscription_type is not shared_poll");
+            return unused.then_some(reason).into_iter().collect();
+        }
+        let mut found = self.shared_poll.complaints();
+        if self.history_size > 0 || !self.history_ttl.is_zero() {
+            found.push(("history_size", "is for streams: what is polled is not kept"));
+        }
+        found
+    }
+
     fn complaints_of_map(&self) -> Vec<(&'static str, &'static str)> {
         let kind = self.subscription_type;
         if !kind.is_map() {
@@ -239,11 +256,9 @@ impl Options {
         } else {
             self.history_meta_ttl
         };
-        let (mut found, sized, timed) = (
-            self.complaints_of_map(),
-            self.history_size > 0,
-            !self.history_ttl.is_zero(),
-        );
+        let mut found = self.complaints_of_map();
+        found.extend(self.complaints_of_poll());
+        let (sized, timed) = (self.history_size > 0, !self.history_ttl.is_zero());
         if sized && !timed {
             found.push(("history_ttl", "must be set when history_size is"));
         }

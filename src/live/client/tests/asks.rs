@@ -107,9 +107,13 @@ fn a_renewal_of_nothing_is_answered_and_never_ends_the_connection() {
             json!({"channel": "other", "token": "t"}),
             ReplyError::PermissionDenied,
         ),
+        (
+            json!({"channel": "other", "type": 1}),
+            ReplyError::PermissionDenied,
+        ),
         (json!({"token": "t"}), ReplyError::BadRequest),
         (
-            json!({"channel": "feed:users", "type": 1}),
+            json!({"channel": "feed:users", "type": 3}),
             ReplyError::NotAvailable,
         ),
     ];

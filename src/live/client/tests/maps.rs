@@ -128,7 +128,7 @@ fn nobody_goes_on_with_a_map_that_they_have_not_begun() {
     for (id, more, why) in [
         (5, json!({"phase": 3}), ReplyError::BadRequest),
         (6, json!({"phase": -1}), ReplyError::BadRequest),
-        (7, json!({"type": 4}), ReplyError::PermissionDenied),
+        (7, json!({"type": 5}), ReplyError::PermissionDenied),
         (8, json!({"type": -1}), ReplyError::PermissionDenied),
     ] {
         assert_eq!(told(&desk.says(subscribe(id, more))), [error(id, why)]);

@@ -36,7 +36,7 @@ impl Options {
             SubscriptionType::MapClients => Some(Kind::Clients),
             SubscriptionType::MapUsers => Some(Kind::Users),
             SubscriptionType::Map if self.map.remove_client_on_unsubscribe => Some(Kind::Own),
-            SubscriptionType::Map | SubscriptionType::Stream => None,
+            SubscriptionType::Map | SubscriptionType::Stream | SubscriptionType::SharedPoll => None,
         }
     }
 }

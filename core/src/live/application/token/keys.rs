@@ -3,6 +3,7 @@
 use super::Refused;
 use super::claims::Registered;
 use super::jwks::Jwks;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Header, Validation, decode, decode_header};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -138,4 +139,11 @@ fn check<C: Registered>(token: &str, key: &DecodingKey, algorithm: Algorithm) ->
     signature_only.validate_exp = false;
     signature_only.validate_aud = false;
     decode(token, key, &signature_only).ok().map(|data| data.claims)
+}
+
+/// Whether `mac` is the HMAC-SHA256 of `message` under `secret`; compared in constant time.
+pub(in crate::live::application) fn hmac_is(secret: &str, message: &[u8], mac: &[u8]) -> bool {
+    let key = DecodingKey::from_secret(secret.as_bytes());
+    let mac = BASE64_URL_SAFE_NO_PAD.encode(mac);
+    jsonwebtoken::crypto::verify(&mac, message, &key, Algorithm::HS256).unwrap_or(false)
 }

@@ -12,6 +12,7 @@ mod tests;
 
 pub use super::subscription::{Overrides, ServerSubscription};
 pub use claims::{ConnectionClaims, SubscriptionClaims};
+pub(super) use keys::hmac_is;
 pub use keys::{Keys, Sources};
 
 use std::sync::Arc;

@@ -1,0 +1,128 @@
+//! Keys that are polled for the npm client over each of its transports, from a server of the application.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Cable, Client, Folder, Form, Hub, Place, SECRET, all, program, start};
+
+const CHANNEL: &str = "poll:1";
+const KEYS: [&str; 2] = ["a", "b"];
+
+#[derive(Default)]
+struct Backend(Mutex<BTreeMap<String, Value>>);
+
+impl Backend {
+    fn start() -> (Arc<Self>, String) {
+        let backend = Arc::new(Self::default());
+        let shared = web::Data::from(backend.clone());
+        let app = move || {
+            App::new()
+                .app_data(shared.clone())
+                .route("/poll", web::post().to(answer))
+        };
+        let server = HttpServer::new(app).workers(1).disable_signals();
+        let server = server.bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/poll", server.addrs()[0]);
+        drop(actix_web::rt::spawn(server.run()));
+        (backend, url)
+    }
+
+    fn set(&self, key: &str, data: Value) {
+        self.0.lock().insert(key.to_owned(), data);
+    }
+}
+
+async fn answer(backend: web::Data<Backend>, body: web::Json<Value>) -> HttpResponse {
+    let values = backend.0.lock();
+    let asked = body["items"].as_array().unwrap().iter();
+    let items: Vec<_> = asked
+        .filter_map(|item| {
+            let key = item["key"].as_str()?;
+            values.get(key).map(|data| json!({"key": key, "data": data}))
+        })
+        .collect();
+    HttpResponse::Ok().json(json!({"result": {"items": items}}))
+}
+
+/// What the application's server says of these keys to a user.
+fn signature(user: &str) -> String {
+    let digest = hex::encode(Sha256::digest(KEYS.join("\0")));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let end = (now + 3_600).to_string();
+    let message = ["100", &end, user, CHANNEL, &digest].join("\0");
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let mac = crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+    let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).unwrap();
+    format!("100:{end}:{}", hex::encode(mac))
+}
+
+#[actix_web::test]
+async fn the_npm_client_is_given_what_is_polled_over_every_transport() {
+    let (backend, url) = Backend::start();
+    backend.set("a", json!({"n": 1}));
+    backend.set("b", json!("first"));
+    let folder = Folder::new();
+    let mut command = program();
+    for (name, value) in [
+        ("SHARED_POLL__HMAC_SECRET_KEY", SECRET),
+        ("NAMESPACES__POLL__SUBSCRIPTION_TYPE", "shared_poll"),
+        ("NAMESPACES__POLL__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
+        ("NAMESPACES__POLL__SHARED_POLL__ENDPOINT", &url),
+        ("NAMESPACES__POLL__SHARED_POLL__REFRESH_INTERVAL", "1s"),
+    ] {
+        command.env(format!("SIGNALBOX__LIVE__{name}"), value);
+    }
+    let mut hub = Hub::launch(command, folder.path());
+    hub.wait_until_ready();
+    let cable = Cable::to(&hub.address).await;
+    let place = Place { hub, cable, folder };
+    let npm = Form::ALL.into_iter().filter(|form| !form.is_python());
+    let mut clients: Vec<_> = npm.map(|form| start(form, &place, SECRET, 600)).collect();
+    all(&mut clients, &place, tracks_both).await;
+    backend.set("b", json!("second"));
+    all(&mut clients, &place, hears_of_the_second).await;
+    place.cable.cut();
+    backend.set("a", json!({"n": 2}));
+    place.cable.lay(&place.hub.address);
+    all(&mut clients, &place, is_told_what_it_missed).await;
+}
+
+async fn tracks_both(client: &mut Client, _: &Place) {
+    client.told(json!({"event": "connected"})).await;
+    client.subscribe(CHANNEL, json!({"map": "poll"})).await;
+    let items: Vec<_> = KEYS.iter().map(|key| json!({"key": key, "version": 0})).collect();
+    let signature = signature(client.form.name);
+    client
+        .order(json!({"track": CHANNEL, "items": items, "signature": signature}))
+        .await;
+    for (key, data) in [("a", json!({"n": 1})), ("b", json!("first"))] {
+        client
+            .told(json!({"event": "update", "channel": CHANNEL, "key": key, "data": data}))
+            .await;
+    }
+}
+
+async fn hears_of_the_second(client: &mut Client, _: &Place) {
+    client
+        .told(json!({"event": "update", "channel": CHANNEL, "key": "b", "data": "second"}))
+        .await;
+    let of_a = client.left(&json!({"event": "update", "key": "a"}));
+    assert!(of_a.is_empty(), "{}: {of_a:?}", client.form.name);
+}
+
+/// It says again by itself what it tracks, and what it has of it.
+async fn is_told_what_it_missed(client: &mut Client, _: &Place) {
+    client
+        .told(json!({"event": "update", "channel": CHANNEL, "key": "a", "data": {"n": 2}}))
+        .await;
+    let of_b = client.left(&json!({"event": "update", "key": "b"}));
+    assert!(of_b.is_empty(), "{}: {of_b:?}", client.form.name);
+}
