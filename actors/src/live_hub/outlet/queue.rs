@@ -4,7 +4,7 @@
 //! the same key has replaced and what was dropped with its subscription.
 //! Invariant: of one key of one subscription one state waits at most, and it keeps its turn, so that a state which
 //! changes faster than the client reads is read all the same.
-//! Invariant: an empty queue owns no heap memory.
+//! Invariant: an empty queue owns no heap memory, and another one no more than is counted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -109,6 +109,7 @@ impl Queue {
             self.holes -= all - batch.len();
             self.trim();
         }
+        self.shrink();
         batch
     }
 
@@ -118,6 +119,13 @@ impl Queue {
             self.bytes -= self.items.pop_front().map_or(0, |hole| hole.cost());
             self.holes -= 1;
             self.gone += 1;
+        }
+    }
+
+    /// Gives back memory that is not counted any more: room for twice what waits is.
+    fn shrink(&mut self) {
+        if self.items.capacity() > 2 * self.items.len() {
+            self.items.shrink_to_fit();
         }
     }
 
@@ -132,9 +140,7 @@ impl Queue {
         self.states = numbered
             .filter_map(|(item, number)| Some(((item.slot, item.frame.state()?.clone()), number)))
             .collect();
-        if self.items.is_empty() {
-            self.items = VecDeque::new();
-        }
+        self.shrink();
     }
 
     /// The subscriptions of which something waits, and how many bytes, those with the most first.
@@ -160,6 +166,13 @@ impl Queue {
     /// Bytes of memory that it holds at most.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of memory that it holds indeed, but for the index.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let frames: usize = self.items.iter().map(|item| item.frame.whole().len()).sum();
+        frames + self.items.capacity() * size_of::<Queued>()
     }
 
     #[cfg(test)]

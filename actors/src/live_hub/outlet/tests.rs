@@ -251,6 +251,9 @@ proptest! {
             }
             let waiting = &sent[got.len()..];
             prop_assert_eq!(outlet.bytes(), waiting.iter().map(|text| text.len() + ITEM_OVERHEAD).sum::<usize>());
+            // the least that is ever allocated is room for four
+            let memory = outlet.state.lock().queue.memory();
+            prop_assert!(memory <= outlet.bytes() + 4 * size_of::<Queued>());
         }
         got.extend(take(&outlet, usize::MAX).unwrap_or_default());
         prop_assert_eq!(sent, got);
