@@ -282,7 +282,10 @@ impl Key {
                     removed,
                     ..Item::default()
                 };
-                made.push((encoding.id(), encoding.publication(channel, &item)));
+                // a slow client reads the newest alone
+                let state = format!("key {name}").into();
+                let frame = encoding.publication(channel, &item).with_state(state);
+                made.push((encoding.id(), frame));
                 made.len() - 1
             });
             follower.subscriber.push(made[at].1.clone(), 0);
