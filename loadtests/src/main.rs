@@ -1,5 +1,5 @@
 //! Black-box load for Signalbox: starts the real binary on a folder of its own, speaks only what its users speak, prints a
-//! table and writes JSON.
+//! table and writes JSON. Only `permission` looks inside.
 //!
 //! Machines that run this are small and noisy, so every figure stands beside another one of the same run.
 
@@ -17,6 +17,7 @@ mod live;
 mod machine;
 mod peers;
 mod people;
+mod permission;
 mod publish;
 mod reconnect;
 mod referee;
@@ -132,6 +133,12 @@ enum Scenario {
         #[command(flatten)]
         wish: slow::Wish,
     },
+    /// What a permission check costs a request, in this process, beside an empty loop and a plain map.
+    Permission {
+        /// People whose rights the node has at hand.
+        #[arg(long, default_value_t = 1_000)]
+        people: usize,
+    },
     /// Everything is killed, restarted and flushed, and referees check every message.
     Chaos {
         #[command(flatten)]
@@ -208,6 +215,7 @@ async fn main() -> anyhow::Result<()> {
         } => commit::run(&arguments.binary, subscribers, changes, rate).await?,
         Scenario::Reconnect { clients, loss } => reconnect::run(&arguments.binary, clients, loss).await?,
         Scenario::Slow { wish } => slow::run(&programs, wish).await?,
+        Scenario::Permission { people } => permission::run(&arguments.binary, people).await?,
         Scenario::Chaos { wish } => {
             let (report, judged) = chaos::run(&arguments.binary, wish).await?;
             report.finish(&arguments.out)?;

@@ -58,14 +58,22 @@ impl Servers {
 
     /// What a node's configuration says of them.
     pub fn configuration(&self) -> String {
-        let place = self.folder.path().join("s");
-        let url = |role: &str| format!("postgres://{role}@localhost/signalbox?host={}", place.display());
         format!(
-            "[database]\nurl = \"{}\"\nowner_url = \"{}\"\n[redis]\nurl = \"redis+unix://{}\"\n",
-            url("signalbox_app"),
-            url("signalbox_owner"),
-            self.redis_socket().display()
+            "[database]\nurl = \"{}\"\nowner_url = \"{}\"\n[redis]\nurl = \"{}\"\n",
+            self.database_url("signalbox_app"),
+            self.database_url("signalbox_owner"),
+            self.redis_url()
         )
+    }
+
+    /// The hub's database, for `role`.
+    pub fn database_url(&self, role: &str) -> String {
+        let place = self.folder.path().join("s");
+        format!("postgres://{role}@localhost/signalbox?host={}", place.display())
+    }
+
+    pub fn redis_url(&self) -> String {
+        format!("redis+unix://{}", self.redis_socket().display())
     }
 
     /// The rows of a query, as its superuser.

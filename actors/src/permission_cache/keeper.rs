@@ -11,11 +11,16 @@ use signalbox_core::kernel::id::UserId;
 use signalbox_core::kernel::permission::{Rights, RightsVersion};
 use tokio::sync::oneshot;
 
-use super::{Question, Shelf, Unavailable, count, primary};
+use super::{ANSWERS, Question, Shelf, Unavailable, primary};
 use crate::supervision::{Context, Supervised};
 
 /// Redis is a shortcut: one that takes longer than the way round is none.
 const REDIS_WITHIN: Duration = Duration::from_millis(100);
+
+/// How long a set stays on the shelf, whoever reads it; a sweep later at most.
+const KEEP: Duration = Duration::from_mins(2);
+/// Between sweeps.
+const SWEEP: Duration = Duration::from_secs(30);
 
 type Answer = Result<Arc<Rights>, Unavailable>;
 
@@ -82,7 +87,7 @@ impl Keeper {
         if let Ok(rights) = answer {
             let older = self
                 .shelf
-                .get(&user)
+                .get(user)
                 .is_none_or(|kept| rights.version.covers(kept.version));
             if older {
                 self.shelf.insert(user, Arc::clone(rights));
@@ -107,7 +112,7 @@ async fn read(store: &Store, question: Question) -> Answer {
     if let Ok(Ok(Some(rights))) = kept
         && rights.version.covers(question.at_least)
     {
-        count("redis");
+        ANSWERS.redis.increment(1);
         return Ok(Arc::new(rights));
     }
     let rights = primary(store, question).await?;
@@ -118,6 +123,10 @@ async fn read(store: &Store, question: Question) -> Answer {
 
 impl Actor for Keeper {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(SWEEP, |keeper, _| keeper.shelf.sweep(KEEP));
+    }
 }
 
 impl Supervised for Keeper {
