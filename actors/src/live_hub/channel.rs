@@ -370,6 +370,12 @@ impl Channel {
         }
     }
 
+    /// The members who are given something last, `count` at most.
+    pub(super) fn last(&self, count: usize) -> Vec<Arc<Subscriber>> {
+        let members = self.members.iter().rev().take(count);
+        members.map(|member| member.subscriber.clone()).collect()
+    }
+
     /// Forgets members that have left. True when nobody is left.
     pub(super) fn sweep(&mut self) -> bool {
         self.members.retain(|member| member.subscriber.is_open());

@@ -17,11 +17,18 @@ use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
 /// How often every channel is compared with what is stored: the last resort against what the bus lost silently.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
-/// How long what comes is gathered after something was given to so many followers: some times what their writes take (about
-/// 5 us each, measured), so that a write carries many publications and the kernel is not asked for each. Whoever follows a
-/// channel of few waits for nothing, and so does what comes after a pause.
-const PAUSE_EACH: Duration = Duration::from_micros(20);
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long what comes is gathered after something was given to so many followers: about what their writes take (5 us each,
+/// measured), and on until they are written, so that a write carries many publications and the kernel is not asked for each.
+/// Whoever follows a channel of few waits for nothing, and so does what comes after a pause.
+const PAUSE_EACH: Duration = Duration::from_micros(5);
+const PAUSE: Duration = Duration::from_millis(5);
+/// What comes is not gathered for longer, however slowly the last are written to.
+const LONGEST: Duration = Duration::from_millis(20);
+/// How often it is looked whether they are written.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Followers of whom it is looked whether they are written: the last in their channel are the last to be.
+const LAST: usize = 8;
 
 /// How often the lease of this node's connections is looked at.
 const ENFORCE_EVERY: Duration = Duration::from_millis(200);
@@ -33,8 +40,9 @@ pub(super) struct LiveHub {
     inlet: Arc<Inlet>,
     connections: Arc<Connections>,
     channels: HashMap<ChannelKey, Channel>,
-    /// Until when what comes is gathered.
-    quiet_until: Option<Instant>,
+    /// What was given last.
+    given: Given,
+    /// What has come waits for its time.
     gathering: bool,
 }
 
@@ -45,7 +53,7 @@ impl LiveHub {
             inlet,
             connections,
             channels: HashMap::new(),
-            quiet_until: None,
+            given: Given::default(),
             gathering: false,
         }
     }
@@ -53,12 +61,14 @@ impl LiveHub {
     /// Delivers what came over the bus. Every handler begins with it, so that messages and deliveries keep their order.
     fn deliver(&mut self, ctx: &mut Context<Self>) {
         let (publications, overflowed) = self.inlet.take();
-        let mut followers = 0;
+        let mut given = Given::default();
         for run in publications.chunk_by(|one, next| one.channel == next.channel) {
-            followers += self.arrive(run, ctx);
+            self.arrive(run, &mut given, ctx);
         }
-        let pause = (PAUSE_EACH * followers as u32).min(PAUSE);
-        self.quiet_until = Some(Instant::now() + pause);
+        if !publications.is_empty() {
+            given.at = Some(Instant::now());
+            self.given = given;
+        }
         if overflowed {
             self.compare_all(ctx);
         }
@@ -67,34 +77,29 @@ impl LiveHub {
     /// Delivers at once when nothing was delivered just now. While many are being written to, what comes is gathered: they
     /// are then given several publications in one write.
     fn deliver_in_time(&mut self, ctx: &mut Context<Self>) {
-        let wait = self
-            .quiet_until
-            .map(|until| until.saturating_duration_since(Instant::now()));
-        match wait.filter(|wait| !wait.is_zero()) {
-            Some(wait) if !self.gathering => {
-                self.gathering = true;
-                ctx.run_later(wait, |hub, ctx| {
-                    hub.gathering = false;
-                    hub.deliver(ctx);
-                });
-            }
-            Some(_) => {}
-            None => self.deliver(ctx),
+        if self.gathering {
+            return;
         }
+        let Some(wait) = self.given.wait(Instant::now()) else {
+            return self.deliver(ctx);
+        };
+        self.gathering = true;
+        ctx.run_later(wait, |hub, ctx| {
+            hub.gathering = false;
+            hub.deliver_in_time(ctx);
+        });
     }
 
-    /// How many it was given to.
-    fn arrive(&mut self, run: &[Arc<Publication>], ctx: &mut Context<Self>) -> usize {
+    fn arrive(&mut self, run: &[Arc<Publication>], given: &mut Given, ctx: &mut Context<Self>) {
         let Some(key) = run.first().map(|first| &first.channel) else {
-            return 0;
+            return;
         };
         let Some(channel) = self.channels.get_mut(key) else {
-            return 0;
+            return;
         };
         let need = channel.arrive_together(run);
-        let followers = channel.stats().members();
+        given.to(channel);
         self.meet(key.clone(), need, ctx);
-        followers
     }
 
     fn meet(&mut self, key: ChannelKey, need: Need, ctx: &mut Context<Self>) {
@@ -129,6 +134,40 @@ impl LiveHub {
         for (key, need) in needs {
             self.meet(key, need, ctx);
         }
+    }
+}
+
+/// To whom something was given last, as far as it decides when the next may be.
+#[derive(Default)]
+struct Given {
+    at: Option<Instant>,
+    followers: u32,
+    /// Some of the channel with the most of them.
+    last: Vec<Arc<Subscriber>>,
+    most: usize,
+}
+
+impl Given {
+    fn to(&mut self, channel: &Channel) {
+        let members = channel.stats().members();
+        self.followers = self.followers.saturating_add(members as u32);
+        if members > self.most {
+            self.most = members;
+            self.last = channel.last(LAST);
+        }
+    }
+
+    /// How long to wait before it is looked again; `None` when the next may be given.
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        let since = now.saturating_duration_since(self.at?);
+        let pause = (PAUSE_EACH * self.followers).min(PAUSE).saturating_sub(since);
+        if !pause.is_zero() {
+            return Some(pause);
+        }
+        let longest = (4 * PAUSE_EACH * self.followers).min(LONGEST);
+        // one that does not read at all is waited for by nobody
+        let waiting = self.last.iter().filter(|last| last.outlet().bytes() > 0).count();
+        (since < longest && waiting > self.last.len() / 2).then_some(LOOK)
     }
 }
 
@@ -241,5 +280,49 @@ impl Handler<Compare> for LiveHub {
     fn handle(&mut self, _: Compare, ctx: &mut Self::Context) {
         self.deliver(ctx);
         self.compare_all(ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outlet::{Frame, Outlet};
+    use super::*;
+    use bytes::Bytes;
+
+    fn given(followers: u32, last: Vec<Arc<Subscriber>>) -> (Given, Instant) {
+        let at = Instant::now();
+        let given = Given {
+            at: Some(at),
+            followers,
+            last,
+            most: followers as usize,
+        };
+        (given, at)
+    }
+
+    fn follower(waits: bool) -> Arc<Subscriber> {
+        let subscriber = Subscriber::new(Outlet::new(1_000), 1);
+        if waits {
+            subscriber.push(Frame::new(Bytes::from_static(b"not written yet"), 0), 1);
+        }
+        subscriber
+    }
+
+    #[test]
+    fn what_comes_first_or_after_few_is_given_at_once() {
+        assert_eq!(Given::default().wait(Instant::now()), None);
+        let (given, at) = given(1, vec![follower(true)]);
+        assert_eq!(given.wait(at + Duration::from_micros(20)), None);
+    }
+
+    #[test]
+    fn what_comes_after_many_waits_until_they_are_written_and_not_for_who_does_not_read() {
+        let after = |given: &(Given, Instant), millis| given.0.wait(given.1 + Duration::from_millis(millis));
+        let written = given(1_000, vec![follower(false), follower(false), follower(true)]);
+        assert_eq!(after(&written, 1), Some(Duration::from_millis(4)));
+        assert_eq!(after(&written, 5), None);
+        let writing = given(1_000, vec![follower(true), follower(true), follower(false)]);
+        assert_eq!(after(&writing, 5), Some(LOOK));
+        assert_eq!(after(&writing, 20), None);
     }
 }
