@@ -4,6 +4,8 @@
 //! `HttpServer` keeps its HTTP/1 dispatcher around an upgraded socket for ever. Each has two buffers of 8 KiB and copies every
 //! byte once more (docs/adr/0004-websocket-form.md has the figures); 15,000 idle sockets are what this hub is for.
 
+mod unasked;
+
 use std::any::Any;
 use std::fmt::Debug;
 use std::net::{SocketAddr, TcpListener};
@@ -16,13 +18,15 @@ use actix_http::body::{BodySize, BoxBody, MessageBody};
 use actix_http::error::PayloadError;
 use actix_http::h1::{Codec, SendResponse};
 use actix_http::{ConnectionType, HttpService, Request, Response};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, map_config};
 use actix_web::dev::{AppConfig, Extensions, Server, Service, ServiceFactory, fn_factory, fn_service};
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpResponse};
 use bytes::{Bytes, BytesMut};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncWriteExt;
+
+use unasked::{Connections, Place, UnderWay};
 
 /// How long a client may take for a request's head, and how long it is waited for at the end.
 const HEAD: Duration = Duration::from_secs(5);
@@ -64,6 +68,8 @@ pub struct Terms {
     pub workers: Option<usize>,
     /// Seconds that requests have to end in when the server stops.
     pub shutdown_seconds: u64,
+    /// How long a connection may be without a request: the head of the next has come by then.
+    pub unasked: Duration,
     /// Called for each connection that is accepted.
     pub on_connect: fn(&dyn Any, &mut Extensions),
 }
@@ -95,10 +101,19 @@ where
         let (stopping, made) = (stopping.clone(), application.clone());
         let configured = move || {
             let application = made().into_factory();
-            let answering = application.map_err(|error| error.into().error_response());
-            map_config(answering, |()| AppConfig::default())
+            let answering = application.map_err(|error| Response::from(error.into().error_response()));
+            map_config(apply_fn_factory(answering, note::<_, B>), |()| {
+                AppConfig::default()
+            })
         };
         let upgraded = configured.clone();
+        let connections = Connections::default();
+        let (accepted, http) = (connections.clone(), connections.clone());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with its thread, and holds nothing"
+        )]
+        actix_web::rt::spawn(connections.watch(terms.unasked));
         HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -106,13 +121,16 @@ where
             })
             .client_request_timeout(HEAD)
             .client_disconnect_timeout(END)
-            .on_connect_ext(move |stream: &TcpStream, extensions| (terms.on_connect)(stream, extensions))
+            .on_connect_ext(move |stream: &TcpStream, extensions| {
+                extensions.insert(accepted.accept(stream));
+                (terms.on_connect)(stream, extensions);
+            })
             .upgrade(fn_factory(move || {
-                let making = upgraded().new_service(());
+                let (making, http) = (upgraded().new_service(()), http.clone());
                 async move {
                     let application = Rc::new(making.await?);
                     Ok::<_, S::InitError>(fn_service(move |(request, framed)| {
-                        upgrade(application.clone(), request, framed)
+                        upgrade(application.clone(), request, framed, http.clone())
                     }))
                 }
             }))
@@ -122,14 +140,38 @@ where
     Ok(server.run())
 }
 
+/// Has the application answer, and notes that the request is under way until the last byte of the answer.
+fn note<S, B>(
+    request: Request,
+    application: &S,
+) -> impl Future<Output = Result<Response<Answer>, Response<BoxBody>>> + use<S, B>
+where
+    S: Service<Request, Error = Response<BoxBody>>,
+    S::Response: Into<Response<B>>,
+    B: MessageBody + 'static,
+{
+    let under_way = request.conn_data::<Place>().map(Place::asked);
+    let answering = application.call(request);
+    async move {
+        let response = answering.await?.into().map_into_boxed_body();
+        Ok(response.map_body(|_, body| Answer {
+            body,
+            _under_way: under_way,
+        }))
+    }
+}
+
 /// The body of an answer, with errors as [`SendResponse`] wants them.
-struct Answer(BoxBody);
+struct Answer {
+    body: BoxBody,
+    _under_way: Option<UnderWay>,
+}
 
 impl MessageBody for Answer {
     type Error = PayloadError;
 
     fn size(&self) -> BodySize {
-        self.0.size()
+        self.body.size()
     }
 
     fn poll_next(
@@ -137,24 +179,28 @@ impl MessageBody for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, PayloadError>>> {
         let broken = |error: Box<dyn std::error::Error>| std::io::Error::other(error.to_string()).into();
-        Pin::new(&mut self.0)
+        Pin::new(&mut self.body)
             .poll_next(cx)
             .map(|part| part.map(|part| part.map_err(broken)))
     }
 }
 
 /// Answers a request with `Upgrade: websocket` (of other protocols HTTP/1 takes no notice), and lets go of the socket.
-async fn upgrade<S, B>(application: Rc<S>, request: Request, framed: Framed) -> Result<(), Error>
+async fn upgrade<S>(
+    application: Rc<S>,
+    request: Request,
+    framed: Framed,
+    http: Connections,
+) -> Result<(), Error>
 where
-    S: Service<Request>,
-    S::Error: Into<Response<BoxBody>>,
-    S::Response: Into<Response<B>>,
-    B: MessageBody + 'static,
+    S: Service<Request, Response = Response<Answer>, Error = Response<BoxBody>>,
 {
-    let mut response = match application.call(request).await {
-        Ok(answer) => answer.into().map_into_boxed_body(),
-        Err(error) => error.into(),
-    };
+    let mut response = application.call(request).await.unwrap_or_else(|error| {
+        error.map_body(|_, body| Answer {
+            body,
+            _under_way: None,
+        })
+    });
     let takeover = response.extensions_mut().remove::<Takeover>();
     if takeover.is_none() {
         // this connection cannot go back to serving requests: the answer ends with it
@@ -162,10 +208,12 @@ where
         head.set_connection_type(ConnectionType::Close);
         head.no_chunking(true);
     }
-    let response = response.map_body(|_, body| Answer(body));
     let mut parts = SendResponse::new(framed, response).await?.into_parts();
     match takeover {
-        Some(Takeover(take)) => take(parts.io, parts.read_buf),
+        Some(Takeover(take)) => {
+            http.forget(&parts.io);
+            take(parts.io, parts.read_buf);
+        }
         None => parts.io.shutdown().await?,
     }
     Ok(())
@@ -198,19 +246,30 @@ mod tests {
         HttpResponse::Ok().streaming(stream::iter(parts))
     }
 
-    /// A connection to a server with both, and `/whole`.
+    /// Takes longer than a connection may be without a request.
+    async fn slow() -> HttpResponse {
+        let part = async {
+            actix_web::rt::time::sleep(Duration::from_secs(3)).await;
+            Ok::<_, Error>(Bytes::from_static(b"at last"))
+        };
+        HttpResponse::Ok().streaming(Box::pin(stream::once(part)))
+    }
+
+    /// A connection to a server with all of them, and `/whole`.
     async fn connect() -> (TcpStream, Server) {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let terms = Terms {
             workers: Some(1),
             shutdown_seconds: 1,
+            unasked: Duration::from_secs(1),
             on_connect: |_, _| {},
         };
         let app = || {
             App::new()
                 .route("/taken", web::get().to(taken))
                 .route("/streamed", web::get().to(streamed))
+                .route("/slow", web::get().to(slow))
                 .route("/whole", web::get().to(async || "whole"))
         };
         let server = serve(listener, terms, app).unwrap();
@@ -252,6 +311,45 @@ mod tests {
         );
         let missing = answer("/nowhere");
         assert!(missing.starts_with("HTTP/1.1 404"), "{missing}");
+    }
+
+    #[test]
+    fn a_further_head_that_trickles_ends_its_connection_and_a_long_answer_does_not() {
+        actix_web::rt::System::new().block_on(async {
+            let (mut stream, server) = connect().await;
+            let talks = async {
+                let mut answer = Vec::new();
+                let request = b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n";
+                stream.write_all(request).await.unwrap();
+                while !answer.ends_with(b"\r\n0\r\n\r\n") {
+                    assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+                }
+                let text = String::from_utf8_lossy(&answer);
+                assert!(text.contains("at last"), "{text}");
+                let trickles = async {
+                    let head = b"GET /whole HTTP/1.1\r\nHost: here\r\nx-slow: ";
+                    stream.write_all(head).await.unwrap();
+                    loop {
+                        // an error is what is waited for
+                        if stream.write_all(b"x").await.is_err() {
+                            return;
+                        }
+                        let read = stream.read_u8();
+                        let ended = tokio::time::timeout(Duration::from_millis(200), read).await;
+                        if matches!(ended, Ok(Err(_))) {
+                            return;
+                        }
+                    }
+                };
+                tokio::time::timeout(Duration::from_secs(20), trickles)
+                    .await
+                    .expect("it holds its connection");
+            };
+            tokio::select! {
+                () = talks => {}
+                ended = server => panic!("{ended:?}"),
+            }
+        });
     }
 
     #[test]

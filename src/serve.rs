@@ -309,6 +309,7 @@ fn serve_http(settings: &Settings, shared: Shared) -> anyhow::Result<(SocketAddr
     let terms = listener::Terms {
         workers: None,
         shutdown_seconds: stop::for_requests(settings.server.shutdown_seconds),
+        unasked: Duration::from_secs(15),
         on_connect: live::on_connect,
     };
     Ok((address, listener::serve(listener, terms, app)?))

@@ -306,6 +306,7 @@ impl Node {
         let terms = listener::Terms {
             workers: Some(1),
             shutdown_seconds: 1,
+            unasked: Duration::from_secs(15),
             on_connect,
         };
         let server = listener::serve(listener, terms, app).unwrap();
