@@ -51,6 +51,25 @@ impl Follower {
     }
 }
 
+/// Waits until all clients are on one node, and not on the one they left; the node's name, as the node at `place` tells it.
+async fn gathered(cluster: &Cluster, place: usize, token: &str, left: &str) -> String {
+    let url = format!("{}/api/v1/live/connections?q=js", cluster.nodes[place].url);
+    let mut node = String::new();
+    until(
+        "all clients are on one node, and not on the one they left",
+        async || {
+            let asked = crate::harness::client().get(&url).bearer_auth(token);
+            let page: Value = asked.send().await.unwrap().json().await.unwrap();
+            let rows = page["items"].as_array().unwrap();
+            let nodes: BTreeSet<_> = rows.iter().filter_map(|row| row["node"].as_str()).collect();
+            node = nodes.iter().next().copied().unwrap_or_default().to_owned();
+            rows.len() == CLIENTS && nodes.len() == 1 && node != left
+        },
+    )
+    .await;
+    node
+}
+
 /// `signalbox drain --wait` on the node's data folder; what it said.
 async fn drain(data: PathBuf) -> String {
     let run = move || {
@@ -78,10 +97,7 @@ async fn clients_of_a_node_that_is_drained_or_stopped_go_on_elsewhere_and_none_m
     }
     let on =
         async |cluster: &Cluster, node: usize| cluster.gauge_of(node, "signalbox_live_connections").await;
-    until("all are on the first node", async || {
-        on(&cluster, 0).await >= CLIENTS as f64
-    })
-    .await;
+    let first = gathered(&cluster, 0, &token, "").await;
     let driver = Driver::new(&cluster, 20).await;
     tokio::join!(driver.write(CHANGES, 7), async {
         driver.allow(CHANGES / 4);
@@ -100,20 +116,14 @@ async fn clients_of_a_node_that_is_drained_or_stopped_go_on_elsewhere_and_none_m
         let refused = crate::harness::client().get(door).send().await.unwrap();
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(refused.headers().contains_key("retry-after"));
-        until("all are on the second node", async || {
-            on(&cluster, 1).await >= CLIENTS as f64
-        })
-        .await;
+        let second = gathered(&cluster, 1, &token, &first).await;
         // the first is started anew, and then the second stopped
         cluster.nodes[0].signal(Signal::SIGTERM);
         until("the first has ended", async || cluster.nodes[0].ended().is_some()).await;
         cluster.run(0).await;
         driver.allow(CHANGES / 4);
         cluster.nodes[1].signal(Signal::SIGTERM);
-        until("all are on the first node again", async || {
-            on(&cluster, 0).await >= CLIENTS as f64
-        })
-        .await;
+        gathered(&cluster, 0, &token, &second).await;
         until("the second has ended", async || {
             cluster.nodes[1].ended().is_some()
         })

@@ -17,13 +17,13 @@ use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
 /// How often every channel is compared with what is stored: the last resort against what the bus lost silently.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
-/// How long what comes is gathered after something was given to so many followers: about what their writes take (5 us each,
-/// measured), and on until they are written, so that a write carries many publications and the kernel is not asked for each.
-/// Whoever follows a channel of few waits for nothing, and so does what comes after a pause.
-const PAUSE_EACH: Duration = Duration::from_micros(5);
-const PAUSE: Duration = Duration::from_millis(5);
-/// What comes is not gathered for longer, however slowly the last are written to.
-const LONGEST: Duration = Duration::from_millis(20);
+/// How long what comes is gathered after something was given to so many followers: some times what their writes take (about
+/// 5 us each, measured), so that a write carries many publications and the kernel is not asked for each. Whoever follows a
+/// channel of few waits for nothing, and so does what comes after a pause.
+const PAUSE_EACH: Duration = Duration::from_micros(20);
+const PAUSE: Duration = Duration::from_millis(200);
+/// So many publications are not held back for longer, once those before them are written.
+const ENOUGH: usize = 24;
 /// How often it is looked whether they are written.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -80,7 +80,7 @@ impl LiveHub {
         if self.gathering {
             return;
         }
-        let Some(wait) = self.given.wait(Instant::now()) else {
+        let Some(wait) = self.given.wait(Instant::now(), self.inlet.waiting()) else {
             return self.deliver(ctx);
         };
         self.gathering = true;
@@ -157,17 +157,20 @@ impl Given {
         }
     }
 
-    /// How long to wait before it is looked again; `None` when the next may be given.
-    fn wait(&self, now: Instant) -> Option<Duration> {
+    /// How long to wait before it is looked again; `None` when the next may be given, of which so many wait.
+    fn wait(&self, now: Instant, waiting: usize) -> Option<Duration> {
         let since = now.saturating_duration_since(self.at?);
         let pause = (PAUSE_EACH * self.followers).min(PAUSE).saturating_sub(since);
-        if !pause.is_zero() {
-            return Some(pause);
+        if pause.is_zero() || (waiting >= ENOUGH && self.is_written()) {
+            return None;
         }
-        let longest = (4 * PAUSE_EACH * self.followers).min(LONGEST);
-        // one that does not read at all is waited for by nobody
-        let waiting = self.last.iter().filter(|last| last.outlet().bytes() > 0).count();
-        (since < longest && waiting > self.last.len() / 2).then_some(LOOK)
+        Some(pause.min(LOOK))
+    }
+
+    /// Whether most of the last have been written to; one that does not read at all is waited for by nobody.
+    fn is_written(&self) -> bool {
+        let written = self.last.iter().filter(|last| last.outlet().bytes() == 0).count();
+        2 * written >= self.last.len()
     }
 }
 
@@ -310,19 +313,26 @@ mod tests {
 
     #[test]
     fn what_comes_first_or_after_few_is_given_at_once() {
-        assert_eq!(Given::default().wait(Instant::now()), None);
+        assert_eq!(Given::default().wait(Instant::now(), 1), None);
         let (given, at) = given(1, vec![follower(true)]);
-        assert_eq!(given.wait(at + Duration::from_micros(20)), None);
+        assert_eq!(given.wait(at + Duration::from_micros(20), 1), None);
     }
 
     #[test]
-    fn what_comes_after_many_waits_until_they_are_written_and_not_for_who_does_not_read() {
-        let after = |given: &(Given, Instant), millis| given.0.wait(given.1 + Duration::from_millis(millis));
-        let written = given(1_000, vec![follower(false), follower(false), follower(true)]);
-        assert_eq!(after(&written, 1), Some(Duration::from_millis(4)));
-        assert_eq!(after(&written, 5), None);
-        let writing = given(1_000, vec![follower(true), follower(true), follower(false)]);
-        assert_eq!(after(&writing, 5), Some(LOOK));
-        assert_eq!(after(&writing, 20), None);
+    fn what_comes_after_many_waits_until_it_is_much_and_they_are_written_and_not_for_ever() {
+        let (written, at) = given(1_000, vec![follower(false), follower(false), follower(true)]);
+        let soon = at + Duration::from_millis(1);
+        assert_eq!(written.wait(soon, ENOUGH - 1), Some(LOOK));
+        assert_eq!(
+            written.wait(soon, ENOUGH),
+            None,
+            "one that does not read holds up nobody"
+        );
+        let (writing, at) = given(1_000, vec![follower(true), follower(true), follower(false)]);
+        let soon = at + Duration::from_millis(1);
+        assert_eq!(writing.wait(soon, ENOUGH), Some(LOOK));
+        assert_eq!(writing.wait(at + Duration::from_millis(20), 1), None);
+        let (everybody, at) = given(1_000_000, vec![follower(true)]);
+        assert_eq!(everybody.wait(at + PAUSE, 1), None);
     }
 }
