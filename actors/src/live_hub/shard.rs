@@ -22,8 +22,8 @@ const COMPARE_EVERY: Duration = Duration::from_secs(10);
 /// channel of few waits for nothing, and so does what comes after a pause.
 const PAUSE_EACH: Duration = Duration::from_micros(20);
 const PAUSE: Duration = Duration::from_millis(200);
-/// So many publications are not held back for longer, once those before them are written.
-const ENOUGH: usize = 24;
+/// So many publications, two full frames, are not held back for longer, once those before them are written.
+const ENOUGH: usize = 32;
 /// How often it is looked whether they are written.
 const LOOK: Duration = Duration::from_millis(1);
 
