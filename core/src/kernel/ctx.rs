@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use super::id::{OrganizationId, SessionId, UserId};
-use super::permission::PermissionSet;
+use super::permission::{Missing, PermissionSet, ResourceFacts};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -104,18 +104,26 @@ impl Ctx {
         }
     }
 
-    /// Passes when `permission` is held, else says which one is missing.
+    /// Passes when `permission` is held on everything, else says which one is missing.
     pub fn require(&self, permission: &str) -> Result<()> {
-        if self.permissions.has(permission) {
-            Ok(())
-        } else {
-            Err(Error::forbidden(permission))
-        }
+        pass(self.permissions.has(permission), permission, None)
     }
 
-    /// Nobody rises by a side door (DESIGN §8): whoever holds more than the actor is out of the actor's reach.
+    /// Passes when `permission` is held on some row at least: the door before a check of the row or a filtered list.
+    pub fn require_some(&self, permission: &str) -> Result<()> {
+        pass(self.permissions.has_some(permission), permission, None)
+    }
+
+    /// Passes when `permission` is held on the row that `facts` are about, in this organization.
+    pub fn require_on(&self, permission: &str, facts: &ResourceFacts<'_>) -> Result<()> {
+        let held = facts.organization == self.organization && self.permissions.permits(permission, facts);
+        pass(held, permission, Some(facts))
+    }
+
+    /// Nobody rises by a side door (DESIGN §8): whoever holds more than the actor is out of the actor's reach. What people
+    /// may do with what is their own does not count.
     pub fn require_over(&self, subject: &PermissionSet) -> Result<()> {
-        if self.permissions.covers(subject) {
+        if self.permissions.outranks(subject) {
             return Ok(());
         }
         Err(Error::new(
@@ -124,4 +132,14 @@ impl Ctx {
             "This person may do things that you may not, so you cannot change them. Ask an owner.",
         ))
     }
+}
+
+fn pass(held: bool, permission: &str, on: Option<&ResourceFacts<'_>>) -> Result<()> {
+    if held {
+        return Ok(());
+    }
+    Err(Error::missing(Missing {
+        permission: permission.to_owned(),
+        resource: on.map(ResourceFacts::resource),
+    }))
 }

@@ -1,5 +1,6 @@
 //! Errors as people and programs meet them: a closed set of kinds, a stable code, a sentence that says what to do next.
 
+use super::permission::Missing;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -67,7 +68,7 @@ pub struct Error {
     pub retry_after: Option<u64>,
     /// The present representation, for [`Kind::Stale`].
     pub current: Option<Box<serde_json::Value>>,
-    /// The cause, for the log only.
+    /// The cause, for the log only; of a refusal for want of a permission, the [`Missing`].
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -111,11 +112,24 @@ impl Error {
 
     /// Not allowed, naming the permission that is missing.
     pub fn forbidden(permission: &str) -> Self {
-        Self::new(
-            Kind::Forbidden,
-            "permission.missing",
-            format!("This needs the permission {permission}. Ask somebody who may assign roles."),
-        )
+        Self::missing(Missing {
+            permission: permission.to_owned(),
+            resource: None,
+        })
+    }
+
+    /// Not allowed for want of this.
+    pub fn missing(missing: Missing) -> Self {
+        let permission = &missing.permission;
+        let detail = format!("This needs the permission {permission}. Ask somebody who may assign roles.");
+        let mut error = Self::new(Kind::Forbidden, "permission.missing", detail);
+        error.source = Some(Box::new(missing));
+        error
+    }
+
+    /// What was lacking, where that is why.
+    pub fn lacks(&self) -> Option<&Missing> {
+        self.source.as_ref()?.downcast_ref()
     }
 
     /// No such thing.

@@ -202,7 +202,7 @@ impl User {
     /// What the actor of `ctx` may do, given what this person holds. The same rules as in `service`, so that what is
     /// shown is what is granted.
     pub fn can(&self, ctx: &Ctx, held: &PermissionSet) -> Vec<String> {
-        if !ctx.permissions.covers(held) {
+        if !ctx.permissions.outranks(held) {
             return Vec::new();
         }
         let oneself = ctx.actor.user() == Some(self.id);

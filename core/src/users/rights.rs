@@ -2,7 +2,9 @@
 //!
 //! Stands below `roles`, because nobody may be changed without asking what they hold ([`Ctx::require_over`]).
 //!
-//! Invariant: a denial beats every grant, wherever either comes from. Grants for one resource count for nothing here.
+//! [`model`] says by which rules, and [`read`] loads what it needs in one statement.
+//!
+//! Invariant: a denial beats every grant, wherever either comes from. Nothing said in one organization counts in another.
 //!
 //! [`Ctx::require_over`]: crate::kernel::ctx::Ctx::require_over
 
@@ -11,11 +13,18 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, FieldError, Kind, Result};
 use crate::kernel::id::{OrganizationId, RoleId, UserId};
 use crate::kernel::permission::PermissionSet;
-use std::collections::{BTreeSet, HashMap};
-use uuid::Uuid;
+use std::collections::HashMap;
 
-/// Name of the predefined role of which somebody always remains.
-pub const OWNER: &str = "owner";
+pub mod model;
+mod owners;
+pub mod proof;
+pub mod read;
+#[cfg(test)]
+mod tests;
+
+pub use owners::{OWNER, require_another_owner, require_owners_whole};
+use read::Roles;
+pub use read::teams_of;
 
 /// What `user` may do.
 pub async fn of(
@@ -54,71 +63,60 @@ pub async fn of_many(
     organization: OrganizationId,
     users: &[UserId],
 ) -> Result<HashMap<UserId, PermissionSet>> {
-    let ids: Vec<Uuid> = users.iter().map(|user| user.0).collect();
-    let rows = sqlx::query!(
-        r#"WITH RECURSIVE held (user_id, role_id) AS (
-             SELECT user_id, role_id FROM user_roles WHERE organization_id = $1 AND user_id = ANY($2)
-             UNION
-             SELECT held.user_id, p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id AND p.organization_id = $1),
-           said (user_id, permission, granted) AS (
-             SELECT held.user_id, rp.permission, rp.granted
-             FROM held JOIN role_permissions rp ON rp.role_id = held.role_id AND rp.organization_id = $1
-             UNION ALL
-             SELECT user_id, permission, granted FROM user_permissions
-             WHERE organization_id = $1 AND user_id = ANY($2) AND resource_kind IS NULL),
-           may (user_id, permission) AS (
-             SELECT user_id, permission FROM said GROUP BY user_id, permission HAVING bool_and(granted))
-           SELECT user_id AS "user_id!", array_agg(permission) AS "permissions!" FROM may GROUP BY user_id"#,
-        organization.0,
-        &ids,
-    )
-    .fetch_all(connection)
-    .await?;
-    let set = |names: Vec<String>| names.into_iter().collect();
-    Ok(rows
-        .into_iter()
-        .map(|row| (UserId(row.user_id), set(row.permissions)))
-        .collect())
+    let model = read::model(connection, organization, users, Roles::These(&[])).await?;
+    let sets = model
+        .people
+        .iter()
+        .map(|(user, person)| (*user, model.permissions_of(*user, person)));
+    Ok(sets.filter(|(_, set)| !set.is_empty()).collect())
 }
 
-/// Passes when the actor may give every one of `roles`: nobody gives a role holding a permission they lack. A role that
-/// is not there is a mistake in field `roles`.
+/// Passes when the actor may give every one of `roles`: nobody gives a role holding a permission they lack. What a role
+/// gives on some rows only is given to whoever will hold it, on rows that nobody knows yet: so the actor must hold it on
+/// everything. A role that is not there is a mistake in field `roles`.
 pub async fn require_givable(connection: &mut PgConnection, ctx: &Ctx, roles: &[RoleId]) -> Result<()> {
     if roles.is_empty() {
         return Ok(());
     }
     ctx.require("roles:assign")?;
-    let ids: Vec<Uuid> = roles.iter().map(|role| role.0).collect();
-    let rows = sqlx::query!(
-        r#"WITH RECURSIVE held (given, role_id) AS (
-             SELECT id, id FROM roles WHERE organization_id = $1 AND id = ANY($2)
-             UNION
-             SELECT held.given, p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id AND p.organization_id = $1),
-           may (given, permission) AS (
-             SELECT held.given, rp.permission
-             FROM held JOIN role_permissions rp ON rp.role_id = held.role_id AND rp.organization_id = $1
-             GROUP BY held.given, rp.permission HAVING bool_and(rp.granted))
-           SELECT r.id, r.name, array_remove(array_agg(may.permission), NULL) AS "permissions!"
-           FROM roles r LEFT JOIN may ON may.given = r.id
-           WHERE r.organization_id = $1 AND r.id = ANY($2) GROUP BY r.id, r.name"#,
-        ctx.organization.0,
-        &ids,
-    )
-    .fetch_all(connection)
-    .await?;
-    if rows.len() < ids.iter().collect::<BTreeSet<_>>().len() {
+    hold_still(connection, ctx.organization).await?;
+    let model = read::model(connection, ctx.organization, &[], Roles::These(roles)).await?;
+    if roles.iter().any(|role| !model.roles.contains_key(role)) {
         return Err(Error::field(
             "roles",
             "unknown",
             "One of these roles does not exist; choose from GET /api/v1/roles.",
         ));
     }
-    for row in rows {
-        if !ctx.permissions.covers(&row.permissions.into_iter().collect()) {
-            return Err(out_of_reach(&row.name));
+    for role in roles {
+        let given = model.gives(*role).granted;
+        if !given.keys().all(|permission| ctx.permissions.has(permission)) {
+            return Err(out_of_reach(&model.roles[role].name));
         }
     }
     Ok(())
+}
+
+/// Keeps every role of the organization as it is until the transaction ends; others may hold it still beside.
+pub async fn hold_still(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
+    sqlx::query_scalar!(
+        "SELECT access_epoch FROM organizations WHERE id = $1 FOR SHARE",
+        organization.0
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes the organization's roles for a change of what they may do: one at a time, so that two changes cannot make together
+/// what each alone may not (a cycle). Bumps the epoch, which is returned: every kept set is too old with the commit.
+pub async fn take_roles(connection: &mut PgConnection, organization: OrganizationId) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        "UPDATE organizations SET access_epoch = access_epoch + 1 WHERE id = $1 RETURNING access_epoch",
+        organization.0
+    )
+    .fetch_one(connection)
+    .await?)
 }
 
 fn out_of_reach(role: &str) -> Error {
@@ -133,44 +131,4 @@ fn out_of_reach(role: &str) -> Error {
         detail: format!("You may not give the role {role}."),
     }];
     error
-}
-
-/// Passes when `user` is not an owner, or an owner who can still sign in remains without them. Holds the owner role's row
-/// until the transaction ends, so that two owners cannot remove each other at once.
-pub async fn require_another_owner(
-    connection: &mut PgConnection,
-    organization: OrganizationId,
-    user: UserId,
-) -> Result<()> {
-    let role = sqlx::query_scalar!(
-        "SELECT r.id FROM roles r JOIN user_roles ur ON ur.role_id = r.id
-         WHERE r.organization_id = $1 AND r.name = $2 AND r.predefined AND ur.user_id = $3",
-        organization.0,
-        OWNER,
-        user.0
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(role) = role else { return Ok(()) };
-    sqlx::query_scalar!("SELECT id FROM roles WHERE id = $1 FOR NO KEY UPDATE", role)
-        .fetch_one(&mut *connection)
-        .await?;
-    let another = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM user_roles ur JOIN users u ON u.id = ur.user_id
-             WHERE ur.organization_id = $1 AND ur.role_id = $2 AND ur.user_id <> $3
-               AND u.deleted_at IS NULL AND u.status = 'active') AS "another!""#,
-        organization.0,
-        role,
-        user.0,
-    )
-    .fetch_one(connection)
-    .await?;
-    if another {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Conflict,
-        "user.last_owner",
-        "This is the last owner. Make somebody else an owner first.",
-    ))
 }

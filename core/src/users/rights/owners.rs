@@ -1,0 +1,81 @@
+//! Owners: somebody who may do everything always remains, and can sign in.
+
+use super::read::{self, Roles};
+use crate::db::PgConnection;
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::id::{OrganizationId, RoleId, UserId};
+use crate::kernel::permission::PermissionSet;
+
+/// Name of the predefined role of which somebody always remains.
+pub const OWNER: &str = "owner";
+
+/// Owners that are looked at; far more than an organization has.
+const OWNERS: i64 = 1_000;
+
+/// Passes when `user` is not an owner, or an owner who can still sign in remains without them. Holds the owner role's row
+/// until the transaction ends, so that two owners cannot remove each other at once.
+pub async fn require_another_owner(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<()> {
+    let role = sqlx::query_scalar!(
+        "SELECT r.id FROM roles r JOIN user_roles ur ON ur.role_id = r.id
+         WHERE r.organization_id = $1 AND r.name = $2 AND r.predefined AND ur.user_id = $3",
+        organization.0,
+        OWNER,
+        user.0
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(role) = role else { return Ok(()) };
+    sqlx::query_scalar!("SELECT id FROM roles WHERE id = $1 FOR NO KEY UPDATE", role)
+        .fetch_one(&mut *connection)
+        .await?;
+    let another = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM user_roles ur JOIN users u ON u.id = ur.user_id
+             WHERE ur.organization_id = $1 AND ur.role_id = $2 AND ur.user_id <> $3
+               AND u.deleted_at IS NULL AND u.status = 'active') AS "another!""#,
+        organization.0,
+        role,
+        user.0,
+    )
+    .fetch_one(connection)
+    .await?;
+    if another {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Conflict,
+        "user.last_owner",
+        "This is the last owner. Make somebody else an owner first.",
+    ))
+}
+
+/// Passes when every owner holds all that the owner role gives: owners can be taken the role, but not be hollowed out, so that
+/// the last one who can sign in can also repair everything. Called after the statements of a change were written.
+pub async fn require_owners_whole(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
+    let owners = sqlx::query!(
+        "SELECT ur.user_id, ur.role_id FROM roles r JOIN user_roles ur ON ur.role_id = r.id
+         WHERE r.organization_id = $1 AND r.name = $2 AND r.predefined ORDER BY ur.user_id LIMIT $3",
+        organization.0,
+        OWNER,
+        OWNERS,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let Some(role) = owners.first().map(|owner| RoleId(owner.role_id)) else {
+        return Ok(());
+    };
+    let ids: Vec<UserId> = owners.iter().map(|owner| UserId(owner.user_id)).collect();
+    let model = read::model(connection, organization, &ids, Roles::These(&[role])).await?;
+    let all: PermissionSet = model.gives(role).granted.into_keys().collect();
+    if ids.iter().all(|owner| model.permissions(*owner).covers(&all)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Conflict,
+        "roles.owner_limited",
+        "This would deny or limit something to an owner, who may do everything. Take the owner role first.",
+    ))
+}
