@@ -2,7 +2,7 @@
 
 use super::access::Known;
 use super::origin::Origin;
-use super::{Problem, State, idempotency};
+use super::{Problem, State, idempotency, refused};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, ORIGIN};
@@ -103,6 +103,7 @@ impl AnyCaller {
             require_own_page(request, state, &claims)?;
         }
         let known = state.access.known(claims.session(), claims.user()).await?;
+        refused::note(request, known.standing.organization, known.standing.user);
         let mut ctx = anonymous(request, known.standing.organization);
         ctx.actor = Actor::User(known.standing.user);
         ctx.credential = Credential::Session(known.standing.session);

@@ -31,6 +31,7 @@ mod overview;
 pub mod pace;
 pub mod page;
 pub mod problem;
+mod refused;
 mod roles;
 pub mod server_api;
 mod sessions;

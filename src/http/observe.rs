@@ -4,7 +4,7 @@
 
 use super::operations::Operations;
 use super::origin::Origin;
-use super::{Problem, State, caller, headers, problem};
+use super::{Problem, State, caller, headers, problem, refused};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
@@ -45,7 +45,7 @@ async fn describe(answer: ServiceResponse, origin: &Origin, span: &tracing::Span
     let described = refusal
         .as_ref()
         .or(answer.response().error())
-        .map(|error| explain(error, origin, span));
+        .map(|error| explain(error, answer.request(), origin, span));
     match described {
         Some(response) => answer.into_response(response),
         None => answer,
@@ -53,12 +53,19 @@ async fn describe(answer: ServiceResponse, origin: &Origin, span: &tracing::Span
 }
 
 /// The problem of an error, whoever raised it. The chain of causes goes to the log and no further.
-fn explain(error: &Error, origin: &Origin, span: &tracing::Span) -> actix_web::HttpResponse {
+fn explain(
+    error: &Error,
+    request: &HttpRequest,
+    origin: &Origin,
+    span: &tracing::Span,
+) -> actix_web::HttpResponse {
     if let Some(problem) = error.as_error::<Problem>() {
+        let mut explain_id = None;
         if let Problem::Error(error) | Problem::WithHeaders(error, _) = problem {
             log(error, span);
+            explain_id = refused::explain_id(request, error, &origin.trace_id);
         }
-        return problem.answer(&origin.trace_id);
+        return problem.explained(&origin.trace_id, explain_id);
     }
     let status = error.as_response_error().status_code();
     let mut described = problem::of_framework(status);

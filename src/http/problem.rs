@@ -40,6 +40,9 @@ pub struct Body {
     trace_id: String,
     /// By field, where fields are to blame.
     errors: Vec<FieldError>,
+    /// Of a 403: with it, whoever may see roles learns why, by GET /api/v1/explanations/{id}.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain_id: Option<String>,
     /// The present representation, where `If-Match` named an older one.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<serde_json::Value>,
@@ -69,9 +72,14 @@ impl Problem {
 
     /// The answer, naming the request in the log by `trace_id`.
     pub fn answer(&self, trace_id: &str) -> HttpResponse {
+        self.explained(trace_id, None)
+    }
+
+    /// As [`Self::answer`], with the id by which a refusal is explained.
+    pub fn explained(&self, trace_id: &str, explain_id: Option<String>) -> HttpResponse {
         match self {
-            Self::Error(error) => render(error, &[], trace_id),
-            Self::WithHeaders(error, headers) => render(error, headers, trace_id),
+            Self::Error(error) => render(error, &[], trace_id, explain_id),
+            Self::WithHeaders(error, headers) => render(error, headers, trace_id, explain_id),
             Self::Replay(answer) => replay(answer),
             Self::Method(allowed) => {
                 let allowed = allowed.join(", ");
@@ -80,7 +88,7 @@ impl Problem {
                     "request.method",
                     format!("This address takes {allowed}."),
                 );
-                render(&error, &[(ALLOW, allowed)], trace_id)
+                render(&error, &[(ALLOW, allowed)], trace_id, None)
             }
         }
     }
@@ -133,7 +141,12 @@ pub fn status(kind: Kind) -> StatusCode {
     }
 }
 
-fn render(error: &Error, headers: &[(HeaderName, String)], trace_id: &str) -> HttpResponse {
+fn render(
+    error: &Error,
+    headers: &[(HeaderName, String)],
+    trace_id: &str,
+    explain_id: Option<String>,
+) -> HttpResponse {
     let status = status(error.kind);
     let mut answer = HttpResponseBuilder::new(status);
     for (name, value) in headers {
@@ -160,6 +173,7 @@ fn render(error: &Error, headers: &[(HeaderName, String)], trace_id: &str) -> Ht
         detail: error.detail.clone(),
         trace_id: trace_id.to_owned(),
         errors: error.errors.clone(),
+        explain_id,
         current: error.current.as_deref().cloned(),
     };
     let text = serde_json::to_vec(&body).unwrap_or_default();

@@ -8,6 +8,7 @@ mod auth_limits;
 mod auth_refresh;
 mod bad_input;
 mod console;
+mod grants;
 mod idempotency;
 mod imports;
 mod jobs;

@@ -11,4 +11,5 @@ mod nodes;
 mod outage;
 pub mod relay;
 mod revocation;
+mod rights;
 mod stop;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::fut::ActorFutureExt;
 use actix::{Actor, AsyncContext, Handler, Message, ResponseFuture, WrapFuture};
 use signalbox_core::Store;
+use signalbox_core::fault;
 use signalbox_core::kernel::id::UserId;
 use signalbox_core::kernel::permission::{Rights, RightsVersion};
 use tokio::sync::oneshot;
@@ -109,13 +110,15 @@ impl Keeper {
 /// From Redis if that is new enough, else from the primary, which Redis is then told.
 async fn read(store: &Store, question: Question) -> Answer {
     let kept = tokio::time::timeout(REDIS_WITHIN, store.bus.kept_rights(question.user)).await;
-    if let Ok(Ok(Some(rights))) = kept
-        && rights.version.covers(question.at_least)
-    {
-        ANSWERS.redis.increment(1);
-        return Ok(Arc::new(rights));
+    if let Ok(Ok(Some(rights))) = kept {
+        if rights.version.covers(question.at_least) {
+            ANSWERS.redis.increment(1);
+            return Ok(Arc::new(rights));
+        }
+        ANSWERS.too_old_in_redis.increment(1);
     }
     let rights = primary(store, question).await?;
+    fault::point("rights_read").await;
     // Without Redis the next node reads the primary; nothing else is lost.
     let _ = tokio::time::timeout(REDIS_WITHIN, store.bus.keep_rights(question.user, &rights)).await;
     Ok(rights)
@@ -125,7 +128,11 @@ impl Actor for Keeper {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(SWEEP, |keeper, _| keeper.shelf.sweep(KEEP));
+        ctx.run_interval(SWEEP, |keeper, _| {
+            let (people, oldest) = keeper.shelf.sweep(KEEP);
+            metrics::gauge!("signalbox_permission_sets").set(people as f64);
+            metrics::gauge!("signalbox_permission_oldest_seconds").set(oldest.as_secs_f64());
+        });
     }
 }
 

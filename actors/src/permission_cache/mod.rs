@@ -91,13 +91,12 @@ impl PermissionCache {
     /// # Errors
     /// [`Unavailable`] when that cannot be read now.
     pub async fn rights(&self, question: Question) -> Result<Arc<Rights>, Unavailable> {
-        if let Some(rights) = self
-            .shelf
-            .get(question.user)
-            .filter(|kept| kept.version.covers(question.at_least))
-        {
-            ANSWERS.shelf.increment(1);
-            return Ok(rights);
+        if let Some(rights) = self.shelf.get(question.user) {
+            if rights.version.covers(question.at_least) {
+                ANSWERS.shelf.increment(1);
+                return Ok(rights);
+            }
+            ANSWERS.too_old_on_shelf.increment(1);
         }
         if let Ok(Ok(rights)) = self.handle.ask(Load(question)).await
             && rights.version.covers(question.at_least)
@@ -155,18 +154,23 @@ async fn primary(store: &Store, question: Question) -> Result<Arc<Rights>, Unava
     }
 }
 
-/// Where answers come from. Looked up once: finding a counter by its name costs more than the answer from the shelf.
+/// Where answers come from, and where what was kept was too old to be one. Looked up once: finding a counter by its name costs more than the answer from the shelf.
 struct Answers {
     shelf: Counter,
     redis: Counter,
     primary: Counter,
+    too_old_on_shelf: Counter,
+    too_old_in_redis: Counter,
 }
 
 static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
     let from = |from: &'static str| metrics::counter!("signalbox_permission_answers_total", "from" => from);
+    let too_old = |at: &'static str| metrics::counter!("signalbox_permission_too_old_total", "at" => at);
     Answers {
         shelf: from("shelf"),
         redis: from("redis"),
         primary: from("primary"),
+        too_old_on_shelf: too_old("shelf"),
+        too_old_in_redis: too_old("redis"),
     }
 });

@@ -54,11 +54,17 @@ impl Shelf {
         removed.map(|(_, rights)| rights)
     }
 
-    /// Drops what has been here for longer than `keep`.
-    pub(super) fn sweep(&self, keep: Duration) {
+    /// Drops what has been here for longer than `keep`. How many sets are left, and for how long the oldest has been here.
+    pub(super) fn sweep(&self, keep: Duration) -> (usize, Duration) {
+        let (mut left, mut oldest) = (0, Duration::ZERO);
         for part in self.parts.iter() {
-            part.write().retain(|_, (since, _)| since.elapsed() <= keep);
+            let mut part = part.write();
+            part.retain(|_, (since, _)| since.elapsed() <= keep);
+            left += part.len();
+            let ages = part.values().map(|(since, _)| since.elapsed());
+            oldest = ages.fold(oldest, Duration::max);
         }
+        (left, oldest)
     }
 
     /// The end of an id is random.
@@ -86,9 +92,9 @@ mod tests {
         shelf.insert(bob, rights.clone());
         assert_eq!(shelf.clone().get(ada), Some(rights.clone()));
         assert_eq!((shelf.remove(ada), shelf.get(ada)), (Some(rights), None));
-        shelf.sweep(Duration::from_mins(1));
+        assert_eq!(shelf.sweep(Duration::from_mins(1)).0, 1);
         assert!(shelf.get(bob).is_some());
-        shelf.sweep(Duration::ZERO);
+        assert_eq!(shelf.sweep(Duration::ZERO), (0, Duration::ZERO));
         assert_eq!((shelf.get(bob), shelf.len()), (None, 0));
     }
 

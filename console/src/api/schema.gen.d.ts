@@ -100,6 +100,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/explanations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why somebody was refused
+         * @description By the `explain_id` of the problem that they were answered, up to 30 days later; the reasons are those of now.
+         */
+        get: operations["explanations.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/find": {
         parameters: {
             query?: never;
@@ -522,6 +542,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/permissions/holders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who may do something
+         * @description A page may be short, or empty, before the last: follow `next_cursor` until it is null.
+         */
+        get: operations["permissions.holders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/roles": {
         parameters: {
             query?: never;
@@ -531,6 +571,114 @@ export interface paths {
         };
         /** All roles and what each may do */
         get: operations["roles.list"];
+        put?: never;
+        /**
+         * Make a role
+         * @description Nobody gives a role what they do not hold on everything: not by what it says, not by what it inherits.
+         */
+        post: operations["roles.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give and take roles of many people
+         * @description Each person is changed on their own: who cannot be changed keeps what they have, and the others are changed. To ask again
+         *     does no harm.
+         */
+        post: operations["roles.assign_many"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles/what_if": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a change of rights would do
+         * @description Pairs of a person and a permission that would be gained and lost. Nothing is written.
+         */
+        post: operations["roles.what_if"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One role */
+        get: operations["roles.get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a role
+         * @description Only one that nobody holds and no role inherits from.
+         */
+        delete: operations["roles.delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a role
+         * @description What is absent stays; a list replaces what there is. What its holders may do changes at once, on open streams too. The
+         *     hub's own roles stay as they are, nobody changes a role that may do what they may not, and none inherits from itself.
+         */
+        patch: operations["roles.update"];
+        trace?: never;
+    };
+    "/api/v1/roles/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was done to a role, newest first
+         * @description From the audit log: a role that was deleted has its history too.
+         */
+        get: operations["roles.history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles/{id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who holds a role */
+        get: operations["roles.members"];
         put?: never;
         post?: never;
         delete?: never;
@@ -697,6 +845,45 @@ export interface paths {
          * @description Sessions and streams of theirs end at once.
          */
         post: operations["users.ban"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a person may do something, or may not */
+        get: operations["users.explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a person may do, and what of it is said of them directly */
+        get: operations["users.permissions"];
+        /**
+         * Say what a person may do directly
+         * @description Grants and denials on everything, under a condition, or on single rows; these, no more and no less. Nobody grants what
+         *     they do not hold that far, and nobody changes their own.
+         */
+        put: operations["users.set_permissions"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -967,6 +1154,31 @@ export interface components {
             /** @description For operators to read, 1 to 2000 characters. */
             reason: string;
         };
+        /** @description Roles of many people at once. */
+        Bulk: {
+            /** @description Whose, 1 to 200. */
+            users: components["schemas"]["UserId"][];
+            /** @description Roles that all of them are given. */
+            give?: components["schemas"]["RoleId"][];
+            /** @description Roles that are taken from all of them. */
+            take?: components["schemas"]["RoleId"][];
+        };
+        /** @description What came of it for one person. */
+        BulkItem: {
+            /** @description Whose. */
+            user: components["schemas"]["UserId"];
+            /** @description True: they hold now what was asked for. */
+            done: boolean;
+            /** @description Why not; the same code as for one person alone. */
+            code?: string | null;
+            /** @description What to do about it. */
+            detail?: string | null;
+        };
+        /** @description What came of it, person by person. */
+        BulkResult: {
+            /** @description In the order that was asked. */
+            items: components["schemas"]["BulkItem"][];
+        };
         /** @description Old and new. */
         ChangePassword: {
             /**
@@ -980,6 +1192,11 @@ export interface components {
              */
             new_password: string;
         };
+        /**
+         * @description On which rows a grant counts.
+         * @enum {string}
+         */
+        Condition: "everywhere" | "own" | "team" | "own_or_team";
         /** @description The numbers. None is below zero. */
         Counters: {
             /**
@@ -1051,12 +1268,40 @@ export interface components {
              */
             rejected: number;
         };
+        /**
+         * @description What decided.
+         * @enum {string}
+         */
+        Decision: "denial" | "single_grant" | "direct_grant" | "roles" | "nothing";
+        /** @description What is to be said of a person directly, no more and no less. */
+        Direct: {
+            /** @description On everything, or under a condition. */
+            statements?: components["schemas"]["Statement"][];
+            /** @description On single rows. */
+            single?: components["schemas"]["Single"][];
+        };
         /** @description Why, and what comes after. */
         Disconnect: {
             /** @description Shown at the other end and kept in the audit log, 1 to 123 bytes. */
             reason: string;
             /** @description The client comes back by itself. Without, it stays away until its user does something. */
             reconnect?: boolean;
+        };
+        /**
+         * @description Grant or denial.
+         * @enum {string}
+         */
+        Effect: "grant" | "deny";
+        /** @description The answer with its reasons. */
+        Explanation: components["schemas"]["Proof"] & {
+            /** @description Who. */
+            user: components["schemas"]["UserId"];
+            /**
+             * @description `<feature>:<verb>`.
+             * @example users:ban
+             */
+            permission: string;
+            resource?: components["schemas"]["Resource"] | null;
         };
         /** @description Something a column can hold. */
         Field: {
@@ -1105,6 +1350,38 @@ export interface components {
              * @description The longest one.
              */
             max: number;
+        };
+        /** @description How far a permission reaches, to look at. */
+        Held: {
+            /**
+             * @description `<feature>:<verb>`.
+             * @example users:ban
+             */
+            permission: string;
+            /** @description On everything that is not denied below. */
+            everywhere: boolean;
+            /** @description On what belongs to the person. */
+            own: boolean;
+            /** @description On what belongs to their teams. */
+            team: boolean;
+            /** @description On these rows. */
+            single: components["schemas"]["Resource"][];
+            /** @description Never on these rows. */
+            denied: components["schemas"]["Resource"][];
+        };
+        /** @description Somebody who may. */
+        Holder: components["schemas"]["Held"] & {
+            /** @description Who. */
+            user: components["schemas"]["UserId"];
+            /** @description Their name. */
+            name: string;
+        };
+        /** @description A page of them. */
+        HolderList: {
+            /** @description People; a page may be short, or empty, before the last. */
+            items: components["schemas"]["Holder"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
         };
         /** @description One import, as lists and events show it. */
         Import: {
@@ -1346,6 +1623,18 @@ export interface components {
              */
             offset: number;
         };
+        /** @description One statement that reaches the person. */
+        Line: {
+            /** @description Grant or denial. */
+            effect: components["schemas"]["Effect"];
+            /** @description On which rows it counts. */
+            on: components["schemas"]["Condition"];
+            resource?: components["schemas"]["Resource"] | null;
+            /** @description From the role that the person holds, through its parents, to the role that says it. Empty: said of the person. */
+            via: components["schemas"]["Via"][];
+            /** @description Whether it is what decided. Others are beaten, overridden, or about other rows. */
+            decides: boolean;
+        };
         /** @description One of them, as the list shows it. */
         Listed: {
             /** @description Its id. */
@@ -1523,18 +1812,45 @@ export interface components {
         /** @description Who the caller is and may do. */
         Me: components["schemas"]["Oneself"] & {
             /**
-             * @description Permissions held now, sorted.
+             * @description Permissions held now on everything, sorted.
              * @example [
              *       "users:read"
              *     ]
              */
             permissions: string[];
+            /**
+             * @description Permissions held now on some rows only, sorted.
+             * @example [
+             *       "users:update"
+             *     ]
+             */
+            limited: string[];
             /** @description The session that asks. */
             session_id: components["schemas"]["SessionId"];
             /** @description For the header X-CSRF-Token, where cookies are used. */
             csrf_token: string;
             /** @description True: nothing but POST /api/v1/me/password is allowed now. */
             must_change_password: boolean;
+        };
+        /** @description Somebody who holds a role. */
+        Member: {
+            /** @description Who. */
+            user: components["schemas"]["UserId"];
+            /** @description Their name. */
+            name: string;
+            granted_by?: components["schemas"]["UserId"] | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            granted_at: string;
+        };
+        /** @description A page of them. */
+        MemberList: {
+            /** @description People, those who have been here longest first. */
+            items: components["schemas"]["Member"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
         };
         /**
          * @description What is done with a file.
@@ -1570,6 +1886,17 @@ export interface components {
              * @description Grows by one with each change.
              */
             version: number;
+        };
+        /** @description A role to be made. */
+        NewRole: {
+            /** @description Unique in the organization, 1 to 100 characters. */
+            name: string;
+            /** @description What it is for, at most 2000 characters. */
+            description?: string;
+            /** @description Roles it inherits from. */
+            inherits?: components["schemas"]["RoleId"][];
+            /** @description What it says itself. */
+            statements?: components["schemas"]["Statement"][];
         };
         /** @description Somebody to be added. */
         NewUser: {
@@ -1643,6 +1970,13 @@ export interface components {
         };
         /** @description An act that needs no more than its name. */
         Nothing: Record<string, never>;
+        /** @description What a person may do, and what of it is said of them directly. */
+        OfUser: components["schemas"]["Direct"] & {
+            /** @description Roles they hold. */
+            roles: components["schemas"]["RoleId"][];
+            /** @description What comes of all of it. */
+            held: components["schemas"]["Held"][];
+        };
         /** @description One job with its history. */
         OneJob: components["schemas"]["Job"] & {
             /** @description What happened to it, oldest first. */
@@ -1683,6 +2017,23 @@ export interface components {
             /** @description What they hold, by name. */
             roles: components["schemas"]["RoleName"][];
         };
+        /** @description A refusal that was opened. */
+        Opened: {
+            /**
+             * Format: date-time
+             * @description When it was.
+             */
+            at: string;
+            /**
+             * @description The problem's code.
+             * @example permission.missing
+             */
+            code: string;
+            /** @description Names the request in the hub's log. */
+            trace_id: string;
+            user?: components["schemas"]["UserId"] | null;
+            explanation?: components["schemas"]["Explanation"] | null;
+        };
         /**
          * Format: uuid
          * @description A tenant.
@@ -1699,6 +2050,22 @@ export interface components {
         Overview: components["schemas"]["Position"] & {
             /** @description The numbers. */
             counters: components["schemas"]["Counters"];
+        };
+        /** @description A person and a permission that would not be as before. */
+        Pair: {
+            /** @description Who. */
+            user: components["schemas"]["UserId"];
+            /**
+             * @description `<feature>:<verb>`.
+             * @example users:ban
+             */
+            permission: string;
+            before?: components["schemas"]["Held"] | null;
+            after?: components["schemas"]["Held"] | null;
+            /** @description They would reach something that they do not now. */
+            gained: boolean;
+            /** @description They would not reach something that they do now. */
+            lost: boolean;
         };
         /** @description A file and what to do with it. */
         Parts: {
@@ -1727,6 +2094,11 @@ export interface components {
             category: string;
             /** @description What it allows. */
             description: string;
+            /**
+             * @description Of which kind the rows are that it may be limited to; null: it is held on everything or not at all.
+             * @example user
+             */
+            row_kind?: string | null;
         };
         /** @description All permissions. */
         Permissions: {
@@ -1788,8 +2160,46 @@ export interface components {
             trace_id: string;
             /** @description By field, where fields are to blame. */
             errors: components["schemas"]["FieldError"][];
+            /** @description Of a 403: with it, whoever may see roles learns why, by GET /api/v1/explanations/{id}. */
+            explain_id?: string | null;
             /** @description The present representation, where `If-Match` named an older one. */
             current?: unknown;
+        };
+        /** @description Why. */
+        Proof: {
+            /** @description Whether the permission is held: on the row that was asked about, or on everything where none was. */
+            allowed: boolean;
+            /** @description What decided. */
+            decision: components["schemas"]["Decision"];
+            /** @description Every statement about the permission that reaches the person. */
+            lines: components["schemas"]["Line"][];
+        };
+        /** @description What would change. A list that is given replaces what there is; an absent one leaves it. */
+        Proposal: {
+            /** @description The role. */
+            role: components["schemas"]["RoleId"];
+            /** @description Roles it inherits from. */
+            inherits?: components["schemas"]["RoleId"][] | null;
+            /** @description What it says itself. */
+            statements?: components["schemas"]["Statement"][] | null;
+            /** @enum {string} */
+            kind: "role";
+        } | {
+            /** @description The person. */
+            user: components["schemas"]["UserId"];
+            /** @description These, no more and no fewer. */
+            roles: components["schemas"]["RoleId"][];
+            /** @enum {string} */
+            kind: "roles";
+        } | {
+            /** @description The person. */
+            user: components["schemas"]["UserId"];
+            /** @description On everything, or under a condition. */
+            statements: components["schemas"]["Statement"][];
+            /** @description On single rows. */
+            single?: components["schemas"]["Single"][];
+            /** @enum {string} */
+            kind: "permissions";
         };
         /** @description What is published. */
         Publish: {
@@ -1801,7 +2211,20 @@ export interface components {
             /** @description The refresh token; absent where the cookie carries it. */
             refresh_token?: string | null;
         };
-        /** @description A role as the list shows it. */
+        /** @description One row, by its kind (`user`, `team`, ..) and id. */
+        Resource: {
+            /**
+             * @description `user`, `team`, ...
+             * @example user
+             */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+        };
+        /** @description A role as the list shows it, and the `patch` of every event about it. */
         Role: {
             /** @description Id. */
             id: components["schemas"]["RoleId"];
@@ -1814,13 +2237,28 @@ export interface components {
             description: string;
             /** @description Made by the hub, and protected. */
             predefined: boolean;
-            /** @description What it grants of its own, sorted. */
+            /** @description What it grants of its own on everything, sorted. */
             permissions: string[];
+            /** @description Roles it inherits from. */
+            inherits: components["schemas"]["RoleId"][];
+            /** @description All that it says itself, by permission. */
+            statements: components["schemas"]["Statement"][];
             /**
              * Format: int64
              * @description Grows by one with each change.
              */
             version: number;
+        };
+        /** @description What is to change of a role; what is absent stays. */
+        RoleChange: {
+            /** @description Its name. */
+            name?: string | null;
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description Roles it inherits from, no more and no fewer. */
+            inherits?: components["schemas"]["RoleId"][] | null;
+            /** @description What it says itself, no more and no less. */
+            statements?: components["schemas"]["Statement"][] | null;
         };
         /**
          * Format: uuid
@@ -1854,11 +2292,35 @@ export interface components {
             /** @description Newest first, 200 at most. */
             items: components["schemas"]["Listed"][];
         };
+        /** @description Granted or denied on one row. */
+        Single: {
+            /**
+             * @description `<feature>:<verb>`.
+             * @example users:ban
+             */
+            permission: string;
+            /** @description Granted, or denied. */
+            effect: components["schemas"]["Effect"];
+            /** @description The row. */
+            resource: components["schemas"]["Resource"];
+        };
         /**
          * @description The order of a list. `-` means falling.
          * @enum {string}
          */
         Sort: "created_at" | "-created_at" | "name" | "-name" | "email" | "-email" | "last_login_at" | "-last_login_at";
+        /** @description Granted or denied, and on which rows. */
+        Statement: {
+            /**
+             * @description `<feature>:<verb>`.
+             * @example users:ban
+             */
+            permission: string;
+            /** @description Granted, or denied: a denial beats every grant. */
+            effect: components["schemas"]["Effect"];
+            /** @description On which rows a grant counts; everywhere when absent. A denial counts everywhere. */
+            on?: components["schemas"]["Condition"];
+        };
         /** @description An import that was taken on. */
         Submitted: {
             /** @description The import. */
@@ -2008,6 +2470,16 @@ export interface components {
          * @enum {string}
          */
         UserStatus: "active" | "invited" | "suspended" | "banned";
+        /** @description A role on the way to a statement. */
+        Via: {
+            /** @description The role. */
+            id: components["schemas"]["RoleId"];
+            /**
+             * @description Its name.
+             * @example moderator
+             */
+            name: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2197,6 +2669,44 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "explanations.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description explain_id of a 403 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Opened"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3174,6 +3684,60 @@ export interface operations {
             };
         };
     };
+    "permissions.holders": {
+        parameters: {
+            query: {
+                /** @description `<feature>:<verb>`. */
+                permission: string;
+                /** @description Kind of the row, such as `user`; absent: anything at all. */
+                resource_kind?: string;
+                /** @description Id of the row. */
+                resource_id?: string;
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolderList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "roles.list": {
         parameters: {
             query?: never;
@@ -3192,6 +3756,395 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRole"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.assign_many": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Bulk"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.what_if": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proposal"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The role */
+                id: components["schemas"]["RoleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The role */
+                id: components["schemas"]["RoleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The role */
+                id: components["schemas"]["RoleId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.history": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The role */
+                id: components["schemas"]["RoleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.members": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The role */
+                id: components["schemas"]["RoleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3681,6 +4634,155 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.explain": {
+        parameters: {
+            query: {
+                /** @description `<feature>:<verb>`. */
+                permission: string;
+                /** @description Kind of the row, such as `user`; absent: everything. */
+                resource_kind?: string;
+                /** @description Id of the row. */
+                resource_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfUser"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.set_permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Direct"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfUser"];
                 };
             };
             403: {

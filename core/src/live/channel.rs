@@ -36,6 +36,7 @@ const STATE: &[&str] = &["feed:overview", "feed:system", "feed:live"];
 /// Feeds, and the permission each needs.
 pub const FEEDS: &[(&str, &str)] = &[
     ("feed:users", "users:read"),
+    ("feed:roles", "roles:read"),
     ("feed:audit", "audit:read"),
     ("feed:jobs", "jobs:read"),
     ("feed:imports", "imports:read"),

@@ -1,29 +1,120 @@
-//! Giving and taking roles.
+//! Giving and taking roles, of one person and of many.
 
+use super::doors;
 use crate::Store;
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::error::{Error, FieldError, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{RoleId, UserId};
 use crate::users::{self, CHANNEL, User, UserItem, rights};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use uuid::Uuid;
+
+/// People of one bulk act at most: each is a transaction of its own.
+pub const MANY: usize = 200;
 
 /// Makes `roles` the ones that `id` holds, no more and no fewer. What the person may do changes with the commit, on every
 /// open stream of theirs too.
 pub async fn assign(store: &Store, ctx: &Ctx, id: UserId, roles: &[RoleId]) -> Result<UserItem> {
+    let wanted: BTreeSet<RoleId> = roles.iter().copied().collect();
+    change(store, ctx, id, |_| wanted).await
+}
+
+/// Roles of many people at once.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    /// Whose, 1 to 200.
+    pub users: Vec<UserId>,
+    /// Roles that all of them are given.
+    #[serde(default)]
+    pub give: Vec<RoleId>,
+    /// Roles that are taken from all of them.
+    #[serde(default)]
+    pub take: Vec<RoleId>,
+}
+
+/// What came of it for one person.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct BulkItem {
+    /// Whose.
+    pub user: UserId,
+    /// True: they hold now what was asked for.
+    pub done: bool,
+    /// Why not; the same code as for one person alone.
+    pub code: Option<String>,
+    /// What to do about it.
+    pub detail: Option<String>,
+}
+
+/// Gives and takes roles of many, one after another, each on its own: whoever cannot be changed keeps what they have and the
+/// others are changed. To ask again does no harm.
+pub async fn assign_many(store: &Store, ctx: &Ctx, bulk: &Bulk) -> Result<Vec<BulkItem>> {
+    ctx.require("roles:assign")?;
+    if bulk.users.is_empty() || bulk.users.len() > MANY {
+        return Err(Error::field(
+            "users",
+            "out_of_range",
+            format!("Name 1 to {MANY} people."),
+        ));
+    }
+    if bulk.give.iter().any(|role| bulk.take.contains(role)) {
+        let faults = ["give", "take"].map(|field| FieldError {
+            field: field.to_owned(),
+            code: "both".into(),
+            detail: "A role is given or taken, not both.".to_owned(),
+        });
+        return Err(Error::invalid(faults.into()));
+    }
+    let mut each = ctx.clone();
+    // the key is of the whole, which may be repeated anyway
+    each.idempotency = None;
+    let mut items = Vec::with_capacity(bulk.users.len());
+    for user in &bulk.users {
+        let wanted = |present: &BTreeSet<RoleId>| {
+            let mut wanted = present.clone();
+            wanted.extend(&bulk.give);
+            wanted.retain(|role| !bulk.take.contains(role));
+            wanted
+        };
+        let refused = change(store, &each, *user, wanted).await.err();
+        if let Some(error) = refused
+            .as_ref()
+            .filter(|error| matches!(error.kind, Kind::Internal | Kind::Unavailable))
+        {
+            tracing::warn!(%error, "a person's roles could not be changed");
+        }
+        items.push(BulkItem {
+            user: *user,
+            done: refused.is_none(),
+            code: refused.as_ref().map(|error| error.code.to_string()),
+            detail: refused.map(|error| error.detail),
+        });
+    }
+    Ok(items)
+}
+
+/// Gives `id` the roles that `wanted` makes of those they hold.
+async fn change(
+    store: &Store,
+    ctx: &Ctx,
+    id: UserId,
+    wanted: impl FnOnce(&BTreeSet<RoleId>) -> BTreeSet<RoleId>,
+) -> Result<UserItem> {
     ctx.require("roles:assign")?;
     require_not_oneself(ctx, id)?;
-    let wanted: BTreeSet<RoleId> = roles.iter().copied().collect();
     let mut change = Change::begin(store, ctx).await?;
     let before = users::store::lock(change.tx(), ctx.organization, id)
         .await?
         .ok_or_else(|| Error::not_found("user"))?;
     let held = rights::of(change.tx(), ctx.organization, id).await?;
     ctx.require_over(&held)?;
+    rights::hold_still(change.tx(), ctx.organization).await?;
     let present: BTreeSet<RoleId> = before.roles.iter().map(|role| role.id).collect();
+    let wanted = wanted(&present);
     let given: Vec<RoleId> = wanted.difference(&present).copied().collect();
     let taken: Vec<RoleId> = present.difference(&wanted).copied().collect();
     if given.is_empty() && taken.is_empty() {
@@ -44,8 +135,11 @@ pub async fn assign(store: &Store, ctx: &Ctx, id: UserId, roles: &[RoleId]) -> R
         .await?
         .ok_or_else(|| Error::not_found("user"))?;
     record(&mut change, &before, &after, access_version).await?;
-    let held = rights::of(change.tx(), ctx.organization, id).await?;
-    let item = after.seen_by(ctx, &held)?;
+    let holds = rights::of(change.tx(), ctx.organization, id).await?;
+    // a role that is taken may have denied something
+    doors::require_holds_gain(ctx, &held, &holds)?;
+    rights::require_owners_whole(change.tx(), ctx.organization).await?;
+    let item = after.seen_by(ctx, &holds)?;
     change.answer(200, &item).await?;
     change.commit().await?;
     Ok(item)

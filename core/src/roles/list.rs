@@ -1,13 +1,19 @@
 //! What roles and permissions there are.
 
+use super::statement::Statement;
 use crate::Store;
+use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::Result;
-use crate::kernel::id::RoleId;
-use serde::Serialize;
+use crate::kernel::error::{Error, Result};
+use crate::kernel::event::Subject;
+use crate::kernel::id::{OrganizationId, RoleId};
+use crate::users::rights::model::{Condition, Says};
+use crate::users::rights::proof::Effect;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-/// A role as the list shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+/// A role as the list shows it, and the `patch` of every event about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Role {
     /// Id.
     pub id: RoleId,
@@ -18,10 +24,24 @@ pub struct Role {
     pub description: String,
     /// Made by the hub, and protected.
     pub predefined: bool,
-    /// What it grants of its own, sorted.
+    /// What it grants of its own on everything, sorted.
     pub permissions: Vec<String>,
+    /// Roles it inherits from.
+    pub inherits: Vec<RoleId>,
+    /// All that it says itself, by permission.
+    pub statements: Vec<Statement>,
     /// Grows by one with each change.
     pub version: i64,
+}
+
+impl Role {
+    pub(super) fn subject(&self) -> Subject {
+        Subject {
+            kind: "role".into(),
+            id: self.id.0,
+            version: self.version,
+        }
+    }
 }
 
 /// A permission as the list shows it.
@@ -34,32 +54,87 @@ pub struct Permission {
     pub category: String,
     /// What it allows.
     pub description: String,
+    /// Of which kind the rows are that it may be limited to; null: it is held on everything or not at all.
+    #[schema(example = "user")]
+    pub row_kind: Option<String>,
 }
 
 /// All roles, the predefined first.
 pub async fn list(store: &Store, ctx: &Ctx) -> Result<Vec<Role>> {
     ctx.require("roles:read")?;
     let mut tx = store.db.primary(ctx.organization).await?;
+    read(&mut tx, ctx.organization, None).await
+}
+
+/// One role.
+pub async fn get(store: &Store, ctx: &Ctx, id: RoleId) -> Result<Role> {
+    ctx.require("roles:read")?;
+    let mut tx = store.db.primary(ctx.organization).await?;
+    one(&mut tx, ctx.organization, id).await
+}
+
+/// One role, or `role.not_found`.
+pub(super) async fn one(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: RoleId,
+) -> Result<Role> {
+    let mut found = read(connection, organization, Some(id)).await?;
+    found.pop().ok_or_else(|| Error::not_found("role"))
+}
+
+/// All roles, or one.
+async fn read(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: Option<RoleId>,
+) -> Result<Vec<Role>> {
     let rows = sqlx::query!(
         r#"SELECT r.id, r.name, r.description, r.predefined, r.version,
-             array_remove(array_agg(p.permission ORDER BY p.permission), NULL) AS "permissions!"
-           FROM roles r LEFT JOIN role_permissions p ON p.role_id = r.id AND p.granted
-           WHERE r.organization_id = $1 GROUP BY r.id ORDER BY r.predefined DESC, r.id"#,
-        ctx.organization.0
+             ARRAY(SELECT parent_id FROM role_parents WHERE organization_id = $1 AND role_id = r.id ORDER BY parent_id) AS "inherits!",
+             s.permissions AS "permissions!", s.granted AS "granted!", s.only_on AS "only_on!"
+           FROM roles r CROSS JOIN LATERAL (
+             SELECT coalesce(array_agg(permission ORDER BY permission), '{}') AS permissions,
+               coalesce(array_agg(granted ORDER BY permission), '{}') AS granted,
+               coalesce(array_agg(coalesce(only_on, '') ORDER BY permission), '{}') AS only_on
+             FROM role_permissions WHERE organization_id = $1 AND role_id = r.id) s
+           WHERE r.organization_id = $1 AND ($2::uuid IS NULL OR r.id = $2) ORDER BY r.predefined DESC, r.id"#,
+        organization.0,
+        id.map(|id| id.0) as Option<Uuid>,
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(connection)
     .await?;
+    let role = |row: Vec<(String, (bool, String))>| -> Vec<Statement> {
+        row.into_iter()
+            .map(|(permission, (granted, only_on))| {
+                let only_on = Some(only_on.as_str()).filter(|on| !on.is_empty());
+                Statement::of(&permission, Says::from_columns(granted, only_on))
+            })
+            .collect()
+    };
     Ok(rows
         .into_iter()
-        .map(|row| Role {
-            id: RoleId(row.id),
-            name: row.name,
-            description: row.description,
-            predefined: row.predefined,
-            permissions: row.permissions,
-            version: row.version,
+        .map(|row| {
+            let columns = row.granted.into_iter().zip(row.only_on);
+            let statements = role(row.permissions.into_iter().zip(columns).collect());
+            Role {
+                id: RoleId(row.id),
+                name: row.name,
+                description: row.description,
+                predefined: row.predefined,
+                permissions: everywhere(&statements),
+                inherits: row.inherits.into_iter().map(RoleId).collect(),
+                statements,
+                version: row.version,
+            }
         })
         .collect())
+}
+
+fn everywhere(statements: &[Statement]) -> Vec<String> {
+    let granted = |said: &&Statement| said.effect == Effect::Grant && said.on == Condition::Everywhere;
+    let each = statements.iter().filter(granted);
+    each.map(|said| said.permission.clone()).collect()
 }
 
 /// All permissions, by category.
@@ -68,7 +143,7 @@ pub async fn permissions(store: &Store, ctx: &Ctx) -> Result<Vec<Permission>> {
     let mut tx = store.db.primary(ctx.organization).await?;
     Ok(sqlx::query_as!(
         Permission,
-        "SELECT name, category, description FROM permissions ORDER BY category, name"
+        "SELECT name, category, description, row_kind FROM permissions ORDER BY category, name"
     )
     .fetch_all(&mut *tx)
     .await?)

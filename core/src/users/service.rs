@@ -121,6 +121,7 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewUser) -> Result<UserItem>
     rights::require_givable(change.tx(), ctx, &new.roles).await?;
     let user = add(&mut change, &profile, &new.roles, hash.as_deref()).await?;
     let held = rights::of(change.tx(), ctx.organization, user.id).await?;
+    rights::require_owners_whole(change.tx(), ctx.organization).await?;
     let item = user.seen_by(ctx, &held)?;
     change.answer(201, &item).await?;
     change.commit().await?;

@@ -10,9 +10,12 @@ pub struct Me {
     /// Person, organization, roles.
     #[serde(flatten)]
     oneself: Oneself,
-    /// Permissions held now, sorted.
+    /// Permissions held now on everything, sorted.
     #[schema(example = json!(["users:read"]))]
     permissions: Vec<String>,
+    /// Permissions held now on some rows only, sorted.
+    #[schema(example = json!(["users:update"]))]
+    limited: Vec<String>,
     /// The session that asks.
     session_id: SessionId,
     /// For the header X-CSRF-Token, where cookies are used.
@@ -30,9 +33,12 @@ pub struct Me {
 pub async fn get(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json<Me>> {
     let standing = &caller.known.standing;
     let oneself = auth::oneself(&state.store, standing.organization, standing.user).await?;
+    let held = &caller.ctx.permissions;
+    let limited = held.reaches().filter(|(name, _)| !held.has(name));
     Ok(web::Json(Me {
         oneself,
-        permissions: caller.ctx.permissions.iter().map(str::to_owned).collect(),
+        permissions: held.iter().map(str::to_owned).collect(),
+        limited: limited.map(|(name, _)| name.to_owned()).collect(),
         session_id: standing.session,
         csrf_token: auth::csrf_token(&state.store.sealer, standing.session),
         must_change_password: standing.must_change_password,

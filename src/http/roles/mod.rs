@@ -1,6 +1,11 @@
-//! `/api/v1/roles`, `/api/v1/permissions`, and who holds which role.
+//! `/api/v1/roles`, `/api/v1/permissions`, who holds what, and why.
 
-use super::{Answer, Caller, Json, State, etag};
+mod explain;
+mod one;
+mod people;
+
+use super::page::Page;
+use super::{Answer, Caller, IfMatch, Json, State, etag, problem};
 use actix_web::{HttpResponse, get, put, web};
 use serde::{Deserialize, Serialize};
 use signalbox_core::kernel::id::{RoleId, UserId};
@@ -9,7 +14,22 @@ use signalbox_core::users::UserItem;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn routes(api: &mut ServiceConfig) {
-    api.service(list).service(permissions).service(assign);
+    api.service(list)
+        .service(one::create)
+        .service(one::get)
+        .service(one::update)
+        .service(one::delete)
+        .service(one::members)
+        .service(one::history)
+        .service(people::assign_many)
+        .service(explain::what_if)
+        .service(permissions)
+        .service(explain::holders)
+        .service(assign)
+        .service(people::permissions)
+        .service(people::set_permissions)
+        .service(explain::explain)
+        .service(explain::refusal);
 }
 
 /// All roles.

@@ -1,0 +1,197 @@
+//! Why somebody may do something, and who may do it.
+
+use super::direct::Held;
+use crate::Store;
+use crate::db::PgConnection;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::{OrganizationId, UserId};
+use crate::kernel::page;
+use crate::kernel::permission::{Resource, ResourceFacts};
+use crate::users::rights::proof::{Proof, prove};
+use crate::users::rights::{self, read, read::Roles};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A question: may somebody do this, to this row or to everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Who.
+    pub user: UserId,
+    /// `<feature>:<verb>`.
+    pub permission: String,
+    /// The row; `None` for everything.
+    pub resource: Option<Resource>,
+}
+
+/// The answer with its reasons.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Explanation {
+    /// Who.
+    pub user: UserId,
+    /// `<feature>:<verb>`.
+    #[schema(example = "users:ban")]
+    pub permission: String,
+    /// The row; null for everything.
+    pub resource: Option<Resource>,
+    /// The answer, what decided, and every statement that reaches the person.
+    #[serde(flatten)]
+    pub proof: Proof,
+}
+
+/// What is known of a row, or `None` where this organization has no such row.
+async fn facts(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    row: &Resource,
+) -> Result<Option<Vec<Uuid>>> {
+    if row.kind == "user" {
+        let there = crate::users::store::find(&mut *connection, organization, UserId(row.id)).await?;
+        if there.is_none() {
+            return Ok(None);
+        }
+    }
+    rights::teams_of(connection, organization, row).await.map(Some)
+}
+
+/// Why, as things are now.
+pub async fn explain(store: &Store, ctx: &Ctx, question: &Question) -> Result<Explanation> {
+    ctx.require("roles:read")?;
+    let mut tx = store.db.primary(ctx.organization).await?;
+    if crate::users::store::find(&mut tx, ctx.organization, question.user)
+        .await?
+        .is_none()
+    {
+        return Err(Error::not_found("user"));
+    }
+    require_known(&mut tx, &question.permission).await?;
+    let teams = match &question.resource {
+        None => Vec::new(),
+        Some(row) => facts(&mut tx, ctx.organization, row)
+            .await?
+            .ok_or_else(|| Error::not_found("resource"))?,
+    };
+    let model = read::model(&mut tx, ctx.organization, &[question.user], Roles::These(&[])).await?;
+    let facts = question
+        .resource
+        .as_ref()
+        .map(|row| of_row(ctx.organization, row, &teams));
+    Ok(Explanation {
+        user: question.user,
+        permission: question.permission.clone(),
+        resource: question.resource.clone(),
+        proof: prove(&model, question.user, &question.permission, facts.as_ref()),
+    })
+}
+
+fn of_row<'a>(organization: OrganizationId, row: &'a Resource, teams: &'a [Uuid]) -> ResourceFacts<'a> {
+    ResourceFacts {
+        organization,
+        kind: &row.kind,
+        id: row.id,
+        owner: (row.kind == "user").then_some(row.id),
+        teams,
+    }
+}
+
+async fn require_known(connection: &mut PgConnection, permission: &str) -> Result<()> {
+    let known = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM permissions WHERE name = $1) AS "known!""#,
+        // a text with NUL is no name
+        permission.replace('\0', "?"),
+    )
+    .fetch_one(connection)
+    .await?;
+    if known {
+        return Ok(());
+    }
+    Err(Error::field(
+        "permission",
+        "unknown",
+        "There is no such permission; choose from GET /api/v1/permissions.",
+    ))
+}
+
+/// Somebody who may.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Holder {
+    /// Who.
+    pub user: UserId,
+    /// Their name.
+    pub name: String,
+    /// How far they hold it.
+    #[serde(flatten)]
+    pub held: Held,
+}
+
+/// A page of them.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct HolderList {
+    /// People; a page may be short, or empty, before the last.
+    pub items: Vec<Holder>,
+    /// For the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// Reads one page of those who may use `permission` on `resource`; without one, on anything at all. Looks through the people of
+/// whom something is said about it, a page of them at a time: those who are denied it, or whose grant is about other rows,
+/// are left out of the page and not made up for.
+pub async fn who_can(
+    store: &Store,
+    ctx: &Ctx,
+    permission: &str,
+    resource: Option<&Resource>,
+    limit: Option<u32>,
+    cursor: Option<&str>,
+) -> Result<HolderList> {
+    ctx.require("roles:read")?;
+    ctx.require("users:read")?;
+    let limit = page::limit(limit)? as usize;
+    let after: Option<Uuid> = cursor.map(page::decode_cursor).transpose()?;
+    let mut tx = store.db.primary(ctx.organization).await?;
+    require_known(&mut tx, permission).await?;
+    let teams = match resource {
+        None => Vec::new(),
+        Some(row) => facts(&mut tx, ctx.organization, row)
+            .await?
+            .ok_or_else(|| Error::not_found("resource"))?,
+    };
+    let roles = read::model(&mut tx, ctx.organization, &[], Roles::All).await?;
+    let giving = roles
+        .roles
+        .keys()
+        .filter(|role| roles.gives(**role).granted.contains_key(permission));
+    let giving: Vec<Uuid> = giving.map(|role| role.0).collect();
+    let mut rows = sqlx::query!(
+        "SELECT id, name FROM users WHERE organization_id = $1 AND deleted_at IS NULL AND ($4::uuid IS NULL OR id > $4) AND (
+           id IN (SELECT user_id FROM user_roles WHERE organization_id = $1 AND role_id = ANY($2)) OR
+           id IN (SELECT user_id FROM user_permissions WHERE organization_id = $1 AND permission = $3
+                    AND (granted OR only_on IS NOT NULL)))
+         ORDER BY id LIMIT $5",
+        ctx.organization.0,
+        &giving,
+        permission,
+        after,
+        limit as i64 + 1,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let next_cursor = page::cut(&mut rows, limit, |end| end.id)?;
+    let ids: Vec<UserId> = rows.iter().map(|row| UserId(row.id)).collect();
+    let sets = rights::of_many(&mut tx, ctx.organization, &ids).await?;
+    let facts = resource.map(|row| of_row(ctx.organization, row, &teams));
+    let items = rows.into_iter().filter_map(|row| {
+        let set = sets.get(&UserId(row.id))?;
+        let reach = set.reach(permission)?;
+        let may = facts.as_ref().is_none_or(|facts| set.permits(permission, facts));
+        may.then(|| Holder {
+            user: UserId(row.id),
+            name: row.name,
+            held: Held::of(permission, reach),
+        })
+    });
+    Ok(HolderList {
+        items: items.collect(),
+        next_cursor,
+    })
+}

@@ -1,0 +1,171 @@
+//! What a change would do, without doing it.
+
+use super::direct::Held;
+use super::proposal::Proposal;
+use super::statement;
+use crate::Store;
+use crate::db::PgConnection;
+use crate::kernel::ctx::Ctx;
+use crate::kernel::error::{Error, Result};
+use crate::kernel::id::UserId;
+use crate::kernel::permission::{PermissionSet, Reach};
+use crate::users::rights::read::{self, Roles};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// People looked at, at most.
+pub const PEOPLE: i64 = 10_000;
+/// Pairs told, at most.
+pub const PAIRS: usize = 1_000;
+/// People read at a time.
+const AT_ONCE: usize = 500;
+
+/// A person and a permission that would not be as before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Pair {
+    /// Who.
+    pub user: UserId,
+    /// `<feature>:<verb>`.
+    #[schema(example = "users:ban")]
+    pub permission: String,
+    /// How far they hold it; null: not at all.
+    pub before: Option<Held>,
+    /// How far they would; null: not at all.
+    pub after: Option<Held>,
+    /// They would reach something that they do not now.
+    pub gained: bool,
+    /// They would not reach something that they do now.
+    pub lost: bool,
+}
+
+/// What would come of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Preview {
+    /// Pairs that would change, 1000 at most.
+    pub items: Vec<Pair>,
+    /// Pairs gained, among the people looked at.
+    pub gained: u64,
+    /// Pairs lost, among the people looked at.
+    pub lost: u64,
+    /// People looked at, 10,000 at most.
+    pub people: u64,
+    /// False: there are more people, or more pairs, than were looked at or told.
+    pub complete: bool,
+}
+
+/// Works out which pairs of a person and a permission would be gained and lost, and writes nothing.
+pub async fn what_if(store: &Store, ctx: &Ctx, proposal: &Proposal) -> Result<Preview> {
+    ctx.require("roles:read")?;
+    ctx.require("users:read")?;
+    let mut tx = store.db.primary(ctx.organization).await?;
+    check(&mut tx, ctx, proposal).await?;
+    let roles = read::model(&mut tx, ctx.organization, &[], Roles::All).await?;
+    let changed = proposal.applied_to(&roles);
+    if changed.is_cyclic() || changed.roles.len() > roles.roles.len() {
+        return Err(Error::field(
+            "role",
+            "unusable",
+            "There is no such role, or it would inherit from itself.",
+        ));
+    }
+    let mut people = match proposal {
+        Proposal::Roles { user, .. } | Proposal::Permissions { user, .. } => vec![*user],
+        Proposal::Role { role, .. } => {
+            let mut heirs = roles.heirs(*role);
+            heirs.extend(changed.heirs(*role));
+            holders(&mut tx, ctx, &heirs).await?
+        }
+    };
+    let mut preview = Preview {
+        items: Vec::new(),
+        gained: 0,
+        lost: 0,
+        people: 0,
+        complete: people.len() as i64 <= PEOPLE,
+    };
+    people.truncate(PEOPLE as usize);
+    preview.people = people.len() as u64;
+    for some in people.chunks(AT_ONCE) {
+        let before = read::model(&mut tx, ctx.organization, some, Roles::All).await?;
+        let after = proposal.applied_to(&before);
+        for user in some {
+            preview.compare(*user, &before.permissions(*user), &after.permissions(*user));
+        }
+    }
+    Ok(preview)
+}
+
+impl Preview {
+    fn compare(&mut self, user: UserId, before: &PermissionSet, after: &PermissionSet) {
+        let names: BTreeSet<&str> = before
+            .reaches()
+            .chain(after.reaches())
+            .map(|(name, _)| name)
+            .collect();
+        for permission in names {
+            let (was, is) = (before.reach(permission), after.reach(permission));
+            if was == is {
+                continue;
+            }
+            let one = |set: &PermissionSet| set.only(|name| name == permission);
+            let (gained, lost) = (!one(before).covers(&one(after)), !one(after).covers(&one(before)));
+            self.gained += u64::from(gained);
+            self.lost += u64::from(lost);
+            if self.items.len() >= PAIRS {
+                self.complete = false;
+                continue;
+            }
+            let held = |reach: Option<&Reach>| reach.map(|reach| Held::of(permission, reach));
+            self.items.push(Pair {
+                user,
+                permission: permission.to_owned(),
+                before: held(was),
+                after: held(is),
+                gained,
+                lost,
+            });
+        }
+    }
+}
+
+/// Passes when the proposal could be written as it is.
+async fn check(connection: &mut PgConnection, ctx: &Ctx, proposal: &Proposal) -> Result<()> {
+    let none = Vec::new();
+    let (statements, single, user) = match proposal {
+        Proposal::Role { statements, .. } => (statements.as_ref().unwrap_or(&none), &[][..], None),
+        Proposal::Roles { user, .. } => (&none, &[][..], Some(*user)),
+        Proposal::Permissions {
+            user,
+            statements,
+            single,
+        } => (statements, single.as_slice(), Some(*user)),
+    };
+    if let Some(user) = user
+        && crate::users::store::find(&mut *connection, ctx.organization, user)
+            .await?
+            .is_none()
+    {
+        return Err(Error::not_found("user"));
+    }
+    statement::check(connection, ctx.organization, statements, single).await
+}
+
+/// Who holds one of `roles`, one more than are looked at.
+async fn holders(
+    connection: &mut PgConnection,
+    ctx: &Ctx,
+    roles: &BTreeSet<crate::kernel::id::RoleId>,
+) -> Result<Vec<UserId>> {
+    let roles: Vec<Uuid> = roles.iter().map(|role| role.0).collect();
+    let ids = sqlx::query_scalar!(
+        "SELECT DISTINCT ur.user_id FROM user_roles ur JOIN users u ON u.id = ur.user_id
+         WHERE ur.organization_id = $1 AND ur.role_id = ANY($2) AND u.deleted_at IS NULL ORDER BY ur.user_id LIMIT $3",
+        ctx.organization.0,
+        &roles,
+        PEOPLE + 1,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(ids.into_iter().map(UserId).collect())
+}
