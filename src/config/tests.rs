@@ -446,7 +446,31 @@ fn maps_that_cannot_be_meant_are_named_with_their_option() {
             &[map, lasts, ("M__HISTORY_SIZE", "5"), ("M__HISTORY_TTL", "5s")],
             "m.subscription_type",
         ),
+        (
+            &[map, lasts, ("M__ALLOW_RECOVERY", "true")],
+            "m.subscription_type",
+        ),
+        (
+            &[map, lasts, ("M__ALLOW_PUBLISH_FOR_CLIENT", "true")],
+            "m.subscription_type",
+        ),
+        (
+            &[
+                ("M__SUBSCRIPTION_TYPE", "map_users"),
+                lapses,
+                ("M__MAP__MAX_KEYS", "5"),
+            ],
+            "m.map`",
+        ),
         (&[("M__SUBSCRIPTION_TYPE", "map_users"), lasts], "m.map.mode"),
+        (
+            &[
+                ("M__SUBSCRIPTION_TYPE", "map_users"),
+                lapses,
+                ("M__MAP__ORDERED", "true"),
+            ],
+            "m.map.ordered",
+        ),
         (
             &[
                 ("M__SUBSCRIPTION_TYPE", "map_users"),

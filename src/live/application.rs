@@ -272,7 +272,8 @@ fn grant(
         keeps,
         recoverable,
         positioned,
-        delta: !kind.is_map()
+        // who looks on at keys as at a stream counts on one of them for all
+        delta: wish.kind == kind.number()
             && wish.delta == "fossil"
             && options.allowed_delta_types.contains(&DeltaType::Fossil),
         joins: pushed,

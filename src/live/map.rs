@@ -2,12 +2,13 @@
 //!
 //! Invariant: a map is judged when it is begun to be read, or resumed; what continues is trusted, for as long as its namespace
 //! gives (3008 beyond it), and not once the rights of its reader have changed.
-//! Invariant: where the first page was read stands for all of them: what has changed since comes in the stream.
+//! Invariant: where the first page was read stands for all of them: what has changed since comes in the stream, and only there.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use signalbox_actors::live_hub::{Place, View};
+use signalbox_core::live::application::map::After;
 
 use super::Live;
 use super::client::{Followed, LIVE, MapPart, Refusal, STATE, STREAM};
@@ -93,19 +94,25 @@ impl Reader<'_> {
     /// A page of what stands in the map. Behind the last one the client is live at once if little has changed since the first,
     /// or if its map is not resumed.
     async fn state(mut self, resumes: bool) -> Result<(Followed, Step), Refusal> {
-        let (hub, key, after) = (&self.live.hub, &self.reading.grant.key, &self.wish().cursor);
+        let (hub, key, wish) = (&self.live.hub, &self.reading.grant.key, self.wish());
+        let after = After {
+            place: &wish.cursor,
+            ascending: wish.asc,
+        };
         let page = hub
             .map_page(key, &self.view, after, self.limit)
             .await
             .map_err(interrupted)?;
-        if after.is_empty() {
+        if wish.cursor.is_empty() {
             self.reading.from = page.place.clone();
         }
         let from = self.reading.from.clone();
         if page.place.epoch != from.epoch || page.place.offset < from.offset {
             return Err(ReplyError::Unrecoverable.into());
         }
-        let state: Vec<Publication> = page.items.iter().map(Into::into).collect();
+        // what has changed since the first page comes behind the last, so that none that moves is on two of them
+        let unchanged = page.items.iter().filter(|item| item.offset <= from.offset);
+        let state: Vec<Publication> = unchanged.map(Into::into).collect();
         let is_near = page.place.offset - from.offset <= self.limit as u64;
         if page.next.is_none() && (is_near || !resumes) {
             return self.live(from, state).await;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use signalbox_core::live::view::ViewClass;
 
+use super::bases::Bases;
 use super::census::Stats;
 use super::outlet::{Frame, Subscriber};
 use super::publication::{Place, Publication, View};
@@ -40,8 +41,8 @@ pub(super) struct Channel {
     waiting: VecDeque<Arc<Publication>>,
     /// A read is under way, begun at this offset.
     reading: Option<u64>,
-    /// The newest publication, kept while somebody wants patches of it.
-    previous: Option<Arc<Publication>>,
+    /// The newest publications, kept while somebody wants patches of them.
+    bases: Bases,
     stats: Arc<Stats>,
 }
 
@@ -303,27 +304,29 @@ impl Channel {
         if let Some(place) = self.place.as_mut().filter(|place| !place.is_nowhere()) {
             place.offset = last.offset;
         }
-        let (previous, mut joined) = (self.previous.take(), Joined::default());
-        let (mut joining, mut patched) = (false, false);
+        let (mut joining, mut joined) = (false, Joined::default());
+        // of each in the part, what it may be a patch of
+        let mut bases: Option<Vec<Option<Arc<Publication>>>> = None;
         for member in &mut self.members {
-            patched |= member.view.delta;
+            if member.view.delta && bases.is_none() {
+                bases = Some(followed(&mut self.bases, part));
+            }
             let from = member.from;
             match from {
                 Some(from) if from < first.offset.max(1) && joined.give(member, part) => {}
                 Some(from) => {
-                    let mut before = previous.as_ref();
-                    for publication in part {
+                    for (n, publication) in part.iter().enumerate() {
+                        let base = bases.as_ref().and_then(|bases| bases[n].as_ref());
                         if publication.offset == 0 || publication.offset > from {
-                            member.give(publication, before);
+                            member.give(publication, base);
                         }
-                        before = Some(publication);
                     }
                 }
                 None => joining = true,
             }
         }
-        if patched {
-            self.previous = Some(last.clone());
+        if bases.is_none() {
+            self.bases = Bases::default();
         }
         if joining && last.offset > 0 {
             self.recent.extend(part.iter().cloned());
@@ -395,10 +398,29 @@ impl Channel {
     }
 }
 
+/// Takes publications that follow each other, and gives what was before each of them.
+fn followed(bases: &mut Bases, part: &[Arc<Publication>]) -> Vec<Option<Arc<Publication>>> {
+    let each = part.iter().map(|publication| {
+        let before = bases.before(publication).cloned();
+        bases.take(publication);
+        before
+    });
+    each.collect()
+}
+
 impl Member {
+    /// Whether it was given this publication, and no other of the same key since.
+    fn has(&self, publication: &Publication) -> bool {
+        match publication.key() {
+            // of a map it was given every change since it was released
+            Some(_) => self.from.is_some_and(|from| from < publication.offset),
+            None => self.base == Some(publication.offset),
+        }
+    }
+
     /// `before` is the publication before this one, if it is at hand.
     fn give(&mut self, publication: &Publication, before: Option<&Arc<Publication>>) {
-        let base = before.filter(|before| self.view.delta && self.base == Some(before.offset));
+        let base = before.filter(|before| self.view.delta && self.has(before));
         if let Some(frame) = publication.frame(&self.view, base.map(Arc::as_ref)) {
             self.subscriber.push(frame, publication.offset);
             self.base = (publication.offset > 0).then_some(publication.offset);

@@ -11,6 +11,7 @@ use signalbox_core::live::history::{self as stored, History};
 use signalbox_core::live::position::{self, Position};
 use tokio::sync::Semaphore;
 
+use super::bases::Bases;
 use super::channel::Page;
 use super::publication::{ChannelKey, Item, Place, Publication, View};
 
@@ -138,7 +139,7 @@ impl Stored {
                 }
                 at = publication.offset;
                 looked += 1;
-                missed.add(publication);
+                missed.add(&publication);
             }
             if missed.bytes > RECOVERY_BYTES {
                 return Ok(Beginning::afresh(place));
@@ -170,7 +171,7 @@ impl Stored {
             let Some(newest) = newest else {
                 return Ok(Beginning::afresh(place));
             };
-            missed.add(newest);
+            missed.add(&newest);
         }
         Ok(Beginning::recovered(place, missed.items))
     }
@@ -275,10 +276,10 @@ impl Stored {
     }
 }
 
-/// What a view gets of a part of the stream, each patched against the one before where it wants that.
+/// What a view gets of a part of the stream, each patched against the one before of the same key where it wants that.
 struct Missed<'a> {
     view: &'a View,
-    base: Option<Arc<Publication>>,
+    bases: Bases,
     items: Vec<Item>,
     bytes: usize,
 }
@@ -287,17 +288,20 @@ impl<'a> Missed<'a> {
     fn new(view: &'a View) -> Self {
         Self {
             view,
-            base: None,
+            bases: Bases::default(),
             items: Vec::new(),
             bytes: 0,
         }
     }
 
-    fn add(&mut self, publication: Arc<Publication>) {
-        if let Some(item) = publication.item(self.view, self.base.as_deref()) {
+    fn add(&mut self, publication: &Arc<Publication>) {
+        let base = self.bases.before(publication).map(AsRef::as_ref);
+        if let Some(item) = publication.item(self.view, base) {
             self.bytes += item.data.len() + size_of::<Item>();
             self.items.push(item);
-            self.base = Some(publication);
+            if self.view.delta {
+                self.bases.take(publication);
+            }
         }
     }
 }

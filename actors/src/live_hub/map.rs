@@ -3,7 +3,7 @@
 
 use signalbox_core::kernel::error::Result;
 use signalbox_core::live::application::Options;
-use signalbox_core::live::application::map::{self, PAGE_BYTES};
+use signalbox_core::live::application::map::{self, After, PAGE_BYTES};
 
 use super::history::{READS, Stored, publications};
 use super::hub::LiveHub;
@@ -16,7 +16,7 @@ pub struct MapPage {
     pub place: Place,
     /// Entries by key, as the view may see them.
     pub items: Vec<Item>,
-    /// The last key read, where there is more behind it.
+    /// Where the next page begins, where there is one.
     pub next: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub struct MapChanges {
 }
 
 impl LiveHub {
-    /// What stands in the map behind the key `after` (empty: from the first), at most `limit` entries.
+    /// What stands in the map behind `after`, at most `limit` entries.
     ///
     /// # Errors
     /// Redis did not answer.
@@ -40,7 +40,7 @@ impl LiveHub {
         &self,
         channel: &ChannelKey,
         view: &View,
-        after: &str,
+        after: After<'_>,
         limit: usize,
     ) -> Result<MapPage> {
         self.stored().map_page(channel, view, after, limit).await
@@ -63,7 +63,13 @@ impl LiveHub {
 }
 
 impl Stored {
-    async fn map_page(&self, key: &ChannelKey, view: &View, after: &str, limit: usize) -> Result<MapPage> {
+    async fn map_page(
+        &self,
+        key: &ChannelKey,
+        view: &View,
+        after: After<'_>,
+        limit: usize,
+    ) -> Result<MapPage> {
         // never closed, so never an error
         let _turn = READS.acquire().await;
         let unknown = Options::default();

@@ -95,8 +95,31 @@ pub struct Item {
     pub key: String,
     /// Of a map: the key is gone.
     pub removed: bool,
+    /// Of an ordered map: where the entry stands among the others.
+    pub score: i64,
     /// Of a key that is polled: which of its values.
     pub version: u64,
+    /// Of a key that is polled: the generation of its versions, where it has a name.
+    pub epoch: Arc<str>,
+}
+
+impl Item {
+    /// As it is written where publications are patches: patched against `base` where that is at hand and shorter. A removal is
+    /// what it is. In JSON (`is_json`) patches and whole data alike are texts, so that a client has its bytes.
+    pub(crate) fn patched(mut self, base: Option<&[u8]>, is_json: bool) -> Self {
+        if self.removed {
+            return self;
+        }
+        if let Some(patch) = base.and_then(|base| fossil::patch(base, &self.data)) {
+            self.data = patch.into();
+            self.delta = true;
+        }
+        if is_json {
+            let text = String::from_utf8_lossy(&self.data);
+            self.data = serde_json::to_vec(&text).unwrap_or_default().into();
+        }
+        self
+    }
 }
 
 /// How a subscriber sees a channel. Cheap to clone.
@@ -194,26 +217,18 @@ impl Publication {
     /// As a viewer gets it, patched against `base` where the view is in delta mode. `None` for what it does not get: what
     /// does not pass its filter, what cannot be read, and comings and goings.
     pub fn item(&self, view: &View, base: Option<&Self>) -> Option<Item> {
-        let mut item = self.whole(view)?;
+        let item = self.whole(view)?;
         if let Some(filter) = &view.filter
             && !self.passes(filter)
         {
             return None;
         }
-        if view.delta {
-            let before = base
-                .filter(|_| self.may_be_patched())
-                .and_then(|base| base.whole(view));
-            if let Some(patch) = before.and_then(|before| fossil::patch(&before.data, &item.data)) {
-                item.data = patch.into();
-                item.delta = true;
-            }
-            if view.encoding.is_json() {
-                let text = String::from_utf8_lossy(&item.data);
-                item.data = serde_json::to_vec(&text).unwrap_or_default().into();
-            }
+        if !view.delta {
+            return Some(item);
         }
-        Some(item)
+        let base = base.filter(|_| self.may_be_patched());
+        let before = base.and_then(|base| base.whole(view)).map(|before| before.data);
+        Some(item.patched(before.as_deref(), view.encoding.is_json()))
     }
 
     /// Masked for the view's class, and never patched.
@@ -234,6 +249,7 @@ impl Publication {
                 time: said.time_ms,
                 key: said.key.clone().unwrap_or_default(),
                 removed: said.removed,
+                score: said.score,
                 ..Item::default()
             },
             Body::Presence(..) | Body::Unreadable => return None,
@@ -308,6 +324,19 @@ impl Publication {
             Body::Said(said) => said.key.as_ref().map(|key| format!("key {key}")),
             Body::Presence(..) | Body::Unreadable => None,
         }
+    }
+
+    /// Of a map: which entry it changes.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self.body() {
+            Body::Said(said) => said.key.as_deref(),
+            Body::Event(_) | Body::Presence(..) | Body::Unreadable => None,
+        }
+    }
+
+    /// Of a map: whether the entry is gone with it.
+    pub(super) fn is_removal(&self) -> bool {
+        matches!(self.body(), Body::Said(said) if said.removed)
     }
 
     /// Whether its publisher wants it sent as a patch where that is shorter.

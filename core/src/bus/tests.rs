@@ -1,6 +1,6 @@
 use super::{Bus, Signal, offers_sharded};
 use crate::kernel::id::OrganizationId;
-use crate::live::application::map::{self, Change, Condition, Extra};
+use crate::live::application::map::{self, After, Change, Condition, Extra};
 use crate::live::application::{MapMode, MapOptions, Namespaces, Options, Publication, SubscriptionType};
 use crate::live::history::{self, Begin};
 use crate::testing;
@@ -234,7 +234,11 @@ async fn over_the_shards_of_a_redis_cluster_maps_are_written_read_cleared_and_la
                 .await
                 .unwrap();
         }
-        let page = map::page(&bus, &channel, options, "a", 5).await.unwrap();
+        let after = After {
+            place: "a",
+            ..After::default()
+        };
+        let page = map::page(&bus, &channel, options, after, 5).await.unwrap();
         assert_eq!((page.entries.len(), page.offset), (1, 2));
     }
     let mut lapsed = 0;

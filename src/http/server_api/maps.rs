@@ -1,13 +1,13 @@
 //! Maps: publishing and removing entries, and looking at what stands in them.
 
 use super::look::Person;
-use super::publish::{Published, data};
+use super::publish::{Published, data, is_zero};
 use super::reply::{ApiError, Reply};
 use super::{ServerApi, decoded, done, result};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use signalbox_core::live::application::map::{self, Change, Changed, Condition, Extra};
+use signalbox_core::live::application::map::{self, After, Change, Changed, Condition, Extra};
 use signalbox_core::live::application::{Message, Options, Publication, broker};
 use signalbox_core::live::position::Position;
 use std::collections::BTreeMap;
@@ -27,11 +27,14 @@ struct Asked {
     b64data: String,
     tags: Option<BTreeMap<String, String>>,
     idempotency_key: String,
+    delta: bool,
     version: u64,
     version_epoch: String,
+    score: i64,
     key_mode: String,
     cursor: String,
     limit: i32,
+    asc: bool,
     revision_offset: u64,
     revision_epoch: String,
     since_offset: u64,
@@ -61,6 +64,8 @@ struct Entry<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: &'a BTreeMap<String, String>,
     offset: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    score: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     removed: bool,
     time: i64,
@@ -96,6 +101,8 @@ pub(super) async fn publish(api: &ServerApi, body: &[u8]) -> Reply {
     let publication = Publication {
         data: data(asked.data.as_deref(), &asked.b64data)?,
         tags: asked.tags.clone().unwrap_or_default(),
+        delta: asked.delta,
+        score: asked.score,
         ..Publication::default()
     };
     change(api, &asked, options, Change::Put(condition), publication).await
@@ -147,7 +154,11 @@ pub(super) async fn read_state(api: &ServerApi, body: &[u8]) -> Reply {
     let (asked, options) = asked(api, body)?;
     let (bus, channel) = (&api.store.bus, &asked.channel);
     let page = if asked.key.is_empty() {
-        map::page(bus, channel, options, &asked.cursor, limit(asked.limit)).await?
+        let after = After {
+            place: &asked.cursor,
+            ascending: asked.asc,
+        };
+        map::page(bus, channel, options, after, limit(asked.limit)).await?
     } else {
         map::value(bus, channel, options, &asked.key).await?
     };
@@ -225,6 +236,7 @@ impl<'a> Entry<'a> {
             info: publication.info.as_ref().map(Person::of),
             tags: &publication.tags,
             offset: *offset,
+            score: publication.score,
             removed: publication.removed,
             time: publication.time_ms,
         }

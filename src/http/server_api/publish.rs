@@ -49,12 +49,8 @@ pub(super) struct Published {
     pub(super) epoch: String,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
-fn is_zero(offset: &u64) -> bool {
-    *offset == 0
+pub(super) fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 pub(super) async fn publish(api: &ServerApi, body: &[u8]) -> Reply {

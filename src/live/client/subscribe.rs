@@ -418,10 +418,10 @@ fn answer_of_map(wish: Recovering, map: MapPart, followed: Followed, now: Instan
         positioned: live && followed.positioned,
         data: followed.data,
         was_recovering: live && wish.recover,
+        delta: live && followed.delta,
         kind: map.kind,
         phase: map.phase,
         cursor: map.cursor,
         state: map.state,
-        ..SubscribeResult::default()
     }
 }

@@ -99,6 +99,8 @@ impl From<&Item> for Publication {
             time: item.time,
             key: item.key.clone(),
             removed: item.removed,
+            score: item.score,
+            epoch: item.epoch.to_string(),
             version: item.version,
         }
     }

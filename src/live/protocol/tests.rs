@@ -263,8 +263,9 @@ fn protobuf_messages_behind_their_lengths_mean_what_json_lines_mean() {
 
 #[test]
 fn numbers_of_fields_are_those_of_the_protocol() {
-    // id 1 (field 1), subscribe (field 5) of channel "c" (field 1) with recover (3), epoch "e" (6), offset 7 (7), flag 1 (14)
-    let frame = b"\x11\x08\x01\x2a\x0c\x0a\x01c\x18\x01\x32\x01e\x38\x07\x70\x01";
+    // id 1 (field 1), subscribe (field 5) of channel "c" (field 1) with recover (3), epoch "e" (6), offset 7 (7), flag 1 (14),
+    // asc (19)
+    let frame = b"\x14\x08\x01\x2a\x0f\x0a\x01c\x18\x01\x32\x01e\x38\x07\x70\x01\x98\x01\x01";
     let frame = [&[frame.len() as u8 - 1][..], &frame[1..]].concat();
     let Some(Ok(Command::Call { id: 1, request })) = Codec::Protobuf.commands(&frame).unwrap().next() else {
         panic!("not read");
@@ -276,6 +277,7 @@ fn numbers_of_fields_are_those_of_the_protocol() {
         (wish.channel.as_str(), wish.epoch.as_str(), wish.offset, wish.flag),
         ("c", "e", 7, 1)
     );
+    assert!(wish.asc);
     // a push (4) on channel "c" (2) of a publication (4) with data "x" (4), offset 8 (6), delta (8)
     let publication = Publication {
         data: "x".into(),
@@ -286,10 +288,13 @@ fn numbers_of_fields_are_those_of_the_protocol() {
     let reply = Reply::push(Push::publication("c", publication));
     let expected = b"\x0e\x22\x0c\x12\x01c\x22\x07\x22\x01x\x30\x08\x40\x01";
     assert_eq!(&Codec::Protobuf.reply(&reply)[..], expected);
-    // a reply of id 1 to a subscribe (6) of a map: type (15), phase (16), cursor (17), state (18) of an entry "k" (11), removed (12)
+    // a reply of id 1 to a subscribe (6) of a map: type (15), phase (16), cursor (17), state (18) of an entry "k" (11), removed (12),
+    // score (13, zigzag), epoch (14)
     let entry = Publication {
         key: "k".into(),
         removed: true,
+        score: -2,
+        epoch: "e".into(),
         ..Publication::default()
     };
     let page = wire::SubscribeResult {
@@ -303,7 +308,7 @@ fn numbers_of_fields_are_those_of_the_protocol() {
         subscribe: Some(page),
         ..Reply::to(1)
     };
-    let expected = b"\x15\x08\x01\x32\x11\x78\x01\x80\x01\x02\x8a\x01\x01c\x92\x01\x05\x5a\x01k\x60\x01";
+    let expected = b"\x1a\x08\x01\x32\x16\x78\x01\x80\x01\x02\x8a\x01\x01c\x92\x01\x0a\x5a\x01k\x60\x01\x68\x03\x72\x01e";
     assert_eq!(&Codec::Protobuf.reply(&reply)[..], expected);
     // a ping is a message of no bytes
     assert_eq!(&Codec::Protobuf.reply(&Reply::default())[..], b"\x00");

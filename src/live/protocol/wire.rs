@@ -136,6 +136,9 @@ pub struct SubscribeRequest {
     pub cursor: String,
     #[prost(int32, tag = "18")]
     pub limit: i32,
+    /// Of an ordered map: the lowest score first.
+    #[prost(bool, tag = "19")]
+    pub asc: bool,
 }
 
 impl SubscribeRequest {
@@ -405,6 +408,14 @@ pub struct Publication {
     #[prost(bool, tag = "12")]
     #[serde(skip_serializing_if = "is_default")]
     pub removed: bool,
+    /// Of an ordered map.
+    #[prost(sint64, tag = "13")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub score: i64,
+    /// Of a key that is polled: the generation of its versions, where it has a name.
+    #[prost(string, tag = "14")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub epoch: String,
     /// Of a key that is polled.
     #[prost(uint64, tag = "16")]
     #[serde(skip_serializing_if = "is_default")]

@@ -12,11 +12,17 @@ async fn the_npm_client_reads_follows_and_resumes_a_map_over_every_transport() {
     let mut place = Place::open().await;
     for n in 0..ENTRIES {
         place.put(&format!("k{n:02}"), json!(n)).await;
+        place.rank(&format!("k{n:02}"), n * 7 % ENTRIES).await;
     }
     let npm = Form::ALL.into_iter().filter(|form| !form.is_python());
     let mut clients: Vec<_> = npm.map(|form| start(form, &place, SECRET, 600)).collect();
     all(&mut clients, &place, has_read_the_board).await;
+    all(&mut clients, &place, has_read_the_ranks).await;
     all(&mut clients, &place, sees_who_is_there).await;
+    for score in 100..103 {
+        place.rank("k05", score).await;
+    }
+    all(&mut clients, &place, hears_who_rises).await;
     place.put("k00", json!("anew")).await;
     place.remove("k01").await;
     all(&mut clients, &place, hears_what_changes).await;
@@ -24,6 +30,7 @@ async fn the_npm_client_reads_follows_and_resumes_a_map_over_every_transport() {
     place.kill_and_restart();
     for n in 0..30 {
         place.put("k02", json!(n)).await;
+        place.rank("k05", n).await;
     }
     place.cable.lay(&place.hub.address);
     all(&mut clients, &place, resumes).await;
@@ -38,10 +45,44 @@ impl Place {
         self.api("map_publish", body).await;
     }
 
+    /// What stands there is long enough that a patch of it is shorter.
+    async fn rank(&self, key: &str, score: u64) {
+        let body = json!({"channel": "ranks:1", "key": key, "data": ranked(score), "score": score});
+        self.api("map_publish", body).await;
+    }
+
     async fn remove(&self, key: &str) {
         self.api("map_remove", json!({"channel": "board:1", "key": key}))
             .await;
     }
+}
+
+fn ranked(score: u64) -> Value {
+    json!({"score": score, "text": "Привет, мир 😀 ".repeat(10)})
+}
+
+/// The highest score first, over several pages.
+async fn has_read_the_ranks(client: &mut Client, _: &Place) {
+    client
+        .subscribe(
+            "ranks:1",
+            json!({"map": "map", "pageSize": 10, "delta": "fossil"}),
+        )
+        .await;
+    let sync = client.told(json!({"event": "sync", "channel": "ranks:1"})).await;
+    let entries = sync["entries"].as_array().unwrap();
+    let read: Vec<_> = entries.iter().map(|entry| entry["data"].clone()).collect();
+    let expected: Vec<_> = (0..ENTRIES).rev().map(ranked).collect();
+    assert_eq!(read, expected, "{}", client.form.name);
+}
+
+async fn hears_who_rises(client: &mut Client, _: &Place) {
+    for score in 100..103 {
+        let update = json!({"event": "update", "channel": "ranks:1", "key": "k05", "data": ranked(score)});
+        client.told(update).await;
+    }
+    let patches = client.ask("deltas", "ranks:1", json!({})).await;
+    assert_eq!(patches["result"], 2, "{}: the first is whole", client.form.name);
 }
 
 async fn has_read_the_board(client: &mut Client, _: &Place) {
@@ -106,8 +147,17 @@ async fn resumes(client: &mut Client, _: &Place) {
             .told(json!({"event": "update", "channel": "board:1", "key": "k02", "data": n}))
             .await;
     }
-    let read = client.left(&json!({"event": "sync", "channel": "board:1"}));
-    assert!(read.is_empty(), "{}: {read:?}", client.form.name);
+    for score in 0..30 {
+        let update = json!({"event": "update", "channel": "ranks:1", "key": "k05", "data": ranked(score)});
+        client.told(update).await;
+    }
+    let patches = client.ask("deltas", "ranks:1", json!({})).await;
+    // pages are whole, and so is the first of each key in the answer with which it is live again
+    assert_eq!(patches["result"], 2 + 9, "{}", client.form.name);
+    for channel in ["board:1", "ranks:1"] {
+        let read = client.left(&json!({"event": "sync", "channel": channel}));
+        assert!(read.is_empty(), "{}: {read:?}", client.form.name);
+    }
 }
 
 async fn reads_again(client: &mut Client, _: &Place) {

@@ -80,6 +80,8 @@ pub struct MapOptions {
     pub meta_ttl: Duration,
     /// Entries of one map at most; 0 is [`MOST_KEYS`].
     pub max_keys: usize,
+    /// Entries have scores and are read by them, the highest first or, for whoever asks, the lowest; of one score by key.
+    pub ordered: bool,
     /// The key is the publishing client's own, whatever it says.
     pub client_key: ClientKey,
     /// The entry under a client's id goes with its subscription.
@@ -231,6 +233,27 @@ impl MapOptions {
             ));
         }
         let streams = self.stream_size > 0 || !self.stream_ttl.is_zero() || !self.meta_ttl.is_zero();
+        if kind.is_presence() && self.ordered {
+            found.push((
+                "map.ordered",
+                "is for maps that are published to: who is there has no score",
+            ));
+        }
+        let published_to = self.max_keys > 0
+            || self.client_key != ClientKey::Any
+            || self.allow_publish_for_client
+            || self.allow_publish_for_subscriber
+            || self.allow_publish_for_anonymous
+            || self.allow_remove_for_client
+            || self.allow_remove_for_subscriber
+            || self.allow_remove_for_anonymous;
+        if kind.is_presence() && published_to {
+            found.push((
+                "map",
+                "max_keys, client_key, allow_publish_* and allow_remove_* are for maps that are published to: the hub alone \
+                 writes who is there",
+            ));
+        }
         if mode == MapMode::Ephemeral && streams {
             found.push((
                 "map.stream_size",

@@ -37,6 +37,8 @@ pub struct Publication {
     pub key: Option<String>,
     /// Of a map's channel: the entry is gone.
     pub removed: bool,
+    /// Of a map's channel: where the entry stands among the others, if the map is ordered.
+    pub score: i64,
 }
 
 /// A client as others see it.
@@ -86,6 +88,8 @@ struct WirePublication<'a> {
     key: Option<String>,
     #[serde(rename = "r", default, skip_serializing_if = "is_default")]
     removed: bool,
+    #[serde(rename = "s", default, skip_serializing_if = "is_default")]
+    score: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -176,6 +180,7 @@ impl<'a> WirePublication<'a> {
             delta: publication.delta,
             key: publication.key.clone(),
             removed: publication.removed,
+            score: publication.score,
         }
     }
 
@@ -193,6 +198,7 @@ impl<'a> WirePublication<'a> {
             delta: self.delta,
             key: self.key,
             removed: self.removed,
+            score: self.score,
         })
     }
 }

@@ -214,10 +214,40 @@ impl Options {
             return unused.then_some(reason).into_iter().collect();
         }
         let mut found = self.shared_poll.complaints();
-        if self.history_size > 0 || !self.history_ttl.is_zero() {
-            found.push(("history_size", "is for streams: what is polled is not kept"));
+        if self.keeps_as_a_stream() || self.lets_read_history() {
+            found.push((
+                "subscription_type",
+                "is shared_poll: what is polled is not kept, so that history_*, force_* and allow_history_* mean nothing",
+            ));
+        }
+        if self.lets_publish() || self.delta_publish || self.publication_data_format != Format::Any {
+            found.push((
+                "subscription_type",
+                "is shared_poll: allow_publish_*, delta_publish and publication_data_format are for what clients publish",
+            ));
+        }
+        if self.allow_tags_filter {
+            found.push(("allow_tags_filter", "is set, but what is polled has no tags"));
         }
         found
+    }
+
+    fn keeps_as_a_stream(&self) -> bool {
+        self.history_size > 0
+            || !(self.history_ttl.is_zero() && self.history_meta_ttl.is_zero())
+            || self.force_recovery
+            || self.allow_recovery
+            || self.force_positioning
+            || self.allow_positioning
+            || self.force_recovery_mode != RecoveryMode::Stream
+    }
+
+    fn lets_publish(&self) -> bool {
+        self.allow_publish_for_client || self.allow_publish_for_subscriber || self.allow_publish_for_anonymous
+    }
+
+    fn lets_read_history(&self) -> bool {
+        self.allow_history_for_client || self.allow_history_for_subscriber || self.allow_history_for_anonymous
     }
 
     fn complaints_of_map(&self) -> Vec<(&'static str, &'static str)> {
@@ -228,15 +258,17 @@ impl Options {
             return unused.then_some(reason).into_iter().collect();
         }
         let mut found = self.map.complaints(kind);
-        let of_streams = self.history_size > 0
-            || !self.history_ttl.is_zero()
-            || self.force_recovery
-            || self.force_positioning
-            || self.force_recovery_mode != RecoveryMode::Stream;
-        if of_streams {
+        if self.keeps_as_a_stream() {
             found.push((
                 "subscription_type",
-                "is a map: history_size, history_ttl and force_* are for streams, map.mode and map.stream_* for maps",
+                "is a map: history_*, force_*, allow_recovery and allow_positioning are for streams, map.mode and map.stream_* \
+                 for maps",
+            ));
+        }
+        if self.lets_publish() {
+            found.push((
+                "subscription_type",
+                "is a map: allow_publish_* are for streams, map.allow_publish_* for maps",
             ));
         }
         let present = self.presence || self.join_leave || self.map.remove_client_on_unsubscribe;

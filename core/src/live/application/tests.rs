@@ -286,9 +286,10 @@ fn message() -> impl Strategy<Value = Message> {
         any::<bool>(),
         any::<Option<String>>(),
         any::<bool>(),
+        any::<i64>(),
     );
     prop_oneof![
-        publication.prop_map(|(data, info, tags, time_ms, delta, key, removed)| {
+        publication.prop_map(|(data, info, tags, time_ms, delta, key, removed, score)| {
             Message::Publication(Publication {
                 data,
                 info,
@@ -297,6 +298,7 @@ fn message() -> impl Strategy<Value = Message> {
                 delta,
                 key,
                 removed,
+                score,
             })
         }),
         info().prop_map(Message::Join),

@@ -31,20 +31,29 @@ fn turn() -> impl Strategy<Value = Turn> {
 async fn whatever_is_published_removed_missed_and_resumed_a_follower_has_the_map() {
     let node = node().await;
     let mut runner = TestRunner::deterministic();
-    let options = node.settings.live.namespaces().of("board:1").unwrap().clone();
-    for round in 0..8 {
-        let channel = format!("board:{round}");
+    let mut patches = 0;
+    for round in 0..12 {
+        // of each kind
+        let namespace = ["board", "notes", "ranks"][round % 3];
+        let channel = format!("{namespace}:{round}");
+        let options = node.settings.live.namespaces().of(&channel).unwrap().clone();
         let turns = prop::collection::vec(turn(), 20..80)
             .new_tree(&mut runner)
             .unwrap()
             .current();
         let mut model = Values::new();
-        let mut ada = Follower::live(&node, "ada", &channel, 1).await;
+        let mut ada = Follower::connect(&node, "ada", &channel, 1).await;
+        ada.bases = (namespace != "board").then(BTreeMap::new);
+        ada.read(5).await;
         for turn in turns {
             match turn {
                 Turn::Put(key, value) => {
-                    node.put(&channel, &format!("k{key}"), value.into()).await;
-                    model.insert(format!("k{key}"), json!(value));
+                    let mut data = deltas::long(&value.to_string());
+                    data["score"] = json!(value % 7);
+                    let always = Change::Put(Condition::Always);
+                    let key = format!("k{key}");
+                    node.change(&channel, always, &key, data.clone()).await;
+                    model.insert(key, data);
                 }
                 Turn::Remove(key) => {
                     node.remove(&channel, &format!("k{key}")).await;
@@ -67,5 +76,7 @@ async fn whatever_is_published_removed_missed_and_resumed_a_follower_has_the_map
             }
         }
         ada.becomes(&model).await;
+        patches += ada.patches;
     }
+    assert!(patches > 0);
 }

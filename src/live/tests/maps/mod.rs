@@ -11,6 +11,8 @@ use super::application::token;
 use super::websocket::Wire;
 
 mod any_order;
+mod deltas;
+mod ordered;
 mod reading;
 mod rules;
 
@@ -29,6 +31,17 @@ const SETTINGS: &[(&str, &str)] = &[
         "clients:",
     ),
     ("NAMESPACES__BOARD__MAP_USERS_PRESENCE_CHANNEL_PREFIX", "users:"),
+    ("NAMESPACES__NOTES__SUBSCRIPTION_TYPE", "map"),
+    ("NAMESPACES__NOTES__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
+    ("NAMESPACES__NOTES__ALLOWED_DELTA_TYPES", "fossil"),
+    ("NAMESPACES__NOTES__DELTA_PUBLISH", "true"),
+    ("NAMESPACES__NOTES__MAP__MODE", "persistent"),
+    ("NAMESPACES__RANKS__SUBSCRIPTION_TYPE", "map"),
+    ("NAMESPACES__RANKS__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
+    ("NAMESPACES__RANKS__ALLOWED_DELTA_TYPES", "fossil"),
+    ("NAMESPACES__RANKS__DELTA_PUBLISH", "true"),
+    ("NAMESPACES__RANKS__MAP__MODE", "persistent"),
+    ("NAMESPACES__RANKS__MAP__ORDERED", "true"),
     ("NAMESPACES__CURSORS__SUBSCRIPTION_TYPE", "map"),
     ("NAMESPACES__CURSORS__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
     ("NAMESPACES__CURSORS__ALLOW_SUBSCRIBE_FOR_ANONYMOUS", "true"),
@@ -66,10 +79,12 @@ fn of(user: &str) -> String {
 }
 
 impl Node {
+    /// An entry's score is what its data says under that name.
     async fn change(&self, channel: &str, change: Change, key: &str, data: Value) {
         let namespaces = self.settings.live.namespaces();
         let publication = Publication {
             key: Some(key.to_owned()),
+            score: data["score"].as_i64().unwrap_or_default(),
             data: data.to_string().into(),
             ..Publication::default()
         };
@@ -106,6 +121,10 @@ struct Follower {
     place: Option<(u64, String)>,
     recoverable: bool,
     pages: Vec<i64>,
+    /// What stands under each key, as text; only of one that takes patches.
+    bases: Option<BTreeMap<String, String>>,
+    /// Patches it was given.
+    patches: usize,
     id: u32,
 }
 
@@ -119,6 +138,8 @@ impl Follower {
             place: None,
             recoverable: false,
             pages: Vec::new(),
+            bases: None,
+            patches: 0,
             id: 10,
         }
     }
@@ -132,6 +153,9 @@ impl Follower {
     async fn ask(&mut self, more: Value) -> Value {
         self.id += 1;
         let mut wish = json!({"channel": self.channel, "type": self.kind});
+        if self.bases.is_some() {
+            wish["delta"] = json!("fossil");
+        }
         wish.as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());
@@ -142,10 +166,21 @@ impl Follower {
         for publication in publications.as_array().into_iter().flatten() {
             let key = publication["key"].as_str().unwrap().to_owned();
             if publication["removed"] == true {
+                self.bases.as_mut().map(|bases| bases.remove(&key));
                 self.values.remove(&key);
-            } else {
-                self.values.insert(key, publication["data"].clone());
+                continue;
             }
+            let data = match &mut self.bases {
+                None => publication["data"].clone(),
+                Some(bases) => {
+                    self.patches += usize::from(publication["delta"] == true);
+                    let whole = deltas::whole(bases.get(&key), publication);
+                    let data = serde_json::from_str(&whole).unwrap();
+                    bases.insert(key.clone(), whole);
+                    data
+                }
+            };
+            self.values.insert(key, data);
         }
     }
 
@@ -156,6 +191,7 @@ impl Follower {
             json!({"phase": 1, "recover": true, "offset": offset, "epoch": epoch, "limit": limit})
         } else {
             self.values.clear();
+            self.bases.as_mut().map(BTreeMap::clear);
             json!({"phase": 2, "limit": limit})
         };
         loop {
@@ -172,6 +208,7 @@ impl Follower {
             self.pages.push(phase);
             let (offset, epoch) = (result["offset"].as_u64().unwrap_or(0), result["epoch"].clone());
             if phase == 0 {
+                assert_eq!(result["delta"] == true, self.bases.is_some(), "{result}");
                 self.recoverable = result["recoverable"] == true;
                 self.place = Some((offset, epoch.as_str().unwrap().to_owned()));
                 return;

@@ -5,6 +5,9 @@
 //! (`offset\nversion\ndigest of the version's epoch\npayload`), a sorted set of the keys by which it is read in pages, and one of
 //! the keys that lapse by when. Beside them, for all channels of one part of the fan, which channel's keys lapse first.
 //!
+//! In an ordered map an entry has its [`rank`] behind the digest, after a blank, and is found in the sorted set by rank and key: all
+//! of them have the score 0 there and so stand in the order of their bytes, since Redis' own scores hold no more than 53 bits.
+//!
 //! Invariant: state and stream change together, in one script: a page of the state and the changes after the position it was
 //! read at are the map.
 //! Invariant: a key that lapses is removed as one that somebody removes, once, whichever node notices ([`sweep`]).
@@ -17,7 +20,7 @@ mod tests;
 
 pub(in crate::live) use presence::SHOW;
 pub use presence::{Kind, Presences};
-pub use read::{PAGE_BYTES, Page, clear, page, stats, value};
+pub use read::{After, PAGE_BYTES, Page, clear, page, stats, value};
 
 use super::broker::{self, BrokerError, REPEAT_WINDOW};
 use super::{APPLICATION, Message, Namespaces, Options, Publication};
@@ -82,15 +85,20 @@ local function epoch_of(m)
   redis.call('HSET', m.meta, 'epoch', m.fresh, 'top', 0)
   return m.fresh, '0'
 end
-local function change(m, key, payload, version)
+local function place(value, key)
+  return string.match(value, '^%d+\n%d+\n%x* ?(%x*)\n') .. key
+end
+local function change(m, key, payload, head)
   local epoch = epoch_of(m)
   local offset = redis.call('HINCRBY', m.meta, 'top', 1)
-  if version then
-    redis.call('HSET', m.state, key, offset .. '\n' .. version .. '\n' .. payload)
-    redis.call('ZADD', m.index, 0, key)
+  local old = redis.call('HGET', m.state, key)
+  if old then redis.call('ZREM', m.index, place(old, key)) end
+  if head then
+    local value = offset .. '\n' .. head .. '\n' .. payload
+    redis.call('HSET', m.state, key, value)
+    redis.call('ZADD', m.index, 0, place(value, key))
   else
     redis.call('HDEL', m.state, key)
-    redis.call('ZREM', m.index, key)
     redis.call('ZREM', m.lapse, key)
   end
   redis.call('XADD', m.history, 'MAXLEN', m.length, offset .. '-0', 'p', payload)
@@ -131,7 +139,8 @@ pub(in crate::live) fn bind(call: &mut ScriptInvocation<'_>, bus: &Bus, channel:
 }
 
 // KEYS those of `bound`, lapse of all, result. ARGV those of `bound`, then channel, ms until the key lapses (0: never), act, key,
-// payload, repeat window s (0: no key), version as 20 digits, digest of its epoch, condition, most keys.
+// payload, repeat window s (0: no key), version as 20 digits, digest of its epoch, condition, most keys, a blank and the rank
+// (empty: not ordered).
 static WRITE: LazyLock<Script> = LazyLock::new(|| {
     let body = r"
 local m = bound(1, 1)
@@ -153,13 +162,13 @@ elseif condition == 'if_new' and stands then
 end
 if why == '' and act == 'put' then
   if stands and version ~= '00000000000000000000' then
-    local at, of = string.match(old, '^%d+\n(%d+)\n(%x*)\n')
+    local at, of = string.match(old, '^%d+\n(%d+)\n(%x*)')
     if at >= version and (version_epoch == '' or version_epoch == of) then why = 'version' end
   end
   if not old and redis.call('HLEN', m.state) >= tonumber(ARGV[16]) then return {epoch, offset, 'full'} end
 end
 if why == '' then
-  epoch, offset = change(m, key, payload, act == 'put' and version .. '\n' .. version_epoch)
+  epoch, offset = change(m, key, payload, act == 'put' and version .. '\n' .. version_epoch .. ARGV[17])
   if act == 'put' and lasts > 0 then
     local at = string.format('%.0f', now() + lasts)
     redis.call('ZADD', m.lapse, at, key)
@@ -200,9 +209,16 @@ pub async fn change(
     publication.removed = change == Change::Remove;
     if publication.removed {
         publication.data = "null".into();
+        publication.score = 0;
     } else {
         broker::check(&mut publication, options)?;
+        publication.delta |= options.delta_publish;
     }
+    let rank = if options.map.ordered {
+        format!(" {}", rank(publication.score))
+    } else {
+        String::new()
+    };
     let window = extra
         .idempotency_key
         .as_ref()
@@ -232,7 +248,8 @@ pub async fn change(
             Condition::IfNew => "if_new",
             Condition::IfExists => "if_exists",
         })
-        .arg(options.map.most_keys());
+        .arg(options.map.most_keys())
+        .arg(rank);
     let (epoch, offset, suppressed): (String, u64, String) =
         call.invoke_async(&mut bus.shared()).await.map_err(Error::from)?;
     if suppressed == "full" {
@@ -242,6 +259,11 @@ pub async fn change(
         position: Position { epoch, offset },
         suppressed,
     })
+}
+
+/// Texts of one length that stand in the order of the scores, whichever they are.
+fn rank(score: i64) -> String {
+    format!("{:016x}", score.cast_unsigned() ^ (1 << 63))
 }
 
 /// Of one length and without line breaks, whatever a publisher calls it.

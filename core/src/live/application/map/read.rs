@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 /// Bytes of one page at most, unless its first entry alone is longer: a page goes out in one message.
 pub const PAGE_BYTES: usize = 256 * 1024;
 
-/// Some entries of a map, by key.
+/// Some entries of a map: by key, or in an ordered map by score and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// Epoch and offset at the moment the page was read.
@@ -19,25 +19,37 @@ pub struct Page {
     pub offset: u64,
     /// Each with the offset of its last change and its payload, as it stands in the stream.
     pub entries: Vec<(u64, Bytes)>,
-    /// Where the next page begins, if there is more.
+    /// Where the next page begins, if there is more: for [`page`] alone to read.
     pub next: Option<String>,
 }
 
-// KEYS those of `bound`. ARGV those of `bound`, then the key before the first (empty: from the first), entries at most, bytes at
-// most, the only key (empty: all).
+// KEYS those of `bound`. ARGV those of `bound`, then what the page before ended with (empty: from the first), entries at most,
+// bytes at most, order (desc: from the last), the only key (empty: all). An entry that was published while the map was not
+// ordered, or no longer is, stands among the others by the other kind of place.
 static PAGE: LazyLock<Script> = LazyLock::new(|| {
     let body = r"
 local m = bound(1, 1)
 local epoch, top = epoch_of(m)
 redis.call('EXPIRE', m.meta, m.meta_s)
 local after, most, bytes = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
-local keys = {ARGV[10]}
-if ARGV[10] == '' then
-  keys = redis.call('ZRANGEBYLEX', m.index, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, most + 1)
+if ARGV[11] ~= '' then
+  return {epoch, top, '', {redis.call('HGET', m.state, ARGV[11]) or nil}}
+end
+local places
+if ARGV[10] == 'desc' then
+  places = redis.call('ZREVRANGEBYLEX', m.index, after == '' and '+' or '(' .. after, '-', 'LIMIT', 0, most + 1)
+else
+  places = redis.call('ZRANGEBYLEX', m.index, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, most + 1)
+end
+local function at(found)
+  for _, key in ipairs({found, string.sub(found, 17)}) do
+    local value = redis.call('HGET', m.state, key)
+    if value and place(value, key) == found then return value end
+  end
 end
 local found, size, last, more = {}, 0, '', ''
-for _, key in ipairs(keys) do
-  local value = redis.call('HGET', m.state, key)
+for _, where in ipairs(places) do
+  local value = at(where)
   if value then
     if #found >= most or (size > 0 and size + #value > bytes) then
       more = last
@@ -45,14 +57,25 @@ for _, key in ipairs(keys) do
     end
     size = size + #value
     found[#found + 1] = value
-    last = key
+    last = where
   end
 end
 return {epoch, top, more, found}";
     Script::new(&format!("{CHANGE}{body}"))
 });
 
-/// Reads what stands after the key `after` (empty: from the first), at most `limit` entries and [`PAGE_BYTES`].
+/// Behind what one reads on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct After<'a> {
+    /// [`Page::next`] of the page before; empty for the first.
+    pub place: &'a str,
+    /// Of an ordered map: from the lowest score instead of the highest. All pages want the same.
+    pub ascending: bool,
+}
+
+/// Reads what stands behind another page, at most `limit` entries and [`PAGE_BYTES`].
+///
+/// Every entry that is not changed while pages are read is on one of them, and on no other.
 ///
 /// # Errors
 /// Redis does not answer.
@@ -60,7 +83,7 @@ pub async fn page(
     bus: &Bus,
     channel: &str,
     options: &Options,
-    after: &str,
+    after: After<'_>,
     limit: usize,
 ) -> Result<Page, Error> {
     read(bus, channel, options, after, limit, "").await
@@ -71,20 +94,25 @@ pub async fn page(
 /// # Errors
 /// Redis does not answer.
 pub async fn value(bus: &Bus, channel: &str, options: &Options, key: &str) -> Result<Page, Error> {
-    read(bus, channel, options, "", 1, key).await
+    read(bus, channel, options, After::default(), 1, key).await
 }
 
 async fn read(
     bus: &Bus,
     channel: &str,
     options: &Options,
-    after: &str,
+    after: After<'_>,
     limit: usize,
     only: &str,
 ) -> Result<Page, Error> {
+    let downwards = options.map.ordered && !after.ascending;
     let mut call = PAGE.prepare_invoke();
     bind(&mut call, bus, channel, options);
-    call.arg(after).arg(limit).arg(PAGE_BYTES).arg(only);
+    call.arg(after.place)
+        .arg(limit)
+        .arg(PAGE_BYTES)
+        .arg(if downwards { "desc" } else { "asc" })
+        .arg(only);
     let (epoch, offset, next, found): (String, u64, String, Vec<Vec<u8>>) =
         call.invoke_async(&mut bus.shared()).await?;
     let entries = found.into_iter().filter_map(|value| parse(value.into()));
@@ -167,7 +195,7 @@ mod tests {
         fn any_bytes_are_read_as_an_entry_or_refused_and_never_panic(
             bytes in prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..80),
-                "[0-9]{0,21}\n[0-9]{0,20}\n[0-9a-f]{0,32}\n.{0,20}".prop_map(String::into_bytes),
+                "[0-9]{0,21}\n[0-9]{0,20}\n[0-9a-f]{0,32}( [0-9a-f]{16})?\n.{0,20}".prop_map(String::into_bytes),
             ],
         ) {
             let value = Bytes::from(bytes);

@@ -1,13 +1,13 @@
+mod any_order;
+mod ordered;
+mod presence;
+
 use super::*;
-use crate::live::application::{ClientInfo, MapMode, MapOptions, SubscriptionType};
+use crate::live::application::{MapMode, MapOptions, SubscriptionType};
 use crate::live::history::History;
-use crate::live::presence::burial::{Burial, bury};
-use crate::live::presence::{Act, Step, apply};
 use crate::testing::{self, TestStore, eventually};
 use bytes::Bytes;
-use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 const CHANNEL: &str = "board:1";
@@ -81,11 +81,18 @@ fn apply_to(values: &mut Values, publication: Publication) {
     }
 }
 
+fn behind(place: &str) -> After<'_> {
+    After {
+        place,
+        ascending: false,
+    }
+}
+
 /// The whole state, page by page, and where it stood at the first one.
 async fn state(test: &TestStore, options: &Options, limit: usize) -> (Values, Position) {
     let (mut values, mut after, mut from) = (Values::new(), String::new(), None);
     loop {
-        let page = page(&test.store.bus, CHANNEL, options, &after, limit)
+        let page = page(&test.store.bus, CHANNEL, options, behind(&after), limit)
             .await
             .unwrap();
         assert!(page.entries.len() <= limit);
@@ -124,11 +131,11 @@ async fn what_stands_is_read_in_pages_by_key_and_every_change_is_in_the_stream()
     assert_eq!(put(&test, &options, "k3", 33).await.position.offset, 8);
     assert_eq!(remove(&test, &options, "k5").await.position.offset, 9);
     let bus = &test.store.bus;
-    let first = page(bus, CHANNEL, &options, "", 4).await.unwrap();
+    let first = page(bus, CHANNEL, &options, behind(""), 4).await.unwrap();
     assert_eq!((first.next.as_deref(), first.offset), (Some("k3"), 9));
     let offsets: Vec<_> = first.entries.iter().map(|(offset, _)| *offset).collect();
     assert_eq!(offsets, [1, 2, 3, 8]);
-    let last = page(bus, CHANNEL, &options, "k3", 4).await.unwrap();
+    let last = page(bus, CHANNEL, &options, behind("k3"), 4).await.unwrap();
     assert_eq!((last.next, last.entries.len()), (None, 2));
     let only = value(bus, CHANNEL, &options, "k3").await.unwrap();
     assert_eq!(said(&only.entries[0].1).data, "33");
@@ -170,7 +177,9 @@ async fn a_page_ends_before_it_is_too_long_for_one_message() {
         .await
         .unwrap();
     }
-    let first = page(&test.store.bus, CHANNEL, &options, "", 100).await.unwrap();
+    let first = page(&test.store.bus, CHANNEL, &options, After::default(), 100)
+        .await
+        .unwrap();
     assert_eq!((first.entries.len(), first.next.as_deref()), (1, Some("a")));
 }
 
@@ -292,203 +301,4 @@ async fn a_map_that_is_cleared_begins_another_epoch() {
     assert!(values.is_empty() && after.epoch != before.epoch);
     let lost = changes(&test, &options, before).await;
     assert!(matches!(lost, Err(BrokerError::Unrecoverable)));
-}
-
-fn step(act: Act) -> Step {
-    Step {
-        organization: APPLICATION,
-        channel: CHANNEL.into(),
-        act,
-    }
-}
-
-fn comes(user: &str, client: &str, stamp: u64) -> Step {
-    let info = ClientInfo {
-        user: user.to_owned(),
-        client: client.to_owned(),
-        ..ClientInfo::default()
-    };
-    step(Act::Enter {
-        client: client.to_owned(),
-        stamp,
-        listed: true,
-        announced: false,
-        info: info.encode().into(),
-    })
-}
-
-fn goes(client: &str, stamp: u64) -> Step {
-    step(Act::Leave {
-        client: client.to_owned(),
-        stamp,
-    })
-}
-
-#[tokio::test]
-async fn who_is_there_is_a_map_by_client_and_by_user_and_goes_with_its_node() {
-    for (kind, both, one) in [
-        (
-            SubscriptionType::MapClients,
-            vec!["c1", "c2", "c3"],
-            vec!["c2", "c3"],
-        ),
-        (SubscriptionType::MapUsers, vec!["ada", "bob"], vec!["ada", "bob"]),
-    ] {
-        let test = testing::store().await;
-        let bus = &test.store.bus;
-        let lapsing = MapOptions {
-            mode: Some(MapMode::Recoverable),
-            ..MapOptions::default()
-        };
-        let namespaces = of(kind, lapsing);
-        let options = namespaces.of(CHANNEL).unwrap().as_ref().clone();
-        let maps = Presences::new(Arc::new(namespaces));
-        let keys = async || state(&test, &options, 2).await.0.into_keys().collect::<Vec<_>>();
-        let all = [
-            comes("ada", "c1", 1),
-            comes("ada", "c2", 2),
-            comes("bob", "c3", 3),
-        ];
-        apply(bus, &maps, "n1", 1, &all).await.unwrap();
-        // done twice is done once
-        apply(bus, &maps, "n1", 1, &all).await.unwrap();
-        assert_eq!(keys().await, both);
-        apply(bus, &maps, "n1", 1, &[goes("c1", 1), goes("c1", 1)])
-            .await
-            .unwrap();
-        assert_eq!(keys().await, one);
-        let (_, position) = state(&test, &options, 10).await;
-        let again = [comes("ada", "c2", 9)];
-        apply(bus, &maps, "n1", 1, &again).await.unwrap();
-        assert_eq!(
-            state(&test, &options, 10).await.1,
-            position,
-            "nobody came or went"
-        );
-        apply(bus, &maps, "n1", 1, &[step(Act::Note)]).await.unwrap();
-        assert_eq!(bury(bus, &maps, "n1", "n2").await.unwrap(), Burial::Done(2));
-        assert_eq!(keys().await, Vec::<String>::new());
-        let later = changes(&test, &options, position).await.unwrap();
-        let removed: Vec<_> = later
-            .publications
-            .iter()
-            .map(|(_, payload)| said(payload))
-            .collect();
-        assert!(removed.len() == one.len() && removed.iter().all(|publication| publication.removed));
-    }
-}
-
-#[tokio::test]
-async fn what_a_client_published_under_its_id_goes_with_it_where_that_is_wanted() {
-    let test = testing::store().await;
-    let own = MapOptions {
-        remove_client_on_unsubscribe: true,
-        ..persistent()
-    };
-    let namespaces = of(SubscriptionType::Map, own);
-    let options = namespaces.of(CHANNEL).unwrap().as_ref().clone();
-    let (bus, maps) = (&test.store.bus, Presences::new(Arc::new(namespaces)));
-    apply(bus, &maps, "n1", 1, &[comes("ada", "c1", 1)])
-        .await
-        .unwrap();
-    put(&test, &options, "c1", 1).await;
-    put(&test, &options, "c2", 2).await;
-    apply(bus, &maps, "n1", 1, &[goes("c1", 1)]).await.unwrap();
-    let (values, _) = state(&test, &options, 10).await;
-    assert_eq!(values.into_keys().collect::<Vec<_>>(), ["c2"]);
-}
-
-#[derive(Clone, Debug)]
-enum Turn {
-    Put(u8, u32),
-    Remove(u8),
-    Clear,
-    /// Reads one page, or what follows the last one.
-    Read,
-    /// Forgets the pages read so far.
-    Restart,
-}
-
-fn turn() -> impl Strategy<Value = Turn> {
-    prop_oneof![
-        6 => (0..12_u8, any::<u32>()).prop_map(|(key, value)| Turn::Put(key, value)),
-        3 => (0..12_u8).prop_map(Turn::Remove),
-        1 => Just(Turn::Clear),
-        8 => Just(Turn::Read),
-        1 => Just(Turn::Restart),
-    ]
-}
-
-/// Somebody who reads a map as the protocol wants it: pages of the state, and what changed since the first.
-#[derive(Default)]
-struct Reader {
-    values: Values,
-    after: Option<String>,
-    from: Option<Position>,
-}
-
-impl Reader {
-    async fn read(&mut self, test: &TestStore, options: &Options) {
-        match (&self.from, &self.after) {
-            (Some(from), None) => match changes(test, options, from.clone()).await {
-                Ok(later) => {
-                    for (_, payload) in &later.publications {
-                        apply_to(&mut self.values, said(payload));
-                    }
-                    self.from = Some(later.position);
-                }
-                Err(BrokerError::Unrecoverable) => *self = Self::default(),
-                Err(error) => panic!("{error}"),
-            },
-            (from, after) => {
-                let after = after.clone().unwrap_or_default();
-                let page = page(&test.store.bus, CHANNEL, options, &after, 3).await.unwrap();
-                if from.as_ref().is_some_and(|from| from.epoch != page.epoch) {
-                    *self = Self::default();
-                    return;
-                }
-                self.from.get_or_insert(page.position());
-                for (_, publication) in page.publications() {
-                    apply_to(&mut self.values, publication);
-                }
-                self.after.clone_from(&page.next);
-            }
-        }
-    }
-}
-
-#[test]
-fn whoever_reads_pages_and_then_what_changed_has_the_map_whatever_happens_meanwhile() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let test = runtime.block_on(testing::store());
-    proptest!(ProptestConfig::with_cases(24), |(turns in prop::collection::vec(turn(), 1..60))| {
-        runtime.block_on(async {
-            let options = board();
-            clear(&test.store.bus, CHANNEL, &options).await.unwrap();
-            let (mut model, mut reader) = (Values::new(), Reader::default());
-            for turn in turns {
-                match turn {
-                    Turn::Put(key, value) => {
-                        put(&test, &options, &format!("k{key}"), value).await;
-                        model.insert(format!("k{key}"), value.to_string());
-                    }
-                    Turn::Remove(key) => {
-                        remove(&test, &options, &format!("k{key}")).await;
-                        model.remove(&format!("k{key}"));
-                    }
-                    Turn::Clear => {
-                        clear(&test.store.bus, CHANNEL, &options).await.unwrap();
-                        model.clear();
-                    }
-                    Turn::Read => reader.read(&test, &options).await,
-                    Turn::Restart => reader = Reader::default(),
-                }
-            }
-            // at most so many pages, and one reading of what changed
-            for _ in 0..8 {
-                reader.read(&test, &options).await;
-            }
-            assert_eq!(reader.values, model);
-        });
-    });
 }
