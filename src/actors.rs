@@ -15,7 +15,7 @@ use signalbox_actors::permission_cache::PermissionCache;
 use signalbox_actors::presence::Presence;
 use signalbox_actors::private_services::ServerWatch;
 use signalbox_actors::session_keeper::{self, SessionKeeper};
-use signalbox_actors::shared_poll::SharedPolls;
+use signalbox_actors::shared_poll::{Here, SharedPolls};
 use signalbox_actors::supervision::{Options, StartError, StopReport, Tree};
 use signalbox_actors::system_feed::SystemFeed;
 use signalbox_core::Store;
@@ -86,10 +86,14 @@ impl Actors {
         let shards = std::thread::available_parallelism().map_or(1, usize::from);
         let namespaces = Arc::new(settings.live.namespaces());
         let hub = LiveHub::supervise(&tree, store, namespaces.clone(), shards)?;
-        let nodes = Nodes::supervise(&tree, store, node, Arc::new(hub.clone()))?;
+        let polls = SharedPolls::supervise(&tree, namespaces.clone())?;
+        let here = Here {
+            hub: hub.clone(),
+            polls: polls.clone(),
+        };
+        let nodes = Nodes::supervise(&tree, store, node, Arc::new(here))?;
         let backplane = Backplane::supervise(&tree, store, &hub, &nodes, Arc::new(sessions.clone()))?;
-        let presence = Presence::supervise(&tree, store, &nodes, namespaces.clone())?;
-        let polls = SharedPolls::supervise(&tree, namespaces)?;
+        let presence = Presence::supervise(&tree, store, &nodes, namespaces)?;
         let (mut relay, mut sequencer) = (None, None);
         if settings.has_role(Role::Actors) {
             relay = Some(OutboxRelay::supervise(&tree, store, node)?);

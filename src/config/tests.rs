@@ -511,6 +511,22 @@ fn maps_that_cannot_be_meant_are_named_with_their_option() {
             &[("P__SHARED_POLL__MODE", "versioned")],
             "namespaces.p.shared_poll`",
         ),
+        (
+            &[polled, endpoint, ("P__SHARED_POLL__PUBLISH_ENABLED", "true")],
+            "namespaces.p.shared_poll.publish_enabled",
+        ),
+        (
+            &[polled, endpoint, ("P__FORCE_POSITIONING", "true")],
+            "namespaces.p.subscription_type",
+        ),
+        (
+            &[polled, endpoint, ("P__PUBLICATION_DATA_FORMAT", "json")],
+            "namespaces.p.subscription_type",
+        ),
+        (
+            &[polled, endpoint, ("P__ALLOW_TAGS_FILTER", "true")],
+            "namespaces.p.allow_tags_filter",
+        ),
     ] {
         let error = of(options).unwrap_err();
         assert!(error.contains(&format!("live.{key}")), "{options:?}: {error}");

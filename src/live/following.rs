@@ -115,10 +115,10 @@ pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscripti
     });
     let (mut followed, mut subscription) = stand(live, &wanted, &grant, since).await?;
     if polls {
-        let (outlet, encoding) = (&wanted.outlet, wanted.dialect.encoding());
-        let tracker = live.polls.tracker(&grant.key.name, outlet, wanted.slot, encoding);
+        let (name, view) = (&grant.key.name, view(&wanted, &grant));
+        let tracker = live.polls.tracker(name, &wanted.outlet, wanted.slot, view);
         subscription.tracker = Some(Arc::new(tracker));
-        live.polls.epoch(&grant.key.name).clone_into(&mut followed.epoch);
+        followed.epoch = live.polls.epoch(name).to_string();
         let part = MapPart {
             kind: POLL,
             ..MapPart::default()

@@ -59,7 +59,8 @@ pub fn track(
     tracker.untrack(&request.untrack);
     let items = tracker.track(&wanted).map_err(|error| match error {
         TrackError::TooMany => ReplyError::LimitExceeded,
-        TrackError::Over => ReplyError::PermissionDenied,
+        // lost while this was asked: whoever is still subscribed asks again
+        TrackError::Over => ReplyError::Internal,
     })?;
     let ttl = first_end.map(|end| u32::try_from(end - now).unwrap_or_default());
     Ok(Answer::Tracked(SubRefreshResult {

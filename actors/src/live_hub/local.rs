@@ -61,6 +61,8 @@ impl Local for LiveHub {
                 });
             }
             Order::Emulate { session, data, .. } => self.commands(&session, Bytes::from(data)),
+            // no connection's: see `shared_poll`
+            Order::Poll { .. } => {}
         }
     }
 

@@ -11,6 +11,14 @@ use super::keys::Question;
 /// Bytes of one answer at most.
 const MOST: usize = 8 * 1024 * 1024;
 
+/// What was answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) items: Vec<Answered>,
+    /// The generation of the versions, where it has a name.
+    pub(super) epoch: String,
+}
+
 /// Of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answered {
@@ -34,7 +42,7 @@ struct AskedItem<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Said {
     result: Option<Items>,
 }
 
@@ -42,6 +50,7 @@ struct Answer {
 #[serde(default)]
 struct Items {
     items: Vec<AnsweredItem>,
+    epoch: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -53,9 +62,9 @@ struct AnsweredItem {
     removed: bool,
 }
 
-/// Asks in parts. Keys that are not in an answer are as they were.
-pub(super) async fn ask(outbound: &Outbound, question: &Question) -> Result<Vec<Answered>> {
-    let mut all = Vec::new();
+/// Asks in parts. Keys that are not in an answer are as they were, and what was said in an epoch that ended meanwhile is not said.
+pub(super) async fn ask(outbound: &Outbound, question: &Question) -> Result<Answer> {
+    let mut all = Answer::default();
     for part in question.keys.chunks(question.batch.max(1)) {
         let items = part.iter().map(|(key, version)| AskedItem {
             key,
@@ -68,18 +77,22 @@ pub(super) async fn ask(outbound: &Outbound, question: &Question) -> Result<Vec<
         let answer = outbound
             .post(&question.endpoint, serde_json::to_vec(&asked)?, MOST)
             .await?;
-        all.extend(read(&answer)?);
+        let part = read(&answer)?;
+        if part.epoch != all.epoch {
+            all.items.clear();
+            all.epoch = part.epoch;
+        }
+        all.items.extend(part.items);
     }
     Ok(all)
 }
 
-pub(super) fn read(answer: &[u8]) -> Result<Vec<Answered>> {
-    let answer: Answer =
+pub(super) fn read(answer: &[u8]) -> Result<Answer> {
+    let said: Said =
         serde_json::from_slice(answer).map_err(|error| Error::unavailable("shared poll", error))?;
-    let items = answer
+    let Items { items, epoch } = said
         .result
-        .ok_or_else(|| Error::unavailable("shared poll", "answered without a result"))?
-        .items;
+        .ok_or_else(|| Error::unavailable("shared poll", "answered without a result"))?;
     let items = items.into_iter().map(|item| Answered {
         key: item.key,
         data: item
@@ -88,7 +101,10 @@ pub(super) fn read(answer: &[u8]) -> Result<Vec<Answered>> {
         version: item.version,
         removed: item.removed,
     });
-    Ok(items.collect())
+    Ok(Answer {
+        items: items.collect(),
+        epoch,
+    })
 }
 
 fn one_line(json: &str) -> Bytes {

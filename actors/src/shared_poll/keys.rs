@@ -2,16 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use signalbox_core::live::application::shared_poll::PollMode;
 use signalbox_core::live::application::{Namespaces, Options, SubscriptionType};
 
-use super::ask::Answered;
+use super::ask::Answer;
+use super::value::{Follower, Key, Known};
 use super::{TrackError, Wanted};
-use crate::live_hub::{Encoding, Frame, Item, Subscriber};
+use crate::live_hub::{Item, Subscriber, View};
+
+/// How long is remembered which epoch a channel has that nobody tracks any more: whoever lost it comes back for it within that.
+const LINGERS: Duration = Duration::from_mins(1);
 
 pub(super) struct Board {
     namespaces: Arc<Namespaces>,
@@ -34,21 +38,10 @@ struct Channel {
     due: Instant,
     /// A question is out.
     asking: bool,
-}
-
-#[derive(Default)]
-struct Key {
-    /// 0: not yet known.
-    version: u64,
-    data: Bytes,
-    followers: HashMap<usize, Follower>,
-}
-
-struct Follower {
-    subscriber: Arc<Subscriber>,
-    encoding: &'static dyn Encoding,
-    version: u64,
-    until: Option<Instant>,
+    /// The generation of the versions, where the application has a name for it.
+    epoch: Arc<str>,
+    /// When somebody last began or ceased to track a key, or had to.
+    used: Instant,
 }
 
 /// What is asked: keys with the versions that are known.
@@ -57,6 +50,8 @@ pub(super) struct Question {
     pub(super) channel: Arc<str>,
     pub(super) endpoint: String,
     pub(super) versioned: bool,
+    /// Of the versions, when it was asked.
+    pub(super) epoch: Arc<str>,
     pub(super) batch: usize,
     pub(super) keys: Vec<(Arc<str>, u64)>,
 }
@@ -82,7 +77,7 @@ impl Board {
         &self,
         channel: &Arc<str>,
         subscriber: &Arc<Subscriber>,
-        encoding: &'static dyn Encoding,
+        view: &View,
         wanted: &[Wanted],
     ) -> Result<Vec<Item>, TrackError> {
         let options = self.options(channel).ok_or(TrackError::Over)?;
@@ -98,6 +93,8 @@ impl Board {
             wanted: HashSet::new(),
             due: Instant::now() + options.shared_poll.interval(),
             asking: false,
+            epoch: Arc::default(),
+            used: Instant::now(),
         });
         let has = known
             .keys
@@ -110,7 +107,7 @@ impl Board {
         };
         let more = wanted.iter().filter(is_new).count();
         if has + more > options.shared_poll.keys() {
-            if known.keys.is_empty() {
+            if known.is_forgotten(Instant::now()) {
                 state.channels.remove(channel);
             }
             return Err(TrackError::TooMany);
@@ -119,22 +116,30 @@ impl Board {
         for one in wanted {
             let name: Arc<str> = one.key.as_str().into();
             let key = known.keys.entry(name.clone()).or_default();
-            let newer = key.version > one.version;
-            if newer {
-                items.push(key.item(&one.key));
+            if key.known.version > one.version {
+                items.push(key.known.answer(&one.key, view));
             }
-            if key.version == 0 {
+            if key.known.version == 0 {
                 known.wanted.insert(name);
             }
             let follower = Follower {
                 subscriber: subscriber.clone(),
-                encoding,
-                version: key.version.max(one.version),
+                view: view.clone(),
+                version: key.known.version.max(one.version),
+                was_pushed: false,
                 until: one.until,
             };
             key.followers.insert(id, follower);
         }
+        known.used = Instant::now();
         Ok(items)
+    }
+
+    /// See [`super::SharedPolls::epoch`].
+    pub(super) fn epoch(&self, channel: &str) -> Arc<str> {
+        let state = self.state.lock();
+        let known = state.channels.get(channel);
+        known.map(|known| known.epoch.clone()).unwrap_or_default()
     }
 
     /// Without keys: all of them.
@@ -154,7 +159,8 @@ impl Board {
             }
             tracked
         });
-        if known.keys.is_empty() {
+        known.used = Instant::now();
+        if known.is_forgotten(Instant::now()) {
             state.channels.remove(channel);
         }
     }
@@ -167,7 +173,7 @@ impl Board {
             if !channel.asking && questions.len() < most {
                 questions.extend(channel.question(name, now));
             }
-            !channel.keys.is_empty()
+            !channel.is_forgotten(now)
         });
         questions
     }
@@ -180,45 +186,90 @@ impl Board {
     }
 
     /// What was answered, or nothing where nobody did. Values that are new are pushed.
-    pub(super) fn answered(&self, question: &Question, answered: Vec<Answered>) {
+    pub(super) fn answered(&self, question: &Question, answer: Option<Answer>) {
         let mut state = self.state.lock();
         let State { channels, made } = &mut *state;
         let Some(channel) = channels.get_mut(&question.channel) else {
             return;
         };
         channel.asking = false;
+        let Some(answer) = answer else { return };
         let versioned = channel.options.shared_poll.mode == PollMode::Versioned;
-        for answer in answered {
-            let Some(key) = channel.keys.get_mut(&*answer.key) else {
+        // of an epoch that ended while it was on its way
+        let outdated = question.epoch != channel.epoch && *question.epoch == *answer.epoch;
+        if versioned && (outdated || !channel.goes_on_in(&answer.epoch)) {
+            return;
+        }
+        for item in answer.items {
+            let Some(key) = channel.keys.get(&*item.key) else {
                 continue;
             };
-            if answer.removed {
-                key.push(&question.channel, &answer.key, true);
-                channel.keys.remove(&*answer.key);
+            if item.removed {
+                key.end(&question.channel, &item.key);
+                channel.keys.remove(&*item.key);
                 continue;
             }
             let version = if versioned {
-                answer.version
-            } else if key.version > 0 && key.data == answer.data {
-                key.version
+                item.version
+            } else if key.known.version > 0 && key.known.data == item.data {
+                key.known.version
             } else {
                 *made += 1;
                 *made
             };
-            if version > key.version {
-                key.version = version;
-                key.data = answer.data;
-                key.push(&question.channel, &answer.key, false);
-            }
+            channel.set(&question.channel, &item.key, version, item.data);
+        }
+    }
+
+    /// The application says by itself what a key is. Nothing is kept of it where nobody tracks that.
+    pub(super) fn published(&self, channel: &str, key: &str, version: u64, epoch: &str, data: Bytes) {
+        let mut state = self.state.lock();
+        let Some(known) = state.channels.get_mut(channel) else {
+            return;
+        };
+        if known.options.shared_poll.publish_enabled && known.goes_on_in(epoch) {
+            known.set(channel, key, version, data);
         }
     }
 }
 
 impl Channel {
+    /// Whether nothing is to be remembered of it.
+    fn is_forgotten(&self, now: Instant) -> bool {
+        let lingers = !self.epoch.is_empty() && now.saturating_duration_since(self.used) < LINGERS;
+        self.keys.is_empty() && !lingers
+    }
+
+    /// Whether its versions are of this epoch; empty is any. Where they are not, they are from here on: nothing that anybody has
+    /// can be compared with them, so all lose their place, and are told the epoch when they come back.
+    fn goes_on_in(&mut self, epoch: &str) -> bool {
+        if epoch.is_empty() || *self.epoch == *epoch {
+            return true;
+        }
+        self.epoch = epoch.into();
+        self.used = Instant::now();
+        let followers = self.keys.values().flat_map(|key| key.followers.values());
+        followers.for_each(|follower| follower.subscriber.lose());
+        self.keys.clear();
+        self.wanted.clear();
+        false
+    }
+
+    /// `key` is now this, unless it is not newer.
+    fn set(&mut self, channel: &str, key: &str, version: u64, data: Bytes) {
+        let epoch = self.epoch.clone();
+        let Some(known) = self.keys.get_mut(key) else {
+            return;
+        };
+        if version > known.known.version {
+            let new = Known { version, data, epoch };
+            known.becomes(new, channel, key);
+        }
+    }
+
     fn forget_expired(&mut self, now: Instant) {
         self.keys.retain(|_, key| {
-            key.followers
-                .retain(|_, follower| follower.until.is_none_or(|until| now < until));
+            key.followers.retain(|_, follower| !follower.is_over(now));
             !key.followers.is_empty()
         });
     }
@@ -230,11 +281,11 @@ impl Channel {
             self.due = now + self.options.shared_poll.interval();
             self.forget_expired(now);
             let all = self.keys.iter();
-            all.map(|(name, key)| (name.clone(), key.version)).collect()
+            all.map(|(name, key)| (name.clone(), key.known.version)).collect()
         } else {
             let still = wanted.into_iter();
             still
-                .filter_map(|name| Some((name.clone(), self.keys.get(&name)?.version)))
+                .filter_map(|name| Some((name.clone(), self.keys.get(&name)?.known.version)))
                 .collect()
         };
         let poll = &self.options.shared_poll;
@@ -246,49 +297,9 @@ impl Channel {
             channel: name.clone(),
             endpoint: poll.endpoint.clone(),
             versioned: poll.mode == PollMode::Versioned,
+            epoch: self.epoch.clone(),
             batch: poll.batch(),
             keys,
         })
-    }
-}
-
-impl Key {
-    fn item(&self, name: &str) -> Item {
-        Item {
-            data: self.data.clone(),
-            key: name.to_owned(),
-            version: self.version,
-            ..Item::default()
-        }
-    }
-
-    /// Gives the value, or that it is gone, to those who do not have it.
-    fn push(&mut self, channel: &str, name: &str, removed: bool) {
-        let mut made: Vec<(u8, Frame)> = Vec::new();
-        let (version, data, now) = (self.version, self.data.clone(), Instant::now());
-        for follower in self.followers.values_mut() {
-            let is_over = follower.until.is_some_and(|until| now >= until);
-            if is_over || (!removed && follower.version >= version) {
-                continue;
-            }
-            follower.version = version;
-            let encoding = follower.encoding;
-            let at = made.iter().position(|(id, _)| *id == encoding.id());
-            let at = at.unwrap_or_else(|| {
-                let item = Item {
-                    data: if removed { Bytes::new() } else { data.clone() },
-                    key: name.to_owned(),
-                    version,
-                    removed,
-                    ..Item::default()
-                };
-                // a slow client reads the newest alone
-                let state = format!("key {name}").into();
-                let frame = encoding.publication(channel, &item).with_state(state);
-                made.push((encoding.id(), frame));
-                made.len() - 1
-            });
-            follower.subscriber.push(made[at].1.clone(), 0);
-        }
     }
 }

@@ -3,23 +3,30 @@
 //!
 //! Invariant: a channel has one question out at a time, and a node [`QUESTIONS`]; what is asked, kept and pushed is bounded by the
 //! keys that clients track.
-//! Invariant: a client is pushed a value once, and none that is older than what it has.
+//! Invariant: a client is pushed a value once, and none that is older than what it has; as a patch only of what it was pushed.
 //! Nothing is kept of a key that nobody tracks.
+//!
+//! [`Here`] is what other nodes say to this one: beside what its connections are told, which keys have new values.
 
 mod ask;
 mod keys;
 mod poller;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use signalbox_core::bus::orders::Order;
+use signalbox_core::bus::questions::{Answer, Question};
 use signalbox_core::kernel::id::EventId;
 use signalbox_core::live::application::Namespaces;
 use signalbox_core::live::application::shared_poll::PollMode;
 
-use crate::live_hub::{Encoding, Item, Outlet, Subscriber};
+use crate::live_hub::{Item, LiveHub, Outlet, Subscriber, View};
+use crate::nodes::Local;
 use crate::supervision::{Spec, StartError, Tree};
 use keys::Board;
 use poller::Poller;
@@ -68,32 +75,58 @@ impl SharedPolls {
         })
     }
 
-    /// The generation of a channel's versions: those that this node makes itself are of this node.
-    pub fn epoch(&self, channel: &str) -> &str {
+    /// The generation of a channel's versions: those that this node makes itself are of this node; else as the application
+    /// said last, and empty where it has said nothing.
+    pub fn epoch(&self, channel: &str) -> Arc<str> {
         match self
             .board
             .options(channel)
             .map(|options| options.shared_poll.mode)
         {
-            Some(PollMode::Versionless) => &self.epoch,
-            _ => "",
+            Some(PollMode::Versionless) => self.epoch.clone(),
+            _ => self.board.epoch(channel),
         }
     }
 
     /// Somebody who may track keys of `channel`, until that is dropped.
-    pub fn tracker(
-        &self,
-        channel: &Arc<str>,
-        outlet: &Arc<Outlet>,
-        slot: u32,
-        encoding: &'static dyn Encoding,
-    ) -> Tracker {
+    pub fn tracker(&self, channel: &Arc<str>, outlet: &Arc<Outlet>, slot: u32, view: View) -> Tracker {
         Tracker {
             board: self.board.clone(),
             channel: channel.clone(),
             subscriber: Subscriber::new(outlet.clone(), slot),
-            encoding,
+            view,
         }
+    }
+}
+
+/// This node, as others speak to it.
+#[derive(Debug)]
+pub struct Here {
+    /// Its connections.
+    pub hub: LiveHub,
+    /// The keys they track.
+    pub polls: SharedPolls,
+}
+
+impl Local for Here {
+    fn carry_out(&self, order: Order) {
+        match order {
+            Order::Poll {
+                channel,
+                key,
+                version,
+                epoch,
+                data,
+            } => {
+                let board = &self.polls.board;
+                board.published(&channel, &key, version, &epoch, Bytes::from(data));
+            }
+            order => self.hub.carry_out(order),
+        }
+    }
+
+    fn answer(&self, question: &Question) -> Answer {
+        self.hub.answer(question)
     }
 }
 
@@ -113,7 +146,7 @@ pub struct Tracker {
     board: Arc<Board>,
     channel: Arc<str>,
     subscriber: Arc<Subscriber>,
-    encoding: &'static dyn Encoding,
+    view: View,
 }
 
 impl Tracker {
@@ -123,7 +156,7 @@ impl Tracker {
     /// [`TrackError`]; then none of them is tracked that was not before.
     pub fn track(&self, wanted: &[Wanted]) -> Result<Vec<Item>, TrackError> {
         self.board
-            .track(&self.channel, &self.subscriber, self.encoding, wanted)
+            .track(&self.channel, &self.subscriber, &self.view, wanted)
     }
 
     /// Ceases to track keys.

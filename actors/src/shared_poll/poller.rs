@@ -50,11 +50,10 @@ impl Poller {
                 poller.out -= 1;
                 let outcome = if answer.is_ok() { "answered" } else { "failed" };
                 metrics::counter!("signalbox_shared_polls_total", "outcome" => outcome).increment(1);
-                let answered = answer.unwrap_or_else(|error| {
+                if let Err(error) = &answer {
                     tracing::warn!(channel = %question.channel, %error, "a shared poll was not answered");
-                    Vec::new()
-                });
-                poller.board.answered(&question, answered);
+                }
+                poller.board.answered(&question, answer.ok());
             }));
         }
     }

@@ -92,6 +92,20 @@ pub enum Order {
         #[serde(with = "base64_text")]
         data: Vec<u8>,
     },
+    /// What a key of a polled channel is now, for the connections that track it.
+    Poll {
+        /// Wire name.
+        channel: String,
+        /// Which key.
+        key: String,
+        /// Above 0, and above that of what the key was before.
+        version: u64,
+        /// Of the version; empty: it has no name.
+        epoch: String,
+        /// One line of JSON.
+        #[serde(with = "base64_text")]
+        data: Vec<u8>,
+    },
 }
 
 mod base64_text {

@@ -12,6 +12,7 @@ mod lines;
 mod look;
 mod maps;
 mod orders;
+mod polls;
 mod publish;
 mod reply;
 
@@ -55,6 +56,7 @@ const METHODS: &[&str] = &[
     "map_read_stream",
     "map_stats",
     "map_clear",
+    "shared_poll_publish",
     "batch",
 ];
 
@@ -134,6 +136,7 @@ impl ServerApi {
             "map_read_stream" => maps::read_stream(self, body).await,
             "map_stats" => maps::stats(self, body).await,
             "map_clear" => maps::clear(self, body).await,
+            "shared_poll_publish" => polls::publish(self, body).await,
             "rpc" => Err(ApiError::not_available("no method is offered")),
             _ => return None,
         })

@@ -28,7 +28,7 @@ use signalbox_actors::backplane::{Backplane, ControlListener};
 use signalbox_actors::live_hub::{ChannelKey, Disconnect, LiveHub, Outlet, Signal};
 use signalbox_actors::nodes::Nodes;
 use signalbox_actors::presence::Presence;
-use signalbox_actors::shared_poll::SharedPolls;
+use signalbox_actors::shared_poll::{Here, SharedPolls};
 use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::clock::Clock;
@@ -280,9 +280,13 @@ impl Node {
         let namespaces = Arc::new(settings.live.namespaces());
         let hub = LiveHub::supervise(&tree, &test.store, namespaces.clone(), 1).unwrap();
         let name = SessionId::new().to_string();
-        let nodes = Nodes::supervise(&tree, &test.store, &name, Arc::new(hub.clone())).unwrap();
-        let presence = Presence::supervise(&tree, &test.store, &nodes, namespaces.clone()).unwrap();
-        let polls = SharedPolls::supervise(&tree, namespaces).unwrap();
+        let polls = SharedPolls::supervise(&tree, namespaces.clone()).unwrap();
+        let here = Here {
+            hub: hub.clone(),
+            polls: polls.clone(),
+        };
+        let nodes = Nodes::supervise(&tree, &test.store, &name, Arc::new(here)).unwrap();
+        let presence = Presence::supervise(&tree, &test.store, &nodes, namespaces).unwrap();
         let backplane = Backplane::supervise(&tree, &test.store, &hub, &nodes, Arc::new(NoControl)).unwrap();
         tree.start_all().await;
         let mut live = Live::new(

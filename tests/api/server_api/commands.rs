@@ -157,13 +157,23 @@ fn any_body_is_answered_and_the_hub_goes_on() {
         .unwrap();
     let hub = runtime.block_on(hub());
     let mut methods: Vec<_> = all().into_iter().map(|(method, _)| method).collect();
-    methods.push("batch");
+    methods.extend([
+        "batch",
+        "map_publish",
+        "map_remove",
+        "map_read_state",
+        "map_read_stream",
+        "map_stats",
+        "map_clear",
+    ]);
     let value = prop_oneof![
         Just(json!(null)),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         "\\PC{0,12}".prop_map(Value::from),
         Just(json!("chat:1")),
+        Just(json!("ranks:1")),
+        Just(json!("price:1")),
         Just(json!({})),
         Just(json!([])),
         Just(json!(["chat:1"])),
@@ -189,6 +199,12 @@ fn any_body_is_answered_and_the_hub_goes_on() {
         "pattern",
         "cursor",
         "expire_at",
+        "key",
+        "score",
+        "delta",
+        "asc",
+        "epoch",
+        "since_offset",
     ]);
     let body = prop::collection::btree_map(field, value, 0..6);
     proptest!(ProptestConfig::with_cases(150), |(method in prop::sample::select(methods), body in body)| {

@@ -147,3 +147,37 @@ async fn a_map_takes_what_its_namespace_lets_it_and_says_why_not() {
         assert_eq!(reply["error"]["code"], code, "{method} {body}: {reply}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_of_an_ordered_map_are_read_by_score_in_either_direction() {
+    let hub = hub().await;
+    for (key, score) in [("a", 5), ("b", -1), ("c", i64::MAX), ("d", 5)] {
+        let put = json!({"channel": "ranks:1", "key": key, "data": {}, "score": score, "delta": true});
+        hub.result("map_publish", put).await;
+    }
+    let entries = async |asc: bool| {
+        let (mut found, mut cursor) = (Vec::new(), Value::Null);
+        loop {
+            let mut body = json!({"channel": "ranks:1", "limit": 3, "asc": asc});
+            if let Some(cursor) = cursor.as_str() {
+                body["cursor"] = json!(cursor);
+            }
+            let page = hub.result("map_read_state", body).await;
+            for entry in page["entries"].as_array().unwrap() {
+                found.push((entry["key"].clone(), entry["score"].clone()));
+            }
+            cursor = page["cursor"].clone();
+            if cursor.is_null() {
+                return found;
+            }
+        }
+    };
+    let mut expected: Vec<_> = [("c", i64::MAX), ("d", 5), ("a", 5), ("b", -1)]
+        .map(|(key, score)| (json!(key), json!(score)))
+        .into();
+    assert_eq!(entries(false).await, expected);
+    expected.reverse();
+    assert_eq!(entries(true).await, expected);
+    let stream = hub.result("map_read_stream", json!({"channel": "ranks:1"})).await;
+    assert_eq!(stream["entries"][1]["score"], -1);
+}

@@ -4,6 +4,7 @@ mod commands;
 mod looking;
 mod maps;
 mod orders;
+mod polls;
 mod publishing;
 
 use std::sync::Arc;
@@ -77,6 +78,34 @@ async fn hub_with_channels(channels: usize) -> Hub {
             "map_clients",
         ),
         ("SIGNALBOX__LIVE__NAMESPACES__THERE__MAP__MODE", "ephemeral"),
+        ("SIGNALBOX__LIVE__NAMESPACES__RANKS__SUBSCRIPTION_TYPE", "map"),
+        ("SIGNALBOX__LIVE__NAMESPACES__RANKS__MAP__MODE", "persistent"),
+        ("SIGNALBOX__LIVE__NAMESPACES__RANKS__MAP__ORDERED", "true"),
+        ("SIGNALBOX__LIVE__SHARED_POLL__HMAC_SECRET_KEY", "a secret"),
+        (
+            "SIGNALBOX__LIVE__NAMESPACES__PRICE__SUBSCRIPTION_TYPE",
+            "shared_poll",
+        ),
+        (
+            "SIGNALBOX__LIVE__NAMESPACES__PRICE__SHARED_POLL__ENDPOINT",
+            "http://127.0.0.1:9/",
+        ),
+        (
+            "SIGNALBOX__LIVE__NAMESPACES__PRICE__SHARED_POLL__MODE",
+            "versioned",
+        ),
+        (
+            "SIGNALBOX__LIVE__NAMESPACES__PRICE__SHARED_POLL__PUBLISH_ENABLED",
+            "true",
+        ),
+        (
+            "SIGNALBOX__LIVE__NAMESPACES__QUIET__SUBSCRIPTION_TYPE",
+            "shared_poll",
+        ),
+        (
+            "SIGNALBOX__LIVE__NAMESPACES__QUIET__SHARED_POLL__ENDPOINT",
+            "http://127.0.0.1:9/",
+        ),
         (
             "SIGNALBOX__LIVE__NAMESPACES__STATE__PUBLICATION_DATA_FORMAT",
             "json_object",
@@ -130,6 +159,10 @@ fn all() -> Vec<(&'static str, Value)> {
         ("history_remove", json!({"channel": "chat:1"})),
         ("channels", json!({})),
         ("info", json!({})),
+        (
+            "shared_poll_publish",
+            json!({"channel": "price:1", "key": "a", "data": {}, "version": 1}),
+        ),
     ]
 }
 

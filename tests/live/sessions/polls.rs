@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use super::{Cable, Client, Folder, Form, Hub, Place, SECRET, all, program, start};
 
 const CHANNEL: &str = "poll:1";
+/// Where values have versions, and come before they are asked for.
+const QUOTES: &str = "quote:1";
 const KEYS: [&str; 2] = ["a", "b"];
 
 #[derive(Default)]
@@ -46,18 +48,20 @@ async fn answer(backend: web::Data<Backend>, body: web::Json<Value>) -> HttpResp
     let items: Vec<_> = asked
         .filter_map(|item| {
             let key = item["key"].as_str()?;
-            values.get(key).map(|data| json!({"key": key, "data": data}))
+            values
+                .get(key)
+                .map(|data| json!({"key": key, "data": data, "version": 1}))
         })
         .collect();
     HttpResponse::Ok().json(json!({"result": {"items": items}}))
 }
 
-/// What the application's server says of these keys to a user.
-fn signature(user: &str) -> String {
+/// What the application's server says of these keys of a channel to a user.
+fn signature(user: &str, channel: &str) -> String {
     let digest = hex::encode(Sha256::digest(KEYS.join("\0")));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let end = (now + 3_600).to_string();
-    let message = ["100", &end, user, CHANNEL, &digest].join("\0");
+    let message = ["100", &end, user, channel, &digest].join("\0");
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let mac = crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
     let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).unwrap();
@@ -77,6 +81,12 @@ async fn the_npm_client_is_given_what_is_polled_over_every_transport() {
         ("NAMESPACES__POLL__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
         ("NAMESPACES__POLL__SHARED_POLL__ENDPOINT", &url),
         ("NAMESPACES__POLL__SHARED_POLL__REFRESH_INTERVAL", "1s"),
+        ("NAMESPACES__QUOTE__SUBSCRIPTION_TYPE", "shared_poll"),
+        ("NAMESPACES__QUOTE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
+        ("NAMESPACES__QUOTE__ALLOWED_DELTA_TYPES", "fossil"),
+        ("NAMESPACES__QUOTE__SHARED_POLL__ENDPOINT", &url),
+        ("NAMESPACES__QUOTE__SHARED_POLL__MODE", "versioned"),
+        ("NAMESPACES__QUOTE__SHARED_POLL__PUBLISH_ENABLED", "true"),
     ] {
         command.env(format!("SIGNALBOX__LIVE__{name}"), value);
     }
@@ -89,6 +99,12 @@ async fn the_npm_client_is_given_what_is_polled_over_every_transport() {
     all(&mut clients, &place, tracks_both).await;
     backend.set("b", json!("second"));
     all(&mut clients, &place, hears_of_the_second).await;
+    all(&mut clients, &place, tracks_quotes).await;
+    for version in 2..5 {
+        let quote = json!({"channel": QUOTES, "key": "a", "data": quoted(version), "version": version});
+        place.api("shared_poll_publish", quote).await;
+    }
+    all(&mut clients, &place, hears_quotes).await;
     place.cable.cut();
     backend.set("a", json!({"n": 2}));
     place.cable.lay(&place.hub.address);
@@ -98,16 +114,45 @@ async fn the_npm_client_is_given_what_is_polled_over_every_transport() {
 async fn tracks_both(client: &mut Client, _: &Place) {
     client.told(json!({"event": "connected"})).await;
     client.subscribe(CHANNEL, json!({"map": "poll"})).await;
-    let items: Vec<_> = KEYS.iter().map(|key| json!({"key": key, "version": 0})).collect();
-    let signature = signature(client.form.name);
-    client
-        .order(json!({"track": CHANNEL, "items": items, "signature": signature}))
-        .await;
+    track(client, CHANNEL).await;
     for (key, data) in [("a", json!({"n": 1})), ("b", json!("first"))] {
         client
             .told(json!({"event": "update", "channel": CHANNEL, "key": key, "data": data}))
             .await;
     }
+}
+
+async fn track(client: &mut Client, channel: &str) {
+    let items: Vec<_> = KEYS.iter().map(|key| json!({"key": key, "version": 0})).collect();
+    let signature = signature(client.form.name, channel);
+    client
+        .order(json!({"track": channel, "items": items, "signature": signature}))
+        .await;
+}
+
+async fn tracks_quotes(client: &mut Client, _: &Place) {
+    client
+        .subscribe(QUOTES, json!({"map": "poll", "delta": "fossil"}))
+        .await;
+    track(client, QUOTES).await;
+    client
+        .told(json!({"event": "update", "channel": QUOTES, "key": "a", "data": {"n": 1}}))
+        .await;
+}
+
+fn quoted(version: u64) -> Value {
+    json!({"version": version, "text": "Привет, мир 😀 ".repeat(10)})
+}
+
+async fn hears_quotes(client: &mut Client, _: &Place) {
+    for version in 2..5 {
+        let update = json!({"event": "update", "channel": QUOTES, "key": "a", "data": quoted(version)});
+        client.told(update).await;
+    }
+    let patches = client.ask("deltas", QUOTES, json!({})).await;
+    // whoever was answered what others were pushed is pushed the next in full
+    let patches = patches["result"].as_u64().unwrap();
+    assert!((2..4).contains(&patches), "{}: {patches}", client.form.name);
 }
 
 async fn hears_of_the_second(client: &mut Client, _: &Place) {

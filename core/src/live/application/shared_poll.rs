@@ -31,6 +31,8 @@ pub struct SharedPollOptions {
     pub max_keys_per_connection: usize,
     /// Whether answers have versions.
     pub mode: PollMode,
+    /// The application may say by itself what a key is, over the server API.
+    pub publish_enabled: bool,
 }
 
 /// What tells an answer from the one before.
@@ -76,7 +78,14 @@ impl SharedPollOptions {
     pub(super) fn complaints(&self) -> Vec<(&'static str, &'static str)> {
         let is_http = self.endpoint.starts_with("https://") || self.endpoint.starts_with("http://");
         let reason = ("shared_poll.endpoint", "must begin with https:// or http://");
-        (!is_http).then_some(reason).into_iter().collect()
+        let mut found: Vec<_> = (!is_http).then_some(reason).into_iter().collect();
+        if self.publish_enabled && self.mode == PollMode::Versionless {
+            found.push((
+                "shared_poll.publish_enabled",
+                "needs shared_poll.mode = \"versioned\": what is published could not be told from what is answered",
+            ));
+        }
+        found
     }
 }
 
