@@ -1,0 +1,146 @@
+//! What tokens open, and what the server orders.
+
+use signalbox_core::bus::orders::Whom;
+use signalbox_core::live::application::APPLICATION;
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_token_opens_its_own_channel_for_its_own_user_and_runs_out() {
+    let node = node().await;
+    let mut wire = Wire::signed_in(&node, &of("ada")).await;
+    let good = token(json!({"sub": "ada", "channel": "$shut:1", "exp": 4_000_000_000_u64}));
+    let subscribe =
+        |id: u32, token: &str| json!({"id": id, "subscribe": {"channel": "$shut:1", "token": token}});
+    let reply = wire.ask(subscribe(2, &good)).await;
+    assert_eq!(reply["subscribe"]["expires"], true, "{reply}");
+    let renewal = json!({"id": 3, "sub_refresh": {"channel": "$shut:1", "token": good}});
+    assert_eq!(wire.ask(renewal).await["sub_refresh"]["expires"], true);
+    let old = token(json!({"sub": "ada", "channel": "$shut:1", "exp": 1}));
+    let mut other = Wire::signed_in(&node, &of("ada")).await;
+    assert_eq!(other.ask(subscribe(2, &old)).await["error"]["code"], 109);
+    assert_eq!(other.ask(subscribe(3, "nonsense")).await["error"]["code"], 103);
+    let anothers = token(json!({"sub": "bob", "channel": "$shut:1"}));
+    other.say(&subscribe(4, &anothers).to_string()).await;
+    assert_eq!(other.close().await, 3500);
+    wire.say(&json!({"id": 5, "sub_refresh": {"channel": "$shut:1", "token": old}}).to_string())
+        .await;
+    assert_eq!(wire.close().await, 3006);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_come_with_the_token_and_from_where_the_client_was() {
+    let node = node().await;
+    let claims = json!({"sub": "ada", "channels": ["chat:1"]});
+    let mut wire = Wire::open(&node).await;
+    let connect = wire
+        .ask(json!({"id": 1, "connect": {"token": token(claims.clone())}}))
+        .await;
+    let subs = &connect["connect"]["subs"];
+    assert!(
+        subs["chat:1"]["recoverable"] == true && subs["me:#ada"].is_object(),
+        "{connect}"
+    );
+    let epoch = subs["chat:1"]["epoch"].clone();
+    node.publish("me:#ada", json!("for you"), &[]).await;
+    assert_eq!(wire.push().await["pub"]["data"], "for you");
+    node.publish("chat:1", json!("while it listens"), &[]).await;
+    assert_eq!(wire.push().await["channel"], "chat:1");
+    drop(wire);
+    node.publish("chat:1", json!("while it was away"), &[]).await;
+    let mut wire = Wire::open(&node).await;
+    let subs = json!({"chat:1": {"recover": true, "epoch": epoch, "offset": 1}, "shut:1": {"recover": true}});
+    let connect = wire
+        .ask(json!({"id": 1, "connect": {"token": token(claims), "subs": subs}}))
+        .await;
+    let chat = &connect["connect"]["subs"]["chat:1"];
+    assert_eq!(
+        (&chat["recovered"], &chat["publications"][0]["data"]),
+        (&json!(true), &json!("while it was away"))
+    );
+    assert_eq!(
+        connect["connect"]["subs"]["shut:1"],
+        Value::Null,
+        "a client adds nothing by itself"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_old_foreign_or_nobodys_is_told_apart() {
+    let node = node().await;
+    let connect = |token: String| json!({"id": 1, "connect": {"token": token}}).to_string();
+    let mut wire = Wire::open(&node).await;
+    let reply = wire
+        .ask(json!({"id": 1, "connect": {"token": token(json!({"sub": "ada", "exp": 1}))}}))
+        .await;
+    assert_eq!(reply["error"]["code"], 109);
+    for (bad, code) in [
+        (token(json!({"sub": "ada", "channel": "chat:1"})), 3500),
+        (token(json!({"sub": ""})), 3507),
+        (format!("{}x", of("ada")), 3500),
+        (String::new(), 3501),
+    ] {
+        let mut wire = Wire::open(&node).await;
+        wire.say(&connect(bad)).await;
+        assert_eq!(wire.close().await, code);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_reach_the_connections_they_are_about_on_every_node() {
+    let one = node().await;
+    let two = Node::beside(one.test.clone(), SETTINGS).await;
+    let (mut here, _) = Wire::subscribed(&one, "ada", json!({"channel": "chat:1"})).await;
+    let (mut there, _) = Wire::subscribed(&two, "ada", json!({"channel": "chat:1"})).await;
+    let (mut other, _) = Wire::subscribed(&two, "bob", json!({"channel": "chat:1"})).await;
+    let ada = || Whom {
+        user: Some("ada".to_owned()),
+        ..Whom::of(APPLICATION)
+    };
+    let terms = json!({"data": {"welcome": true}});
+    one.tell(Order::Subscribe {
+        whom: ada(),
+        channel: "shut:1".into(),
+        terms,
+    })
+    .await;
+    for wire in [&mut here, &mut there] {
+        let push = wire.push().await;
+        assert_eq!(
+            (&push["channel"], &push["subscribe"]["data"]["welcome"]),
+            (&json!("shut:1"), &json!(true)),
+            "{push}"
+        );
+    }
+    let (channel, reason) = ("chat:1".to_owned(), "tidied up".to_owned());
+    two.tell(Order::Unsubscribe {
+        whom: ada(),
+        channel,
+        code: 2000,
+        reason,
+    })
+    .await;
+    for wire in [&mut here, &mut there] {
+        assert_eq!(
+            wire.push().await["unsubscribe"],
+            json!({"code": 2000, "reason": "tidied up"})
+        );
+    }
+    one.tell(Order::Refresh {
+        whom: ada(),
+        expired: false,
+        expire_at: Some(4_000_000_000),
+        info: None,
+    })
+    .await;
+    assert_eq!(there.push().await["refresh"]["expires"], true);
+    one.tell(Order::Disconnect {
+        whom: ada(),
+        code: 4_700,
+        reason: "no more".into(),
+    })
+    .await;
+    assert_eq!((here.close().await, there.close().await), (4_700, 4_700));
+    one.publish("chat:1", json!("still here"), &[]).await;
+    assert_eq!(other.push().await["pub"]["data"], "still here");
+}

@@ -1,0 +1,204 @@
+//! Transports beside WebSocket, and resuming by their own means.
+
+use reqwest::Client as Http;
+use signalbox_core::bus::orders::Whom;
+use signalbox_core::live::application::APPLICATION;
+use signalbox_core::testing::eventually;
+
+use super::*;
+
+/// Reads an endless answer piece by piece.
+struct Stream {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Stream {
+    async fn open(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        Self {
+            response,
+            text: String::new(),
+        }
+    }
+
+    /// The next line that is not empty.
+    async fn line(&mut self) -> String {
+        loop {
+            if let Some((line, rest)) = self.text.split_once('\n') {
+                let (line, rest) = (line.trim().to_owned(), rest.to_owned());
+                self.text = rest;
+                if !line.is_empty() {
+                    return line;
+                }
+                continue;
+            }
+            let chunk = tokio::time::timeout(std::time::Duration::from_secs(20), self.response.chunk());
+            let chunk = chunk
+                .await
+                .expect("nothing came")
+                .unwrap()
+                .expect("the stream ended");
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    async fn json(&mut self) -> Value {
+        let line = self.line().await;
+        serde_json::from_str(line.strip_prefix("data: ").unwrap_or(&line)).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_takes_its_commands_through_any_node() {
+    let one = node().await;
+    let two = Node::beside(one.test.clone(), SETTINGS).await;
+    let commands = format!(
+        "{}\n{}",
+        json!({"id": 1, "connect": {"token": of("ada")}}),
+        json!({"id": 2, "subscribe": {"channel": "chat:1"}})
+    );
+    let lines = Http::new()
+        .post(format!("http://{}/connection/http_stream", one.address))
+        .body(commands.clone());
+    let events = Http::new()
+        .get(format!("http://{}/connection/sse", one.address))
+        .query(&[("cf_connect", commands)]);
+    for request in [lines, events] {
+        let mut stream = Stream::open(request).await;
+        let connect = stream.json().await["connect"].clone();
+        assert_eq!((&connect["ping"], &connect["pong"]), (&json!(25), &json!(true)));
+        assert!(stream.json().await["subscribe"].is_object());
+        let (node, session) = (&connect["node"], &connect["session"]);
+        assert_ne!(session.as_str().unwrap().split_once('.').unwrap().1, "");
+        for (at, n) in [(&one, 3), (&two, 4)] {
+            let command = json!({"id": n, "publish": {"channel": "chat:1", "data": n}}).to_string();
+            let body = json!({"node": node, "session": session, "data": command});
+            eventually("the nodes know each other", async || {
+                let post = Http::new()
+                    .post(format!("http://{}/emulation", at.address))
+                    .json(&body);
+                post.send().await.unwrap().status() == 204
+            })
+            .await;
+            let mut answers = [stream.json().await, stream.json().await];
+            answers.sort_by_key(|answer| answer["id"].as_u64());
+            assert_eq!(answers[0]["push"]["pub"]["data"], n, "{answers:?}");
+            assert_eq!(answers[1], json!({"id": n, "publish": {}}));
+        }
+        let ada = Whom {
+            user: Some("ada".to_owned()),
+            ..Whom::of(APPLICATION)
+        };
+        one.tell(Order::Disconnect {
+            whom: ada,
+            code: 3503,
+            reason: String::new(),
+        })
+        .await;
+        let end = stream.json().await;
+        assert_eq!(end["push"]["disconnect"]["code"], 3503, "{end}");
+    }
+    let nobody = json!({"node": "gone", "session": "x", "data": "{}"});
+    let post = |body: String| {
+        Http::new()
+            .post(format!("http://{}/emulation", two.address))
+            .body(body)
+            .send()
+    };
+    assert_eq!(post(nobody.to_string()).await.unwrap().status(), 404);
+    assert_eq!(post("[]".to_owned()).await.unwrap().status(), 400);
+    assert_eq!(post("x".repeat(70_000)).await.unwrap().status(), 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_event_source_resumes_by_the_id_it_brings_back() {
+    let node = node().await;
+    let connect = json!({"token": of("ada"), "subs": {"chat:1": {}}}).to_string();
+    let request = || {
+        Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)])
+    };
+    let mut stream = Stream::open(request()).await;
+    let first = stream.line().await;
+    assert!(first.starts_with("id: "), "{first}");
+    let hello = stream.json().await;
+    assert!(
+        hello["connect"]["subs"]["chat:1"].is_object() && hello["connect"]["session"].is_string(),
+        "{hello}"
+    );
+    node.publish("chat:1", json!("one"), &[]).await;
+    let id = stream.line().await;
+    let push = stream.json().await;
+    assert_eq!(
+        (&push["channel"], &push["pub"]["data"]),
+        (&json!("chat:1"), &json!("one"))
+    );
+    drop(stream);
+    node.publish("chat:1", json!("two"), &[]).await;
+    let mut stream = Stream::open(request().header("last-event-id", id.strip_prefix("id: ").unwrap())).await;
+    let moved = stream.line().await;
+    let hello = stream.json().await;
+    let sub = &hello["connect"]["subs"]["chat:1"];
+    assert_eq!(
+        (&sub["recovered"], &sub["publications"][0]["data"]),
+        (&json!(true), &json!("two")),
+        "{hello}"
+    );
+    assert!(moved.contains(":2"), "{moved}");
+    let refused = json!({"token": of("ada"), "subs": {"shut:1": {}}}).to_string();
+    let request = Http::new()
+        .get(format!("http://{}/connection/uni_sse", node.address))
+        .query(&[("cf_connect", &refused)]);
+    let mut stream = Stream::open(request).await;
+    assert_eq!(stream.json().await["disconnect"]["code"], 3507);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_event_source_is_not_resumed_with_other_rights_than_it_had() {
+    let node = node().await;
+    node.person("someone", &["users:read", "users:read_pii"]);
+    node.happen(1).await;
+    let connect = json!({"token": "someone", "subs": {"feed:users": {}}}).to_string();
+    let open = async |last: &str| {
+        let request = Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)])
+            .header("last-event-id", last);
+        let mut stream = Stream::open(request).await;
+        let id = stream.line().await;
+        let hello = stream.json().await;
+        let recovered = hello["connect"]["subs"]["feed:users"]["recovered"] == true;
+        (id.strip_prefix("id: ").unwrap().to_owned(), recovered)
+    };
+    let (id, _) = open("").await;
+    assert_eq!(open(&id).await, (id.clone(), true));
+    node.door.grant("someone", &["users:read"]);
+    let (other, recovered) = open(&id).await;
+    assert!(!recovered && other != id, "{id} {other}");
+    assert_eq!(open(&other).await, (other.clone(), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transports_that_nobody_switched_on_are_not_there() {
+    let node = Node::start().await;
+    for path in [
+        "connection/http_stream",
+        "connection/sse",
+        "connection/uni_sse",
+        "emulation",
+    ] {
+        let post = Http::new()
+            .post(format!("http://{}/{path}", node.address))
+            .body("{}");
+        assert_eq!(post.send().await.unwrap().status(), 404, "{path}");
+    }
+    let init = Http::new()
+        .get(format!("http://{}/connection/init", node.address))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(init.json::<Value>().await.unwrap(), json!({}));
+}
