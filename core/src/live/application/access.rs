@@ -21,32 +21,32 @@ impl Options {
 
     /// Whether `user` may publish. `subscribed`: the asking connection is subscribed to the channel.
     pub fn may_publish(&self, user: &str, subscribed: bool) -> bool {
-        let given = Given {
-            users: self.allow_publish_for_client,
-            subscribers: self.allow_publish_for_subscriber,
-            anonymous: self.allow_publish_for_anonymous,
-        };
-        given.to(user, subscribed)
+        let given = [
+            self.allow_publish_for_client,
+            self.allow_publish_for_subscriber,
+            self.allow_publish_for_anonymous,
+        ];
+        is_given(given, user, subscribed)
     }
 
     /// Whether `user` may ask who is there; that anybody knows is [`Options::presence`].
     pub fn may_see_presence(&self, user: &str, subscribed: bool) -> bool {
-        let given = Given {
-            users: self.allow_presence_for_client,
-            subscribers: self.allow_presence_for_subscriber,
-            anonymous: self.allow_presence_for_anonymous,
-        };
-        given.to(user, subscribed)
+        let given = [
+            self.allow_presence_for_client,
+            self.allow_presence_for_subscriber,
+            self.allow_presence_for_anonymous,
+        ];
+        is_given(given, user, subscribed)
     }
 
     /// Whether `user` may read history; that there is any is [`Options::has_history`].
     pub fn may_read_history(&self, user: &str, subscribed: bool) -> bool {
-        let given = Given {
-            users: self.allow_history_for_client,
-            subscribers: self.allow_history_for_subscriber,
-            anonymous: self.allow_history_for_anonymous,
-        };
-        given.to(user, subscribed)
+        let given = [
+            self.allow_history_for_client,
+            self.allow_history_for_subscriber,
+            self.allow_history_for_anonymous,
+        ];
+        is_given(given, user, subscribed)
     }
 
     /// Whether a subscriber that asks for recovery gets it: whoever may read history could collect it anyway.
@@ -65,22 +65,19 @@ impl Options {
     }
 }
 
-/// To whom one act is given.
-pub(super) struct Given {
-    pub(super) users: bool,
-    pub(super) subscribers: bool,
-    pub(super) anonymous: bool,
-}
-
-impl Given {
-    /// What is given to users or to subscribers holds for anonymous connections where that is said. Said alone, where
-    /// nothing is given to anybody else, it gives to the anonymous what it names: it would mean nothing otherwise.
-    pub(super) fn to(&self, user: &str, subscribed: bool) -> bool {
-        let given = self.users || (self.subscribers && subscribed);
-        if user.is_empty() {
-            self.anonymous && (given || !(self.users || self.subscribers))
-        } else {
-            given
-        }
+/// Whether one act, given or not to users, to subscribers and to the anonymous, is given to `user`.
+///
+/// What is given to users or to subscribers holds for anonymous connections where that is said. Said alone, where nothing is given
+/// to anybody else, it gives to the anonymous what it names: it would mean nothing otherwise.
+pub(super) fn is_given(
+    [to_users, to_subscribers, to_anonymous]: [bool; 3],
+    user: &str,
+    subscribed: bool,
+) -> bool {
+    let given = to_users || (to_subscribers && subscribed);
+    if user.is_empty() {
+        to_anonymous && (given || !(to_users || to_subscribers))
+    } else {
+        given
     }
 }

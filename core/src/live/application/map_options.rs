@@ -1,6 +1,6 @@
 //! What a namespace of maps allows, under the option names of Centrifugo's `map` section.
 
-use super::access::Given;
+use super::access::is_given;
 use super::span;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -138,22 +138,22 @@ pub enum ClientKey {
 impl MapOptions {
     /// Whether `user` may publish an entry. `subscribed`: the asking connection is subscribed to the channel.
     pub fn may_publish(&self, user: &str, subscribed: bool) -> bool {
-        let given = Given {
-            users: self.allow_publish_for_client,
-            subscribers: self.allow_publish_for_subscriber,
-            anonymous: self.allow_publish_for_anonymous,
-        };
-        given.to(user, subscribed)
+        let given = [
+            self.allow_publish_for_client,
+            self.allow_publish_for_subscriber,
+            self.allow_publish_for_anonymous,
+        ];
+        is_given(given, user, subscribed)
     }
 
     /// Whether `user` may remove one.
     pub fn may_remove(&self, user: &str, subscribed: bool) -> bool {
-        let given = Given {
-            users: self.allow_remove_for_client,
-            subscribers: self.allow_remove_for_subscriber,
-            anonymous: self.allow_remove_for_anonymous,
-        };
-        given.to(user, subscribed)
+        let given = [
+            self.allow_remove_for_client,
+            self.allow_remove_for_subscriber,
+            self.allow_remove_for_anonymous,
+        ];
+        is_given(given, user, subscribed)
     }
 
     /// The key under which a client publishes that asks for `asked`; `None` when it has none.
