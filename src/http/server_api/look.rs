@@ -10,7 +10,8 @@ use signalbox_actors::live_hub::ChannelKey;
 use signalbox_core::bus::questions::{ChannelsWanted, MOST, NodeItem, Question};
 use signalbox_core::kernel::id::OrganizationId;
 use signalbox_core::kernel::page;
-use signalbox_core::live::application::{APPLICATION, ClientInfo, Message, broker};
+use signalbox_core::live::application::{APPLICATION, ClientInfo, Message, Publication, broker};
+use signalbox_core::live::history::History as Stored;
 use signalbox_core::live::position::Position;
 use std::collections::BTreeMap;
 
@@ -24,7 +25,7 @@ struct OfChannel {
 }
 
 #[derive(Serialize)]
-pub(super) struct Person<'a> {
+struct Person<'a> {
     user: &'a str,
     client: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +35,7 @@ pub(super) struct Person<'a> {
 }
 
 impl<'a> Person<'a> {
-    pub(super) fn of(info: &'a ClientInfo) -> Self {
+    fn of(info: &'a ClientInfo) -> Self {
         let raw = |json: &Option<Bytes>| json.as_ref().and_then(|json| serde_json::from_slice(json).ok());
         Self {
             user: &info.user,
@@ -88,10 +89,11 @@ struct Since {
     epoch: String,
 }
 
+/// A publication as it is shown.
 #[derive(Serialize)]
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Box<RawValue>>,
+    pub(super) data: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     b64data: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,17 +124,28 @@ pub(super) async fn history(api: &ServerApi, body: &[u8]) -> Reply {
     // -1 asks for all there is, which is bounded further down
     let limit = if how.limit < 0 { i32::MAX } else { how.limit };
     let read = broker::history(&api.store.bus, &of.channel, options, since, limit, how.reverse).await?;
-    let parsed = read
-        .publications
-        .iter()
-        .filter_map(|(offset, payload)| match Message::parse(payload) {
-            Some(Message::Publication(publication)) => Some((*offset, publication)),
-            _ => None,
-        });
-    let parsed: Vec<_> = parsed.collect();
-    let publications = parsed.iter().map(|(offset, publication)| {
+    let publications = publications(&read);
+    result(&History {
+        publications: publications.iter().map(Shown::of).collect(),
+        epoch: &read.position.epoch,
+        offset: read.position.offset,
+    })
+}
+
+/// The publications of a stream, each with its offset.
+pub(super) fn publications(read: &Stored) -> Vec<(u64, Publication)> {
+    let all = read.publications.iter();
+    let said = all.filter_map(|(offset, payload)| match Message::parse(payload)? {
+        Message::Publication(publication) => Some((*offset, publication)),
+        Message::Join(_) | Message::Leave(_) => None,
+    });
+    said.collect()
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn of((offset, publication): &'a (u64, Publication)) -> Self {
         let data: Option<Box<RawValue>> = serde_json::from_slice(&publication.data).ok();
-        Shown {
+        Self {
             b64data: data.is_none().then(|| BASE64_STANDARD.encode(&publication.data)),
             data,
             info: publication.info.as_ref().map(Person::of),
@@ -140,12 +153,7 @@ pub(super) async fn history(api: &ServerApi, body: &[u8]) -> Reply {
             tags: &publication.tags,
             time: publication.time_ms,
         }
-    });
-    result(&History {
-        publications: publications.collect(),
-        epoch: &read.position.epoch,
-        offset: read.position.offset,
-    })
+    }
 }
 
 pub(super) async fn history_remove(api: &ServerApi, body: &[u8]) -> Reply {

@@ -1,14 +1,13 @@
 //! Maps: publishing and removing entries, and looking at what stands in them.
 
-use super::look::Person;
+use super::look::{Shown, publications};
 use super::publish::{Published, data, is_zero};
 use super::reply::{ApiError, Reply};
 use super::{ServerApi, decoded, done, result};
-use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use signalbox_core::live::application::map::{self, After, Change, Changed, Condition, Extra};
-use signalbox_core::live::application::{Message, Options, Publication, broker};
+use signalbox_core::live::application::{Options, Publication, broker};
 use signalbox_core::live::position::Position;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,20 +54,12 @@ struct Done<'a> {
 #[derive(Serialize)]
 struct Entry<'a> {
     key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    b64data: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    info: Option<Person<'a>>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    tags: &'a BTreeMap<String, String>,
-    offset: u64,
+    #[serde(flatten)]
+    shown: Shown<'a>,
     #[serde(skip_serializing_if = "is_zero")]
     score: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     removed: bool,
-    time: i64,
 }
 
 #[derive(Serialize)]
@@ -186,14 +177,7 @@ pub(super) async fn read_stream(api: &ServerApi, body: &[u8]) -> Reply {
     let limit = i32::try_from(limit(asked.limit)).unwrap_or(i32::MAX);
     let (bus, channel) = (&api.store.bus, &asked.channel);
     let read = broker::history(bus, channel, options, since, limit, asked.reverse).await?;
-    let said = read
-        .publications
-        .iter()
-        .filter_map(|(offset, payload)| match Message::parse(payload) {
-            Some(Message::Publication(publication)) => Some((*offset, publication)),
-            _ => None,
-        });
-    let publications: Vec<_> = said.collect();
+    let publications = publications(&read);
     result(&Listing {
         entries: publications.iter().map(Entry::of).collect(),
         offset: read.position.offset,
@@ -227,18 +211,17 @@ fn limit(asked: i32) -> usize {
 }
 
 impl<'a> Entry<'a> {
-    fn of((offset, publication): &'a (u64, Publication)) -> Self {
-        let data: Option<Box<RawValue>> = serde_json::from_slice(&publication.data).ok();
+    fn of(placed: &'a (u64, Publication)) -> Self {
+        let (_, publication) = placed;
+        let mut shown = Shown::of(placed);
+        if publication.removed {
+            shown.data = None;
+        }
         Self {
             key: publication.key.as_deref().unwrap_or_default(),
-            b64data: data.is_none().then(|| BASE64_STANDARD.encode(&publication.data)),
-            data: data.filter(|_| !publication.removed),
-            info: publication.info.as_ref().map(Person::of),
-            tags: &publication.tags,
-            offset: *offset,
+            shown,
             score: publication.score,
             removed: publication.removed,
-            time: publication.time_ms,
         }
     }
 }
