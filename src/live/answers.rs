@@ -6,7 +6,7 @@ use signalbox_actors::live_hub::{Past, Place, View};
 use signalbox_actors::shared_poll::Tracker;
 use signalbox_core::live::application::broker::{self, BrokerError, Extra};
 use signalbox_core::live::application::map::{self, Change, Condition};
-use signalbox_core::live::application::{ClientInfo, ClientKey, Publication};
+use signalbox_core::live::application::{ClientInfo, ClientKey, Options, Publication};
 
 use super::Live;
 use super::client::{Answer, Refusal};
@@ -15,6 +15,9 @@ use super::protocol::wire::{HistoryResult, PresenceStatsResult};
 use super::protocol::{Ask, HistoryRequest, PublishRequest, ReplyError};
 use super::tracking::track;
 use super::wire::Dialect;
+
+/// The kind of a publication that goes to a map.
+const MAP: i32 = 1;
 
 /// Finds the answer. `following`: the connection holds a subscription to the channel; `info` is how others see it there, `tracker`
 /// what has keys polled for it.
@@ -29,14 +32,20 @@ pub async fn answer(
 ) -> Result<Answer, Refusal> {
     let may = |act| live.gate.may(viewer, ask.channel(), act, following);
     match &ask {
-        Ask::Publish(request) if request.kind == 1 => {
-            let act = if request.removed { Act::Remove } else { Act::Put };
-            let leave = may(act).await?;
-            change(live, &leave, request, info).await
-        }
         Ask::Publish(request) => {
-            let leave = may(Act::Publish).await?;
-            publish(live, &leave, request, info).await
+            let act = match (request.kind == MAP, request.removed) {
+                (false, _) => Act::Publish,
+                (true, false) => Act::Put,
+                (true, true) => Act::Remove,
+            };
+            let leave = may(act).await?;
+            let options = leave.options.as_ref().ok_or(ReplyError::PermissionDenied)?;
+            if request.kind == MAP {
+                change(live, &leave.key.name, options, request, info).await?;
+            } else {
+                publish(live, &leave.key.name, options, request, info).await?;
+            }
+            Ok(Answer::Published)
         }
         Ask::Presence(_) => {
             let leave = may(Act::SeePresence).await?;
@@ -71,35 +80,27 @@ pub async fn answer(
 
 async fn publish(
     live: &Live,
-    leave: &Leave,
+    channel: &str,
+    options: &Options,
     request: &PublishRequest,
     info: ClientInfo,
-) -> Result<Answer, Refusal> {
-    let options = leave.options.as_ref().ok_or(ReplyError::PermissionDenied)?;
+) -> Result<(), Refusal> {
     if request.kind != 0 {
         return Err(ReplyError::NotAvailable.into());
     }
-    let publication = said(live, request, info);
-    broker::publish(
-        &live.store.bus,
-        &leave.key.name,
-        options,
-        publication,
-        Extra::default(),
-    )
-    .await
-    .map_err(refused)?;
-    Ok(Answer::Published)
+    let (bus, publication) = (&live.store.bus, said(live, request, info));
+    let published = broker::publish(bus, channel, options, publication, Extra::default()).await;
+    published.map(|_| ()).map_err(refused)
 }
 
 /// Publishes or removes an entry of a map.
 async fn change(
     live: &Live,
-    leave: &Leave,
+    channel: &str,
+    options: &Options,
     request: &PublishRequest,
     info: ClientInfo,
-) -> Result<Answer, Refusal> {
-    let options = leave.options.as_ref().ok_or(ReplyError::PermissionDenied)?;
+) -> Result<(), Refusal> {
     let key = options.map.key(&request.key, &info.client, &info.user);
     let key = key.ok_or(match options.map.client_key {
         ClientKey::Any => ReplyError::BadRequest,
@@ -115,10 +116,8 @@ async fn change(
         Change::Put(Condition::Always)
     };
     let (bus, extra) = (&live.store.bus, map::Extra::default());
-    map::change(bus, &leave.key.name, options, change, publication, extra)
-        .await
-        .map_err(refused)?;
-    Ok(Answer::Published)
+    let changed = map::change(bus, channel, options, change, publication, extra).await;
+    changed.map(|_| ()).map_err(refused)
 }
 
 fn said(live: &Live, request: &PublishRequest, info: ClientInfo) -> Publication {
