@@ -4,6 +4,7 @@
 mod cable;
 pub mod driver;
 mod places;
+mod polled;
 mod sessions;
 mod views;
 

@@ -8,6 +8,8 @@ mod application;
 #[path = "../../../tests/live/driver.rs"]
 mod driver;
 mod maps;
+#[path = "../../../tests/live/polled.rs"]
+mod polled;
 mod polls;
 mod sdk;
 mod sse;

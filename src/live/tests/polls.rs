@@ -1,62 +1,17 @@
 //! Keys that are polled for clients, on real sockets, with a server that answers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use actix_web::{App, HttpResponse, HttpServer, web};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use signalbox_core::testing::eventually;
 
 use super::Node;
-use super::application::{hmac_sha256::sign, token};
+use super::application::token;
+use super::polled::{Backend, signature};
 use super::websocket::Wire;
 
 const SECRET: &str = "what keys are signed with";
-
-/// The operator's server: what it would answer, and what it was asked.
-#[derive(Default)]
-struct Backend {
-    values: Mutex<BTreeMap<String, Value>>,
-    asked: Mutex<Vec<Value>>,
-}
-
-impl Backend {
-    fn start() -> (Arc<Self>, String) {
-        let backend = Arc::new(Self::default());
-        let shared = web::Data::from(backend.clone());
-        let app = move || {
-            App::new()
-                .app_data(shared.clone())
-                .route("/poll", web::post().to(answer))
-        };
-        let server = HttpServer::new(app).workers(1).disable_signals();
-        let server = server.bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/poll", server.addrs()[0]);
-        tokio::spawn(server.run());
-        (backend, url)
-    }
-
-    fn set(&self, key: &str, data: Value) {
-        self.values.lock().insert(key.to_owned(), data);
-    }
-
-    fn asked(&self) -> Vec<Value> {
-        self.asked.lock().clone()
-    }
-}
-
-async fn answer(backend: web::Data<Backend>, body: web::Json<Value>) -> HttpResponse {
-    backend.asked.lock().push(body.0.clone());
-    let values = backend.values.lock();
-    let items = body["items"].as_array().unwrap().iter().filter_map(|item| {
-        let key = item["key"].as_str()?;
-        let data = values.get(key)?;
-        Some(json!({"key": key, "data": data, "removed": data.is_null()}))
-    });
-    HttpResponse::Ok().json(json!({"result": {"items": items.collect::<Vec<_>>()}}))
-}
+const CHANNEL: &str = "poll:1";
 
 async fn node(url: &str) -> Node {
     Node::serving(&[
@@ -72,19 +27,9 @@ async fn node(url: &str) -> Node {
     .await
 }
 
-fn signature(user: &str, keys: &[&str], exp: u64) -> String {
-    let digest = hex::encode(Sha256::digest(keys.join("\0")));
-    let exp = exp.to_string();
-    let message = ["100", &exp, user, "poll:1", &digest].join("\0");
-    format!(
-        "100:{exp}:{}",
-        hex::encode(sign(SECRET.as_bytes(), message.as_bytes()))
-    )
-}
-
 fn track(id: u32, user: &str, keys: &[&str]) -> Value {
     let items: Vec<_> = keys.iter().map(|key| json!({"key": key})).collect();
-    let batch = json!({"signature": signature(user, keys, 4_000_000_000), "items": items});
+    let batch = json!({"signature": signature(SECRET, user, CHANNEL, keys, 4_000_000_000), "items": items});
     json!({"id": id, "sub_refresh": {"channel": "poll:1", "type": 1, "track": [batch]}})
 }
 
@@ -170,7 +115,7 @@ async fn only_signed_keys_are_tracked_and_so_many() {
     let mut ada = Wire::polling(&node, "ada").await;
     let of_bob = track(3, "bob", &["a"]);
     assert_eq!(ada.ask(of_bob).await["error"]["code"], 103);
-    let past = json!({"signature": signature("ada", &["a"], 1_000_000_000), "items": [{"key": "a"}]});
+    let past = json!({"signature": signature(SECRET, "ada", CHANNEL, &["a"], 1_000_000_000), "items": [{"key": "a"}]});
     let past = json!({"id": 4, "sub_refresh": {"channel": "poll:1", "type": 1, "track": [past]}});
     assert_eq!(ada.ask(past).await["error"]["code"], 109);
     let nothing = json!({"id": 5, "sub_refresh": {"channel": "poll:1", "type": 1}});

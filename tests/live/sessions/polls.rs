@@ -1,72 +1,16 @@
 //! Keys that are polled for the npm client over each of its transports, from a server of the application.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actix_web::{App, HttpResponse, HttpServer, web};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
+use super::super::polled::{Backend, signature};
 use super::{Cable, Client, Folder, Form, Hub, Place, SECRET, all, program, start};
 
 const CHANNEL: &str = "poll:1";
 /// Where values have versions, and come before they are asked for.
 const QUOTES: &str = "quote:1";
 const KEYS: [&str; 2] = ["a", "b"];
-
-#[derive(Default)]
-struct Backend(Mutex<BTreeMap<String, Value>>);
-
-impl Backend {
-    fn start() -> (Arc<Self>, String) {
-        let backend = Arc::new(Self::default());
-        let shared = web::Data::from(backend.clone());
-        let app = move || {
-            App::new()
-                .app_data(shared.clone())
-                .route("/poll", web::post().to(answer))
-        };
-        let server = HttpServer::new(app).workers(1).disable_signals();
-        let server = server.bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/poll", server.addrs()[0]);
-        drop(actix_web::rt::spawn(server.run()));
-        (backend, url)
-    }
-
-    fn set(&self, key: &str, data: Value) {
-        self.0.lock().insert(key.to_owned(), data);
-    }
-}
-
-async fn answer(backend: web::Data<Backend>, body: web::Json<Value>) -> HttpResponse {
-    let values = backend.0.lock();
-    let asked = body["items"].as_array().unwrap().iter();
-    let items: Vec<_> = asked
-        .filter_map(|item| {
-            let key = item["key"].as_str()?;
-            values
-                .get(key)
-                .map(|data| json!({"key": key, "data": data, "version": 1}))
-        })
-        .collect();
-    HttpResponse::Ok().json(json!({"result": {"items": items}}))
-}
-
-/// What the application's server says of these keys of a channel to a user.
-fn signature(user: &str, channel: &str) -> String {
-    let digest = hex::encode(Sha256::digest(KEYS.join("\0")));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let end = (now + 3_600).to_string();
-    let message = ["100", &end, user, channel, &digest].join("\0");
-    let key = EncodingKey::from_secret(SECRET.as_bytes());
-    let mac = crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
-    let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).unwrap();
-    format!("100:{end}:{}", hex::encode(mac))
-}
 
 #[actix_web::test]
 async fn the_npm_client_is_given_what_is_polled_over_every_transport() {
@@ -109,6 +53,8 @@ async fn the_npm_client_is_given_what_is_polled_over_every_transport() {
     backend.set("a", json!({"n": 2}));
     place.cable.lay(&place.hub.address);
     all(&mut clients, &place, is_told_what_it_missed).await;
+    let once = |question: &Value| question["items"].as_array().unwrap().len() <= KEYS.len();
+    assert!(backend.asked().iter().all(once), "for all clients together");
 }
 
 async fn tracks_both(client: &mut Client, _: &Place) {
@@ -124,7 +70,8 @@ async fn tracks_both(client: &mut Client, _: &Place) {
 
 async fn track(client: &mut Client, channel: &str) {
     let items: Vec<_> = KEYS.iter().map(|key| json!({"key": key, "version": 0})).collect();
-    let signature = signature(client.form.name, channel);
+    let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3_600;
+    let signature = signature(SECRET, client.form.name, channel, &KEYS, end);
     client
         .order(json!({"track": channel, "items": items, "signature": signature}))
         .await;
@@ -159,7 +106,7 @@ async fn hears_of_the_second(client: &mut Client, _: &Place) {
     client
         .told(json!({"event": "update", "channel": CHANNEL, "key": "b", "data": "second"}))
         .await;
-    let of_a = client.left(&json!({"event": "update", "key": "a"}));
+    let of_a = client.left(&json!({"event": "update", "channel": CHANNEL, "key": "a"}));
     assert!(of_a.is_empty(), "{}: {of_a:?}", client.form.name);
 }
 
@@ -168,6 +115,6 @@ async fn is_told_what_it_missed(client: &mut Client, _: &Place) {
     client
         .told(json!({"event": "update", "channel": CHANNEL, "key": "a", "data": {"n": 2}}))
         .await;
-    let of_b = client.left(&json!({"event": "update", "key": "b"}));
+    let of_b = client.left(&json!({"event": "update", "channel": CHANNEL, "key": "b"}));
     assert!(of_b.is_empty(), "{}: {of_b:?}", client.form.name);
 }

@@ -50,7 +50,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("NAMESPACES__SHUT__HISTORY_SIZE", "0"),
 ];
 
-pub(super) mod hmac_sha256 {
+mod hmac_sha256 {
     use sha2::{Digest, Sha256};
 
     /// HMAC by RFC 2104, for keys of at most 64 bytes.
