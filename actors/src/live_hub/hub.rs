@@ -228,8 +228,8 @@ impl LiveHub {
     pub fn commands(&self, session: &str, commands: Bytes) {
         let client = session.split_once('.').map_or(session, |(client, _)| client);
         let present = self.0.roster.one(client);
-        let found =
-            present.filter(|present| bool::from(present.session.as_bytes().ct_eq(session.as_bytes())));
+        let found = present
+            .filter(|present| bool::from(present.arrival.session.as_bytes().ct_eq(session.as_bytes())));
         if let Some(present) = found {
             present.outlet.order(ConnectionOrder::Commands(commands));
         }

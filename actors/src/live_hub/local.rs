@@ -75,7 +75,7 @@ impl Local for LiveHub {
                 client,
             } => {
                 let found = self.roster().one(client);
-                let found = found.filter(|present| organizations.contains(&present.organization));
+                let found = found.filter(|present| organizations.contains(&present.arrival.organization));
                 Answer::Connection {
                     found: found.map(|present| {
                         let channels = present.channels();
@@ -94,7 +94,7 @@ impl LiveHub {
             Some(client) => self.roster().one(client).into_iter().collect(),
             None => self
                 .roster()
-                .matching(|present| present.organization == whom.organization),
+                .matching(|present| present.arrival.organization == whom.organization),
         };
         for present in found.iter().filter(|present| is_meant(present, whom)) {
             act(present);
@@ -120,28 +120,36 @@ impl LiveHub {
 }
 
 fn is_meant(present: &Present, whom: &Whom) -> bool {
-    let secret = |session: &String| bool::from(session.as_bytes().ct_eq(present.session.as_bytes()));
-    present.organization == whom.organization
-        && whom.user.as_ref().is_none_or(|user| *user == present.user)
+    let secret = |session: &String| bool::from(session.as_bytes().ct_eq(present.arrival.session.as_bytes()));
+    present.arrival.organization == whom.organization
+        && whom
+            .user
+            .as_ref()
+            .is_none_or(|user| *user == present.arrival.user)
         && whom
             .client
             .as_ref()
-            .is_none_or(|client| *client == present.client)
+            .is_none_or(|client| *client == present.arrival.client)
         && whom.session.as_ref().is_none_or(secret)
-        && !whom.spare.contains(&present.client)
+        && !whom.spare.contains(&present.arrival.client)
 }
 
 fn row(present: &Present) -> ConnectionRow {
     ConnectionRow {
-        client: present.client.clone(),
-        organization: present.organization,
-        user: present.user.clone(),
-        transport: present.transport.name().to_owned(),
-        protocol: if present.protobuf { "protobuf" } else { "json" }.to_owned(),
-        name: present.name.clone(),
-        version: present.version.clone(),
-        address: present.address.clone(),
-        connected_at: present.connected_at,
+        client: present.arrival.client.clone(),
+        organization: present.arrival.organization,
+        user: present.arrival.user.clone(),
+        transport: present.arrival.transport.name().to_owned(),
+        protocol: if present.arrival.protobuf {
+            "protobuf"
+        } else {
+            "json"
+        }
+        .to_owned(),
+        name: present.arrival.name.clone(),
+        version: present.arrival.version.clone(),
+        address: present.arrival.address.clone(),
+        connected_at: present.arrival.connected_at,
         channels: present.channel_count() as u32,
         queue_bytes: present.outlet.bytes() as u64,
         latency_ms: present.latency_ms(),

@@ -13,9 +13,9 @@ use time::OffsetDateTime;
 use super::connections::Transport;
 use super::outlet::Outlet;
 
-/// A connection that has signed in.
+/// What is known of a connection when it signs in.
 #[derive(Debug)]
-pub struct Present {
+pub struct Arrival {
     /// Its id, known to others.
     pub client: String,
     /// Whose; [`signalbox_core::live::application::APPLICATION`] for the application's users.
@@ -36,50 +36,23 @@ pub struct Present {
     pub address: String,
     /// Since when.
     pub connected_at: OffsetDateTime,
+}
+
+/// A connection that has signed in.
+#[derive(Debug)]
+pub struct Present {
+    /// As it was then.
+    pub arrival: Arrival,
     /// Its queue.
     pub outlet: Arc<Outlet>,
     latency: AtomicU32,
     channels: Mutex<Vec<Arc<str>>>,
 }
 
-/// What is known of a connection when it signs in.
-#[derive(Debug)]
-pub struct Arrival {
-    /// See [`Present`].
-    pub client: String,
-    /// See [`Present`].
-    pub organization: OrganizationId,
-    /// See [`Present`].
-    pub user: String,
-    /// See [`Present`].
-    pub session: String,
-    /// See [`Present`].
-    pub transport: Transport,
-    /// See [`Present`].
-    pub protobuf: bool,
-    /// See [`Present`].
-    pub name: String,
-    /// See [`Present`].
-    pub version: String,
-    /// See [`Present`].
-    pub address: String,
-    /// See [`Present`].
-    pub connected_at: OffsetDateTime,
-}
-
 impl Present {
     fn new(arrival: Arrival, outlet: Arc<Outlet>) -> Self {
         Self {
-            client: arrival.client,
-            organization: arrival.organization,
-            user: arrival.user,
-            session: arrival.session,
-            transport: arrival.transport,
-            protobuf: arrival.protobuf,
-            name: arrival.name,
-            version: arrival.version,
-            address: arrival.address,
-            connected_at: arrival.connected_at,
+            arrival,
             outlet,
             latency: AtomicU32::new(u32::MAX),
             channels: Mutex::default(),
@@ -87,7 +60,7 @@ impl Present {
     }
 
     fn whose(&self) -> (OrganizationId, Box<str>) {
-        (self.organization, self.user.as_str().into())
+        (self.arrival.organization, self.arrival.user.as_str().into())
     }
 
     /// Milliseconds from the last ping to its pong; `None` before the first.
@@ -149,11 +122,11 @@ impl Everybody {
         let user = self.of_user.get(&present.whose()).copied().unwrap_or_default();
         let address = self
             .of_address
-            .get(&*present.address)
+            .get(&*present.arrival.address)
             .copied()
             .unwrap_or_default();
-        (most.of_user == 0 || present.user.is_empty() || user < most.of_user)
-            && (most.of_address == 0 || present.address.is_empty() || address < most.of_address)
+        (most.of_user == 0 || present.arrival.user.is_empty() || user < most.of_user)
+            && (most.of_address == 0 || present.arrival.address.is_empty() || address < most.of_address)
     }
 
     fn count(&mut self, present: &Present, most: Most) {
@@ -163,15 +136,15 @@ impl Everybody {
         if most.of_address > 0 {
             *self
                 .of_address
-                .entry(present.address.as_str().into())
+                .entry(present.arrival.address.as_str().into())
                 .or_default() += 1;
         }
     }
 
     fn take_off(&mut self, present: &Present) {
-        self.by_client.remove(&*present.client);
+        self.by_client.remove(&*present.arrival.client);
         one_less(&mut self.of_user, present.whose());
-        one_less(&mut self.of_address, present.address.as_str().into());
+        one_less(&mut self.of_address, present.arrival.address.as_str().into());
     }
 }
 
@@ -200,7 +173,7 @@ impl Roster {
         everybody.count(&present, most);
         everybody
             .by_client
-            .insert(present.client.as_str().into(), present.clone());
+            .insert(present.arrival.client.as_str().into(), present.clone());
         Some(Entry {
             present: present.clone(),
             roster: self.clone(),
@@ -228,12 +201,12 @@ impl Roster {
         let everybody = &everybody.by_client;
         let named: HashSet<_> = everybody
             .values()
-            .filter(|present| !present.user.is_empty())
-            .map(|present| (present.organization, present.user.as_str()))
+            .filter(|present| !present.arrival.user.is_empty())
+            .map(|present| (present.arrival.organization, present.arrival.user.as_str()))
             .collect();
         let nameless = everybody
             .values()
-            .filter(|present| present.user.is_empty())
+            .filter(|present| present.arrival.user.is_empty())
             .count();
         named.len() + nameless
     }
