@@ -1,7 +1,7 @@
 //! Clearing away what a node has left that is gone.
 
-use super::Entry;
 use super::steps::PARSE;
+use super::{Entry, scan};
 use crate::bus::Bus;
 use crate::kernel::error::Result;
 use crate::kernel::id::OrganizationId;
@@ -79,13 +79,7 @@ pub async fn bury(bus: &Bus, maps: &Presences, node: &str, by: &str) -> Result<B
         if !claim(bus, node, by).await? {
             return Ok(Burial::Claimed);
         }
-        let (next, channels): (u64, Vec<(String, u64)>) = redis::cmd("HSCAN")
-            .arg(&index)
-            .arg(cursor)
-            .arg("COUNT")
-            .arg(PAGE)
-            .query_async(&mut bus.shared())
-            .await?;
+        let (next, channels): (u64, Vec<(String, u64)>) = scan(bus, &index, cursor, PAGE).await?;
         // asked after the generations were read: one that comes back from here on writes under a higher one
         if !is_gone(bus, node).await? {
             return Ok(Burial::Lives);
@@ -127,13 +121,7 @@ pub async fn purge(
     );
     let (mut cursor, mut removed) = (0_u64, 0);
     loop {
-        let (next, page): (u64, Vec<(String, Vec<u8>)>) = redis::cmd("HSCAN")
-            .arg(&key)
-            .arg(cursor)
-            .arg("COUNT")
-            .arg(PAGE)
-            .query_async(&mut bus.shared())
-            .await?;
+        let (next, page): (u64, Vec<(String, Vec<u8>)>) = scan(bus, &key, cursor, PAGE).await?;
         let left = page.into_iter().filter_map(|(client, value)| {
             let entry = Entry::parse(&value)?;
             (entry.node == node && entry.generation <= generation).then_some(client)

@@ -21,6 +21,7 @@ use crate::kernel::error::Result;
 use crate::kernel::id::OrganizationId;
 use crate::live::application::ClientInfo;
 use bytes::Bytes;
+use redis::FromRedisValue;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries read at a time, so that a full channel holds Redis up for no longer.
@@ -67,6 +68,18 @@ impl Members {
     }
 }
 
+/// About `most` fields of a hash with their values, and the cursor of those that follow: 0 begins, and ends.
+async fn scan<V: FromRedisValue>(
+    bus: &Bus,
+    hash: &str,
+    cursor: u64,
+    most: usize,
+) -> Result<(u64, Vec<(String, V)>)> {
+    let mut call = redis::cmd("HSCAN");
+    call.arg(hash).arg(cursor).arg("COUNT").arg(most);
+    Ok(call.query_async(&mut bus.shared()).await?)
+}
+
 /// Reads who is in a channel. Leases are read after the entries: a node has its lease before it writes.
 ///
 /// # Errors
@@ -75,13 +88,7 @@ pub async fn members(bus: &Bus, organization: OrganizationId, channel: &str) -> 
     let key = bus.keys().live_presence(organization, channel);
     let (mut cursor, mut entries) = (0_u64, BTreeMap::<String, Vec<u8>>::new());
     loop {
-        let (next, page): (u64, Vec<(String, Vec<u8>)>) = redis::cmd("HSCAN")
-            .arg(&key)
-            .arg(cursor)
-            .arg("COUNT")
-            .arg(PAGE)
-            .query_async(&mut bus.shared())
-            .await?;
+        let (next, page): (u64, Vec<(String, Vec<u8>)>) = scan(bus, &key, cursor, PAGE).await?;
         entries.extend(page);
         cursor = next;
         if cursor == 0 {
