@@ -12,6 +12,7 @@ mod maps;
 mod polled;
 mod polls;
 mod sdk;
+mod slow;
 mod sse;
 mod websocket;
 

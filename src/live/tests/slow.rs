@@ -1,0 +1,157 @@
+//! Clients that read slowly, or not at all.
+
+use std::time::Duration;
+
+use serde_json::json;
+use signalbox_core::bus::questions::Question;
+use signalbox_core::live::history::publish_state;
+use signalbox_core::testing::eventually;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+use tokio_tungstenite::client_async;
+
+use super::Node;
+use super::websocket::Wire;
+
+impl Wire {
+    /// Of a client that reads only when it is asked to, and whose system takes little before that.
+    async fn narrow(node: &Node, token: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let stream = socket.connect(node.address).await.unwrap();
+        let request = format!("ws://{}/connection/websocket", node.address);
+        let (socket, _) = client_async(request, stream).await.unwrap();
+        let mut wire = Self {
+            socket,
+            lines: vec![],
+        };
+        wire.ask(json!({"id": 1, "connect": {"token": token}})).await;
+        wire.ask(json!({"id": 2, "subscribe": {"channel": "feed:users"}}))
+            .await;
+        wire
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_falls_behind_is_told_where_the_gap_begins_and_resumes_from_there() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut quick = Wire::following(&node, "someone").await;
+    let mut wire = Wire::narrow(&node, "someone").await;
+    let mut published = 0;
+    while node.nodes.ask(Question::Node).await.nodes()[0]
+        .state
+        .subscriptions
+        > 1
+    {
+        node.happen(100).await;
+        for _ in 0..100 {
+            published += 1;
+            assert_eq!(quick.publication().await["n"], published);
+        }
+    }
+    node.happen(1).await;
+    let (mut seen, mut gaps) = (0, 0);
+    while seen < published + 1 {
+        let message = wire.next().await.expect("it was closed");
+        let (push, reply) = (&message["push"], &message["subscribe"]);
+        if push["unsubscribe"].is_object() {
+            assert_eq!(push["unsubscribe"]["code"], 2500);
+            gaps += 1;
+            let wish =
+                json!({"channel": "feed:users", "recover": true, "epoch": node.epoch(), "offset": seen});
+            wire.say(&json!({"id": 3, "subscribe": wish}).to_string()).await;
+            continue;
+        }
+        assert!(reply.is_null() || reply["recovered"] == true, "{message}");
+        let given = reply["publications"].as_array();
+        for publication in given.into_iter().flatten().chain(push.get("pub")) {
+            seen += 1;
+            assert_eq!(publication["offset"], seen, "a gap that was not told");
+        }
+    }
+    assert!(gaps > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_state_a_slow_client_reads_the_newest_and_of_events_all() {
+    const PUBLISHED: u32 = 6_000;
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut wire = Wire::narrow(&node, "someone").await;
+    // some megabytes of state, of which the kernel takes a part
+    let pad = "x".repeat(2_000);
+    let payload = json!({"event": {"type": "counters.changed", "pad": pad}, "row": "none"}).to_string();
+    for _ in 0..PUBLISHED {
+        let (bus, organization) = (&node.test.store.bus, node.test.organization);
+        publish_state(bus, organization, "feed:users", payload.as_bytes())
+            .await
+            .unwrap();
+    }
+    node.happen(3).await;
+    node.progress().await;
+    let (mut events, mut states) = (Vec::new(), 0);
+    while events.len() < 3 {
+        let data = wire.publication().await;
+        match data["n"].as_u64() {
+            Some(n) => events.push(n),
+            None => states += 1,
+        }
+    }
+    assert_eq!(wire.publication().await["type"], "counters.changed");
+    assert_eq!(events, [1, 2, 3]);
+    assert!(states < PUBLISHED, "all were read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_reads_is_ended_and_the_others_get_everything() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut quick = Wire::following(&node, "someone").await;
+    // by hand, so that nothing reads behind our back
+    let socket = TcpSocket::new_v4().unwrap();
+    // a small window of its own: how much the kernel would take otherwise grows with the machine
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stuck = socket.connect(node.address).await.unwrap();
+    let upgrade = "GET /connection/websocket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stuck.write_all(upgrade.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1024];
+    while !String::from_utf8_lossy(&answer).contains("\r\n\r\n") {
+        let n = stuck.read(&mut answer).await.unwrap();
+        assert!(n > 0);
+    }
+    for said in [
+        r#"{"id":1,"connect":{"token":"someone"}}"#,
+        r#"{"id":2,"subscribe":{"channel":"feed:users"}}"#,
+    ] {
+        let mut frame = vec![0x81, 0x80 | said.len() as u8, 0, 0, 0, 0];
+        frame.extend_from_slice(said.as_bytes());
+        stuck.write_all(&frame).await.unwrap();
+    }
+    let mut seen = String::new();
+    while !seen.contains("positioned") {
+        let n = stuck.read(&mut answer).await.unwrap();
+        seen.push_str(&String::from_utf8_lossy(&answer[..n]));
+    }
+    assert_eq!(node.hub.connections(), 2);
+    let mut sent = 0;
+    // the kernel takes some megabytes before anything has to wait
+    while node.hub.connections() == 2 && sent < 60_000 {
+        node.happen(200).await;
+        for _ in 0..200 {
+            sent += 1;
+            assert_eq!(quick.publication().await["n"], sent);
+        }
+    }
+    // it is given some seconds to read the last words
+    eventually("the stuck client is ended", async || node.hub.connections() == 1).await;
+    eventually("its socket is closed though it never reads", async || {
+        // what was written is read to its end, and then there is an end
+        let mut rest = vec![0; 1 << 20];
+        matches!(
+            tokio::time::timeout(Duration::from_secs(15), stuck.read(&mut rest)).await,
+            Ok(Ok(0) | Err(_))
+        )
+    })
+    .await;
+}
