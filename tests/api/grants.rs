@@ -766,6 +766,7 @@ async fn nothing_of_another_organization_is_found_named_or_granted() {
     for asked in [
         json!({"kind": "role", "role": role, "statements": []}),
         json!({"kind": "roles", "user": stranger, "roles": []}),
+        json!({"kind": "roles", "user": who.id, "roles": [role]}),
         json!({"kind": "permissions", "user": stranger, "statements": []}),
     ] {
         let answer = hub.send(&owner, Method::POST, "/roles/what_if", asked).await;

@@ -40,6 +40,16 @@ pub enum Proposal {
 }
 
 impl Proposal {
+    /// The roles that it names.
+    pub fn named(&self) -> impl Iterator<Item = &RoleId> {
+        let (role, more) = match self {
+            Self::Role { role, inherits, .. } => (Some(role), inherits.as_deref()),
+            Self::Roles { roles, .. } => (None, Some(roles.as_slice())),
+            Self::Permissions { .. } => (None, None),
+        };
+        role.into_iter().chain(more.into_iter().flatten())
+    }
+
     /// `model` as it would be.
     pub fn applied_to(&self, model: &Model) -> Model {
         let mut model = model.clone();

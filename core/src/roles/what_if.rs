@@ -61,12 +61,19 @@ pub async fn what_if(store: &Store, ctx: &Ctx, proposal: &Proposal) -> Result<Pr
     let mut tx = store.db.primary(ctx.organization).await?;
     check(&mut tx, ctx, proposal).await?;
     let roles = read::model(&mut tx, ctx.organization, &[], Roles::All).await?;
-    let changed = proposal.applied_to(&roles);
-    if changed.is_cyclic() || changed.roles.len() > roles.roles.len() {
+    if proposal.named().any(|role| !roles.roles.contains_key(role)) {
         return Err(Error::field(
-            "role",
-            "unusable",
-            "There is no such role, or it would inherit from itself.",
+            "roles",
+            "unknown",
+            "One of these roles does not exist; choose from GET /api/v1/roles.",
+        ));
+    }
+    let changed = proposal.applied_to(&roles);
+    if changed.is_cyclic() {
+        return Err(Error::field(
+            "inherits",
+            "cycle",
+            "The role would inherit from itself.",
         ));
     }
     let mut people = match proposal {
