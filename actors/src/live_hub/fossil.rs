@@ -135,44 +135,46 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
+fn read(bytes: &mut &[u8]) -> Option<u32> {
+    let mut value = 0u32;
+    while let Some(digit) = DIGITS.iter().position(|digit| Some(digit) == bytes.first()) {
+        value = value.checked_mul(64)?.checked_add(digit as u32)?;
+        *bytes = &bytes[1..];
+    }
+    Some(value)
+}
+
+/// What a client does.
+#[cfg(test)]
+pub(crate) fn apply(base: &[u8], mut patch: &[u8]) -> Option<Vec<u8>> {
+    let length = read(&mut patch)? as usize;
+    patch = patch.strip_prefix(b"\n")?;
+    let mut out = Vec::new();
+    loop {
+        let count = read(&mut patch)?;
+        let (operation, rest) = patch.split_first()?;
+        patch = rest;
+        match operation {
+            b'@' => {
+                let from = read(&mut patch)? as usize;
+                patch = patch.strip_prefix(b",")?;
+                out.extend_from_slice(base.get(from..from + count as usize)?);
+            }
+            b':' => {
+                out.extend_from_slice(patch.get(..count as usize)?);
+                patch = &patch[count as usize..];
+            }
+            b';' => return (out.len() == length && checksum(&out) == count).then_some(out),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn read(bytes: &mut &[u8]) -> Option<u32> {
-        let mut value = 0u32;
-        while let Some(digit) = DIGITS.iter().position(|digit| Some(digit) == bytes.first()) {
-            value = value.checked_mul(64)?.checked_add(digit as u32)?;
-            *bytes = &bytes[1..];
-        }
-        Some(value)
-    }
-
-    /// What a client does.
-    fn apply(base: &[u8], mut patch: &[u8]) -> Option<Vec<u8>> {
-        let length = read(&mut patch)? as usize;
-        patch = patch.strip_prefix(b"\n")?;
-        let mut out = Vec::new();
-        loop {
-            let count = read(&mut patch)?;
-            let (operation, rest) = patch.split_first()?;
-            patch = rest;
-            match operation {
-                b'@' => {
-                    let from = read(&mut patch)? as usize;
-                    patch = patch.strip_prefix(b",")?;
-                    out.extend_from_slice(base.get(from..from + count as usize)?);
-                }
-                b':' => {
-                    out.extend_from_slice(patch.get(..count as usize)?);
-                    patch = &patch[count as usize..];
-                }
-                b';' => return (out.len() == length && checksum(&out) == count).then_some(out),
-                _ => return None,
-            }
-        }
-    }
 
     #[test]
     fn one_changed_word_is_a_copy_a_literal_and_a_copy() {

@@ -34,6 +34,8 @@ mod tests;
 pub use connections::{Connected, Transport};
 pub use disconnect::Disconnect;
 pub use filter::{Comparison, Filter};
+#[cfg(test)]
+pub(crate) use fossil::apply;
 pub use history::{Keeps, Past};
 pub use hub::{FollowError, Following, LiveHub, Membership, Wish};
 pub use map::{MapChanges, MapPage};

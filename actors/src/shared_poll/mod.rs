@@ -8,6 +8,8 @@
 //!
 //! [`Here`] is what other nodes say to this one: beside what its connections are told, which keys have new values.
 
+#[cfg(test)]
+mod any_order;
 mod ask;
 mod keys;
 mod poller;

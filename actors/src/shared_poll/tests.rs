@@ -43,7 +43,7 @@ impl Encoding for Plain {
     }
 }
 
-fn polls(poll: SharedPollOptions) -> SharedPolls {
+pub fn polls(poll: SharedPollOptions) -> SharedPolls {
     let options = Options {
         subscription_type: SubscriptionType::SharedPoll,
         shared_poll: poll,
