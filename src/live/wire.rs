@@ -267,11 +267,7 @@ mod tests {
     use super::*;
 
     fn queued(frame: Frame) -> Queued {
-        Queued {
-            frame,
-            slot: 0,
-            offset: 0,
-        }
+        Queued::new(frame, 0, 0)
     }
 
     fn read(bytes: &Bytes) -> Vec<(OpCode, Vec<u8>)> {

@@ -2,17 +2,20 @@
 //! Plain state without I/O; [`Need`] tells the shard what to read.
 //!
 //! Invariant: a member gets every position after the one it was released at, once, in order, or is lost and told so.
-//! Invariant: `place` is how far all released members are, so one comparison finds a gap for all of them.
+//! Invariant: `place` is how far all released members are, or will be with what is due, so one comparison finds a gap for
+//! all of them.
 //! Invariant: what waits is bounded; beyond the bound members are lost rather than memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use signalbox_core::live::view::ViewClass;
 
 use super::bases::Bases;
 use super::census::Stats;
-use super::outlet::{Frame, Subscriber};
+use super::due::{Due, Item};
+use super::outlet::{Frame, Subscriber, Turn};
 use super::publication::{Place, Publication, View};
 
 /// Publications kept for members whose history is being read.
@@ -20,6 +23,9 @@ const RECENT: usize = 2_000;
 
 /// Publications that wait while a gap is filled.
 const WAITING: usize = 5_000;
+
+/// Bytes that may be kept back while members take turns.
+const OVERDUE: usize = 1024 * 1024;
 
 /// Publications joined into one frame at most.
 const JOINED: usize = 16;
@@ -43,6 +49,10 @@ pub(super) struct Channel {
     reading: Option<u64>,
     /// The newest publications, kept while somebody wants patches of them.
     bases: Bases,
+    /// What is to be given to the released members: they take turns, see [`Channel::serve`].
+    due: Due,
+    /// The member whose turn is next.
+    next: usize,
     stats: Arc<Stats>,
 }
 
@@ -56,6 +66,8 @@ struct Member {
     base: Option<u64>,
     /// How much without a position had gone by when it came.
     came_after: u64,
+    /// How far it has come in what is due.
+    given: u64,
 }
 
 /// What the shard is to do next for a channel.
@@ -89,6 +101,7 @@ impl Channel {
             from: None,
             base: None,
             came_after: self.forgotten + self.passing.len() as u64,
+            given: self.due.end(),
         });
         self.stats.followed_by(self.members.len());
     }
@@ -104,6 +117,7 @@ impl Channel {
         };
         self.give_passing(at);
         self.members[at].base = has_base.then_some(place.offset);
+        self.members[at].given = self.due.end();
         let Some(now) = &self.place else {
             self.members[at].from = Some(place.offset);
             let waiting = std::mem::take(&mut self.waiting);
@@ -163,9 +177,7 @@ impl Channel {
             return self.arrive_all(run.iter().cloned().collect());
         }
         self.stats.published(run.len());
-        for part in run.chunks(JOINED) {
-            self.advance(part);
-        }
+        self.advance(run);
         Need::Nothing
     }
 
@@ -213,22 +225,16 @@ impl Channel {
         Need::Nothing
     }
 
-    /// Delivers what has no position, and keeps it for who is joining.
+    /// Takes in what has no position, and keeps it for who is joining.
     fn pass(&mut self, publication: Arc<Publication>) {
-        let mut joining = false;
-        for member in &mut self.members {
-            match member.from {
-                Some(_) => member.give(&publication, None),
-                None => joining = true,
-            }
-        }
-        if joining {
-            self.passing.push_back(publication);
+        if self.members.iter().any(|member| member.from.is_none()) {
+            self.passing.push_back(publication.clone());
             if self.passing.len() > RECENT {
                 self.passing.pop_front();
                 self.forgotten += 1;
             }
         }
+        self.due.add(publication, None);
     }
 
     fn arrive_all(&mut self, publications: VecDeque<Arc<Publication>>) -> Need {
@@ -296,37 +302,27 @@ impl Channel {
         })
     }
 
-    /// Delivers the next positions, or what has none in a channel that keeps nothing.
+    /// Takes in the next positions, or what has none in a channel that keeps nothing.
     fn advance(&mut self, part: &[Arc<Publication>]) {
-        let (Some(first), Some(last)) = (part.first(), part.last()) else {
-            return;
-        };
+        let Some(last) = part.last() else { return };
         if let Some(place) = self.place.as_mut().filter(|place| !place.is_nowhere()) {
             place.offset = last.offset;
         }
-        let (mut joining, mut joined) = (false, Joined::default());
-        // of each in the part, what it may be a patch of
-        let mut bases: Option<Vec<Option<Arc<Publication>>>> = None;
-        for member in &mut self.members {
-            if member.view.delta && bases.is_none() {
-                bases = Some(followed(&mut self.bases, part));
-            }
-            let from = member.from;
-            match from {
-                Some(from) if from < first.offset.max(1) && joined.give(member, part) => {}
-                Some(from) => {
-                    for (n, publication) in part.iter().enumerate() {
-                        let base = bases.as_ref().and_then(|bases| bases[n].as_ref());
-                        if publication.offset == 0 || publication.offset > from {
-                            member.give(publication, base);
-                        }
-                    }
-                }
-                None => joining = true,
-            }
+        let (mut joining, mut patched) = (false, false);
+        for member in &self.members {
+            joining |= member.from.is_none();
+            patched |= member.view.delta;
         }
-        if bases.is_none() {
+        if !patched {
             self.bases = Bases::default();
+        }
+        for publication in part {
+            let mut base = None;
+            if patched {
+                base = self.bases.before(publication).cloned();
+                self.bases.take(publication);
+            }
+            self.due.add(publication.clone(), base);
         }
         if joining && last.offset > 0 {
             self.recent.extend(part.iter().cloned());
@@ -335,6 +331,48 @@ impl Channel {
                 self.forget_recent();
             }
         }
+    }
+
+    /// Whether something is to be given to somebody.
+    pub(super) fn is_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// How long what is due is kept back, so that more comes and is given together. Never within a lap of turns.
+    pub(super) fn rest(&self, now: Instant) -> Duration {
+        if self.next > 0 {
+            return Duration::ZERO;
+        }
+        self.due.rest(self.members.len(), now)
+    }
+
+    /// Whether more is due than should be kept back.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.due.bytes() > OVERDUE
+    }
+
+    /// Gives everything that is due to the next members, to `count` of them at most and to each at most once. How many got
+    /// something: fewer only when all have had their turn.
+    pub(super) fn serve(&mut self, count: usize, turn: &Turn, now: Instant) -> usize {
+        let (mut served, mut joined) = (0, Joined::default());
+        if self.next == 0 {
+            self.due.lap_begins(now);
+        }
+        let waiting = self.members.iter_mut().skip(self.next);
+        for member in waiting {
+            if served == count {
+                return served;
+            }
+            self.next += 1;
+            if member.from.is_some() {
+                served += usize::from(member.catch_up(&self.due, &mut joined, turn));
+            }
+        }
+        self.next = 0;
+        let released = self.members.iter().filter(|member| member.from.is_some());
+        let behind = released.map(|member| member.given).min();
+        self.due.forget(behind.unwrap_or(self.due.end()));
+        served
     }
 
     fn wait(&mut self, publication: Arc<Publication>) -> Need {
@@ -373,12 +411,6 @@ impl Channel {
         }
     }
 
-    /// The members who are given something last, `count` at most.
-    pub(super) fn last(&self, count: usize) -> Vec<Arc<Subscriber>> {
-        let members = self.members.iter().rev().take(count);
-        members.map(|member| member.subscriber.clone()).collect()
-    }
-
     /// Forgets members that have left. True when nobody is left.
     pub(super) fn sweep(&mut self) -> bool {
         self.members.retain(|member| member.subscriber.is_open());
@@ -398,17 +430,33 @@ impl Channel {
     }
 }
 
-/// Takes publications that follow each other, and gives what was before each of them.
-fn followed(bases: &mut Bases, part: &[Arc<Publication>]) -> Vec<Option<Arc<Publication>>> {
-    let each = part.iter().map(|publication| {
-        let before = bases.before(publication).cloned();
-        bases.take(publication);
-        before
-    });
-    each.collect()
-}
-
 impl Member {
+    /// Gives it what is due to it. Whether that was anything.
+    fn catch_up(&mut self, due: &Due, joined: &mut Joined, turn: &Turn) -> bool {
+        let part = due.since(self.given);
+        let start = std::mem::replace(&mut self.given, due.end());
+        let mut given = Given { turn, any: false };
+        for (n, chunk) in part.chunks(JOINED).enumerate() {
+            match joined.get(self, start + (n * JOINED) as u64, chunk) {
+                Made::One(frame, offset) => given.give(&self.subscriber, frame.clone(), *offset),
+                Made::Nothing => {}
+                Made::Apart => self.give_each(chunk, &mut given),
+            }
+        }
+        given.any
+    }
+
+    fn give_each(&mut self, part: &[Item], given: &mut Given<'_>) {
+        for Item { publication, base } in part {
+            let offset = publication.offset;
+            if (offset == 0 || self.from.is_some_and(|from| offset > from))
+                && let Some(frame) = self.frame(publication, base.as_ref())
+            {
+                given.give(&self.subscriber, frame, offset);
+            }
+        }
+    }
+
     /// Whether it was given this publication, and no other of the same key since.
     fn has(&self, publication: &Publication) -> bool {
         match publication.key() {
@@ -420,21 +468,43 @@ impl Member {
 
     /// `before` is the publication before this one, if it is at hand.
     fn give(&mut self, publication: &Publication, before: Option<&Arc<Publication>>) {
-        let base = before.filter(|before| self.view.delta && self.has(before));
-        if let Some(frame) = publication.frame(&self.view, base.map(Arc::as_ref)) {
+        if let Some(frame) = self.frame(publication, before) {
             self.subscriber.push(frame, publication.offset);
-            self.base = (publication.offset > 0).then_some(publication.offset);
+        }
+    }
+
+    /// What it is to be given of a publication.
+    fn frame(&mut self, publication: &Publication, before: Option<&Arc<Publication>>) -> Option<Frame> {
+        let base = before.filter(|before| self.view.delta && self.has(before));
+        let frame = publication.frame(&self.view, base.map(Arc::as_ref))?;
+        self.base = (publication.offset > 0).then_some(publication.offset);
+        Some(frame)
+    }
+}
+
+/// What one member is given in a turn.
+struct Given<'a> {
+    turn: &'a Turn,
+    any: bool,
+}
+
+impl Given<'_> {
+    fn give(&mut self, to: &Subscriber, frame: Frame, offset: u64) {
+        if std::mem::replace(&mut self.any, true) {
+            to.push(frame, offset);
+        } else {
+            to.push_in_turn(frame, offset, self.turn);
         }
     }
 }
 
 /// Publications that follow each other, as one frame for all members who see them alike.
 #[derive(Default)]
-struct Joined(Vec<(Alike, Made)>);
+struct Joined(Vec<((u64, Alike), Made)>);
 
 enum Made {
-    /// All of them in one.
-    One(Frame),
+    /// All of them in one, and how far that reaches.
+    One(Frame, u64),
     /// The view gets none of them.
     Nothing,
     /// The encoding keeps frames apart, or they are too large.
@@ -445,34 +515,30 @@ enum Made {
 type Alike = (u8, ViewClass, bool);
 
 impl Joined {
-    /// Gives a member all of `part` at once. False when it must be given them one by one.
-    fn give(&mut self, member: &Member, part: &[Arc<Publication>]) -> bool {
-        let view = &member.view;
-        let [_, .., last] = part else { return false };
-        if view.delta || view.filter.is_some() {
-            return false;
+    /// What a member is given of `part`, which begins at the `start`-th of what is due.
+    fn get(&mut self, member: &Member, start: u64, part: &[Item]) -> &Made {
+        let (view, first) = (
+            &member.view,
+            part.first().map_or(0, |first| first.publication.offset),
+        );
+        let had = member.from.is_none_or(|from| from >= first.max(1));
+        if part.len() < 2 || had || view.delta || view.filter.is_some() {
+            return &Made::Apart;
         }
-        let alike = (view.encoding.id(), view.class, view.joins);
+        let alike = (start, (view.encoding.id(), view.class, view.joins));
         let known = self.0.iter().position(|(made, _)| *made == alike);
         let at = known.unwrap_or_else(|| {
             self.0.push((alike, join(view, part)));
             self.0.len() - 1
         });
-        match &self.0[at].1 {
-            Made::Apart => false,
-            Made::Nothing => true,
-            Made::One(frame) => {
-                member.subscriber.push(frame.clone(), last.offset);
-                true
-            }
-        }
+        &self.0[at].1
     }
 }
 
-fn join(view: &View, part: &[Arc<Publication>]) -> Made {
+fn join(view: &View, part: &[Item]) -> Made {
     let frames: Vec<_> = part
         .iter()
-        .filter_map(|publication| publication.frame(view, None))
+        .filter_map(|item| item.publication.frame(view, None))
         .collect();
     let bytes: usize = frames.iter().map(|frame| frame.payload().len()).sum();
     match frames.as_slice() {
@@ -480,7 +546,11 @@ fn join(view: &View, part: &[Arc<Publication>]) -> Made {
         _ if bytes > JOINED_BYTES => Made::Apart,
         // each takes the place of an older one of its own
         frames if frames.iter().any(|frame| frame.state().is_some()) => Made::Apart,
-        frames => view.encoding.join(frames).map_or(Made::Apart, Made::One),
+        frames => {
+            let reaches = part.iter().map(|item| item.publication.offset).max();
+            let one = view.encoding.join(frames);
+            one.map_or(Made::Apart, |one| Made::One(one, reaches.unwrap_or(0)))
+        }
     }
 }
 

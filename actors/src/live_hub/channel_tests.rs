@@ -152,6 +152,51 @@ fn said() -> SaidByAnApplication {
     SaidByAnApplication::default()
 }
 
+/// A channel whose members get at once what is due.
+#[derive(Default)]
+struct Prompt(Channel);
+
+impl Prompt {
+    fn arrive(&mut self, publication: Arc<Publication>) -> Need {
+        let need = self.0.arrive(publication);
+        self.then(need)
+    }
+
+    fn arrive_together(&mut self, run: &[Arc<Publication>]) -> Need {
+        let need = self.0.arrive_together(run);
+        self.then(need)
+    }
+
+    fn release(&mut self, subscriber: &Arc<Subscriber>, place: Place, has_base: bool) -> Need {
+        let need = self.0.release(subscriber, place, has_base);
+        self.then(need)
+    }
+
+    fn read(&mut self, page: Page) -> Need {
+        let need = self.0.read(page);
+        self.then(need)
+    }
+
+    fn then(&mut self, need: Need) -> Need {
+        self.0.serve(usize::MAX, &Turn::default(), Instant::now());
+        assert!(!self.0.is_due(), "everybody has had their turn");
+        need
+    }
+}
+
+impl std::ops::Deref for Prompt {
+    type Target = Channel;
+    fn deref(&self) -> &Channel {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Prompt {
+    fn deref_mut(&mut self) -> &mut Channel {
+        &mut self.0
+    }
+}
+
 /// One follower as its own connection.
 struct Follower {
     subscriber: Arc<Subscriber>,
@@ -206,7 +251,7 @@ fn history(top: u64, offsets: std::ops::RangeInclusive<u64>) -> Page {
 
 #[test]
 fn what_passes_while_a_follower_joins_comes_right_after_its_release() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let mut first = Follower::released(&mut channel, place("e", 5));
     let mut second = Follower::joined(&mut channel);
     channel.arrive(publication("e", 6));
@@ -221,7 +266,7 @@ fn what_passes_while_a_follower_joins_comes_right_after_its_release() {
 #[test]
 fn what_has_no_position_and_passes_while_a_follower_joins_comes_after_its_release_and_memory_is_bounded() {
     for stored in [true, false] {
-        let mut channel = Channel::default();
+        let mut channel = Prompt::default();
         let begin = || if stored { place("e", 5) } else { Place::nowhere() };
         let mut first = Follower::joined(&mut channel);
         channel.arrive(publication("", 0));
@@ -246,7 +291,7 @@ fn what_has_no_position_and_passes_while_a_follower_joins_comes_after_its_releas
 
 #[test]
 fn the_first_followers_of_a_channel_may_have_read_different_places() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let (mut one, mut two) = (Follower::joined(&mut channel), Follower::joined(&mut channel));
     for offset in 6..=9 {
         channel.arrive(publication("e", offset));
@@ -259,7 +304,7 @@ fn the_first_followers_of_a_channel_may_have_read_different_places() {
 
 #[test]
 fn a_follower_whose_history_is_ahead_of_the_bus_gets_nothing_twice() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let _first = Follower::released(&mut channel, place("e", 5));
     let mut ahead = Follower::released(&mut channel, place("e", 7));
     for offset in 6..=8 {
@@ -270,7 +315,7 @@ fn a_follower_whose_history_is_ahead_of_the_bus_gets_nothing_twice() {
 
 #[test]
 fn a_gap_is_filled_from_history_before_anything_behind_it_is_delivered() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let mut follower = Follower::released(&mut channel, place("e", 5));
     assert_eq!(channel.arrive(publication("e", 8)), Need::Read(5));
     assert_eq!(
@@ -303,7 +348,7 @@ fn a_gap_that_history_cannot_fill_loses_the_followers() {
         || Page::Unreachable,
     ];
     for page in lost {
-        let mut channel = Channel::default();
+        let mut channel = Prompt::default();
         let mut follower = Follower::released(&mut channel, place("e", 5));
         channel.arrive(publication("e", 8));
         assert_eq!(channel.read(page()), Need::Nothing);
@@ -315,7 +360,7 @@ fn a_gap_that_history_cannot_fill_loses_the_followers() {
 
 #[test]
 fn a_new_generation_of_the_stream_loses_the_followers() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let mut follower = Follower::released(&mut channel, place("e", 5));
     assert_eq!(channel.arrive(publication("next", 1)), Need::Read(5));
     let page = Page::History {
@@ -328,7 +373,7 @@ fn a_new_generation_of_the_stream_loses_the_followers() {
 
 #[test]
 fn repeats_and_state_without_a_position_change_nothing() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let mut follower = Follower::released(&mut channel, place("e", 5));
     channel.arrive(publication("e", 5));
     channel.arrive(publication("", 0));
@@ -340,7 +385,7 @@ fn repeats_and_state_without_a_position_change_nothing() {
 
 #[test]
 fn a_comparison_that_finds_nothing_missing_disturbs_nobody() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let mut follower = Follower::released(&mut channel, place("e", 5));
     assert_eq!(channel.check(), Need::Read(5));
     channel.arrive(publication("e", 6));
@@ -353,7 +398,7 @@ fn a_comparison_that_finds_nothing_missing_disturbs_nobody() {
 
 #[test]
 fn followers_that_nobody_releases_do_not_pile_up_memory() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let mut healthy = Follower::released(&mut channel, place("e", 0));
     let mut stuck = Follower::joined(&mut channel);
     for offset in 1..=RECENT as u64 + 1 {
@@ -382,6 +427,8 @@ enum Step {
     /// Somebody wants the stream compared.
     Check,
     Leave(usize),
+    /// So many followers have their turn.
+    Serve(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -394,6 +441,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..4usize).prop_map(Step::Read),
         1 => Just(Step::Check),
         1 => (0..6usize).prop_map(Step::Leave),
+        6 => (1..4usize).prop_map(Step::Serve),
     ]
 }
 
@@ -458,6 +506,9 @@ impl World {
                 let need = self.channel.check();
                 self.take(need);
             }
+            Step::Serve(count) => {
+                self.channel.serve(*count, &Turn::default(), Instant::now());
+            }
             Step::Leave(which) => {
                 if let Some((follower, ..)) = self.followers.get(*which) {
                     follower.subscriber.close();
@@ -485,6 +536,9 @@ proptest! {
         world.step(&Step::Check);
         for _ in 0..200 {
             world.step(&Step::Read(3));
+        }
+        while world.channel.is_due() {
+            world.step(&Step::Serve(2));
         }
         let top = world.top;
         for (follower, read, _) in &mut world.followers {
@@ -546,7 +600,7 @@ fn frames(subscriber: &Arc<Subscriber>) -> Vec<String> {
 
 #[test]
 fn publications_that_follow_each_other_are_one_frame_for_all_who_see_them_alike() {
-    let mut channel = Channel::default();
+    let mut channel = Prompt::default();
     let [one, two, late] = [1, 2, 3].map(|slot| Subscriber::new(Outlet::new(usize::MAX), slot));
     for subscriber in [&one, &two, &late] {
         channel.join(
@@ -570,8 +624,73 @@ fn publications_that_follow_each_other_are_one_frame_for_all_who_see_them_alike(
 }
 
 #[test]
-fn a_run_with_a_hole_is_taken_one_by_one() {
+fn who_is_served_later_gets_what_came_meanwhile_in_the_same_turn() {
     let mut channel = Channel::default();
+    let members = [1, 2, 3].map(|slot| Subscriber::new(Outlet::new(usize::MAX), slot));
+    for member in &members {
+        let view = View::new(ViewClass::of(&PermissionSet::default()), &Lists);
+        channel.join(member.clone(), view);
+        channel.release(member, place("e", 0), false);
+    }
+    channel.arrive_together(&[1, 2].map(|offset| publication("e", offset)));
+    assert_eq!(channel.serve(1, &Turn::default(), Instant::now()), 1);
+    channel.arrive_together(&[3, 4].map(|offset| publication("e", offset)));
+    assert_eq!(
+        channel.serve(9, &Turn::default(), Instant::now()),
+        2,
+        "the others of the first lap"
+    );
+    assert!(channel.is_due());
+    assert_eq!(
+        channel.serve(9, &Turn::default(), Instant::now()),
+        1,
+        "only the first lacks something"
+    );
+    assert!(!channel.is_due() && channel.due.bytes() == 0);
+    assert_eq!(
+        members.each_ref().map(frames),
+        [vec!["1 2", "3 4"], vec!["1 2 3 4"], vec!["1 2 3 4"]]
+    );
+}
+
+#[test]
+fn what_comes_first_is_given_at_once_and_what_comes_soon_after_when_it_is_much_or_late() {
+    let mut channel = Channel::default();
+    let _followers: Vec<_> = (0..100)
+        .map(|_| Follower::released(&mut channel, place("e", 0)))
+        .collect();
+    let began = Instant::now();
+    channel.arrive(publication("e", 1));
+    assert!(channel.rest(began).is_zero());
+    channel.serve(60, &Turn::default(), began);
+    let soon = began + Duration::from_micros(500);
+    assert!(channel.rest(soon).is_zero(), "the others of the same lap");
+    channel.serve(60, &Turn::default(), soon);
+    channel.arrive(publication("e", 2));
+    assert!(!channel.rest(soon).is_zero());
+    assert!(channel.rest(began + Duration::from_millis(2)).is_zero(), "late");
+    for offset in 3..=25 {
+        channel.arrive(publication("e", offset));
+    }
+    assert!(channel.rest(soon).is_zero(), "much");
+}
+
+#[test]
+fn what_is_kept_back_is_bounded() {
+    let mut channel = Channel::default();
+    let _follower = Follower::released(&mut channel, place("e", 0));
+    let mut offset = 0;
+    while !channel.is_overdue() {
+        offset += 1;
+        channel.arrive(publication("e", offset));
+    }
+    let one = publication("e", 1).size() as u64;
+    assert!(offset * one <= OVERDUE as u64 + one);
+}
+
+#[test]
+fn a_run_with_a_hole_is_given_up_to_the_hole() {
+    let mut channel = Prompt::default();
     let one = Subscriber::new(Outlet::new(usize::MAX), 1);
     channel.join(
         one.clone(),
@@ -580,5 +699,5 @@ fn a_run_with_a_hole_is_taken_one_by_one() {
     channel.release(&one, place("e", 0), false);
     let run = [1, 2, 4].map(|offset| publication("e", offset));
     assert_eq!(channel.arrive_together(&run), Need::Read(2));
-    assert_eq!(frames(&one), ["1", "2"]);
+    assert_eq!(frames(&one), ["1 2"]);
 }

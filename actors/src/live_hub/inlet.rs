@@ -46,11 +46,6 @@ impl Inlet {
         was_empty
     }
 
-    /// How many publications wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.lock().publications.len()
-    }
-
     /// All that waits, and whether something was dropped behind it.
     pub(super) fn take(&self) -> (Vec<Arc<Publication>>, bool) {
         let waiting = std::mem::take(&mut *self.waiting.lock());

@@ -8,7 +8,7 @@
 //!
 //! `outlet` is a connection's queue, `roster` who they are of, `publication` an event with its frames (`filter` and `fossil` are
 //! what some of them need, `bases` what patches are made of), `channel` the rules of delivery as plain
-//! state, `shard` the actor around it, `inlet` what a shard keeps over restarts, `history` what Redis still has, `map` what stands in
+//! state (`due` what its members are still to be given), `shard` the actor around it, `inlet` what a shard keeps over restarts, `history` what Redis still has, `map` what stands in
 //! maps, `lapse` what takes their keys away in time, `hub` the handle, `connections` all that end when the node cannot vouch for itself. Which protocol a client speaks is no concern of this folder: it brings its `Encoding`.
 
 mod bases;
@@ -16,6 +16,7 @@ mod census;
 mod channel;
 mod connections;
 mod disconnect;
+mod due;
 mod filter;
 mod fossil;
 mod history;

@@ -30,8 +30,10 @@ use queue::Queue;
 
 mod frame;
 mod queue;
+mod turn;
 
 pub use frame::{Frame, Queued};
+pub(super) use turn::{Gate, Turn};
 
 /// How long a client that was told of a gap may take nothing before it is ended as slow.
 const STALLED: Duration = Duration::from_secs(10);
@@ -131,7 +133,7 @@ impl Outlet {
     /// Queues a message that moves a subscription to a position, in order with its publications.
     pub fn push_at(&self, frame: Frame, slot: u32, offset: u64) {
         let state = self.state.lock();
-        self.queue(state, Queued { frame, slot, offset }, None);
+        self.queue(state, Queued::new(frame, slot, offset), None);
     }
 
     /// Ends the connection after what is already queued. The first end counts.
@@ -358,13 +360,18 @@ impl Subscriber {
 
     /// Queues a publication, unless the subscription or the connection has ended.
     pub fn push(&self, frame: Frame, offset: u64) {
+        self.push_in_turn(frame, offset, &Turn::default());
+    }
+
+    /// As [`Subscriber::push`]; `turn` waits until it is written.
+    pub(super) fn push_in_turn(&self, frame: Frame, offset: u64, turn: &Turn) {
         let state = self.outlet.state.lock();
         if !self.open.load(Ordering::Relaxed) {
             return;
         }
-        let slot = self.slot;
-        self.outlet
-            .queue(state, Queued { frame, slot, offset }, Some(&self.event));
+        let mut item = Queued::new(frame, self.slot, offset);
+        item.turn = turn.token();
+        self.outlet.queue(state, item, Some(&self.event));
     }
 
     /// Ends the subscription and drops what is queued of it.

@@ -1,6 +1,6 @@
 //! One shard of the hub: the channels of a part of this node's connections.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::channel::{Channel, Need};
 use super::connections::Connections;
 use super::history::Stored;
 use super::inlet::Inlet;
-use super::outlet::Subscriber;
+use super::outlet::{Gate, Subscriber, Turn};
 use super::publication::{ChannelKey, Place, Publication, View};
 use crate::supervision::{Context, Supervised};
 use actix::fut::ActorFutureExt;
@@ -17,18 +17,11 @@ use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
 /// How often every channel is compared with what is stored: the last resort against what the bus lost silently.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
-/// How long what comes is gathered after something was given to so many followers: some times what their writes take (about
-/// 5 us each, measured), so that a write carries many publications and the kernel is not asked for each. Whoever follows a
-/// channel of few waits for nothing, and so does what comes after a pause.
-const PAUSE_EACH: Duration = Duration::from_micros(20);
-const PAUSE: Duration = Duration::from_millis(200);
-/// So many publications, two full frames, are not held back for longer, once those before them are written.
-const ENOUGH: usize = 32;
-/// How often it is looked whether they are written.
-const LOOK: Duration = Duration::from_millis(1);
+/// Followers who are given something in one turn: their writes take some 0.5 ms.
+const TURN: usize = 64;
 
-/// Followers of whom it is looked whether they are written: the last in their channel are the last to be.
-const LAST: usize = 8;
+/// How long is waited for those whose turn it was; beyond it, most of them do not read.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How often the lease of this node's connections is looked at.
 const ENFORCE_EVERY: Duration = Duration::from_millis(200);
@@ -40,10 +33,13 @@ pub(super) struct LiveHub {
     inlet: Arc<Inlet>,
     connections: Arc<Connections>,
     channels: HashMap<ChannelKey, Channel>,
-    /// What was given last.
-    given: Given,
-    /// What has come waits for its time.
-    gathering: bool,
+    /// Channels in which something is due, each once, in the order of their turns.
+    busy: VecDeque<ChannelKey>,
+    gate: Arc<Gate>,
+    /// The next turn waits until the gate is free.
+    waits: bool,
+    /// When it is looked again at what is kept back.
+    wakes: Option<Instant>,
 }
 
 impl LiveHub {
@@ -53,53 +49,128 @@ impl LiveHub {
             inlet,
             connections,
             channels: HashMap::new(),
-            given: Given::default(),
-            gathering: false,
+            busy: VecDeque::new(),
+            gate: Arc::default(),
+            waits: false,
+            wakes: None,
         }
     }
 
-    /// Delivers what came over the bus. Every handler begins with it, so that messages and deliveries keep their order.
-    fn deliver(&mut self, ctx: &mut Context<Self>) {
+    /// Takes in what came over the bus. Every handler begins with it, so that messages and deliveries keep their order.
+    fn take_in(&mut self, ctx: &mut Context<Self>) {
         let (publications, overflowed) = self.inlet.take();
-        let mut given = Given::default();
         for run in publications.chunk_by(|one, next| one.channel == next.channel) {
-            self.arrive(run, &mut given, ctx);
-        }
-        if !publications.is_empty() {
-            given.at = Some(Instant::now());
-            self.given = given;
+            self.arrive(run, ctx);
         }
         if overflowed {
             self.compare_all(ctx);
         }
     }
 
-    /// Delivers at once when nothing was delivered just now. While many are being written to, what comes is gathered: they
-    /// are then given several publications in one write.
-    fn deliver_in_time(&mut self, ctx: &mut Context<Self>) {
-        if self.gathering {
+    /// Gives what is due, in turns.
+    fn deliver(&mut self, ctx: &mut Context<Self>) {
+        while !self.waits {
+            self.take_in(ctx);
+            if self.busy.is_empty() {
+                return;
+            }
+            if !self.gate.is_free() {
+                return self.wait(ctx);
+            }
+            if let Err(rest) = self.take_turn(Instant::now()) {
+                return self.rest(rest, ctx);
+            }
+        }
+    }
+
+    /// Gives some followers what is due to them; or nothing, where all that is due is kept back for so long.
+    fn take_turn(&mut self, now: Instant) -> Result<(), Duration> {
+        let mut next = Some(self.next_channel(now)?);
+        let turn = Turn::begin(&self.gate);
+        let mut served = 0;
+        while let Some(key) = next.take() {
+            if let Some(channel) = self.channels.get_mut(&key) {
+                served += channel.serve(TURN - served, &turn, now);
+                if channel.is_due() {
+                    self.busy.push_back(key);
+                }
+            }
+            if served < TURN {
+                next = self.next_channel(now).ok();
+            }
+        }
+        turn.given(served);
+        Ok(())
+    }
+
+    /// The next channel in which something is to be given now, taken off the list. Or how long until there is one.
+    fn next_channel(&mut self, now: Instant) -> Result<ChannelKey, Duration> {
+        let mut rest = Duration::MAX;
+        for _ in 0..self.busy.len() {
+            let Some(key) = self.busy.pop_front() else { break };
+            match self.channels.get(&key).map(|channel| channel.rest(now)) {
+                Some(Duration::ZERO) => return Ok(key),
+                Some(left) => {
+                    rest = rest.min(left);
+                    self.busy.push_back(key);
+                }
+                // nobody follows it any more
+                None => {}
+            }
+        }
+        Err(rest)
+    }
+
+    fn rest(&mut self, rest: Duration, ctx: &mut Context<Self>) {
+        let ends = Instant::now() + rest;
+        if self.wakes.is_some_and(|wakes| wakes <= ends) {
             return;
         }
-        let Some(wait) = self.given.wait(Instant::now(), self.inlet.waiting()) else {
-            return self.deliver(ctx);
-        };
-        self.gathering = true;
-        ctx.run_later(wait, |hub, ctx| {
-            hub.gathering = false;
-            hub.deliver_in_time(ctx);
+        self.wakes = Some(ends);
+        ctx.run_later(rest, move |hub, ctx| {
+            if hub.wakes == Some(ends) {
+                hub.wakes = None;
+            }
+            hub.deliver(ctx);
         });
     }
 
-    fn arrive(&mut self, run: &[Arc<Publication>], given: &mut Given, ctx: &mut Context<Self>) {
+    fn wait(&mut self, ctx: &mut Context<Self>) {
+        self.waits = true;
+        let gate = self.gate.clone();
+        let freed = async move { tokio::time::timeout(PATIENCE, gate.freed()).await.is_ok() };
+        let go_on = freed.into_actor(self).map(|in_time, hub, ctx| {
+            hub.waits = false;
+            if !in_time {
+                // the turns under way are nobody's any more
+                hub.gate = Arc::default();
+            }
+            hub.deliver(ctx);
+        });
+        ctx.spawn(go_on);
+    }
+
+    fn arrive(&mut self, run: &[Arc<Publication>], ctx: &mut Context<Self>) {
         let Some(key) = run.first().map(|first| &first.channel) else {
             return;
         };
-        let Some(channel) = self.channels.get_mut(key) else {
+        self.change(key.clone(), ctx, |channel| channel.arrive_together(run));
+    }
+
+    /// Does something with a channel, and what comes of it.
+    fn change(&mut self, key: ChannelKey, ctx: &mut Context<Self>, act: impl FnOnce(&mut Channel) -> Need) {
+        let Some(channel) = self.channels.get_mut(&key) else {
             return;
         };
-        let need = channel.arrive_together(run);
-        given.to(channel);
-        self.meet(key.clone(), need, ctx);
+        let was_due = channel.is_due();
+        let need = act(channel);
+        while channel.is_overdue() {
+            channel.serve(usize::MAX, &Turn::default(), Instant::now());
+        }
+        if !was_due && channel.is_due() {
+            self.busy.push_back(key.clone());
+        }
+        self.meet(key, need, ctx);
     }
 
     fn meet(&mut self, key: ChannelKey, need: Need, ctx: &mut Context<Self>) {
@@ -110,10 +181,8 @@ impl LiveHub {
             (key, page)
         };
         let done = read.into_actor(self).map(|(key, page), hub, ctx| {
-            if let Some(channel) = hub.channels.get_mut(&key) {
-                let need = channel.read(page);
-                hub.meet(key, need, ctx);
-            }
+            hub.change(key, ctx, |channel| channel.read(page));
+            hub.deliver(ctx);
         });
         ctx.spawn(done);
     }
@@ -137,43 +206,6 @@ impl LiveHub {
     }
 }
 
-/// To whom something was given last, as far as it decides when the next may be.
-#[derive(Default)]
-struct Given {
-    at: Option<Instant>,
-    followers: u32,
-    /// Some of the channel with the most of them.
-    last: Vec<Arc<Subscriber>>,
-    most: usize,
-}
-
-impl Given {
-    fn to(&mut self, channel: &Channel) {
-        let members = channel.stats().members();
-        self.followers = self.followers.saturating_add(members as u32);
-        if members > self.most {
-            self.most = members;
-            self.last = channel.last(LAST);
-        }
-    }
-
-    /// How long to wait before it is looked again; `None` when the next may be given, of which so many wait.
-    fn wait(&self, now: Instant, waiting: usize) -> Option<Duration> {
-        let since = now.saturating_duration_since(self.at?);
-        let pause = (PAUSE_EACH * self.followers).min(PAUSE).saturating_sub(since);
-        if pause.is_zero() || (waiting >= ENOUGH && self.is_written()) {
-            return None;
-        }
-        Some(pause.min(LOOK))
-    }
-
-    /// Whether most of the last have been written to; one that does not read at all is waited for by nobody.
-    fn is_written(&self) -> bool {
-        let written = self.last.iter().filter(|last| last.outlet().bytes() == 0).count();
-        2 * written >= self.last.len()
-    }
-}
-
 impl Actor for LiveHub {
     type Context = Context<Self>;
 
@@ -181,8 +213,9 @@ impl Actor for LiveHub {
         // whoever the incarnation before this one served is served by nobody now
         self.inlet.lose_everybody();
         ctx.run_interval(COMPARE_EVERY, |hub, ctx| {
-            hub.deliver(ctx);
+            hub.take_in(ctx);
             hub.compare_all(ctx);
+            hub.deliver(ctx);
         });
         ctx.run_interval(ENFORCE_EVERY, |hub, _| hub.connections.enforce(Instant::now()));
     }
@@ -203,7 +236,7 @@ impl Handler<Deliver> for LiveHub {
     type Result = ();
 
     fn handle(&mut self, _: Deliver, ctx: &mut Self::Context) {
-        self.deliver_in_time(ctx);
+        self.deliver(ctx);
     }
 }
 
@@ -220,7 +253,7 @@ impl Handler<Join> for LiveHub {
     type Result = ();
 
     fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
-        self.deliver(ctx);
+        self.take_in(ctx);
         let inlet = &self.inlet;
         let channel = self.channels.entry(join.key).or_insert_with_key(|key| {
             let channel = Channel::default();
@@ -245,14 +278,19 @@ impl Handler<Release> for LiveHub {
     type Result = ();
 
     fn handle(&mut self, release: Release, ctx: &mut Self::Context) {
-        self.deliver(ctx);
-        match self.channels.get_mut(&release.key) {
-            Some(channel) => {
-                let need = channel.release(&release.subscriber, release.place, release.has_base);
-                self.meet(release.key, need, ctx);
-            }
-            None => release.subscriber.lose(),
+        self.take_in(ctx);
+        let Release {
+            key,
+            subscriber,
+            place,
+            has_base,
+        } = release;
+        if self.channels.contains_key(&key) {
+            self.change(key, ctx, |channel| channel.release(&subscriber, place, has_base));
+        } else {
+            subscriber.lose();
         }
+        self.deliver(ctx);
     }
 }
 
@@ -281,58 +319,8 @@ impl Handler<Compare> for LiveHub {
     type Result = ();
 
     fn handle(&mut self, _: Compare, ctx: &mut Self::Context) {
-        self.deliver(ctx);
+        self.take_in(ctx);
         self.compare_all(ctx);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::outlet::{Frame, Outlet};
-    use super::*;
-    use bytes::Bytes;
-
-    fn given(followers: u32, last: Vec<Arc<Subscriber>>) -> (Given, Instant) {
-        let at = Instant::now();
-        let given = Given {
-            at: Some(at),
-            followers,
-            last,
-            most: followers as usize,
-        };
-        (given, at)
-    }
-
-    fn follower(waits: bool) -> Arc<Subscriber> {
-        let subscriber = Subscriber::new(Outlet::new(1_000), 1);
-        if waits {
-            subscriber.push(Frame::new(Bytes::from_static(b"not written yet"), 0), 1);
-        }
-        subscriber
-    }
-
-    #[test]
-    fn what_comes_first_or_after_few_is_given_at_once() {
-        assert_eq!(Given::default().wait(Instant::now(), 1), None);
-        let (given, at) = given(1, vec![follower(true)]);
-        assert_eq!(given.wait(at + Duration::from_micros(20), 1), None);
-    }
-
-    #[test]
-    fn what_comes_after_many_waits_until_it_is_much_and_they_are_written_and_not_for_ever() {
-        let (written, at) = given(1_000, vec![follower(false), follower(false), follower(true)]);
-        let soon = at + Duration::from_millis(1);
-        assert_eq!(written.wait(soon, ENOUGH - 1), Some(LOOK));
-        assert_eq!(
-            written.wait(soon, ENOUGH),
-            None,
-            "one that does not read holds up nobody"
-        );
-        let (writing, at) = given(1_000, vec![follower(true), follower(true), follower(false)]);
-        let soon = at + Duration::from_millis(1);
-        assert_eq!(writing.wait(soon, ENOUGH), Some(LOOK));
-        assert_eq!(writing.wait(at + Duration::from_millis(20), 1), None);
-        let (everybody, at) = given(1_000_000, vec![follower(true)]);
-        assert_eq!(everybody.wait(at + PAUSE, 1), None);
+        self.deliver(ctx);
     }
 }

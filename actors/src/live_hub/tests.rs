@@ -225,6 +225,32 @@ async fn each_class_of_viewers_gets_its_own_frame_live_and_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn followers_that_do_not_read_hold_up_nobody_and_lose_nothing() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    let mut members = vec![];
+    for slot in 1..=200 {
+        let outlet = Outlet::new(1 << 20);
+        let following = desk
+            .hub
+            .follow(&outlet, slot, desk.wish(&[], place(1)))
+            .await
+            .unwrap();
+        following.membership.release(following.place, false);
+        members.push((outlet, following.membership));
+    }
+    let (reader, _reading) = members.pop().unwrap();
+    for position in 2..=60 {
+        desk.append(position..=position).await;
+        desk.carry(position..=position);
+        assert_eq!(numbers(&events(&reader, 1).await), [position]);
+    }
+    for (outlet, _) in &members {
+        assert_eq!(numbers(&events(outlet, 59).await), (2..=60).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_place_that_cannot_be_reached_is_not_called_recovered() {
     let desk = Desk::open().await;
     desk.append(1..=301).await;

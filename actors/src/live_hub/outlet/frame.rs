@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::turn::Token;
+
 /// A message ready for the wire, shared by all who get it.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -79,7 +81,7 @@ impl Frame {
 }
 
 /// One item on its way to the wire.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Queued {
     /// What to write.
     pub frame: Frame,
@@ -87,6 +89,8 @@ pub struct Queued {
     pub slot: u32,
     /// The position it moves the subscription to; 0 moves nothing.
     pub offset: u64,
+    /// Kept until it is written.
+    pub(super) turn: Token,
 }
 
 /// What one item costs beside its bytes: a queue that grows doubles its room.
@@ -96,6 +100,16 @@ pub(super) const ITEM_OVERHEAD: usize = 2 * size_of::<Queued>();
 pub(super) const STATE_OVERHEAD: usize = 64;
 
 impl Queued {
+    /// An item that no turn waits for.
+    pub fn new(frame: Frame, slot: u32, offset: u64) -> Self {
+        Self {
+            frame,
+            slot,
+            offset,
+            turn: Token::default(),
+        }
+    }
+
     /// Bytes of memory it holds at most while it waits. Its frame is shared with others, and counted for each.
     pub(super) fn cost(&self) -> usize {
         let state = self.frame.state.as_ref();
@@ -104,11 +118,7 @@ impl Queued {
 
     /// Where something stood that a newer state has replaced.
     pub(super) fn hole() -> Self {
-        Self {
-            frame: Frame::alone(Bytes::new()),
-            slot: 0,
-            offset: 0,
-        }
+        Self::new(Frame::alone(Bytes::new()), 0, 0)
     }
 
     pub(super) fn is_hole(&self) -> bool {
