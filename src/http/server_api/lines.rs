@@ -1,7 +1,7 @@
 //! `POST /api`: commands one after another, as older server libraries send them and as `pipeline` of newer ones does.
 
 use super::ServerApi;
-use super::batch::COMMANDS;
+use super::batch::{COMMANDS, in_order};
 use super::reply::{ApiError, Reply, Whole};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -44,13 +44,16 @@ pub(super) async fn lines(api: &ServerApi, body: &[u8]) -> Result<Vec<u8>, ApiEr
     if commands.is_empty() || commands.len() > COMMANDS {
         return Err(ApiError::malformed("1 to 1000 commands are expected"));
     }
-    let mut written = Vec::new();
-    for command in commands {
-        let params = command.params.as_ref().map_or("{}", |params| params.get());
-        let reply = api.run(&command.method, params.as_bytes()).await;
-        let reply = reply.unwrap_or_else(|| Err(ApiError::no_method()));
-        written.push(line(command.id, &reply));
-    }
+    let bodies: Vec<_> = commands
+        .iter()
+        .map(|command| {
+            let params = command.params.as_ref().map_or("{}", |params| params.get());
+            (command.method.as_str(), params.as_bytes())
+        })
+        .collect();
+    let replies = in_order(api, &bodies).await;
+    let lines = commands.iter().zip(&replies);
+    let written: Vec<_> = lines.map(|(command, reply)| line(command.id, reply)).collect();
     Ok(written.join(&b'\n'))
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use signalbox_core::live::application::Publication;
 use signalbox_core::live::application::broker::{self, Extra};
+use signalbox_core::live::position::Position;
 use std::collections::BTreeMap;
 
 /// Channels of one broadcast at most.
@@ -16,9 +17,12 @@ const CHANNELS: usize = 10_000;
 /// Publications of one broadcast, and commands of a parallel batch, on their way at the same time.
 pub(super) const AT_ONCE: usize = 64;
 
+/// Bytes of the bodies of what is published together at most: it is one message between nodes.
+const RUN_BYTES: usize = 256 * 1024;
+
 /// What is published, wherever to.
 #[derive(Deserialize)]
-struct What {
+pub(super) struct What {
     #[serde(default)]
     channel: String,
     #[serde(default)]
@@ -76,15 +80,69 @@ pub(super) async fn broadcast(api: &ServerApi, body: &[u8]) -> Reply {
     result(&BTreeMap::from([("responses", responses)]))
 }
 
-async fn to(api: &ServerApi, what: &What, channel: &str, data: Bytes) -> Reply {
-    let options = api.options(channel)?;
-    let publication = Publication {
+/// How many of `bodies` say to publish plainly to one and the same channel, [`broker::RUN`] at most, and what.
+pub(super) fn run<'a>(api: &ServerApi, bodies: impl Iterator<Item = &'a [u8]>) -> Vec<What> {
+    let (mut run, mut bytes) = (Vec::<What>::new(), 0);
+    for body in bodies.take(broker::RUN) {
+        bytes += body.len();
+        let Some(what) = plain(body).filter(|_| bytes <= RUN_BYTES) else {
+            break;
+        };
+        let is_same = run.first().is_none_or(|first| first.channel == what.channel);
+        if !is_same || api.options(&what.channel).is_err() {
+            break;
+        }
+        run.push(what);
+    }
+    run
+}
+
+/// A publication of which nothing depends on those before it but its place.
+fn plain(body: &[u8]) -> Option<What> {
+    let what: What = decoded(body).ok()?;
+    let plain = !what.skip_history && what.idempotency_key.is_empty() && what.version == 0;
+    (plain && data(what.data.as_deref(), &what.b64data).is_ok()).then_some(what)
+}
+
+/// Publishes a [`run`] in one step.
+pub(super) async fn together(api: &ServerApi, run: Vec<What>) -> Vec<Reply> {
+    let count = run.len();
+    all_of(api, run)
+        .await
+        .unwrap_or_else(|error| vec![Err(error); count])
+}
+
+async fn all_of(api: &ServerApi, run: Vec<What>) -> Result<Vec<Reply>, ApiError> {
+    let channel = run
+        .first()
+        .map_or_else(String::new, |first| first.channel.clone());
+    let options = api.options(&channel)?;
+    let publications = run.iter().map(|what| {
+        let data = data(what.data.as_deref(), &what.b64data)?;
+        Ok(publication(api, what, data))
+    });
+    let publications = publications.collect::<Result<_, ApiError>>()?;
+    let places = broker::publish_run(&api.store.bus, &channel, options, publications).await?;
+    let replies = places.into_iter().map(|place| {
+        let Position { offset, epoch } = place?;
+        result(&Published { offset, epoch })
+    });
+    Ok(replies.collect())
+}
+
+fn publication(api: &ServerApi, what: &What, data: Bytes) -> Publication {
+    Publication {
         data,
         tags: what.tags.clone().unwrap_or_default(),
         time_ms: (api.store.clock.now().unix_timestamp_nanos() / 1_000_000) as i64,
         delta: what.delta,
         ..Publication::default()
-    };
+    }
+}
+
+async fn to(api: &ServerApi, what: &What, channel: &str, data: Bytes) -> Reply {
+    let options = api.options(channel)?;
+    let publication = publication(api, what, data);
     let extra = Extra {
         idempotency_key: Some(what.idempotency_key.clone()).filter(|key| !key.is_empty()),
         skip_history: what.skip_history,

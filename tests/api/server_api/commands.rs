@@ -35,6 +35,71 @@ async fn a_batch_is_done_in_order_and_answered_in_order_in_parallel_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn publications_in_a_row_are_kept_in_their_order_each_with_its_own_answer() {
+    let hub = hub().await;
+    let publish = |channel: &str, data: u32| json!({"publish": {"channel": channel, "data": data, "tags": {"n": data.to_string()}}});
+    let commands = json!([
+        publish("chat:1", 1),
+        publish("chat:1", 2),
+        {"publish": {"channel": "chat:1", "data": 3, "idempotency_key": "once"}},
+        publish("chat:1", 4),
+        {"publish": {"channel": "chat:1"}},
+        publish("chat:2", 5),
+        {"publish": {"channel": "feed:users", "data": 6}},
+        publish("chat:1", 7),
+        {"publish": {"channel": "chat:1", "b64data": "not base64!"}},
+        publish("chat:1", 8),
+    ]);
+    let replies = hub.call("batch", json!({"commands": commands})).await["replies"].clone();
+    let places: Vec<_> = replies
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|reply| {
+            reply["publish"]["offset"]
+                .as_u64()
+                .ok_or_else(|| reply["error"]["code"].as_u64().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            Ok(1),
+            Ok(2),
+            Ok(3),
+            Ok(4),
+            Err(107),
+            Ok(1),
+            Err(102),
+            Ok(5),
+            Err(107),
+            Ok(6)
+        ]
+    );
+    let kept = hub
+        .result("history", json!({"channel": "chat:1", "limit": -1}))
+        .await;
+    let data: Vec<_> = kept["publications"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["data"].clone())
+        .collect();
+    assert_eq!(
+        data,
+        [
+            json!(1),
+            json!(2),
+            json!(3),
+            json!(4),
+            json!(7),
+            json!(8)
+        ]
+    );
+    assert_eq!(kept["publications"][1]["tags"]["n"], "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn commands_one_after_another_are_answered_line_by_line() {
     let hub = hub().await;
     let send = async |body: &str| {

@@ -84,6 +84,54 @@ async fn what_is_published_is_kept_counted_and_heard_by_every_node_in_one_step()
 }
 
 #[tokio::test]
+async fn a_run_is_kept_and_counted_as_if_published_one_by_one_and_heard_as_one() {
+    let test = testing::store().await;
+    let bus = &test.store.bus;
+    let mut listening = bus.subscribe(&bus.keys().fans()).await.unwrap();
+    let options = Options {
+        publication_data_format: Format::Json,
+        ..kept(3)
+    };
+    let first = publish(bus, "chat:1", &options, of("a"), Extra::default())
+        .await
+        .unwrap();
+    let bad = Publication {
+        data: Bytes::from_static(b"no json"),
+        ..Publication::default()
+    };
+    let run = vec![of("b"), bad.clone(), of("c"), of("d")];
+    let places = publish_run(bus, "chat:1", &options, run).await.unwrap();
+    let offsets: Vec<_> = places
+        .iter()
+        .map(|place| place.as_ref().ok().map(|at| at.offset))
+        .collect();
+    assert_eq!(offsets, [Some(2), None, Some(3), Some(4)]);
+    assert!(matches!(places[1], Err(BrokerError::Format)));
+    assert!(places.iter().flatten().all(|place| place.epoch == first.epoch));
+    let none = publish_run(bus, "chat:1", &options, vec![bad]).await.unwrap();
+    assert!(matches!(none[..], [Err(BrokerError::Format)]));
+    let history = history(bus, "chat:1", &options, None, -1, false).await.unwrap();
+    let kept = [(2, "b"), (3, "c"), (4, "d")].map(|(at, text)| (at, text.to_owned()));
+    assert_eq!((texts(&history), history.position.offset), (kept.to_vec(), 4));
+    let unkept = publish_run(bus, "c", &Options::default(), vec![of("a"), of("b")])
+        .await
+        .unwrap();
+    assert!(unkept.into_iter().all(|place| place.unwrap().offset == 0));
+    let mut heard = Vec::new();
+    while heard.len() < 3 {
+        if let Some(Signal::Message { payload, .. }) = listening.next().await {
+            let batch = Batch::parse(&payload).unwrap();
+            heard.push((batch.channel, batch.first, batch.payloads.len()));
+        }
+    }
+    let expected = [("chat:1", 1, 1), ("chat:1", 2, 3), ("c", 0, 2)];
+    assert_eq!(
+        heard,
+        expected.map(|(channel, first, count)| (channel.to_owned(), first, count))
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_kept_is_heard_without_a_place() {
     let test = testing::store().await;
     let bus = &test.store.bus;
