@@ -27,7 +27,7 @@ pub struct Lease {
 impl Lease {
     /// Takes the lead when nobody has it. `holder` is for people's eyes: node and start.
     pub async fn take(db: &Db, role: &'static str, holder: &str) -> Result<Option<Self>> {
-        let mut tx = brief(db).await?;
+        let mut tx = db.brief().await?;
         let epoch = sqlx::query_scalar!(
             "INSERT INTO leaders (role, holder, epoch, until) VALUES ($1, $2, 1, clock_timestamp() + interval '3 seconds')
              ON CONFLICT (role) DO UPDATE SET holder = excluded.holder, epoch = leaders.epoch + 1, until = excluded.until
@@ -49,7 +49,7 @@ impl Lease {
 
     /// Leads for another [`TERM`]. False when the lead was lost.
     pub async fn renew(&self, db: &Db) -> Result<bool> {
-        let mut tx = brief(db).await?;
+        let mut tx = db.brief().await?;
         let renewed = sqlx::query!(
             "UPDATE leaders SET until = clock_timestamp() + interval '3 seconds'
              WHERE role = $1 AND epoch = $2 AND until > clock_timestamp()",
@@ -65,7 +65,7 @@ impl Lease {
 
     /// Lets another take over at once, as at a stop.
     pub async fn give_back(&self, db: &Db) -> Result<()> {
-        let mut tx = brief(db).await?;
+        let mut tx = db.brief().await?;
         sqlx::query!(
             "UPDATE leaders SET until = clock_timestamp() WHERE role = $1 AND epoch = $2",
             self.role,
@@ -78,7 +78,7 @@ impl Lease {
 
     /// Opens a transaction of this leader.
     pub async fn begin(&self, db: &Db) -> Result<Tx> {
-        brief(db).await
+        db.brief().await
     }
 
     /// Commits if this leader still leads; else rolls back and fails with [`LOST`].
@@ -99,15 +99,6 @@ impl Lease {
         .map(drop)
         .ok_or_else(|| Error::new(Kind::Unavailable, LOST, "Another node leads now."))
     }
-}
-
-/// A transaction that the server ends when its client stands still.
-async fn brief(db: &Db) -> Result<Tx> {
-    let mut tx = db.bookkeeping().await?;
-    sqlx::query!("SET LOCAL idle_in_transaction_session_timeout = '2s'")
-        .execute(&mut *tx)
-        .await?;
-    Ok(tx)
 }
 
 /// Code of the error of a leader that leads no more.

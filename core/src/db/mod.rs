@@ -89,6 +89,12 @@ impl Db {
         begin(&self.primary, "", "*").await
     }
 
+    /// As [`Db::bookkeeping`], and the server ends it when its client stands still for 2 s.
+    pub(crate) async fn brief(&self) -> Result<Tx> {
+        let sql = "BEGIN; SET LOCAL signalbox.organization = '*'; SET LOCAL idle_in_transaction_session_timeout = '2s'";
+        open(&self.primary, sql.to_owned()).await
+    }
+
     /// For `Change` alone.
     pub(crate) async fn begin(&self, organization: OrganizationId) -> Result<Tx> {
         begin(&self.primary, "", &organization.to_string()).await
@@ -131,6 +137,10 @@ const SNAPSHOT: &str = " ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// text, so it may stand in the statement.
 async fn begin(pool: &PgPool, mode: &str, organization: &str) -> Result<Tx> {
     let sql = format!("BEGIN{mode}; SET LOCAL signalbox.organization = '{organization}'");
+    open(pool, sql).await
+}
+
+async fn open(pool: &PgPool, sql: String) -> Result<Tx> {
     let mut tries = 0;
     loop {
         let (pool, sql) = (pool.clone(), sql.clone());

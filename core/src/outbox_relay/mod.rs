@@ -53,7 +53,7 @@ const PRUNE_BATCH: Duration = Duration::from_millis(50);
 const FORGET: Duration = Duration::from_hours(1);
 
 /// One live channel of one organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Stream {
     organization: OrganizationId,
     channel: String,

@@ -28,7 +28,8 @@ pub struct Ordered {
 pub async fn order(db: &Db, lease: &Lease) -> Result<Ordered> {
     let mut tx = lease.begin(db).await?;
     let rows = sqlx::query!(
-        "SELECT seq, organization_id, channels FROM outbox WHERE ordered_at IS NULL ORDER BY seq LIMIT $1 FOR UPDATE",
+        r#"SELECT seq, organization_id, channels, counters <> '{}' AS "counts!" FROM outbox
+           WHERE ordered_at IS NULL ORDER BY seq LIMIT $1 FOR UPDATE"#,
         BATCH
     )
     .fetch_all(&mut *tx)
@@ -37,6 +38,7 @@ pub async fn order(db: &Db, lease: &Lease) -> Result<Ordered> {
         return Ok(Ordered::default());
     }
     fault::point("relay.order.read").await;
+    let counts = rows.iter().any(|row| row.counts);
     let mut seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     let ordered = seqs.clone();
     if rows.len() > 2 && fault::mistake("relay.drop_one") {
@@ -52,14 +54,12 @@ pub async fn order(db: &Db, lease: &Lease) -> Result<Ordered> {
         })
         .collect();
     lock_channels(&mut tx, channels).await?;
-    give_places(&mut tx, &seqs).await?;
-    let counted = count(&mut tx, &seqs).await?;
-    sqlx::query!(
-        "UPDATE outbox SET ordered_at = now() WHERE seq = ANY($1)",
-        &ordered
-    )
-    .execute(&mut *tx)
-    .await?;
+    give_places(&mut tx, &seqs, &ordered).await?;
+    let counted = if counts {
+        count(&mut tx, &seqs).await?
+    } else {
+        BTreeSet::new()
+    };
     fault::point("relay.order.placed").await;
     lease.commit(tx).await?;
     Ok(Ordered {
@@ -68,13 +68,16 @@ pub async fn order(db: &Db, lease: &Lease) -> Result<Ordered> {
     })
 }
 
-/// Makes the channels that are new and locks all of them, in one order for everybody.
+/// Locks the channels, in one order for everybody, and makes those that are new.
 async fn lock_channels(tx: &mut PgConnection, channels: BTreeSet<(Uuid, String)>) -> Result<()> {
     let epochs: Vec<String> = channels
         .iter()
         .map(|(organization, channel)| first_epoch(OrganizationId(*organization), channel))
         .collect();
     let (organizations, names): (Vec<Uuid>, Vec<String>) = channels.into_iter().unzip();
+    if lock(tx, &organizations, &names).await? == names.len() {
+        return Ok(());
+    }
     sqlx::query!(
         "INSERT INTO live_channels (organization_id, channel, epoch)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING",
@@ -84,20 +87,25 @@ async fn lock_channels(tx: &mut PgConnection, channels: BTreeSet<(Uuid, String)>
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!(
+    lock(tx, &organizations, &names).await.map(drop)
+}
+
+/// How many of them there are.
+async fn lock(tx: &mut PgConnection, organizations: &[Uuid], names: &[String]) -> Result<usize> {
+    let locked = sqlx::query!(
         r#"SELECT 1 AS "one!" FROM live_channels
            WHERE (organization_id, channel) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))
            ORDER BY organization_id, channel FOR UPDATE"#,
-        &organizations,
-        &names,
+        organizations,
+        names,
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
-    Ok(())
+    Ok(locked.len())
 }
 
-/// Top + 1, + 2, ... in the order of `seq`, which is the order of each row's changes.
-async fn give_places(tx: &mut PgConnection, seqs: &[i64]) -> Result<()> {
+/// Top + 1, + 2, ... in the order of `seq`, which is the order of each row's changes. `ordered` have their places then.
+async fn give_places(tx: &mut PgConnection, seqs: &[i64], ordered: &[i64]) -> Result<()> {
     sqlx::query!(
         "WITH asked AS (
            SELECT DISTINCT o.organization_id, c.channel, o.seq
@@ -107,11 +115,13 @@ async fn give_places(tx: &mut PgConnection, seqs: &[i64]) -> Result<()> {
            SELECT a.organization_id, a.channel,
              l.top + row_number() OVER (PARTITION BY a.organization_id, a.channel ORDER BY a.seq), a.seq
            FROM asked a JOIN live_channels l USING (organization_id, channel)
-           RETURNING organization_id, channel, position)
+           RETURNING organization_id, channel, position),
+         done AS (UPDATE outbox SET ordered_at = now() WHERE seq = ANY($2))
          UPDATE live_channels l SET top = g.top, updated_at = now()
          FROM (SELECT organization_id, channel, max(position) AS top FROM given GROUP BY 1, 2) g
          WHERE l.organization_id = g.organization_id AND l.channel = g.channel",
         seqs,
+        ordered,
     )
     .execute(tx)
     .await?;

@@ -13,50 +13,67 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::OrganizationId;
 use crate::live::history::{self, Appended, Begin};
 use crate::live::position::{self, Position};
+use futures::{StreamExt, TryStreamExt};
+use std::collections::BTreeMap;
 
 /// Outbox rows published in one step at most.
 const STEP: i64 = 500;
+/// Streams brought up to date at the same time.
+const AT_ONCE: usize = 4;
 /// Times one stream is mended in one step: each can fail only when another leader interferes.
 const MENDS: usize = 8;
 
 /// Publishes the oldest rows that are ordered and not published; answers how many.
 pub async fn publish(store: &Store, lease: &Lease) -> Result<usize> {
-    let mut tx = store.db.snapshot().await?;
-    let seqs = sqlx::query_scalar!(
-        "SELECT seq FROM outbox WHERE ordered_at IS NOT NULL AND published_at IS NULL ORDER BY seq LIMIT $1",
-        STEP
-    )
-    .fetch_all(&mut *tx)
-    .await?;
+    let (seqs, streams) = due(store).await?;
     if seqs.is_empty() {
         return Ok(0);
     }
-    let streams = sqlx::query!(
-        r#"SELECT organization_id, channel, min(position) AS "first!", max(position) AS "last!"
-           FROM outbox_positions WHERE seq = ANY($1) GROUP BY 1, 2"#,
-        &seqs
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    drop(tx);
-    for row in streams {
-        let stream = Stream {
-            organization: OrganizationId(row.organization_id),
-            channel: row.channel,
-        };
-        send(
-            store,
-            lease,
-            &stream,
-            Next::after(row.first as u64 - 1),
-            row.last as u64,
-        )
+    futures::stream::iter(streams)
+        .map(async |(stream, (first, last))| {
+            let next = Next::after(first as u64 - 1);
+            send(store, lease, &stream, next, last as u64).await
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
         .await?;
-    }
     fault::point("relay.publish.sent").await;
     mark(store, lease, &seqs).await?;
     metrics::counter!("signalbox_outbox_published_total").increment(seqs.len() as u64);
     Ok(seqs.len())
+}
+
+/// First and last position.
+type Span = (i64, i64);
+
+/// The rows to publish, and what they are of each stream.
+async fn due(store: &Store) -> Result<(Vec<i64>, BTreeMap<Stream, Span>)> {
+    let mut tx = store.db.snapshot().await?;
+    let rows = sqlx::query!(
+        r#"SELECT o.seq, p.organization_id AS "organization_id?", p.channel AS "channel?", p.position AS "position?"
+           FROM (SELECT seq FROM outbox WHERE ordered_at IS NOT NULL AND published_at IS NULL ORDER BY seq LIMIT $1) o
+           LEFT JOIN outbox_positions p USING (seq) ORDER BY o.seq"#,
+        STEP
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let (mut seqs, mut streams) = (Vec::new(), BTreeMap::<Stream, Span>::new());
+    for row in rows {
+        if seqs.last() != Some(&row.seq) {
+            seqs.push(row.seq);
+        }
+        let (Some(organization), Some(channel), Some(at)) = (row.organization_id, row.channel, row.position)
+        else {
+            continue;
+        };
+        let stream = Stream {
+            organization: OrganizationId(organization),
+            channel,
+        };
+        let span = streams.entry(stream).or_insert((at, at));
+        *span = (span.0.min(at), span.1.max(at));
+    }
+    Ok((seqs, streams))
 }
 
 /// What to append next, and whether the stream may begin there.
