@@ -85,17 +85,7 @@ async fn publications_in_a_row_are_kept_in_their_order_each_with_its_own_answer(
         .iter()
         .map(|one| one["data"].clone())
         .collect();
-    assert_eq!(
-        data,
-        [
-            json!(1),
-            json!(2),
-            json!(3),
-            json!(4),
-            json!(7),
-            json!(8)
-        ]
-    );
+    assert_eq!(data, [json!(1), json!(2), json!(3), json!(4), json!(7), json!(8)]);
     assert_eq!(kept["publications"][1]["tags"]["n"], "2");
 }
 
