@@ -98,6 +98,7 @@ async fn floors(
     let access = FromMemory {
         sessions: actors.sessions.clone(),
         permissions: actors.permissions.clone(),
+        clock: store.clock.clone(),
     };
     let workers = settings
         .has_role(Role::Jobs)

@@ -2,7 +2,7 @@
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
 //! may name only those before it: `kernel fault outbound db bus` < `people` < `outbox audit activity jobs files live` <
-//! `change outbox_relay` < `users` < `roles sessions connections` < `auth` < `imports`.
+//! `change outbox_relay` < `users ip_rules` < `roles sessions connections` < `api_keys` < `auth` < `imports`.
 
 #![cfg_attr(
     test,
@@ -13,6 +13,7 @@
 )]
 
 pub mod activity;
+pub mod api_keys;
 pub mod audit;
 pub mod auth;
 pub mod bus;
@@ -22,6 +23,7 @@ pub mod db;
 pub mod fault;
 pub mod files;
 pub mod imports;
+pub mod ip_rules;
 pub mod jobs;
 pub mod kernel;
 pub mod live;

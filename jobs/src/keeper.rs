@@ -9,7 +9,7 @@ use signalbox_core::bus::control::Control;
 use signalbox_core::change::{idempotency, ledger};
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::JobId;
-use signalbox_core::{auth, files, imports, jobs, sessions};
+use signalbox_core::{api_keys, auth, files, imports, jobs, sessions};
 use std::time::Duration;
 
 const RECONCILE: Duration = Duration::from_secs(1);
@@ -121,12 +121,16 @@ async fn sweep(desk: &Desk) {
     }
 }
 
-/// Sessions that time has ended are closed, and answers that nobody may ask for again forgotten.
+/// Sessions that time has ended are closed, keys that come to their end announced, and answers that nobody may ask for again forgotten.
 async fn keep_sign_ins(desk: &Desk) {
     loop {
         match sessions::expire(&desk.store).await {
             Ok(true) => continue,
             expired => each("close expired sessions", expired.map(|_| ())),
+        }
+        match api_keys::tend(&desk.store).await {
+            Ok(true) => continue,
+            told => each("announce ends of API keys", told.map(|_| ())),
         }
         each(
             "forget kept answers",

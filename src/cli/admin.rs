@@ -1,9 +1,11 @@
-//! `signalbox admin create`: an owner from the command line, for who has lost every way in.
+//! `signalbox admin`: an owner from the command line, and IP rules taken away, for who has lost every way in.
 
+use anyhow::Context;
 use clap::Subcommand;
-use signalbox_core::auth;
+use signalbox_core::auth::{self, Bootstrapped};
+use signalbox_core::{Store, ip_rules};
 
-use super::{block_on, say_how_to_sign_in};
+use super::{block_on, say, say_how_to_sign_in};
 use crate::config::Settings;
 use crate::servers::Servers;
 use crate::store;
@@ -15,18 +17,40 @@ pub(super) enum Command {
         /// Their e-mail address
         email: String,
     },
+    /// Let everybody in from any address again: takes all IP rules away; works beside a running hub
+    ClearIpRules,
 }
 
 pub(super) fn run(command: &Command, settings: &Settings) -> anyhow::Result<()> {
-    let Command::Create { email } = command;
     let servers = Servers::reach(settings)?;
-    let made = block_on(async {
+    let done = block_on(async {
         let store = store::open(settings, &servers).await?;
-        let made = auth::create_owner(&store, email, None).await;
+        let done = carry_out(command, &store).await;
         store.db.close().await;
-        anyhow::Ok(made?)
+        done
     });
     servers.stop();
-    say_how_to_sign_in(&made??);
+    match done?? {
+        Done::Created(owner) => say_how_to_sign_in(&owner),
+        Done::Cleared(rules) => say(format_args!(
+            "Took {rules} IP rules away: everybody is let in from any address"
+        )),
+    }
     Ok(())
+}
+
+enum Done {
+    Created(Bootstrapped),
+    Cleared(u64),
+}
+
+async fn carry_out(command: &Command, store: &Store) -> anyhow::Result<Done> {
+    match command {
+        Command::Create { email } => Ok(Done::Created(auth::create_owner(store, email, None).await?)),
+        Command::ClearIpRules => {
+            let organization = auth::organization(store).await?;
+            let organization = organization.context("there is no organization yet: start the hub first")?;
+            Ok(Done::Cleared(ip_rules::clear(store, organization).await?))
+        }
+    }
 }

@@ -11,6 +11,10 @@ pub(super) fn complaints(settings: &Settings) -> Vec<String> {
     addresses(settings, &mut found);
     bootstrap(settings, &mut found);
     ranges(settings, &mut found);
+    let environment = &settings.auth.api_key_environment;
+    if !(1..=12).contains(&environment.len()) || !environment.bytes().all(|b| b.is_ascii_lowercase()) {
+        found.push("`auth.api_key_environment`: must be one to twelve small letters, such as live".into());
+    }
     settings.live.complaints(&mut found);
     found
 }

@@ -17,5 +17,6 @@ mod tests;
 pub use layers::{ConfigError, Flags, load, load_from};
 pub use live::Live;
 pub use settings::{
-    Auth, Bootstrap, Data, Database, Imports, Jobs, Log, LogFormat, Redis, Role, Server, Settings,
+    Auth, Bootstrap, Data, Database, ForwardedBy, Imports, Jobs, Log, LogFormat, Redis, Role, Server,
+    Settings,
 };

@@ -46,8 +46,20 @@ pub struct Server {
     #[serde(with = "optional_text")]
     pub public_url: Option<String>,
     pub trusted_proxies: Vec<IpNet>,
+    pub forwarded_by: ForwardedBy,
     pub body_max_bytes: usize,
     pub shutdown_seconds: u64,
+}
+
+/// In which headers the trusted proxies say for whom they ask. Only these are read: what a proxy does not write itself it
+/// may pass on from whoever asked, and that may say anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedBy {
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -87,6 +99,7 @@ pub struct Auth {
     pub failure_window_seconds: u64,
     pub failures_per_address_per_minute: u32,
     pub https_required: bool,
+    pub api_key_environment: String,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

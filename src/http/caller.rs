@@ -1,6 +1,6 @@
-//! Who asks: Bearer token or session cookie, checked against the session's present state.
+//! Who asks: API key, Bearer token or session cookie, checked against the present state of key or session.
 
-use super::access::Known;
+use super::access::{Known, Shown};
 use super::origin::Origin;
 use super::{Problem, State, idempotency, refused};
 use actix_web::dev::Payload;
@@ -8,9 +8,11 @@ use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures::future::LocalBoxFuture;
+use signalbox_core::api_keys::secret;
 use signalbox_core::auth::{self, Claims};
-use signalbox_core::kernel::ctx::{Actor, Credential, Ctx};
+use signalbox_core::kernel::ctx::{Actor, Ctx};
 use signalbox_core::kernel::error::{Error, Kind};
+use std::net::IpAddr;
 use std::ops::Deref;
 
 /// Cookie with the access token. `__Host-`: set by this host over TLS, for this host alone (RFC 6265bis §4.1.3.2).
@@ -25,10 +27,8 @@ pub const CSRF_HEADER: &str = "x-csrf-token";
 pub struct AnyCaller {
     /// For core.
     pub ctx: Ctx,
-    /// The session as it is now.
+    /// The session or key as it is now.
     pub known: Known,
-    /// When the access token expires, seconds since 1970.
-    pub expires: i64,
 }
 
 /// A signed-in caller. Derefs to its [`Ctx`].
@@ -98,39 +98,59 @@ impl AnyCaller {
     async fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let state = state(request)?;
         let (token, by_cookie) = token(request)?;
-        let claims = state.auth.verify(&token).await?;
-        if by_cookie {
-            require_own_page(request, state, &claims)?;
-        }
-        let known = state.access.known(claims.session(), claims.user()).await?;
+        let from = Origin::noted(request).and_then(|origin| origin.ip);
+        let known = if secret::looks_like(&token) && !by_cookie {
+            by_key(state, &token, from).await?
+        } else {
+            let claims = state.auth.verify(&token).await?;
+            if by_cookie {
+                require_own_page(request, state, &claims)?;
+            }
+            state.access.known(Shown::from(&claims), from).await?
+        };
         refused::note(request, known.standing.organization, known.standing.user);
         let mut ctx = anonymous(request, known.standing.organization);
         ctx.actor = Actor::User(known.standing.user);
-        ctx.credential = Credential::Session(known.standing.session);
+        ctx.credential = known.standing.credential;
         ctx.permissions = known.permissions.clone();
         request.extensions_mut().remove::<Wanted>();
         idempotency::replay(request, &state.store, &mut ctx).await?;
-        Ok(Self {
-            ctx,
-            known,
-            expires: claims.exp,
-        })
+        Ok(Self { ctx, known })
     }
 }
 
-/// Who is at the other end of a live connection that presents `token`, an access token or one of `POST /live/token`.
-/// Refuses whoever must change their password first.
-pub async fn of_live_token(state: &State, token: &str) -> Result<(Known, Claims), Error> {
-    let claims = state.auth.verify_live(token).await?;
-    let known = state.access.known(claims.session(), claims.user()).await?;
-    if known.standing.must_change_password {
-        return Err(Error::new(
-            Kind::Forbidden,
-            "auth.password_change_required",
-            "Choose a new password first.",
-        ));
-    }
-    Ok((known, claims))
+/// Whose key this is. A right one is never counted, so that nobody behind the same address can shut programs out.
+async fn by_key(state: &State, token: &str, from: Option<IpAddr>) -> Result<Known, Problem> {
+    let outcome = match secret::read(token, &state.settings.auth.api_key_environment) {
+        Ok(hash) => state.access.known(Shown::Key(hash), from).await,
+        Err(why) => Err(Error::new(
+            Kind::Unauthenticated,
+            "api_key.refused",
+            sentence(&why.to_string()),
+        )),
+    };
+    let known = match outcome {
+        Err(error) if error.kind == Kind::Unauthenticated => {
+            let counted = state.wrong_keys.count(from);
+            return Err(counted.map_or_else(too_many_wrong, |()| error).into());
+        }
+        outcome => outcome?,
+    };
+    state.key_pace.keep(&state.store, &known.standing).await?;
+    Ok(known)
+}
+
+fn too_many_wrong(seconds: u64) -> Error {
+    let detail = "Too many wrong API keys from this address. Wait, then send a right one.";
+    let mut error = Error::new(Kind::TooMany, "api_key.too_many_wrong", detail);
+    error.retry_after = Some(seconds);
+    error
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str() + "."
 }
 
 /// The facts of the request without anybody in it yet.

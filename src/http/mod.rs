@@ -8,15 +8,18 @@
 
 pub mod access;
 pub mod admission;
+mod api_keys;
 mod audit;
 mod auth;
 pub mod caller;
 pub mod console;
 pub mod etag;
 mod find;
+mod forwarded;
 pub mod headers;
 pub mod idempotency;
 mod imports;
+mod ip_rules;
 mod jobs;
 pub mod json;
 pub mod limits;
@@ -63,6 +66,8 @@ fn routes(api: &mut ServiceConfig) {
         .configure(sessions::routes)
         .configure(users::routes)
         .configure(roles::routes)
+        .configure(api_keys::routes)
+        .configure(ip_rules::routes)
         .configure(audit::routes)
         .configure(imports::routes)
         .configure(jobs::routes)

@@ -28,7 +28,9 @@ impl Modify for Schemes {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("For programs: the access_token of auth.login."));
+            .description(Some(
+                "For programs: an API key, or the access_token of auth.login.",
+            ));
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
         let cookie = ApiKeyValue::with_description(
             super::caller::ACCESS_COOKIE,

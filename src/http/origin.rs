@@ -1,18 +1,20 @@
 //! Where a request comes from: address, scheme and host, believing forwarding headers of trusted proxies only.
 
-use crate::config::Settings;
+use super::forwarded::Forwarded;
+use crate::config::{ForwardedBy, Settings};
 use actix_web::HttpMessage;
 use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HOST, HeaderMap};
-use actix_web::http::uri::Authority;
+use signalbox_core::kernel::network;
 use std::net::IpAddr;
 use uuid::Uuid;
 
 /// Facts of one request, noted before anything else happens to it.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Of the client, behind however many trusted proxies.
+    /// Of the client, behind however many trusted proxies, and IPv4 where it is IPv4 in IPv6. `None` where a trusted proxy
+    /// says something that cannot be read: then rules about addresses refuse.
     pub ip: Option<IpAddr>,
     /// True when the client speaks TLS to us or to a trusted proxy.
     pub https: bool,
@@ -30,23 +32,30 @@ impl Origin {
     /// Reads a request.
     pub fn of(request: &ServiceRequest, settings: &Settings) -> Self {
         let headers = request.headers();
-        let peer = request.peer_addr().map(|peer| peer.ip());
-        let trusted = |ip: &IpAddr| settings.server.trusted_proxies.iter().any(|net| net.contains(ip));
-        let behind_proxy = peer.as_ref().is_some_and(trusted);
-        let forwarded = |name| behind_proxy.then(|| text(headers, name)).flatten();
+        let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+        let server = &settings.server;
+        let trusted = |ip: IpAddr| network::contains(&server.trusted_proxies, ip);
+        let said = match server.forwarded_by {
+            _ if !peer.is_some_and(trusted) => Forwarded::direct(peer),
+            ForwardedBy::XForwardedFor => Forwarded::by_x_forwarded(headers, peer, &trusted),
+            ForwardedBy::Forwarded => Forwarded::by_forwarded(headers, peer, &trusted),
+        };
         let request_id = signalbox_core::kernel::id::EventId::new().0;
         Self {
-            ip: if behind_proxy {
-                client(headers, &trusted).or(peer)
-            } else {
-                peer
-            },
-            https: forwarded("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
-            host: forwarded("x-forwarded-host")
-                .or_else(|| text(headers, HOST.as_str()))
-                .or_else(|| request.uri().authority().map(Authority::as_str))
-                .unwrap_or_default()
-                .to_owned(),
+            ip: said.ip,
+            https: said
+                .proto
+                .is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
+            host: said
+                .host
+                .or_else(|| text(headers, HOST.as_str()).map(str::to_owned))
+                .or_else(|| {
+                    request
+                        .uri()
+                        .authority()
+                        .map(|authority| authority.as_str().to_owned())
+                })
+                .unwrap_or_default(),
             user_agent: text(headers, "user-agent").map(|agent| agent.chars().take(400).collect()),
             request_id,
             trace_id: text(headers, "traceparent")
@@ -62,25 +71,8 @@ impl Origin {
 
     /// True when the client is this machine.
     pub fn loopback(&self) -> bool {
-        self.ip.is_some_and(|ip| ip.to_canonical().is_loopback())
+        self.ip.is_some_and(|ip| ip.is_loopback())
     }
-}
-
-/// The nearest address that is not a trusted proxy's: everything left of it is the client's own claim.
-fn client(headers: &HeaderMap, trusted: &impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {
-    let lines: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .filter_map(|line| line.to_str().ok())
-        .collect();
-    let mut nearest = None;
-    for part in lines.iter().flat_map(|line| line.split(',')).rev() {
-        let ip: IpAddr = part.trim().parse().ok()?;
-        nearest = Some(ip);
-        if !trusted(&ip) {
-            break;
-        }
-    }
-    nearest
 }
 
 /// Of `00-<32 hex>-<16 hex>-<2 hex>`; zeros are not an id.

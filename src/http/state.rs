@@ -1,7 +1,8 @@
 //! What every handler may reach.
 
 use super::access::{Access, FromPrimary};
-use super::limits::LoginLimits;
+use super::api_keys::KeyPace;
+use super::limits::{KeyLimit, LoginLimits};
 use crate::config::Settings;
 use signalbox_core::Store;
 use signalbox_core::auth::{Auth, Lives};
@@ -21,6 +22,10 @@ pub struct State {
     pub access: Arc<dyn Access>,
     /// How often signing in may fail.
     pub logins: LoginLimits,
+    /// How often an API key may be wrong.
+    pub wrong_keys: KeyLimit,
+    /// How many requests an API key may make.
+    pub key_pace: KeyPace,
 }
 
 impl State {
@@ -38,6 +43,8 @@ impl State {
                 idle: lives.refresh,
             }),
             logins: LoginLimits::of(&settings.auth),
+            wrong_keys: KeyLimit::of(&settings.auth),
+            key_pace: KeyPace::default(),
             store,
             settings,
         })

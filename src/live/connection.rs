@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +53,8 @@ pub struct Way {
     pub cookie: Option<String>,
     /// Where it comes from.
     pub address: String,
+    /// The same, for rules about it.
+    pub ip: Option<IpAddr>,
 }
 
 /// What a peer sends by.
@@ -265,7 +268,7 @@ impl Connection {
                 let asked = self
                     .live
                     .gate
-                    .admit(Credentials::Token(token), self.outlet.clone());
+                    .admit(Credentials::Token(token), self.way.ip, self.outlet.clone());
                 self.pending
                     .push(Box::pin(async move { Done::Refreshed(id, asked.await) }));
             }
@@ -363,7 +366,10 @@ impl Connection {
                 .client
                 .signed_in(Err(SignInError::Unavailable), Instant::now(), 0.0);
         }
-        let asked = self.live.gate.admit(credentials, self.outlet.clone());
+        let asked = self
+            .live
+            .gate
+            .admit(credentials, self.way.ip, self.outlet.clone());
         self.pending
             .push(Box::pin(async move { Done::Admitted(asked.await, request) }));
     }
@@ -682,9 +688,11 @@ impl Connection {
     fn judge_again(&mut self, result: Judged) {
         let (member, classes) = match result {
             Ok(judged) => judged,
-            Err(SignInError::AccessEnded) => return self.client.close(Disconnect::AccessEnded),
-            Err(SignInError::Unavailable) => return self.client.close(Disconnect::ForceReconnect),
-            Err(_) => return self.client.close(Disconnect::SignedOut),
+            // cut, not closed: what waits to be written is not for them any more
+            Err(SignInError::AccessEnded) => return self.outlet.cut(Disconnect::AccessEnded),
+            Err(SignInError::Address) => return self.outlet.cut(Disconnect::AddressRefused),
+            Err(SignInError::Unavailable) => return self.outlet.cut(Disconnect::ForceReconnect),
+            Err(_) => return self.outlet.cut(Disconnect::SignedOut),
         };
         if let Some(admission) = &mut self.admission {
             admission.viewer = Viewer::Member(member);

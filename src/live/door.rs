@@ -1,5 +1,7 @@
-//! The door as it really is: tokens by signature, sessions by the SessionKeeper, rights by the PermissionCache.
+//! The door as it really is: tokens by signature, sessions, API keys and addresses by the SessionKeeper, rights by the
+//! PermissionCache.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +11,12 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use signalbox_actors::live_hub::{ChannelKey, Disconnect, Outlet, Signal};
 use signalbox_actors::permission_cache::{PermissionCache, Question};
-use signalbox_actors::session_keeper::{ACCESS_ENDED, Connection, Denied, SIGNED_OUT, SessionKeeper};
+use signalbox_actors::session_keeper::{
+    ACCESS_ENDED, Attachment, Connection, Denied, Known, SIGNED_OUT, SessionKeeper,
+};
+use signalbox_core::api_keys::secret;
 use signalbox_core::jobs::store as jobs;
+use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::{JobId, OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
@@ -51,12 +57,20 @@ impl Door {
         }
     }
 
-    async fn let_in(self, credentials: Credentials, outlet: Arc<Outlet>) -> Result<Admission, SignInError> {
+    async fn let_in(
+        self,
+        credentials: Credentials,
+        from: Option<IpAddr>,
+        outlet: Arc<Outlet>,
+    ) -> Result<Admission, SignInError> {
         let (token, renewed_by_client) = match credentials {
             Credentials::Token(token) => (token, true),
             Credentials::Cookie(token) => (token, false),
             Credentials::Nothing => return self.application.admit_nameless(),
         };
+        if renewed_by_client && secret::looks_like(&token) {
+            return self.let_in_by_key(&token, from, outlet).await;
+        }
         let claims = match self.state.auth.verify_live(&token).await {
             Ok(claims) => claims,
             // not of this hub; perhaps of the application it serves
@@ -65,25 +79,80 @@ impl Door {
             }
             Err(error) => return Err(of_token(&error)),
         };
-        let (standing, hold) = self
-            .sessions
-            .attach(claims.session(), Arc::new(Hung(outlet)))
-            .await
-            .map_err(of_session)?;
+        let shown = (claims.credential(), claims.key);
+        let (standing, member, hold) = self.attached(shown, from, outlet).await?;
         if standing.user != claims.user() {
             return Err(SignInError::Invalid);
         }
         let left = claims.exp - self.state.store.clock.now().unix_timestamp();
         let lasts = Duration::from_secs(u64::try_from(left).unwrap_or_default());
         Ok(Admission {
-            viewer: Viewer::Member(self.member(&standing).await?),
+            viewer: Viewer::Member(member),
             expires_in: renewed_by_client.then_some(lasts),
             subscriptions: Vec::new(),
             hold: Box::new(hold),
         })
     }
 
-    async fn member(&self, standing: &Standing) -> Result<Member, SignInError> {
+    /// A program shows its key itself. What it has open lasts as long as the key, and as that secret of it.
+    async fn let_in_by_key(
+        self,
+        token: &str,
+        from: Option<IpAddr>,
+        outlet: Arc<Outlet>,
+    ) -> Result<Admission, SignInError> {
+        let environment = &self.state.settings.auth.api_key_environment;
+        let wrong = || match self.state.wrong_keys.count(from) {
+            Ok(()) => SignInError::Invalid,
+            Err(_) => SignInError::Close(Disconnect::TooManyRequests),
+        };
+        let hash = secret::read(token, environment).map_err(|_| wrong())?;
+        let (known, generation) = self
+            .sessions
+            .key(&hash, from)
+            .await
+            .map_err(|denied| match denied {
+                Denied::Refused(Refused::Unknown | Refused::Replaced) => wrong(),
+                denied => of_session(denied),
+            })?;
+        let shown = (known.credential, Some(generation));
+        let (_, member, hold) = self.attached(shown, from, outlet).await?;
+        Ok(Admission {
+            viewer: Viewer::Member(member),
+            expires_in: None,
+            subscriptions: Vec::new(),
+            hold: Box::new(hold),
+        })
+    }
+
+    /// Hangs `outlet` on a good session or key first, and then asks the rest: what is heard meanwhile is heard by it.
+    async fn attached(
+        &self,
+        (credential, generation): (Credential, Option<i32>),
+        from: Option<IpAddr>,
+        outlet: Arc<Outlet>,
+    ) -> Result<(Known, Member, Attachment), SignInError> {
+        let (standing, hold) = self
+            .sessions
+            .attach(credential, Arc::new(Hung(outlet)))
+            .await
+            .map_err(of_session)?;
+        let member = self.member(&standing, generation, from).await?;
+        Ok((standing, member, hold))
+    }
+
+    /// The person as they stand now, if that secret of a key still works and they are let in from there.
+    async fn member(
+        &self,
+        standing: &Standing,
+        generation: Option<i32>,
+        from: Option<IpAddr>,
+    ) -> Result<Member, SignInError> {
+        let now = self.state.store.clock.now();
+        standing
+            .check_secret(generation, now)
+            .map_err(|why| of_session(why.into()))?;
+        self.sessions.allowed(standing, from).await.map_err(of_session)?;
         let permissions = if standing.must_change_password {
             // until then they may do that and nothing else
             PermissionSet::default()
@@ -95,12 +164,14 @@ impl Door {
                 at_least,
             };
             let rights = self.permissions.rights(question).await;
-            rights.map_err(|_| SignInError::Unavailable)?.permissions.clone()
+            standing.permissions(&*rights.map_err(|_| SignInError::Unavailable)?)
         };
         Ok(Member {
             organization: standing.organization,
             user: standing.user,
-            session: standing.session,
+            credential: standing.credential,
+            generation,
+            from,
             permissions,
         })
     }
@@ -133,6 +204,13 @@ impl Door {
                 .await
                 .map_err(unavailable)?;
             requested_by = found.ok_or(ReplyError::UnknownChannel)?;
+        }
+        if matches!(member.credential, Credential::ApiKey(_)) {
+            // what is somebody's own needs no permission; a program needs one for everything
+            requested_by = None;
+            if matches!(channel, Channel::Inbox(_)) {
+                return Err(ReplyError::PermissionDenied.into());
+            }
         }
         if channel.admits(member.user, &member.permissions, requested_by) {
             Ok(())
@@ -229,20 +307,22 @@ impl Gatekeeper for Door {
     fn admit(
         &self,
         credentials: Credentials,
+        from: Option<IpAddr>,
         outlet: Arc<Outlet>,
     ) -> BoxFuture<'static, Result<Admission, SignInError>> {
-        Box::pin(self.clone().let_in(credentials, outlet))
+        Box::pin(self.clone().let_in(credentials, from, outlet))
     }
 
     fn look_again(&self, member: &Member) -> BoxFuture<'static, Result<Member, SignInError>> {
-        let (door, session, user) = (self.clone(), member.session, member.user);
+        let (door, credential, user) = (self.clone(), member.credential, member.user);
+        let (generation, from) = (member.generation, member.from);
         Box::pin(async move {
             let standing = door
                 .sessions
-                .authenticate(session, user)
+                .authenticate(credential, user)
                 .await
                 .map_err(of_session)?;
-            door.member(&standing).await
+            door.member(&standing, generation, from).await
         })
     }
 
@@ -301,6 +381,7 @@ fn of_token(error: &Error) -> SignInError {
 fn of_session(denied: Denied) -> SignInError {
     match denied {
         Denied::Refused(Refused::Banned | Refused::Suspended | Refused::Deleted) => SignInError::AccessEnded,
+        Denied::Refused(Refused::Address) => SignInError::Address,
         Denied::Refused(_) => SignInError::SignedOut,
         Denied::Unavailable => SignInError::Unavailable,
     }

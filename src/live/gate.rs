@@ -1,13 +1,15 @@
 //! Who may connect, and who may see what: asked of the rest of the hub, so that transports know nothing of tokens,
 //! sessions and permissions.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use signalbox_actors::live_hub::{ChannelKey, Filter, Keeps, Outlet};
-use signalbox_core::kernel::id::{OrganizationId, SessionId, UserId};
+use signalbox_core::kernel::ctx::Credential;
+use signalbox_core::kernel::id::{OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::{APPLICATION, ClientInfo, Options, ServerSubscription};
 use signalbox_core::live::view::ViewClass;
@@ -31,8 +33,12 @@ pub struct Member {
     pub organization: OrganizationId,
     /// The person.
     pub user: UserId,
-    /// The sign-in that this connection lives with.
-    pub session: SessionId,
+    /// The sign-in or API key that this connection lives with.
+    pub credential: Credential,
+    /// Which of the key's secrets was shown.
+    pub generation: Option<i32>,
+    /// Where they come from.
+    pub from: Option<IpAddr>,
     /// What they may do.
     pub permissions: PermissionSet,
 }
@@ -92,7 +98,8 @@ impl Viewer {
 /// What somebody shows at the door.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// An access token, one of `POST /api/v1/live/token`, or one of the application's. It must be renewed before it runs out.
+    /// An access token, one of `POST /api/v1/live/token`, or one of the application's, which must be renewed before it runs
+    /// out; or an API key.
     Token(String),
     /// The session cookie of a browser. The session decides how long it lasts.
     Cookie(String),
@@ -108,7 +115,7 @@ pub struct Admission {
     pub expires_in: Option<Duration>,
     /// Channels that the server has them follow.
     pub subscriptions: Vec<(String, ServerSubscription)>,
-    /// Binds the connection to its session: as long as it is held, the end of the session cuts the outlet and a change of
+    /// Binds the connection to its session or key: as long as it is held, the end of that cuts the outlet and a change of
     /// rights signals it.
     pub hold: Box<dyn Send>,
 }
@@ -223,11 +230,12 @@ pub struct Asked {
 
 /// The door. Every answer is true at the moment it is given, from a cache that allows nothing when it is empty.
 pub trait Gatekeeper: Send + Sync + 'static {
-    /// Checks credentials and binds `outlet` to the session behind them, in an order in which no revocation can slip
-    /// in between.
+    /// Checks credentials and binds `outlet` to the session or key behind them, in an order in which no revocation can slip
+    /// in between. `from` is where the client is.
     fn admit(
         &self,
         credentials: Credentials,
+        from: Option<IpAddr>,
         outlet: Arc<Outlet>,
     ) -> BoxFuture<'static, Result<Admission, SignInError>>;
 

@@ -1,5 +1,6 @@
 //! The doors: `GET /connection/websocket` and `GET /api/v1/stream`.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use bytes::BytesMut;
 use rand::distr::{Alphanumeric, SampleString};
 use signalbox_actors::live_hub::{FollowError, Outlet, Transport};
+use signalbox_core::ip_rules;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::EventId;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -94,6 +96,7 @@ fn serve_socket(
         dialect,
         cookie: visit.cookie,
         address: visit.address,
+        ip: visit.ip,
     };
     let id = EventId::new().to_string();
     let mut connection = Connection::new(live, outlet.clone(), way, speech, &id);
@@ -144,9 +147,9 @@ async fn stream(
     let outlet = Outlet::new(live.limits.queue_bytes);
     let admission = live
         .gate
-        .admit(credentials, outlet.clone())
+        .admit(credentials, visit.ip, outlet.clone())
         .await
-        .map_err(refused)?;
+        .map_err(|why| refused(why, visit.ip))?;
     let judged = judge(&live, &admission, asked.channels).await?;
     let known = request
         .headers()
@@ -255,7 +258,7 @@ async fn judge(
     Ok(judged)
 }
 
-fn refused(why: SignInError) -> Error {
+fn refused(why: SignInError, from: Option<IpAddr>) -> Error {
     let (code, detail) = match why {
         SignInError::Unavailable | SignInError::Channel(_) | SignInError::Close(_) => return interrupted(),
         SignInError::Missing => (
@@ -271,6 +274,7 @@ fn refused(why: SignInError) -> Error {
             "The access token has run out. Refresh it, then come back.",
         ),
         SignInError::SignedOut => ("auth.session_ended", "The session has ended. Sign in again."),
+        SignInError::Address => return ip_rules::refused(from),
         SignInError::AccessEnded => (
             "auth.access_ended",
             "This account may not be used. Ask an administrator.",

@@ -254,6 +254,7 @@ impl EventSource {
         match gate.look_again(before).await {
             Ok(member) => self.admission.viewer = Viewer::Member(member),
             Err(SignInError::AccessEnded) => return self.outlet.cut(Disconnect::AccessEnded),
+            Err(SignInError::Address) => return self.outlet.cut(Disconnect::AddressRefused),
             Err(SignInError::Unavailable) => return self.outlet.cut(Disconnect::ForceReconnect),
             Err(_) => return self.outlet.cut(Disconnect::SignedOut),
         }

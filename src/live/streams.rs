@@ -232,6 +232,7 @@ fn begin(
         dialect: kind.dialect,
         cookie: visit.cookie,
         address: visit.address,
+        ip: visit.ip,
     };
     let outlet = Outlet::new(live.limits.queue_bytes);
     let (plug, alive) = Plug::of(request);

@@ -1,6 +1,8 @@
 //! Where a live connection comes from, and what it may bring: pages of other sites may open one where the operator says
 //! so, but never with the session of somebody who is signed in here.
 
+use std::net::IpAddr;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, HOST, HeaderName, ORIGIN,
@@ -28,6 +30,8 @@ pub struct Visit {
     pub cookie: Option<String>,
     /// The client's address.
     pub address: String,
+    /// The same, for rules about it.
+    pub ip: Option<IpAddr>,
     /// The page's origin, where it is another site's and may come.
     foreign: Option<String>,
 }
@@ -48,6 +52,7 @@ impl Visit {
             return Ok(Self {
                 cookie,
                 address,
+                ip,
                 foreign: None,
             });
         }
@@ -56,6 +61,7 @@ impl Visit {
             Some(origin) => Ok(Self {
                 cookie: None,
                 address,
+                ip,
                 foreign: Some(origin.to_owned()),
             }),
             None => Err(Error::new(

@@ -1,6 +1,8 @@
 //! The API, as a program meets it.
 
 mod access;
+mod addresses;
+mod api_keys;
 mod audit;
 mod auth;
 mod auth_cookies;

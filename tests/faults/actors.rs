@@ -350,11 +350,14 @@ async fn let_in(them: &Api, meanwhile: impl Future<Output = ()>) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ban_outlives_whatever_remembers_it() {
     let folder = Folder::new();
-    let (mut hub, owner) = breakable(&folder).await;
+    let (hub, owner) = breakable(&folder).await;
     let member = json!({"email": "member@example.com", "name": "Member", "password": MEMBER_PASSWORD});
     let (_, created) = owner.call(Method::POST, "/api/v1/users", Some(member)).await;
     let path = format!("/api/v1/users/{}", created["id"].as_str().unwrap());
     let ban = async || {
+        owner
+            .call(Method::POST, &format!("{path}/unban"), Some(json!({})))
+            .await;
         let them = Api::sign_in(&owner.base, "member@example.com", MEMBER_PASSWORD).await;
         assert_eq!(them.get("/api/v1/me").await.0, StatusCode::OK);
         let body = Some(json!({"reason": "a test"}));
@@ -364,8 +367,34 @@ async fn a_ban_outlives_whatever_remembers_it() {
         );
         them
     };
+    stays_out(&folder, hub, &owner, ban).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_an_api_key_outlives_whatever_remembers_it() {
+    let folder = Folder::new();
+    let (hub, owner) = breakable(&folder).await;
+    let revoke = async || {
+        let new = json!({"name": "Test", "scopes": ["users:read"]});
+        let (_, made) = owner.call(Method::POST, "/api/v1/api_keys", Some(new)).await;
+        let them = Api {
+            token: made["secret"].as_str().unwrap().to_owned(),
+            ..owner.clone()
+        };
+        assert_eq!(them.get("/api/v1/me").await.0, StatusCode::OK);
+        let path = format!("/api/v1/api_keys/{}/revoke", made["id"].as_str().unwrap());
+        let (status, answer) = owner.call(Method::POST, &path, Some(json!({}))).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        them
+    };
+    stays_out(&folder, hub, &owner, revoke).await;
+}
+
+/// Whoever has just been shut out stays out: of an actor that forgets all, of a Redis that is emptied, of a node that is
+/// killed and comes back.
+async fn stays_out(folder: &Folder, mut hub: Hub, owner: &Api, shut_out: impl AsyncFn() -> Api) {
     for actor in ["session_keeper", "permission_cache"] {
-        let them = ban().await;
+        let them = shut_out().await;
         let before = owner.actor(actor).await["restarts"].as_u64().unwrap();
         let fall = async {
             let fault = Some(json!({"actor": actor, "poison": "panic"}));
@@ -376,9 +405,6 @@ async fn a_ban_outlives_whatever_remembers_it() {
             .await;
         };
         assert!(!let_in(&them, fall).await, "{actor}");
-        owner
-            .call(Method::POST, &format!("{path}/unban"), Some(json!({})))
-            .await;
     }
     let redis = Urls::of_running(folder.path()).unwrap().redis;
     let socket = redis
@@ -388,7 +414,7 @@ async fn a_ban_outlives_whatever_remembers_it() {
         .next()
         .unwrap()
         .to_owned();
-    let them = ban().await;
+    let them = shut_out().await;
     let flush = async {
         let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
         std::io::Write::write_all(&mut stream, b"FLUSHALL\r\n").unwrap();

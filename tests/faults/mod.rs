@@ -7,6 +7,7 @@ mod chaos;
 mod drain;
 mod hostile;
 mod imports;
+mod keys;
 mod nodes;
 mod outage;
 pub mod relay;

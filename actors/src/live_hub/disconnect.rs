@@ -48,6 +48,8 @@ pub enum Disconnect {
     SignedOut,
     /// The account was banned, suspended or deleted.
     AccessEnded,
+    /// Nobody is let in from where the client is.
+    AddressRefused,
     /// As an operator or the publisher's side has it: a code of 3000 to 4999 and a reason of at most 123 bytes.
     Custom(Arc<(u16, String)>),
 }
@@ -94,6 +96,7 @@ impl Disconnect {
             Self::NotAvailable => 3508,
             Self::SignedOut => 4500,
             Self::AccessEnded => 4501,
+            Self::AddressRefused => 4502,
             Self::Custom(why) => why.0,
         }
     }
@@ -122,6 +125,7 @@ impl Disconnect {
             Self::NotAvailable => "not available",
             Self::SignedOut => "signed out",
             Self::AccessEnded => "access ended",
+            Self::AddressRefused => "address refused",
             Self::Custom(why) => &why.1,
         }
     }
@@ -132,7 +136,7 @@ impl Disconnect {
     }
 
     /// Every code this hub sends by itself.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::TooLarge,
         Self::Shutdown,
         Self::Internal,
@@ -154,5 +158,6 @@ impl Disconnect {
         Self::NotAvailable,
         Self::SignedOut,
         Self::AccessEnded,
+        Self::AddressRefused,
     ];
 }

@@ -130,7 +130,10 @@ impl PermissionCache {
                 let _ = self.handle.try_send(Warm(question));
             }
             // Sessions carry the new epoch from now on, for which every kept set of the organization is too old.
-            RevocationKind::Organization | RevocationKind::Session => {}
+            RevocationKind::Organization
+            | RevocationKind::Session
+            | RevocationKind::Key
+            | RevocationKind::IpRule => {}
         }
     }
 }

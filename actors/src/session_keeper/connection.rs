@@ -1,13 +1,13 @@
-//! What hangs on a session: sockets, streams, downloads.
+//! What hangs on a session or an API key: sockets, streams, downloads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use signalbox_core::kernel::id::SessionId;
+use signalbox_core::kernel::ctx::Credential;
 
 use super::ledger::Ledger;
 
-/// Close code: the session ended (signed out, revoked, expired). Final for every SDK.
+/// Close code: the session or API key ended (signed out, revoked, expired). Final for every SDK.
 pub const SIGNED_OUT: u16 = 4500;
 /// Close code: the person was banned, suspended or deleted. Final for every SDK.
 pub const ACCESS_ENDED: u16 = 4501;
@@ -15,7 +15,7 @@ pub const ACCESS_ENDED: u16 = 4501;
 /// A WebSocket close reason holds this many bytes (RFC 6455 §5.5: 125 with the code).
 const REASON_BYTES: usize = 123;
 
-/// Something open that ends with its session. Called in the task that heard of it: must be quick and must not wait.
+/// Something open that ends with its session or API key. Called in the task that heard of it: must be quick and must not wait.
 pub trait Connection: Send + Sync {
     /// Drop what is queued, then tell the peer. Called once at most.
     fn close(&self, code: u16, reason: &str);
@@ -27,21 +27,21 @@ pub trait Connection: Send + Sync {
 /// Keeps a connection attached; dropped, it is taken off.
 pub struct Attachment {
     pub(super) ledger: Arc<Ledger>,
-    pub(super) session: SessionId,
+    pub(super) credential: Credential,
     pub(super) number: u64,
 }
 
 impl std::fmt::Debug for Attachment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Attachment")
-            .field("session", &self.session)
+            .field("credential", &self.credential)
             .finish_non_exhaustive()
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.ledger.detach(self.session, self.number);
+        self.ledger.detach(self.credential, self.number);
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use actix::fut::ActorFutureExt;
 use actix::{Actor, AsyncContext, AtomicResponse, Handler, Message, WrapFuture};
+use signalbox_core::api_keys::note_used;
+use signalbox_core::kernel::error::Error;
 use signalbox_core::sessions::standing::note_seen;
 
 use super::ledger::Ledger;
@@ -68,10 +70,17 @@ impl Keeper {
 }
 
 async fn write(ledger: &Ledger, all: bool) {
-    for batch in ledger.due_seen(all).chunks(BATCH) {
+    let due = ledger.due_seen(all);
+    // The next use of the session or key writes a newer time.
+    let unwritten = |error: Error| tracing::warn!(%error, "last-seen times could not be written");
+    for batch in due.sessions.chunks(BATCH) {
         if let Err(error) = note_seen(&ledger.store.db, batch).await {
-            // The next use of the session writes a newer time.
-            tracing::warn!(%error, "last-seen times could not be written");
+            unwritten(error);
+        }
+    }
+    for batch in due.keys.chunks(BATCH) {
+        if let Err(error) = note_used(&ledger.store.db, batch).await {
+            unwritten(error);
         }
     }
 }

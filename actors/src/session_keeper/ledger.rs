@@ -1,35 +1,42 @@
-//! What is known of sessions, and what hangs on them. Shared by everybody, written under short locks that nothing waits
+//! What is known of sessions and API keys, and what hangs on them. Shared by everybody, written under short locks that nothing waits
 //! under; it outlives the actor, because connections must stay closable while the actor restarts.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
-use signalbox_core::Store;
+use signalbox_core::api_keys::{self, Use, secret::Hash};
 use signalbox_core::bus::control::{Revocation, RevocationKind};
+use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::Result;
-use signalbox_core::kernel::id::{OrganizationId, SessionId, UserId};
+use signalbox_core::kernel::id::{ApiKeyId, OrganizationId, SessionId, UserId};
 use signalbox_core::sessions::revocations::Reader;
 use signalbox_core::sessions::standing::{self, Refused, Standing};
+use signalbox_core::{Store, ip_rules::Rules};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::connection::{ACCESS_ENDED, Attachment, Connection, SIGNED_OUT, close_all, tell_all};
 use super::loading::{Loading, Reading, Turn};
+use super::rules::Books;
 use super::{Denied, Known, Options};
 
 /// Sessions are spread over this many locks.
 const SHARDS: usize = 16;
-/// Reads of one session that were overtaken by revocations before the caller is told to try again.
+/// Reads of one session or key that were overtaken by revocations before the caller is told to try again.
 const ATTEMPTS: usize = 5;
 
 /// Heard by every read under way, whomever it is about.
 const EVERYBODY: Uuid = Uuid::nil();
 
-/// One session that was good when it was read.
+/// Secrets of API keys that are known by their hash, at most.
+const SECRETS: usize = 20_000;
+
+/// One session or key that was good when it was read.
 struct Entry {
     standing: Standing,
     read_at: Instant,
@@ -38,22 +45,37 @@ struct Entry {
     /// Microseconds since 1970, as last used and as last written.
     seen: AtomicI64,
     written: AtomicI64,
+    /// From where a key was last used.
+    used_from: Mutex<Option<IpAddr>>,
     connections: Vec<(u64, Arc<dyn Connection>)>,
+}
+
+/// What is to be written of when credentials were last used.
+#[derive(Default)]
+pub(super) struct Due {
+    pub(super) sessions: Vec<(SessionId, OffsetDateTime)>,
+    pub(super) keys: Vec<Use>,
 }
 
 /// See the module.
 pub(super) struct Ledger {
     pub(super) store: Store,
     pub(super) options: Options,
-    shards: [RwLock<HashMap<SessionId, Entry>>; SHARDS],
-    /// Sessions in memory by person. Taken before a shard's lock where both are held.
-    people: Mutex<HashMap<UserId, HashSet<SessionId>>>,
+    shards: [RwLock<HashMap<Credential, Entry>>; SHARDS],
+    /// Sessions and keys in memory by person. Taken before a shard's lock where both are held.
+    people: Mutex<HashMap<UserId, HashSet<Credential>>>,
+    /// Which key a secret belongs to, by its hash. Only where to look: what the key's terms say decides.
+    secrets: Mutex<HashMap<Hash, ApiKeyId>>,
+    /// Which addresses each organization lets in.
+    books: Books,
     /// Highest epoch heard of each organization.
     epochs: RwLock<HashMap<OrganizationId, i64>>,
     loading: Arc<Loading>,
     entries: AtomicUsize,
     connections: AtomicUsize,
     next_number: AtomicU64,
+    /// When time was last looked at, in microseconds since 1970.
+    swept: AtomicI64,
     reader: tokio::sync::Mutex<Reader>,
     /// Until when what is kept is believed.
     trusted_until: Mutex<Option<Instant>>,
@@ -66,11 +88,14 @@ impl Ledger {
             options,
             shards: std::array::from_fn(|_| RwLock::default()),
             people: Mutex::default(),
+            secrets: Mutex::default(),
+            books: Books::default(),
             epochs: RwLock::default(),
             loading: Arc::default(),
             entries: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             next_number: AtomicU64::new(1),
+            swept: AtomicI64::new(0),
             reader: tokio::sync::Mutex::default(),
             trusted_until: Mutex::new(None),
         }
@@ -84,14 +109,14 @@ impl Ledger {
         self.entries.load(Relaxed)
     }
 
-    pub(super) async fn known(self: &Arc<Self>, session: SessionId) -> Result<Known, Denied> {
-        if let Some(answer) = self.remembered(session) {
+    pub(super) async fn known(self: &Arc<Self>, credential: Credential) -> Result<Known, Denied> {
+        if let Some(answer) = self.remembered(credential) {
             return answer;
         }
         loop {
-            match self.loading.turn(session) {
+            match self.loading.turn(credential) {
                 Turn::Read(reading) => {
-                    let outcome = self.load(session, &reading).await;
+                    let outcome = self.load(credential, &reading).await;
                     reading.done(&outcome);
                     return outcome;
                 }
@@ -107,18 +132,85 @@ impl Ledger {
         }
     }
 
+    /// The key whose secret has this hash, if both are good, and which of its secrets it is.
+    pub(super) async fn key(
+        self: &Arc<Self>,
+        hash: &Hash,
+        from: Option<IpAddr>,
+    ) -> Result<(Known, i32), Denied> {
+        let key = self.key_of(hash).await?;
+        for _ in 0..2 {
+            let known = self.known(key).await?;
+            let terms = known.key.as_ref().ok_or(Refused::Unknown)?;
+            if let Some(generation) = terms.generation_of(hash, self.store.clock.now()) {
+                self.allowed(&known, from).await?;
+                if let Some(entry) = self.shard(key).read().get(&key) {
+                    *entry.used_from.lock() = from;
+                }
+                return Ok((known, generation));
+            }
+            // perhaps it was replaced, and this node has not heard of that yet
+            self.doubt(key);
+        }
+        Err(Refused::Replaced.into())
+    }
+
+    /// Which key a secret belongs to, good or not.
+    async fn key_of(&self, hash: &Hash) -> Result<Credential, Denied> {
+        if let Some(key) = self.secrets.lock().get(hash) {
+            return Ok(Credential::ApiKey(*key));
+        }
+        let read = api_keys::find_by_hash(&self.store.db, hash);
+        let Ok(Ok(found)) = tokio::time::timeout(self.options.load_within, read).await else {
+            return Err(Denied::Unavailable);
+        };
+        let key = found.ok_or(Refused::Unknown)?;
+        let mut secrets = self.secrets.lock();
+        if secrets.len() >= SECRETS {
+            secrets.clear();
+        }
+        secrets.insert(*hash, key);
+        Ok(Credential::ApiKey(key))
+    }
+
+    /// Whether somebody known may come in from `from`, by the key's own list and by what the organization lets in.
+    pub(super) async fn allowed(&self, known: &Known, from: Option<IpAddr>) -> Result<(), Denied> {
+        known.check_address(from)?;
+        if self.rules(known.organization).await?.admit(&known.roles, from) {
+            Ok(())
+        } else {
+            Err(Refused::Address.into())
+        }
+    }
+
+    /// What an organization lets in: from memory where that may answer, else from the primary.
+    async fn rules(&self, organization: OrganizationId) -> Result<Arc<Rules>, Denied> {
+        let trusted = self
+            .trusted_until
+            .lock()
+            .is_some_and(|until| Instant::now() < until);
+        if trusted && let Some(rules) = self.books.fresh(organization, self.options.refresh) {
+            return Ok(rules);
+        }
+        let read = self.books.read(&self.store.db, organization);
+        match tokio::time::timeout(self.options.load_within, read).await {
+            Ok(Ok(rules)) => Ok(rules),
+            _ => Err(Denied::Unavailable),
+        }
+    }
+
     pub(super) async fn attach(
         self: &Arc<Self>,
-        session: SessionId,
+        credential: Credential,
         connection: Arc<dyn Connection>,
     ) -> Result<(Known, Attachment), Denied> {
         if !self.hears() {
             self.read_revocations().await.map_err(|_| Denied::Unavailable)?;
         }
         for _ in 0..ATTEMPTS {
-            let known = self.known(session).await?;
+            let known = self.known(credential).await?;
             let number = self.next_number.fetch_add(1, Relaxed);
-            if let Some(entry) = self.shard(session).write().get_mut(&session)
+            if let Some(entry) = self.shard(credential).write().get_mut(&credential)
                 && !entry.stale
             {
                 entry.connections.push((number, Arc::clone(&connection)));
@@ -127,7 +219,7 @@ impl Ledger {
                     known,
                     Attachment {
                         ledger: Arc::clone(self),
-                        session,
+                        credential,
                         number,
                     },
                 ));
@@ -138,8 +230,8 @@ impl Ledger {
         Err(Denied::Unavailable)
     }
 
-    pub(super) fn detach(&self, session: SessionId, number: u64) {
-        if let Some(entry) = self.shard(session).write().get_mut(&session) {
+    pub(super) fn detach(&self, credential: Credential, number: u64) {
+        if let Some(entry) = self.shard(credential).write().get_mut(&credential) {
             let before = entry.connections.len();
             entry.connections.retain(|(other, _)| *other != number);
             self.connections
@@ -152,20 +244,31 @@ impl Ledger {
         self.loading.hear(revocation.subject);
         match revocation.kind {
             RevocationKind::Session => {
-                let session = SessionId(revocation.subject);
+                let session = Credential::Session(SessionId(revocation.subject));
                 close_all(self.forget(session), SIGNED_OUT, &revocation.reason);
             }
+            RevocationKind::Key => {
+                let key = Credential::ApiKey(ApiKeyId(revocation.subject));
+                match revocation.access_version {
+                    None => close_all(self.forget(key), SIGNED_OUT, &revocation.reason),
+                    Some(_) => tell_all(self.doubt(key)),
+                }
+            }
             RevocationKind::User => {
-                for session in self.sessions_of(UserId(revocation.subject)) {
-                    close_all(self.forget(session), ACCESS_ENDED, &revocation.reason);
+                for credential in self.credentials_of(UserId(revocation.subject)) {
+                    close_all(self.forget(credential), ACCESS_ENDED, &revocation.reason);
                 }
             }
             RevocationKind::Access => {
-                for session in self.sessions_of(UserId(revocation.subject)) {
-                    tell_all(self.doubt(session));
+                for credential in self.credentials_of(UserId(revocation.subject)) {
+                    tell_all(self.doubt(credential));
                 }
             }
             RevocationKind::Organization => self.hear_of_organization(revocation),
+            RevocationKind::IpRule => {
+                self.books.hear(revocation.organization);
+                self.tell_organization(revocation.organization, false);
+            }
         }
     }
 
@@ -199,36 +302,54 @@ impl Ledger {
     pub(super) fn sweep(&self) {
         let now = self.store.clock.now();
         let mut over = Vec::new();
+        let mut replaced = Vec::new();
+        let swept = self.swept.swap(micros(now), Relaxed);
         for shard in &self.shards {
-            for (session, entry) in shard.read().iter() {
+            for (credential, entry) in shard.read().iter() {
                 if !entry.connections.is_empty() {
                     entry.seen.fetch_max(micros(now), Relaxed);
+                    let previous = entry.standing.key.as_ref().and_then(|key| key.previous);
+                    let lapsed = |until| micros(until) > swept && now >= until;
                     if now >= entry.standing.expires_at {
-                        over.push(*session);
+                        over.push(*credential);
+                    } else if previous.is_some_and(|(_, until)| lapsed(until)) {
+                        replaced.push(*credential);
                     }
                 }
             }
         }
-        for session in over {
-            close_all(self.forget(session), SIGNED_OUT, &Refused::Expired.to_string());
+        for credential in over {
+            close_all(self.forget(credential), SIGNED_OUT, &Refused::Expired.to_string());
+        }
+        // what was opened with the secret before ends now, and what was opened with the present one stays
+        for credential in replaced {
+            tell_all(self.doubt(credential));
         }
         self.make_room();
     }
 
     /// Last-seen times that are due to be written; taken as written.
-    pub(super) fn due_seen(&self, all: bool) -> Vec<(SessionId, OffsetDateTime)> {
+    pub(super) fn due_seen(&self, all: bool) -> Due {
         let least = if all {
             1
         } else {
             self.options.write_behind.as_micros() as i64
         };
-        let mut due = Vec::new();
+        let mut due = Due::default();
         for shard in &self.shards {
-            for (session, entry) in shard.read().iter() {
+            for (credential, entry) in shard.read().iter() {
                 let seen = entry.seen.load(Relaxed);
                 if seen - entry.written.load(Relaxed) >= least {
                     entry.written.store(seen, Relaxed);
-                    due.push((*session, from_micros(seen)));
+                    let at = from_micros(seen);
+                    match *credential {
+                        Credential::Session(session) => due.sessions.push((session, at)),
+                        Credential::ApiKey(key) => {
+                            let from = *entry.used_from.lock();
+                            due.keys.push(Use { key, at, from });
+                        }
+                        Credential::Internal => {}
+                    }
                 }
             }
         }
@@ -241,14 +362,14 @@ impl Ledger {
     }
 
     /// The answer from memory, if memory may answer.
-    fn remembered(&self, session: SessionId) -> Option<Result<Known, Denied>> {
+    fn remembered(&self, credential: Credential) -> Option<Result<Known, Denied>> {
         let at = Instant::now();
         if !self.trusted_until.lock().is_some_and(|until| at < until) {
             return None;
         }
         let now = self.store.clock.now();
-        let shard = self.shard(session).read();
-        let entry = shard.get(&session)?;
+        let shard = self.shard(credential).read();
+        let entry = shard.get(&credential)?;
         if entry.stale || at.duration_since(entry.read_at) >= self.options.refresh {
             return None;
         }
@@ -265,16 +386,15 @@ impl Ledger {
     }
 
     /// Reads the session from the primary, again while revocations overtake the reading.
-    async fn load(&self, session: SessionId, reading: &Reading) -> Result<Known, Denied> {
+    async fn load(&self, credential: Credential, reading: &Reading) -> Result<Known, Denied> {
         for _ in 0..ATTEMPTS {
             reading.begin();
-            let read =
-                tokio::time::timeout(self.options.load_within, standing::find(&self.store.db, session)).await;
+            let read = tokio::time::timeout(self.options.load_within, self.read(credential)).await;
             let standing = match read {
                 Ok(Ok(Ok(standing))) => standing,
                 Ok(Ok(Err(refused))) => {
                     // It may still have connections here, if its revocation was never heard. It ends now.
-                    close_all(self.forget(session), SIGNED_OUT, &refused.to_string());
+                    close_all(self.forget(credential), SIGNED_OUT, &refused.to_string());
                     return Err(refused.into());
                 }
                 Ok(Err(error)) => {
@@ -283,7 +403,8 @@ impl Ledger {
                 }
                 Err(_) => return Err(Denied::Unavailable),
             };
-            let subjects = [session.0, standing.user.0, standing.organization.0, EVERYBODY];
+            let itself = credential.id().unwrap_or(EVERYBODY);
+            let subjects = [itself, standing.user.0, standing.organization.0, EVERYBODY];
             let mut answer = Err(Denied::Unavailable);
             if reading.unless_heard(&subjects, || answer = self.keep(standing)) {
                 return answer;
@@ -292,31 +413,45 @@ impl Ledger {
         Err(Denied::Unavailable)
     }
 
+    /// Reads how a session or key stands.
+    async fn read(&self, credential: Credential) -> Result<Result<Standing, Refused>> {
+        match credential {
+            Credential::Session(session) => standing::find(&self.store.db, session).await,
+            Credential::ApiKey(key) => api_keys::find(&self.store.db, key).await,
+            Credential::Internal => Ok(Err(Refused::Unknown)),
+        }
+    }
+
     /// Keeps a standing just read, if there is room, and answers with it.
     fn keep(&self, standing: Standing) -> Result<Known, Denied> {
         let now = self.store.clock.now();
         standing.check_time(now, self.options.idle)?;
         let known = self.as_heard(&standing);
-        let (session, user) = (standing.session, standing.user);
+        let (credential, user) = (standing.credential, standing.user);
         let mut people = self.people.lock();
-        let mut shard = self.shard(session).write();
-        if let Some(entry) = shard.get_mut(&session) {
+        let mut shard = self.shard(credential).write();
+        if let Some(entry) = shard.get_mut(&credential) {
             entry.standing = standing;
             entry.read_at = Instant::now();
             entry.stale = false;
             entry.seen.fetch_max(micros(now), Relaxed);
         } else if self.hears() && self.entries.load(Relaxed) < self.options.sessions {
-            let written = micros(standing.last_seen_at);
+            // the first use of a key is written at once: whoever has just put one to use looks for it
+            let written = standing
+                .key
+                .as_ref()
+                .map_or_else(|| micros(standing.last_seen_at), |_| 0);
             let entry = Entry {
                 standing,
                 read_at: Instant::now(),
                 stale: false,
                 seen: AtomicI64::new(micros(now)),
                 written: AtomicI64::new(written),
+                used_from: Mutex::new(None),
                 connections: Vec::new(),
             };
-            shard.insert(session, entry);
-            people.entry(user).or_default().insert(session);
+            shard.insert(credential, entry);
+            people.entry(user).or_default().insert(credential);
             self.entries.fetch_add(1, Relaxed);
         }
         Ok(known)
@@ -334,23 +469,27 @@ impl Ledger {
     }
 
     /// Drops a session from memory; its connections are the caller's to close.
-    fn forget(&self, session: SessionId) -> Vec<Arc<dyn Connection>> {
-        self.remove(session, |_| true)
+    fn forget(&self, credential: Credential) -> Vec<Arc<dyn Connection>> {
+        self.remove(credential, |_| true)
     }
 
-    fn remove(&self, session: SessionId, condition: impl FnOnce(&Entry) -> bool) -> Vec<Arc<dyn Connection>> {
+    fn remove(
+        &self,
+        credential: Credential,
+        condition: impl FnOnce(&Entry) -> bool,
+    ) -> Vec<Arc<dyn Connection>> {
         let mut people = self.people.lock();
-        let mut shard = self.shard(session).write();
-        if !shard.get(&session).is_some_and(condition) {
+        let mut shard = self.shard(credential).write();
+        if !shard.get(&credential).is_some_and(condition) {
             return Vec::new();
         }
-        let Some(entry) = shard.remove(&session) else {
+        let Some(entry) = shard.remove(&credential) else {
             return Vec::new();
         };
         drop(shard);
-        if let Some(sessions) = people.get_mut(&entry.standing.user) {
-            sessions.remove(&session);
-            if sessions.is_empty() {
+        if let Some(theirs) = people.get_mut(&entry.standing.user) {
+            theirs.remove(&credential);
+            if theirs.is_empty() {
                 people.remove(&entry.standing.user);
             }
         }
@@ -364,9 +503,9 @@ impl Ledger {
     }
 
     /// Has the session read again before memory answers for it; returns its connections.
-    fn doubt(&self, session: SessionId) -> Vec<Arc<dyn Connection>> {
-        let mut shard = self.shard(session).write();
-        let Some(entry) = shard.get_mut(&session) else {
+    fn doubt(&self, credential: Credential) -> Vec<Arc<dyn Connection>> {
+        let mut shard = self.shard(credential).write();
+        let Some(entry) = shard.get_mut(&credential) else {
             return Vec::new();
         };
         entry.stale = true;
@@ -386,6 +525,13 @@ impl Ledger {
             let known = epochs.entry(organization).or_default();
             *known = (*known).max(epoch);
         }
+        // what roles somebody holds may have changed, and addresses may be let in by role
+        let by_role = self.books.kept(organization).is_none_or(|rules| rules.by_role());
+        self.tell_organization(organization, doubtful || by_role);
+    }
+
+    /// Has all connections of an organization looked at again, and what is known of it read again where that is in doubt.
+    fn tell_organization(&self, organization: OrganizationId, doubtful: bool) {
         for shard in &self.shards {
             let mut connections = Vec::new();
             for entry in shard
@@ -412,30 +558,31 @@ impl Ledger {
         if entries < self.options.sessions {
             return;
         }
-        let mut idle: Vec<(i64, SessionId)> = Vec::new();
+        let mut idle: Vec<(i64, Credential)> = Vec::new();
         for shard in &self.shards {
             let shard = shard.read();
             let unused = shard.iter().filter(|(_, entry)| entry.connections.is_empty());
-            idle.extend(unused.map(|(session, entry)| (entry.seen.load(Relaxed), *session)));
+            idle.extend(unused.map(|(credential, entry)| (entry.seen.load(Relaxed), *credential)));
         }
-        idle.sort_unstable();
-        for (_, session) in idle.into_iter().take(room.max(1)) {
+        idle.sort_unstable_by_key(|(seen, _)| *seen);
+        for (_, credential) in idle.into_iter().take(room.max(1)) {
             // One may have been attached since.
-            self.remove(session, |entry| entry.connections.is_empty());
+            self.remove(credential, |entry| entry.connections.is_empty());
         }
     }
 
-    fn sessions_of(&self, user: UserId) -> Vec<SessionId> {
+    fn credentials_of(&self, user: UserId) -> Vec<Credential> {
         self.people
             .lock()
             .get(&user)
-            .map(|sessions| sessions.iter().copied().collect())
+            .map(|theirs| theirs.iter().copied().collect())
             .unwrap_or_default()
     }
 
-    fn shard(&self, session: SessionId) -> &RwLock<HashMap<SessionId, Entry>> {
+    fn shard(&self, credential: Credential) -> &RwLock<HashMap<Credential, Entry>> {
         // The last bytes of a UUIDv7 are random.
-        &self.shards[usize::from(session.0.as_bytes()[15]) % SHARDS]
+        let id = credential.id().unwrap_or_default();
+        &self.shards[usize::from(id.as_bytes()[15]) % SHARDS]
     }
 }
 

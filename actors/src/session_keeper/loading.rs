@@ -1,13 +1,13 @@
-//! Reads of the primary that are under way: one per session, however many ask, and each knows what was heard meanwhile.
+//! Reads of the primary that are under way: one per session or key, however many ask, and each knows what was heard meanwhile.
 //!
-//! The race this settles: a read sees a session good, a revocation commits and is heard, and then the read's result
+//! The race this settles: a read sees a session or key good, a revocation commits and is heard, and then the read's result
 //! arrives. Whoever began to read before the revocation was heard must read again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use signalbox_core::kernel::id::SessionId;
+use signalbox_core::kernel::ctx::Credential;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -18,11 +18,11 @@ type Outcome = Option<Result<Known, Denied>>;
 
 /// All reads under way.
 #[derive(Default)]
-pub(super) struct Loading(Mutex<HashMap<SessionId, Read>>);
+pub(super) struct Loading(Mutex<HashMap<Credential, Read>>);
 
 struct Read {
     outcome: watch::Sender<Outcome>,
-    /// Sessions, people and organizations heard of since it began.
+    /// Sessions, keys, people and organizations heard of since it began.
     heard: Vec<Uuid>,
 }
 
@@ -32,20 +32,20 @@ pub(super) enum Turn {
     Wait(watch::Receiver<Outcome>),
 }
 
-/// The duty to read one session. Dropped undone (its caller went away), whoever waits takes over.
+/// The duty to read one session or key. Dropped undone (its caller went away), whoever waits takes over.
 pub(super) struct Reading {
     loading: Arc<Loading>,
-    session: SessionId,
+    credential: Credential,
 }
 
 impl Loading {
-    pub(super) fn turn(self: &Arc<Self>, session: SessionId) -> Turn {
+    pub(super) fn turn(self: &Arc<Self>, credential: Credential) -> Turn {
         let mut reads = self.0.lock();
-        if let Some(read) = reads.get(&session) {
+        if let Some(read) = reads.get(&credential) {
             return Turn::Wait(read.outcome.subscribe());
         }
         reads.insert(
-            session,
+            credential,
             Read {
                 outcome: watch::Sender::new(None),
                 heard: Vec::new(),
@@ -53,7 +53,7 @@ impl Loading {
         );
         Turn::Read(Reading {
             loading: Arc::clone(self),
-            session,
+            credential,
         })
     }
 
@@ -68,7 +68,7 @@ impl Loading {
 impl Reading {
     /// Forgets what was heard: the read begins (again) now.
     pub(super) fn begin(&self) {
-        if let Some(read) = self.loading.0.lock().get_mut(&self.session) {
+        if let Some(read) = self.loading.0.lock().get_mut(&self.credential) {
             read.heard.clear();
         }
     }
@@ -78,7 +78,7 @@ impl Reading {
     pub(super) fn unless_heard(&self, subjects: &[Uuid], keep: impl FnOnce()) -> bool {
         let reads = self.loading.0.lock();
         let clean = reads
-            .get(&self.session)
+            .get(&self.credential)
             .is_some_and(|read| !read.heard.iter().any(|heard| subjects.contains(heard)));
         if clean {
             keep();
@@ -88,7 +88,7 @@ impl Reading {
 
     /// Hands the result to whoever waits.
     pub(super) fn done(self, outcome: &Result<Known, Denied>) {
-        if let Some(read) = self.loading.0.lock().remove(&self.session) {
+        if let Some(read) = self.loading.0.lock().remove(&self.credential) {
             read.outcome.send_replace(Some(outcome.clone()));
         }
     }
@@ -97,6 +97,6 @@ impl Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         // After `done` there is nothing left to remove. Otherwise dropping the sender wakes those who wait.
-        self.loading.0.lock().remove(&self.session);
+        self.loading.0.lock().remove(&self.credential);
     }
 }

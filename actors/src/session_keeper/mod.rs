@@ -1,6 +1,6 @@
-//! SessionKeeper: the live sessions of this node, and what hangs on them.
+//! SessionKeeper: the live sessions and API keys of this node, and what hangs on them.
 //!
-//! A request is let in because its session is *known good*: session, person and access version were read from the
+//! A request is let in because its session or key is *known good*: session or key, person and access version were read from the
 //! primary and have been kept true by revocations since. An empty cache knows nothing and allows nothing.
 //!
 //! Three ways lead a revocation here, each sufficient alone: this node's own commits (in the committing task), the
@@ -8,8 +8,10 @@
 //! ledger directly, so a frozen actor delays nothing. What the actor cannot do in time closes the fast path: knowledge
 //! is trusted for [`Options::trust`] after the last complete read of `revocations`, then each request asks the primary.
 //!
-//! Invariant: a session revoked before this node heard of it is never served from memory after it heard.
-//! Invariant: a connection is attached only to a session that is good at that moment, under the same lock that a
+//! Addresses are asked of it too: a key's own list and the organization's IP rules are kept and kept true in the same way.
+//!
+//! Invariant: a session or key revoked before this node heard of it is never served from memory after it heard.
+//! Invariant: a connection is attached only to a session or key that is good at that moment, under the same lock that a
 //! revocation takes; so none slips in between.
 //! Invariant: memory is bounded by [`Options::sessions`] plus the open connections.
 
@@ -17,15 +19,19 @@ mod connection;
 mod keeper;
 mod ledger;
 mod loading;
+mod rules;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use signalbox_core::Store;
+use signalbox_core::api_keys::secret::Hash;
 use signalbox_core::bus::control::Control;
+use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::Result;
-use signalbox_core::kernel::id::{SessionId, UserId};
+use signalbox_core::kernel::id::UserId;
 use signalbox_core::kernel::page::micros;
 use signalbox_core::sessions::standing::{Refused, Standing};
 
@@ -38,7 +44,7 @@ use ledger::Ledger;
 /// Limits of the keeper.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Sessions kept in memory beside those with open connections.
+    /// Sessions and keys kept in memory beside those with open connections.
     pub sessions: usize,
     /// A session unused for this long ends.
     pub idle: time::Duration,
@@ -68,18 +74,18 @@ impl Default for Options {
     }
 }
 
-/// A session that is good now. Its `version` is at least as new as anything heard: what
+/// A session or key that is good now. Its `version` is at least as new as anything heard: what
 /// [`crate::permission_cache`] must not be behind.
 pub type Known = Standing;
 
 /// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The session is not good: sign in again.
+    /// The session or key is not good: sign in again.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// It cannot be told at the moment: try again.
-    #[error("sessions cannot be checked at the moment; try again in a few seconds")]
+    #[error("credentials cannot be checked at the moment; try again in a few seconds")]
     Unavailable,
 }
 
@@ -112,12 +118,17 @@ impl SessionKeeper {
         Ok(Self { ledger, handle })
     }
 
-    /// The session, if it is good and `user`'s. A look into memory; a read of the primary when that is not enough.
+    /// The session or key, if it is good and `user`'s. A look into memory; a read of the primary when that is not enough.
+    /// Where it comes from is another question: [`Self::allowed`].
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn authenticate(&self, session: SessionId, user: UserId) -> Result<Known, Denied> {
-        let known = self.known(session).await?;
+    pub async fn authenticate(
+        &self,
+        credential: impl Into<Credential>,
+        user: UserId,
+    ) -> Result<Known, Denied> {
+        let known = self.known(credential).await?;
         if known.user == user {
             Ok(known)
         } else {
@@ -125,25 +136,42 @@ impl SessionKeeper {
         }
     }
 
-    /// The session, if it is good, whosever it is.
+    /// The session or key, if it is good, whosever it is.
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn known(&self, session: SessionId) -> Result<Known, Denied> {
-        self.ledger.known(session).await
+    pub async fn known(&self, credential: impl Into<Credential>) -> Result<Known, Denied> {
+        self.ledger.known(credential.into()).await
     }
 
-    /// Hangs `connection` on a good session: when that ends, the connection is closed. The end of the
+    /// The API key whose secret has this hash, if both are good and it may be used from `from`; and which of its secrets
+    /// that is.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn key(&self, hash: &Hash, from: Option<IpAddr>) -> Result<(Known, i32), Denied> {
+        self.ledger.key(hash, from).await
+    }
+
+    /// Whether somebody known may come in from `from`.
+    ///
+    /// # Errors
+    /// [`Refused::Address`], or that it cannot be told.
+    pub async fn allowed(&self, known: &Known, from: Option<IpAddr>) -> Result<(), Denied> {
+        self.ledger.allowed(known, from).await
+    }
+
+    /// Hangs `connection` on a good session or key: when that ends, the connection is closed. The end of the
     /// [`Attachment`] takes it off again.
     ///
     /// # Errors
     /// [`Denied`]; the connection was not attached and not closed.
     pub async fn attach(
         &self,
-        session: SessionId,
+        credential: impl Into<Credential>,
         connection: Arc<dyn Connection>,
     ) -> Result<(Known, Attachment), Denied> {
-        self.ledger.attach(session, connection).await
+        self.ledger.attach(credential.into(), connection).await
     }
 
     /// Connections open on this node.
@@ -151,7 +179,7 @@ impl SessionKeeper {
         self.ledger.connections()
     }
 
-    /// Sessions kept in memory.
+    /// Sessions and keys kept in memory.
     pub fn sessions(&self) -> usize {
         self.ledger.sessions()
     }

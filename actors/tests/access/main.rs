@@ -6,6 +6,7 @@
     reason = "tests fail by panicking, and callers are tasks of their own"
 )]
 
+mod keys;
 mod permissions;
 mod sessions;
 mod stage;

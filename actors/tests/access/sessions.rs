@@ -29,8 +29,8 @@ async fn a_good_session_is_answered_from_memory_and_an_unknown_one_never() {
     let session = test.session(person).await;
     let known = node.keeper.authenticate(session, person).await.unwrap();
     assert_eq!(
-        (known.user, known.session, known.organization),
-        (person, session, test.organization)
+        (known.user, known.credential, known.organization),
+        (person, session.into(), test.organization)
     );
     assert_eq!(
         node.keeper.authenticate(session, UserId::new()).await,

@@ -21,6 +21,128 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/api_key_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this organization wants of its keys */
+        get: operations["api_keys.policy"];
+        /**
+         * Set how long keys may live
+         * @description Keys that would live longer are shortened to it at once.
+         */
+        put: operations["api_keys.set_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api_keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** API keys, newest first */
+        get: operations["api_keys.list"];
+        put?: never;
+        /**
+         * Make a key that acts as you
+         * @description The answer's secret is shown once. The key may do what you may do at that moment and its scopes name. Needs a signed-in
+         *     person: a key makes no keys.
+         */
+        post: operations["api_keys.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api_keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One key */
+        get: operations["api_keys.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change what a key is called and may do
+         * @description What is absent stays, null takes a limit away. What the key may do no longer ends at once, on its open streams too.
+         */
+        patch: operations["api_keys.update"];
+        trace?: never;
+    };
+    "/api/v1/api_keys/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a key back
+         * @description Requests and streams by it end at once, on every node. A revoked key stays revoked.
+         */
+        post: operations["api_keys.revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api_keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give your key another secret
+         * @description The answer's secret is shown once. The one of before works for as long as is asked for, and what is open by it ends
+         *     with it.
+         */
+        post: operations["api_keys.rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api_keys/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The life of a key, from the audit log, newest first */
+        get: operations["api_keys.timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -238,6 +360,45 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ip_rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Allowed networks, and the address you come from */
+        get: operations["ip_rules.list"];
+        put?: never;
+        /**
+         * Allow a network, to everybody or to the holders of a role
+         * @description With the first rule of its kind all other addresses are refused, and what is open from there ends at once. A change that
+         *     would shut out the address you come from is refused.
+         */
+        post: operations["ip_rules.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ip_rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take an allowed network away */
+        delete: operations["ip_rules.delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1075,6 +1236,124 @@ export interface components {
         Again: {
             mapping?: components["schemas"]["BTreeMap"] | null;
         };
+        /** @description A key as one viewer sees it. */
+        ApiKey: {
+            /** @description Id. */
+            id: components["schemas"]["ApiKeyId"];
+            /** @description What it is for, in its owner's words. */
+            name: string;
+            /** @description As whom it acts: the person who made it. */
+            created_by: components["schemas"]["KeyOwner"];
+            /**
+             * @description How its secret begins.
+             * @example sbx_live_4fQz
+             */
+            hint: string;
+            /** @description How it stands. */
+            state: components["schemas"]["KeyState"];
+            /**
+             * @description What of its owner's rights it may use, sorted.
+             * @example [
+             *       "users:read"
+             *     ]
+             */
+            scopes: string[];
+            /**
+             * @description Networks it may be used from; empty: any.
+             * @example [
+             *       "192.0.2.0/24"
+             *     ]
+             */
+            addresses: string[];
+            /**
+             * Format: int32
+             * @description Requests in a minute; null: as many as it likes.
+             */
+            requests_per_minute?: number | null;
+            /**
+             * Format: date-time
+             * @description Made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it got its present secret, if that is not its first.
+             */
+            rotated_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when the secret before works.
+             */
+            previous_until?: string | null;
+            /**
+             * Format: date-time
+             * @description Its end; null: none.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Last used, to about a minute.
+             */
+            last_used_at?: string | null;
+            /** @description From where. */
+            last_used_ip?: string | null;
+            /**
+             * Format: date-time
+             * @description Taken back.
+             */
+            revoked_at?: string | null;
+            /** @description Why. */
+            revoked_reason?: string | null;
+            /**
+             * Format: int64
+             * @description For `If-Match`; grows by one with each change.
+             */
+            version: number;
+            /** @description What this viewer may do to it: `api_keys.update`, `api_keys.rotate`, `api_keys.revoke`. */
+            can?: string[];
+        };
+        /** @description What changes of a key. What is absent stays, null takes a limit away. */
+        ApiKeyChange: {
+            /**
+             * @description What it is for.
+             * @default null
+             */
+            name: string | null;
+            /**
+             * @description Permissions it may use, of those that you hold now.
+             * @default null
+             */
+            scopes: string[] | null;
+            /**
+             * @description Addresses and networks it may be used from; empty: any.
+             * @default null
+             */
+            addresses: string[] | null;
+            /**
+             * Format: int32
+             * @description Requests in a minute.
+             * @default null
+             */
+            requests_per_minute: number | null;
+            /**
+             * Format: date-time
+             * @description Its end.
+             * @default null
+             */
+            expires_at: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description A program's key.
+         */
+        ApiKeyId: string;
+        /** @description A page of keys. */
+        ApiKeyList: components["schemas"]["Position"] & {
+            /** @description Keys, newest first. */
+            items: components["schemas"]["ApiKey"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
+        };
         /** @description What somebody is to hold. */
         Assignment: {
             /** @description These roles, no more and no fewer. */
@@ -1092,6 +1371,16 @@ export interface components {
             /** @description The person's name, or the hub's part. */
             name?: string | null;
         };
+        /** @description Through what somebody did it. */
+        AuditCredential: {
+            /** @description `session`, `api_key`, `internal`, or empty. */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description The session's or key's id.
+             */
+            id?: string | null;
+        };
         /** @description One entry as one viewer sees it. */
         AuditEntry: {
             /** @description Id. */
@@ -1105,6 +1394,8 @@ export interface components {
             action: string;
             /** @description Who. */
             actor: components["schemas"]["AuditActor"];
+            /** @description Through what. */
+            credential: components["schemas"]["AuditCredential"];
             /** @description To what. */
             subject: components["schemas"]["AuditSubject"];
             /** @description From where. */
@@ -1486,6 +1777,41 @@ export interface components {
             /** @description What this node does. */
             roles: string[];
         };
+        /** @description One allowed network. */
+        IpRule: {
+            /** @description Id. */
+            id: components["schemas"]["IpRuleId"];
+            /** @description Whom it is for. */
+            applies_to: components["schemas"]["RuleSubject"];
+            /**
+             * @description The network.
+             * @example 192.0.2.0/24
+             */
+            cidr: string;
+            /** @description What network that is, in the words of whoever made the rule. */
+            note: string;
+            /** @description Who made it. */
+            created_by: components["schemas"]["RuleAuthor"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description What this viewer may do to it. */
+            can?: string[];
+        };
+        /**
+         * Format: uuid
+         * @description An allowed network.
+         */
+        IpRuleId: string;
+        /** @description All rules, in the order in which they were made. */
+        IpRuleList: components["schemas"]["Position"] & {
+            /** @description Rules. */
+            items: components["schemas"]["IpRule"][];
+            /** @description The address that this request comes from, as rules see it. */
+            your_address?: string | null;
+        };
         /** @description A job as lists and events show it. */
         Job: {
             /** @description Id. */
@@ -1623,6 +1949,18 @@ export interface components {
              */
             offset: number;
         };
+        /** @description Whose a key is. */
+        KeyOwner: {
+            /** @description The person. */
+            id: components["schemas"]["UserId"];
+            /** @description Their name. */
+            name?: string | null;
+        };
+        /**
+         * @description How a key stands.
+         * @enum {string}
+         */
+        KeyState: "active" | "expiring" | "expired" | "revoked";
         /** @description One statement that reaches the person. */
         Line: {
             /** @description Grant or denial. */
@@ -1781,7 +2119,7 @@ export interface components {
         };
         /** @description A token for the live protocol's connect. */
         LiveToken: {
-            /** @description JWT that opens live connections of this session and nothing else. */
+            /** @description JWT that opens live connections of this session or API key and nothing else. */
             token: string;
             /**
              * Format: int64
@@ -1825,10 +2163,10 @@ export interface components {
              *     ]
              */
             limited: string[];
-            /** @description The session that asks. */
-            session_id: components["schemas"]["SessionId"];
-            /** @description For the header X-CSRF-Token, where cookies are used. */
-            csrf_token: string;
+            session_id?: components["schemas"]["SessionId"] | null;
+            api_key_id?: components["schemas"]["ApiKeyId"] | null;
+            /** @description For the header X-CSRF-Token, where cookies are used; null for an API key. */
+            csrf_token?: string | null;
             /** @description True: nothing but POST /api/v1/me/password is allowed now. */
             must_change_password: boolean;
         };
@@ -1886,6 +2224,44 @@ export interface components {
              * @description Grows by one with each change.
              */
             version: number;
+        };
+        /** @description A key to be made. */
+        NewApiKey: {
+            /**
+             * @description What it is for, 1 to 100 characters.
+             * @example Nightly export
+             */
+            name: string;
+            /**
+             * @description Permissions it may use, of those that you hold now.
+             * @example [
+             *       "users:read"
+             *     ]
+             */
+            scopes: string[];
+            /** @description Addresses and networks it may be used from; absent or empty: any. */
+            addresses?: string[];
+            /**
+             * Format: int32
+             * @description Requests in a minute; absent: as many as it likes.
+             */
+            requests_per_minute?: number | null;
+            /**
+             * Format: date-time
+             * @description Its end; absent: none, unless the organization has a longest life.
+             */
+            expires_at?: string | null;
+        };
+        /** @description A rule to be made. */
+        NewIpRule: {
+            role?: components["schemas"]["RoleId"] | null;
+            /**
+             * @description An IPv4 or IPv6 address, or a network as CIDR.
+             * @example 192.0.2.0/24
+             */
+            cidr: string;
+            /** @description What network that is, at most 200 characters. */
+            note?: string;
         };
         /** @description A role to be made. */
         NewRole: {
@@ -1977,6 +2353,8 @@ export interface components {
             /** @description What comes of all of it. */
             held: components["schemas"]["Held"][];
         };
+        /** @description One key. */
+        OneApiKey: components["schemas"]["ApiKey"] & components["schemas"]["Position"];
         /** @description One job with its history. */
         OneJob: components["schemas"]["Job"] & {
             /** @description What happened to it, oldest first. */
@@ -2110,6 +2488,15 @@ export interface components {
          * @enum {string}
          */
         Phase: "load" | "judge" | "apply" | "done";
+        /** @description What an organization wants of its keys. */
+        Policy: {
+            /**
+             * Format: int32
+             * @description Longest life of a key in days, from the day its end is set; null: as long as one likes.
+             * @default null
+             */
+            max_days: number | null;
+        };
         /** @description A place in a channel's stream. */
         Position: {
             /** @description Opaque; another one means that offsets of before say nothing. */
@@ -2224,6 +2611,19 @@ export interface components {
              */
             id: string;
         };
+        /** @description A key with its secret, shown once. */
+        Revealed: components["schemas"]["ApiKey"] & {
+            /** @description For `Authorization: Bearer`. Nobody can show it again. */
+            secret: string;
+        };
+        /** @description Why a key is taken back. */
+        Revocation: {
+            /**
+             * @description For the record, at most 2000 characters.
+             * @default
+             */
+            reason: string;
+        };
         /** @description A role as the list shows it, and the `patch` of every event about it. */
         Role: {
             /** @description Id. */
@@ -2277,6 +2677,34 @@ export interface components {
             /** @description The predefined first. */
             items: components["schemas"]["Role"][];
         };
+        /** @description How a secret is replaced. */
+        Rotation: {
+            /**
+             * Format: int32
+             * @description Seconds for which the secret of now still works, at most a week. 0, when absent: it ends at once, with what is open
+             *     by it.
+             * @default 0
+             */
+            grace_seconds: number;
+        };
+        /** @description Who made something. */
+        RuleAuthor: {
+            id?: components["schemas"]["UserId"] | null;
+            /** @description Their name. */
+            name?: string | null;
+        };
+        /** @description Whom a rule is for, by name. */
+        RuleSubject: {
+            /** @description Everybody, or a role. */
+            kind: components["schemas"]["SubjectKind"];
+            /**
+             * Format: uuid
+             * @description The organization or the role.
+             */
+            id: string;
+            /** @description Its name. */
+            name?: string | null;
+        };
         /** @description A server the hub works with. */
         Server: {
             /** @description Its version; `null` while it does not answer. */
@@ -2321,6 +2749,11 @@ export interface components {
             /** @description On which rows a grant counts; everywhere when absent. A denial counts everywhere. */
             on?: components["schemas"]["Condition"];
         };
+        /**
+         * @description Whom a rule is for.
+         * @enum {string}
+         */
+        SubjectKind: "organization" | "role";
         /** @description An import that was taken on. */
         Submitted: {
             /** @description The import. */
@@ -2529,6 +2962,411 @@ export interface operations {
             };
         };
     };
+    "api_keys.policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api_keys.set_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Policy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api_keys.list": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same filters. */
+                cursor?: string;
+                /** @description Only keys of this person. */
+                owner?: components["schemas"]["UserId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api_keys.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApiKey"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revealed"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api_keys.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key */
+                id: components["schemas"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneApiKey"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api_keys.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The key */
+                id: components["schemas"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeyChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api_keys.revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key */
+                id: components["schemas"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Revocation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api_keys.rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key */
+                id: components["schemas"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revealed"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api_keys.timeline": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The key */
+                id: components["schemas"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "audit.list": {
         parameters: {
             query?: {
@@ -2542,6 +3380,8 @@ export interface operations {
                 actor?: string;
                 /** @description Only what was done to this person or thing. */
                 subject?: string;
+                /** @description Only what was done with this API key. */
+                api_key?: string;
             };
             header?: never;
             path?: never;
@@ -3038,6 +3878,124 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "ip_rules.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IpRuleList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "ip_rules.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIpRule"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IpRule"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "ip_rules.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rule */
+                id: components["schemas"]["IpRuleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

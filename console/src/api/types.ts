@@ -32,3 +32,7 @@ export type Channel = Ok<"/api/v1/live/channels", "get">["items"][number];
 export type ChannelDetail = Ok<"/api/v1/live/channels/{channel}", "get">;
 export type ChannelHistory = Ok<"/api/v1/live/channels/{channel}/history", "get">;
 export type SystemInfo = Ok<"/api/v1/system/info", "get">;
+export type ApiKey = Ok<"/api/v1/api_keys", "get">["items"][number] & { gone?: boolean };
+export type KeyPolicy = Ok<"/api/v1/api_key_policy", "get">;
+export type IpRules = Ok<"/api/v1/ip_rules", "get">;
+export type IpRule = IpRules["items"][number];

@@ -7,7 +7,7 @@ pub mod chain;
 pub mod search;
 
 use crate::db::PgConnection;
-use crate::kernel::ctx::{Credential, Ctx};
+use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;
 use crate::kernel::event::Event;
 use crate::kernel::id::AuditId;
@@ -28,10 +28,6 @@ pub(crate) async fn append(
     at: OffsetDateTime,
 ) -> Result<Value> {
     let id = AuditId::new();
-    let (credential_kind, credential_id) = match &ctx.credential {
-        Credential::Session(session) => ("session", Some(session.0)),
-        Credential::Internal => ("internal", None),
-    };
     let actor_name = crate::outbox::StoredActor::from(&ctx.actor)
         .name
         .unwrap_or_default();
@@ -49,8 +45,8 @@ pub(crate) async fn append(
         ctx.actor.kind(),
         ctx.actor.user().map(|user| user.0),
         actor_name,
-        credential_kind,
-        credential_id,
+        ctx.credential.kind(),
+        ctx.credential.id(),
         ctx.on_behalf_of.map(|user| user.0),
         event.subject.kind.as_ref(),
         Some(event.subject.id),
@@ -71,6 +67,7 @@ pub(crate) async fn append(
         "action": event.action,
         "actor": {"kind": ctx.actor.kind(), "id": ctx.actor.user(), "name": actor_name},
         "subject": {"kind": event.subject.kind, "id": event.subject.id, "label": null},
+        "credential": {"kind": ctx.credential.kind(), "id": ctx.credential.id()},
         "ip": ctx.ip,
         "user_agent": ctx.user_agent,
         "trace_id": ctx.trace_id,

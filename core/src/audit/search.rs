@@ -41,6 +41,15 @@ pub struct AuditSubject {
     pub label: Option<String>,
 }
 
+/// Through what somebody did it.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AuditCredential {
+    /// `session`, `api_key`, `internal`, or empty.
+    pub kind: String,
+    /// The session's or key's id.
+    pub id: Option<Uuid>,
+}
+
 /// One entry as one viewer sees it.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AuditEntry {
@@ -53,6 +62,8 @@ pub struct AuditEntry {
     pub action: String,
     /// Who.
     pub actor: AuditActor,
+    /// Through what.
+    pub credential: AuditCredential,
     /// To what.
     pub subject: AuditSubject,
     /// From where.
@@ -82,6 +93,8 @@ pub struct Query {
     pub actor: Option<Uuid>,
     /// Only what was done to this.
     pub subject: Option<Uuid>,
+    /// Only what was done with this API key.
+    pub api_key: Option<Uuid>,
     /// Rows of a page.
     pub limit: Option<u32>,
     /// End of the page before.
@@ -115,6 +128,8 @@ struct Row {
     actor_kind: String,
     actor_id: Option<Uuid>,
     actor_name: String,
+    credential_kind: String,
+    credential_id: Option<Uuid>,
     subject_kind: String,
     subject_id: Option<Uuid>,
     ip: Option<IpNet>,
@@ -128,6 +143,27 @@ struct Row {
 /// Reads one page.
 pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<AuditList> {
     ctx.require("audit:read")?;
+    read(store, ctx, query).await
+}
+
+/// Reads one page of what was done to one thing, for whoever may see that thing with its life: the caller has seen to it.
+pub async fn life_of(
+    store: &Store,
+    ctx: &Ctx,
+    subject: Uuid,
+    limit: Option<u32>,
+    cursor: Option<String>,
+) -> Result<AuditList> {
+    let query = Query {
+        subject: Some(subject),
+        limit,
+        cursor,
+        ..Query::default()
+    };
+    read(store, ctx, &query).await
+}
+
+async fn read(store: &Store, ctx: &Ctx, query: &Query) -> Result<AuditList> {
     let limit = page::limit(query.limit)? as usize;
     let after: Option<Cursor> = query.cursor.as_deref().map(page::decode_cursor).transpose()?;
     let mut tx = store.db.read(ctx.organization).await?;
@@ -170,8 +206,8 @@ async fn fetch(
     limit: usize,
 ) -> Result<Vec<Row>> {
     let mut sql = QueryBuilder::new(
-        "SELECT id, at, action, actor_kind, actor_id, actor_name, subject_kind, subject_id, ip, user_agent, trace_id,
-           reason, changes, details FROM audit_logs WHERE organization_id = ",
+        "SELECT id, at, action, actor_kind, actor_id, actor_name, credential_kind, credential_id, subject_kind,
+           subject_id, ip, user_agent, trace_id, reason, changes, details FROM audit_logs WHERE organization_id = ",
     );
     sql.push_bind(ctx.organization.0);
     if let Some(action) = &query.action {
@@ -189,6 +225,10 @@ async fn fetch(
     }
     if let Some(subject) = query.subject {
         sql.push(" AND subject_id = ").push_bind(subject);
+    }
+    if let Some(key) = query.api_key {
+        sql.push(" AND credential_kind = 'api_key' AND credential_id = ")
+            .push_bind(key);
     }
     if let Some(end) = after {
         sql.push(" AND (at, id) < (")
@@ -217,6 +257,10 @@ impl From<Row> for AuditEntry {
                 kind: row.actor_kind,
                 id: row.actor_id,
                 name: Some(row.actor_name).filter(|name| !name.is_empty()),
+            },
+            credential: AuditCredential {
+                kind: row.credential_kind,
+                id: row.credential_id,
             },
             subject: AuditSubject {
                 kind: row.subject_kind,

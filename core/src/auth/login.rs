@@ -8,7 +8,7 @@ use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::password::Turn;
-use crate::sessions;
+use crate::{ip_rules, sessions};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use std::net::IpAddr;
@@ -78,6 +78,7 @@ pub async fn login(
     match account {
         Some(account) if right => {
             require_active(&account)?;
+            require_address(auth, &account, client).await?;
             open(auth, &account, client).await
         }
         account => {
@@ -96,6 +97,7 @@ pub async fn login(
 
 /// Ends the session that asks.
 pub async fn logout(auth: &Auth, ctx: &Ctx) -> Result<()> {
+    ctx.require_session()?;
     let (Credential::Session(session), Some(user)) = (&ctx.credential, ctx.actor.user()) else {
         return Ok(());
     };
@@ -143,6 +145,16 @@ fn require_active(account: &Account) -> Result<()> {
     Err(Error::new(Kind::Forbidden, code, detail))
 }
 
+/// Only whoever knows the password learns which addresses are let in; and that somebody knew it is noted.
+async fn require_address(auth: &Auth, account: &Account, client: &Client) -> Result<()> {
+    let (db, organization) = (&auth.store.db, account.organization);
+    if ip_rules::admits(db, organization, account.id, client.ip).await? {
+        return Ok(());
+    }
+    record_failure(auth, account, client).await?;
+    Err(ip_rules::refused(client.ip))
+}
+
 async fn open(auth: &Auth, account: &Account, client: &Client) -> Result<SignedIn> {
     let session = SessionId::new();
     let mut ctx = client.ctx(account.organization);
@@ -169,12 +181,13 @@ async fn open(auth: &Auth, account: &Account, client: &Client) -> Result<SignedI
     change.record(sessions::created(session, account.id)).await?;
     change.commit().await?;
     let holder = Holder {
-        session,
+        credential: Credential::Session(session),
+        generation: None,
         user: account.id,
         organization: account.organization,
         expires_at,
     };
-    signed_in(auth, &holder, token, at)
+    signed_in(auth, session, &holder, token, at)
 }
 
 /// Notes the sign-in on the person's row, if they may still come in: a ban that committed meanwhile wins.
@@ -201,17 +214,18 @@ async fn still_active(change: &mut Change, account: &Account, at: OffsetDateTime
 /// The tokens of a session.
 pub(super) fn signed_in(
     auth: &Auth,
-    session: &Holder,
+    session: SessionId,
+    holder: &Holder,
     refresh_token: SecretString,
     now: OffsetDateTime,
 ) -> Result<SignedIn> {
-    let claims = Claims::new(Use::Access, session, now, auth.lives.access);
+    let claims = Claims::new(Use::Access, holder, now, auth.lives.access);
     Ok(SignedIn {
         access_token: auth.keys.sign(&claims, Use::Access)?,
         expires_in: claims.exp - claims.iat,
         refresh_token,
-        refresh_expires_in: auth.lives.refresh.min(session.expires_at - now).whole_seconds(),
-        session: session.session,
+        refresh_expires_in: auth.lives.refresh.min(holder.expires_at - now).whole_seconds(),
+        session,
     })
 }
 

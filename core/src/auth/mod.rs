@@ -70,12 +70,12 @@ impl Auth {
         self.verified(token, &[Use::Access, Use::Live]).await
     }
 
-    /// A token that opens live connections of `session` and nothing else, and its life in seconds. It
-    /// stands in a page's memory, so it is short-lived.
-    pub fn live_token(&self, session: &Standing) -> Result<(String, i64)> {
-        let life = LIVE_TOKEN.min(self.lives.access);
-        let claims = Claims::new(Use::Live, &Holder::from(session), self.store.clock.now(), life);
-        Ok((self.keys.sign(&claims, Use::Live)?, life.whole_seconds()))
+    /// A token that opens live connections of a session or API key and nothing else, and its life in seconds. It
+    /// stands in a page's memory, so it is short-lived. `generation` is that of the key's secret that was shown.
+    pub fn live_token(&self, standing: &Standing, generation: Option<i32>) -> Result<(String, i64)> {
+        let (life, now) = (LIVE_TOKEN.min(self.lives.access), self.store.clock.now());
+        let claims = Claims::new(Use::Live, &Holder::of(standing, generation, now), now, life);
+        Ok((self.keys.sign(&claims, Use::Live)?, claims.exp - claims.iat))
     }
 
     async fn verified(&self, token: &str, uses: &[Use]) -> Result<Claims> {

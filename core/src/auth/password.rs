@@ -20,6 +20,7 @@ pub async fn change_password(
     current: SecretString,
     new: SecretString,
 ) -> Result<()> {
+    ctx.require_session()?;
     let user = ctx.actor.user().ok_or_else(super::unauthenticated)?;
     require_choosable(&new, "new_password")?;
     let hash = password_hash(auth, ctx, user).await?;
@@ -104,7 +105,7 @@ async fn others(change: &mut Change, user: UserId) -> Result<Vec<SessionId>> {
     let organization = change.ctx().organization;
     let mine = match change.ctx().credential {
         Credential::Session(session) => Some(session.0),
-        Credential::Internal => None,
+        Credential::ApiKey(_) | Credential::Internal => None,
     };
     let ids = sqlx::query_scalar!(
         "SELECT id FROM user_sessions

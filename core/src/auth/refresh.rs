@@ -8,6 +8,7 @@ use super::token::Holder;
 use super::{Auth, csrf_matches};
 use crate::change::Change;
 use crate::db::PgConnection;
+use crate::ip_rules;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::seal::random;
@@ -42,13 +43,18 @@ pub async fn refresh(
         require_csrf(auth, token.session, sent)?;
     }
     let standing = standing::read(&auth.store.db, token.session, token.user).await?;
-    let session = Holder::from(&standing.map_err(|why| sessions::ended(&why))?);
-    if session.expires_at <= now || token.expires_at <= now {
+    let standing = standing.map_err(|why| sessions::ended(&why))?;
+    let holder = Holder::of(&standing, None, now);
+    if holder.expires_at <= now || token.expires_at <= now {
         return Err(refused());
     }
+    let rules = ip_rules::read(&auth.store.db, standing.organization).await?;
+    if !rules.admit(&standing.roles, client.ip) {
+        return Err(ip_rules::refused(client.ip));
+    }
     match rotate(auth, &token, &hash, now).await? {
-        Some(next) => signed_in(auth, &session, next, now),
-        None => Err(end_family(auth, &session, client).await?),
+        Some(next) => signed_in(auth, token.session, &holder, next, now),
+        None => Err(end_family(auth, &token, client).await?),
     }
 }
 
@@ -173,7 +179,7 @@ async fn mark_used(
 }
 
 /// Ends the session of a token that was used twice, and answers what whoever used it is told.
-async fn end_family(auth: &Auth, session: &Holder, client: &Client) -> Result<Error> {
+async fn end_family(auth: &Auth, session: &Token, client: &Client) -> Result<Error> {
     let ctx = client.ctx(session.organization);
     let mut change = Change::begin(&auth.store, &ctx).await?;
     let why = "A refresh token of this session was used twice, so somebody else may hold it.";

@@ -126,7 +126,7 @@ async fn a_live_token_opens_live_connections_and_nothing_else() {
         .await
         .unwrap()
         .unwrap();
-    let (token, life) = auth.live_token(&standing).unwrap();
+    let (token, life) = auth.live_token(&standing, None).unwrap();
     assert_eq!(life, 600);
     assert_eq!(auth.verify_live(&token).await.unwrap().session(), session);
     assert_eq!(

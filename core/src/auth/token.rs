@@ -1,8 +1,9 @@
 //! Access tokens: JWTs by EdDSA (RFC 9068), for one audience, of one type, from one issuer.
 
 use super::unauthenticated;
+use crate::kernel::ctx::Credential;
 use crate::kernel::error::{Error, Kind};
-use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::id::{ApiKeyId, OrganizationId, SessionId, UserId};
 use crate::sessions::standing::Standing;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -47,8 +48,12 @@ pub struct Claims {
     pub aud: String,
     /// The person.
     pub sub: Uuid,
-    /// The session.
+    /// The session; or the API key, where [`Claims::key`] stands beside it. An older node looks for a session of that id, and
+    /// finds none.
     pub sid: Uuid,
+    /// Which of the API key's secrets was shown, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<i32>,
     /// The organization.
     pub org: Uuid,
     /// Issued, seconds since 1970.
@@ -57,11 +62,13 @@ pub struct Claims {
     pub exp: i64,
 }
 
-/// The session a token is made for.
+/// The session or API key a token is made for.
 #[derive(Clone, Copy, Debug)]
 pub struct Holder {
-    /// The session.
-    pub session: SessionId,
+    /// The session or key.
+    pub credential: Credential,
+    /// Which of the key's secrets was shown.
+    pub generation: Option<i32>,
     /// Its person.
     pub user: UserId,
     /// Its organization.
@@ -70,27 +77,30 @@ pub struct Holder {
     pub expires_at: OffsetDateTime,
 }
 
-impl From<&Standing> for Holder {
-    fn from(standing: &Standing) -> Self {
+impl Holder {
+    /// Whoever stands so, and showed that secret of a key.
+    pub fn of(standing: &Standing, generation: Option<i32>, now: OffsetDateTime) -> Self {
         Self {
-            session: standing.session,
+            credential: standing.credential,
+            generation,
             user: standing.user,
             organization: standing.organization,
-            expires_at: standing.expires_at,
+            expires_at: standing.ends(generation, now),
         }
     }
 }
 
 impl Claims {
-    /// Of `session`, good from `now` for `life`, and never past the session's own end.
-    pub fn new(r#use: Use, session: &Holder, now: OffsetDateTime, life: Duration) -> Self {
-        let end = (now + life).min(session.expires_at);
+    /// Of `holder`, good from `now` for `life`, and never past the holder's own end.
+    pub fn new(r#use: Use, holder: &Holder, now: OffsetDateTime, life: Duration) -> Self {
+        let end = (now + life).min(holder.expires_at);
         Self {
             iss: ISSUER.to_owned(),
             aud: r#use.audience().to_owned(),
-            sub: session.user.0,
-            sid: session.session.0,
-            org: session.organization.0,
+            sub: holder.user.0,
+            sid: holder.credential.id().unwrap_or_default(),
+            key: holder.generation,
+            org: holder.organization.0,
             iat: now.unix_timestamp(),
             exp: end.unix_timestamp(),
         }
@@ -101,7 +111,15 @@ impl Claims {
         UserId(self.sub)
     }
 
-    /// The session.
+    /// The session or API key.
+    pub fn credential(&self) -> Credential {
+        match self.key {
+            None => Credential::Session(self.session()),
+            Some(_) => Credential::ApiKey(ApiKeyId(self.sid)),
+        }
+    }
+
+    /// The session, where it is one.
     pub fn session(&self) -> SessionId {
         SessionId(self.sid)
     }

@@ -20,6 +20,10 @@ pub enum RevocationKind {
     Access,
     /// The rights of all in the organization changed: look again.
     Organization,
+    /// An API key: it ends, or, where a version stands beside it, its terms changed: look again.
+    Key,
+    /// The addresses that the organization lets in changed: look again where everybody comes from.
+    IpRule,
 }
 
 impl RevocationKind {
@@ -30,6 +34,8 @@ impl RevocationKind {
             Self::Session => "session",
             Self::Access => "access",
             Self::Organization => "organization",
+            Self::Key => "key",
+            Self::IpRule => "ip_rule",
         }
     }
 
@@ -40,6 +46,8 @@ impl RevocationKind {
             "session" => Some(Self::Session),
             "access" => Some(Self::Access),
             "organization" => Some(Self::Organization),
+            "key" => Some(Self::Key),
+            "ip_rule" => Some(Self::IpRule),
             _ => None,
         }
     }
@@ -52,9 +60,9 @@ pub struct Revocation {
     pub organization: OrganizationId,
     /// What about.
     pub kind: RevocationKind,
-    /// The person, session or organization.
+    /// The person, session, key or organization.
     pub subject: Uuid,
-    /// The subject's access version (person) or epoch (organization) after the change, where one was bumped.
+    /// The subject's access version (person), epoch (organization) or version (key) after the change, where one was bumped.
     pub access_version: Option<i64>,
     /// Shown to whoever was cut off; never personal.
     pub reason: String,

@@ -11,6 +11,7 @@ mod link;
 pub mod nodes;
 pub mod orders;
 pub mod questions;
+mod rate;
 mod rights;
 mod subscription;
 pub use keys::Keys;

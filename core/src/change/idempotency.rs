@@ -5,7 +5,7 @@
 
 use crate::Store;
 use crate::db::PgConnection;
-use crate::kernel::ctx::{Ctx, Idempotency};
+use crate::kernel::ctx::{Credential, Ctx, Idempotency};
 use crate::kernel::error::{Error, Kind, Result};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
@@ -129,8 +129,13 @@ pub async fn forget_old(store: &Store) -> Result<u64> {
     Ok(gone)
 }
 
+/// The `Idempotency-Key` and whose it is. An API key is not told what its owner was answered.
 fn asked(ctx: &Ctx) -> Option<(&Idempotency, uuid::Uuid)> {
-    Some((ctx.idempotency.as_ref()?, ctx.actor.user()?.0))
+    let who = match ctx.credential {
+        Credential::ApiKey(key) => key.0,
+        _ => ctx.actor.user()?.0,
+    };
+    Some((ctx.idempotency.as_ref()?, who))
 }
 
 fn running() -> Error {

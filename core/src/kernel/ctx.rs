@@ -1,7 +1,7 @@
 //! Who asks, through what, on whose behalf, from where: carried by every change into audit, outbox and jobs.
 
 use super::error::{Error, Result};
-use super::id::{OrganizationId, SessionId, UserId};
+use super::id::{ApiKeyId, OrganizationId, SessionId, UserId};
 use super::permission::{Missing, PermissionSet, ResourceFacts};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -36,13 +36,47 @@ impl Actor {
 }
 
 /// Through which credential somebody acts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "id")]
 pub enum Credential {
     /// A signed-in session.
     Session(SessionId),
+    /// A program with a person's API key. It acts as that person, within the key's scopes.
+    ApiKey(ApiKeyId),
     /// The hub's own hands.
     Internal,
+}
+
+impl From<SessionId> for Credential {
+    fn from(session: SessionId) -> Self {
+        Self::Session(session)
+    }
+}
+
+impl From<ApiKeyId> for Credential {
+    fn from(key: ApiKeyId) -> Self {
+        Self::ApiKey(key)
+    }
+}
+
+impl Credential {
+    /// `session`, `api_key` or `internal`.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Session(_) => "session",
+            Self::ApiKey(_) => "api_key",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The session's or key's id.
+    pub fn id(self) -> Option<Uuid> {
+        match self {
+            Self::Session(session) => Some(session.0),
+            Self::ApiKey(key) => Some(key.0),
+            Self::Internal => None,
+        }
+    }
 }
 
 /// A request that its sender may repeat without doing it twice (`Idempotency-Key`).
@@ -118,6 +152,24 @@ impl Ctx {
     pub fn require_on(&self, permission: &str, facts: &ResourceFacts<'_>) -> Result<()> {
         let held = facts.organization == self.organization && self.permissions.permits(permission, facts);
         pass(held, permission, Some(facts))
+    }
+
+    /// Passes for a person who has signed in. A program with a key never does what decides over ways in: make or change
+    /// keys, choose passwords, say which addresses are let in.
+    pub fn require_session(&self) -> Result<()> {
+        if matches!(self.credential, Credential::Session(_)) {
+            return Ok(());
+        }
+        Err(Error::new(
+            super::error::Kind::Forbidden,
+            "auth.session_required",
+            "An API key cannot do this. Sign in and do it as yourself.",
+        ))
+    }
+
+    /// True for what is somebody's own: they need no permission for it. A program needs one for everything.
+    pub fn is_oneself(&self, user: UserId) -> bool {
+        self.actor.user() == Some(user) && !matches!(self.credential, Credential::ApiKey(_))
     }
 
     /// Nobody rises by a side door (DESIGN §8): whoever holds more than the actor is out of the actor's reach. What people

@@ -45,6 +45,10 @@ ids! {
     RoleId,
     /// One sign-in of a person.
     SessionId,
+    /// A program's key.
+    ApiKeyId,
+    /// An allowed network.
+    IpRuleId,
     /// An entry of the audit log.
     AuditId,
     /// An entry of the activity log.

@@ -27,6 +27,7 @@ const PAGES: &[(&str, &str)] = &[
     ("audit", "audit:read"),
     ("system", "system:read"),
     ("connections", "live:read"),
+    ("keys", "api_keys:read"),
     ("channels", "live:read"),
 ];
 
@@ -43,6 +44,8 @@ pub const FEEDS: &[(&str, &str)] = &[
     ("feed:overview", "overview:read"),
     ("feed:system", "system:read"),
     ("feed:live", "live:read"),
+    ("feed:api_keys", "api_keys:read"),
+    ("feed:ip_rules", "ip_rules:read"),
 ];
 
 impl Channel {

@@ -36,7 +36,7 @@ const MOST: i64 = 200;
 
 /// Open sessions of `user`: one's own, or anybody's with `sessions:read`.
 pub async fn list(store: &Store, ctx: &Ctx, user: UserId) -> Result<Vec<Listed>> {
-    if ctx.actor.user() != Some(user) {
+    if !ctx.is_oneself(user) {
         ctx.require("sessions:read")?;
     }
     let mut tx = store.db.primary(ctx.organization).await?;
@@ -65,7 +65,7 @@ pub async fn list(store: &Store, ctx: &Ctx, user: UserId) -> Result<Vec<Listed>>
     .await?;
     let mine = match ctx.credential {
         Credential::Session(session) => Some(session),
-        Credential::Internal => None,
+        Credential::ApiKey(_) | Credential::Internal => None,
     };
     Ok(rows
         .into_iter()

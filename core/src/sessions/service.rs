@@ -16,6 +16,7 @@ use uuid::Uuid;
 pub fn ended(why: &Refused) -> Error {
     let code = match why {
         Refused::Expired | Refused::Idle => "auth.session_expired",
+        Refused::Address => "auth.address_refused",
         _ => "auth.session_ended",
     };
     Error::new(
@@ -30,7 +31,7 @@ pub fn ended(why: &Refused) -> Error {
 pub async fn revoke(store: &Store, ctx: &Ctx, session: SessionId) -> Result<()> {
     let mut change = Change::begin(store, ctx).await?;
     let owner = owner(&mut change, session).await?;
-    if ctx.actor.user() != Some(owner) {
+    if !ctx.is_oneself(owner) {
         ctx.require("sessions:revoke")?;
         let held = rights::of(change.tx(), ctx.organization, owner).await?;
         ctx.require_over(&held)?;

@@ -1,19 +1,27 @@
-//! Whether a session is good: the one question that stands before every request and every open stream.
+//! Whether a credential is good: the one question that stands before every request and every open stream. Here for
+//! sessions; for API keys, which stand in the same way, in `api_keys::standing`.
 //!
 //! Read from the primary only. A replica that lags would let in whoever was just banned.
 
 use crate::db::Db;
+use crate::kernel::ctx::Credential;
 use crate::kernel::error::Result;
-use crate::kernel::id::{OrganizationId, SessionId, UserId};
-use crate::kernel::permission::{Rights, RightsVersion};
+use crate::kernel::id::{OrganizationId, RoleId, SessionId, UserId};
+use crate::kernel::network;
+use crate::kernel::permission::{PermissionSet, Rights, RightsVersion};
 use crate::users::rights;
+use ipnet::IpNet;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 
-/// A session that is good, as of when it was read.
+/// A session or an API key that is good, as of when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The session.
-    pub session: SessionId,
+    /// The session or key.
+    pub credential: Credential,
     /// Whose it is.
     pub user: UserId,
     /// In which organization.
@@ -28,6 +36,51 @@ pub struct Standing {
     pub version: RightsVersion,
     /// The person may only change their password.
     pub must_change_password: bool,
+    /// Roles the person holds, with those that these inherit from: addresses may be let in by role.
+    pub roles: Arc<[RoleId]>,
+    /// What holds for an API key; `None` for a session.
+    pub key: Option<Arc<KeyTerms>>,
+}
+
+/// What holds for an API key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyTerms {
+    /// What of its owner's rights it may use.
+    pub scopes: BTreeSet<String>,
+    /// Networks it may be used from; empty: any.
+    pub addresses: Vec<IpNet>,
+    /// Requests in a minute; `None`: as many as it likes.
+    pub requests_per_minute: Option<u32>,
+    /// Which of its secrets is the present one, counted from 1.
+    pub generation: i32,
+    /// SHA-256 of that.
+    pub hash: [u8; 32],
+    /// SHA-256 of the one before, and until when that works.
+    pub previous: Option<([u8; 32], OffsetDateTime)>,
+}
+
+impl KeyTerms {
+    /// Which of the key's secrets has this hash, if it works at `now`. In constant time: it tells nobody how near they are.
+    pub fn generation_of(&self, hash: &[u8; 32], now: OffsetDateTime) -> Option<i32> {
+        let present = bool::from(self.hash.ct_eq(hash));
+        // looked at whatever the time is: how long it takes tells nothing
+        let (before, until) = self.previous.unwrap_or(([0; 32], OffsetDateTime::UNIX_EPOCH));
+        let before = bool::from(before.ct_eq(hash)) && now < until;
+        match (present, before) {
+            (true, _) => Some(self.generation),
+            (_, true) => Some(self.generation - 1),
+            _ => None,
+        }
+    }
+
+    /// Until when the secret of `generation` works: `Some(None)` as long as the key, `None` not any more.
+    pub fn lasts(&self, generation: i32, now: OffsetDateTime) -> Option<Option<OffsetDateTime>> {
+        if generation == self.generation {
+            return Some(None);
+        }
+        let (_, until) = self.previous?;
+        (generation == self.generation - 1 && now < until).then_some(Some(until))
+    }
 }
 
 /// Why a session is not good. The words are shown to whoever is signed out.
@@ -54,18 +107,59 @@ pub enum Refused {
     /// The person was deleted.
     #[error("account deleted")]
     Deleted,
+    /// Another secret has taken this one's place.
+    #[error("secret replaced")]
+    Replaced,
+    /// Nobody is let in from where they come from.
+    #[error("not let in from this address")]
+    Address,
 }
 
 impl Standing {
-    /// Refuses a session that time has ended. `idle` is how long one may go unused.
+    /// Refuses what time has ended. `idle` is how long a session may go unused; a key may rest as long as it likes.
     pub fn check_time(&self, now: OffsetDateTime, idle: Duration) -> Result<(), Refused> {
         if now >= self.expires_at {
             return Err(Refused::Expired);
         }
-        if now >= self.last_seen_at + idle {
+        if self.key.is_none() && now >= self.last_seen_at + idle {
             return Err(Refused::Idle);
         }
         Ok(())
+    }
+
+    /// Refuses a key that comes from where it may not be used. What holds for its organization is another question.
+    pub fn check_address(&self, from: Option<IpAddr>) -> Result<(), Refused> {
+        match &self.key {
+            Some(key) if !key.addresses.is_empty() => from
+                .filter(|from| network::contains(&key.addresses, *from))
+                .map(drop)
+                .ok_or(Refused::Address),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a secret that has been replaced. `generation` is that of a key's secret, `None` for a session.
+    pub fn check_secret(&self, generation: Option<i32>, now: OffsetDateTime) -> Result<(), Refused> {
+        let good = match (&self.key, generation) {
+            (Some(key), Some(generation)) => key.lasts(generation, now).is_some(),
+            (key, generation) => key.is_none() && generation.is_none(),
+        };
+        if good { Ok(()) } else { Err(Refused::Replaced) }
+    }
+
+    /// The end of what was shown: of the session or key, or of the replaced secret that still works.
+    pub fn ends(&self, generation: Option<i32>, now: OffsetDateTime) -> OffsetDateTime {
+        let shown = self.key.as_ref().zip(generation);
+        let until = shown.and_then(|(key, generation)| key.lasts(generation, now)?);
+        until.map_or(self.expires_at, |until| until.min(self.expires_at))
+    }
+
+    /// What of `rights`, its person's, this credential may use.
+    pub fn permissions(&self, rights: &Rights) -> PermissionSet {
+        match &self.key {
+            Some(key) => rights.permissions.within(&key.scopes),
+            None => rights.permissions.clone(),
+        }
     }
 }
 
@@ -88,7 +182,12 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
         r#"SELECT s.user_id, s.organization_id, s.created_at, s.last_seen_at, s.expires_at,
              s.revoked_at IS NOT NULL AS "revoked!", s.revoked_reason, u.status, u.deleted_at IS NOT NULL AS "deleted!",
              coalesce(s.created_at < u.sessions_not_before, false) AS "outdated!",
-             u.must_change_password, u.access_version, o.access_epoch
+             u.must_change_password, u.access_version, o.access_epoch,
+             ARRAY(WITH RECURSIVE held (role_id) AS (
+                     SELECT role_id FROM user_roles WHERE organization_id = s.organization_id AND user_id = s.user_id
+                     UNION
+                     SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
+                   SELECT role_id FROM held) AS "roles!"
            FROM user_sessions s JOIN users u ON u.id = s.user_id JOIN organizations o ON o.id = s.organization_id
            WHERE s.id = $1"#,
         session.0,
@@ -114,7 +213,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
     Ok(refused.map_or_else(
         || {
             Ok(Standing {
-                session,
+                credential: Credential::Session(session),
                 user: UserId(row.user_id),
                 organization: OrganizationId(row.organization_id),
                 created_at: row.created_at,
@@ -125,6 +224,8 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
                     epoch: row.access_epoch,
                 },
                 must_change_password: row.must_change_password,
+                roles: row.roles.into_iter().map(RoleId).collect(),
+                key: None,
             })
         },
         Err,

@@ -26,6 +26,8 @@ struct Asked {
     actor: Option<Uuid>,
     /// Only what was done to this person or thing.
     subject: Option<Uuid>,
+    /// Only what was done with this API key.
+    api_key: Option<Uuid>,
 }
 
 /// Entries of the audit log, newest first
@@ -45,6 +47,7 @@ async fn list(
         action: asked.action,
         actor: asked.actor,
         subject: asked.subject,
+        api_key: asked.api_key,
         limit: asked.limit,
         cursor: asked.cursor,
     };

@@ -133,7 +133,7 @@ async fn read(state: &State, ctx: &Ctx, id: JobId) -> Result<OneJob> {
     let at = position::told(&mut tx, ctx, &jobs::channel(id)).await?;
     let found = store::get(&mut tx, ctx.organization, id).await?;
     let job = found.ok_or_else(|| Error::not_found("job"))?;
-    let mine = job.requested_by.is_some() && job.requested_by == ctx.actor.user();
+    let mine = job.requested_by.is_some_and(|who| ctx.is_oneself(who));
     if !mine {
         ctx.require("jobs:read")?;
     }

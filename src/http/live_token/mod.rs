@@ -12,7 +12,7 @@ pub(super) fn routes(api: &mut ServiceConfig) {
 /// A token for the live protocol's connect.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct LiveToken {
-    /// JWT that opens live connections of this session and nothing else.
+    /// JWT that opens live connections of this session or API key and nothing else.
     token: String,
     /// Its life in seconds.
     expires_in: i64,
@@ -25,6 +25,7 @@ pub struct LiveToken {
 )]
 #[post("/live/token")]
 async fn create(state: web::Data<State>, caller: Caller) -> Answer<web::Json<LiveToken>> {
-    let (token, expires_in) = state.auth.live_token(&caller.0.known.standing)?;
+    let known = &caller.0.known;
+    let (token, expires_in) = state.auth.live_token(&known.standing, known.generation)?;
     Ok(web::Json(LiveToken { token, expires_in }))
 }

@@ -2,7 +2,8 @@ use crate::http::{Answer, AnyCaller, State};
 use actix_web::{get, web};
 use serde::Serialize;
 use signalbox_core::auth::{self, Oneself};
-use signalbox_core::kernel::id::SessionId;
+use signalbox_core::kernel::ctx::Credential;
+use signalbox_core::kernel::id::{ApiKeyId, SessionId};
 
 /// Who the caller is and may do.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -16,10 +17,12 @@ pub struct Me {
     /// Permissions held now on some rows only, sorted.
     #[schema(example = json!(["users:update"]))]
     limited: Vec<String>,
-    /// The session that asks.
-    session_id: SessionId,
-    /// For the header X-CSRF-Token, where cookies are used.
-    csrf_token: String,
+    /// The session that asks; null for an API key.
+    session_id: Option<SessionId>,
+    /// The API key that asks; null for a session.
+    api_key_id: Option<ApiKeyId>,
+    /// For the header X-CSRF-Token, where cookies are used; null for an API key.
+    csrf_token: Option<String>,
     /// True: nothing but POST /api/v1/me/password is allowed now.
     must_change_password: bool,
 }
@@ -33,14 +36,20 @@ pub struct Me {
 pub async fn get(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json<Me>> {
     let standing = &caller.known.standing;
     let oneself = auth::oneself(&state.store, standing.organization, standing.user).await?;
+    let (session, key) = match standing.credential {
+        Credential::Session(session) => (Some(session), None),
+        Credential::ApiKey(key) => (None, Some(key)),
+        Credential::Internal => (None, None),
+    };
     let held = &caller.ctx.permissions;
     let limited = held.reaches().filter(|(name, _)| !held.has(name));
     Ok(web::Json(Me {
         oneself,
         permissions: held.iter().map(str::to_owned).collect(),
         limited: limited.map(|(name, _)| name.to_owned()).collect(),
-        session_id: standing.session,
-        csrf_token: auth::csrf_token(&state.store.sealer, standing.session),
+        session_id: session,
+        api_key_id: key,
+        csrf_token: session.map(|session| auth::csrf_token(&state.store.sealer, session)),
         must_change_password: standing.must_change_password,
     }))
 }

@@ -30,6 +30,8 @@ pub async fn change(
     caller: AnyCaller,
     Json(body): Json<ChangePassword>,
 ) -> Answer<HttpResponse> {
+    // before anything is counted: a key must not use up its owner's attempts
+    caller.ctx.require_session()?;
     let account = caller.known.standing.user.to_string();
     state.logins.admit(&account, caller.ctx.ip)?;
     let turn = state.store.passwords.turn().await?;

@@ -52,6 +52,8 @@ pub enum SignInError {
     SignedOut,
     /// The account may not be used any more.
     AccessEnded,
+    /// Nobody is let in from where the client is.
+    Address,
     /// The hub cannot tell now.
     Unavailable,
     /// A channel that comes with it does not exist or may not be followed.
@@ -71,6 +73,7 @@ impl SignInError {
             Self::Invalid => Err(Disconnect::InvalidToken),
             Self::SignedOut => Err(Disconnect::SignedOut),
             Self::AccessEnded => Err(Disconnect::AccessEnded),
+            Self::Address => Err(Disconnect::AddressRefused),
             Self::Close(why) => Err(why),
         }
     }

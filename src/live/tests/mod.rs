@@ -17,7 +17,7 @@ mod sse;
 mod websocket;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -35,6 +35,7 @@ use signalbox_actors::shared_poll::{Here, SharedPolls};
 use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::clock::Clock;
+use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::{SessionId, UserId};
 use signalbox_core::live::channel::Channel;
@@ -110,6 +111,7 @@ impl Gatekeeper for Door {
     fn admit(
         &self,
         credentials: Credentials,
+        _: Option<IpAddr>,
         outlet: Arc<Outlet>,
     ) -> BoxFuture<'static, Result<Admission, SignInError>> {
         let (token, lasts) = match credentials {
@@ -340,7 +342,9 @@ impl Node {
         let member = Member {
             organization: self.test.organization,
             user: UserId::new(),
-            session: SessionId::new(),
+            credential: Credential::Session(SessionId::new()),
+            generation: None,
+            from: None,
             permissions: permissions.iter().copied().collect(),
         };
         self.door.people.lock().insert(token.to_owned(), member);

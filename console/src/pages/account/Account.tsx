@@ -42,7 +42,7 @@ export default function Account() {
               [t("field.email"), me.user.email],
               [t("field.organization"), me.organization.name],
               [t("field.roles"), me.roles.map(roleName).join(", ")],
-              [t("field.session"), <Id key="id" value={me.session_id} />],
+              [t("field.session"), <Id key="id" value={me.session_id ?? ""} />],
             ]}
           />
         </Card>

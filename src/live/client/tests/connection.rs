@@ -91,6 +91,7 @@ fn each_bad_credential_has_its_own_end() {
         (SignInError::Invalid, 3500),
         (SignInError::SignedOut, 4500),
         (SignInError::AccessEnded, 4501),
+        (SignInError::Address, 4502),
     ];
     for (refusal, code) in cases {
         let mut desk = Desk::new();

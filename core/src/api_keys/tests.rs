@@ -1,0 +1,317 @@
+use super::*;
+use crate::kernel::clock::Clock;
+use crate::kernel::ctx::{Actor, Credential, Ctx};
+use crate::kernel::id::{SessionId, UserId};
+use crate::sessions::standing::Refused;
+use crate::testing::{self, TestStore};
+use std::net::IpAddr;
+use time::Duration;
+
+/// A person who has signed in and holds `permissions`.
+async fn person(test: &TestStore, permissions: &[&str]) -> (UserId, Ctx) {
+    let user = test.person().await;
+    let mut ctx = Ctx::system(test.organization, "test");
+    ctx.actor = Actor::User(user);
+    ctx.credential = Credential::Session(SessionId::new());
+    ctx.permissions = permissions.iter().copied().collect();
+    (user, ctx)
+}
+
+const ALL: &[&str] = &[
+    "api_keys:read",
+    "api_keys:manage",
+    "users:read",
+    "settings:update",
+];
+
+fn new(scopes: &[&str]) -> NewApiKey {
+    NewApiKey {
+        name: "Export".to_owned(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        addresses: vec!["10.0.0.0/8".to_owned(), "2001:db8::1".to_owned()],
+        requests_per_minute: Some(60),
+        expires_at: None,
+    }
+}
+
+fn text(error: crate::kernel::error::Error) -> String {
+    error.code.into_owned()
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once_and_stands_nowhere() {
+    let test = testing::store().await;
+    let (_, ctx) = person(&test, ALL).await;
+    let made = create(&test.store, &ctx, "live", &new(&["users:read"]))
+        .await
+        .unwrap();
+    assert!(!format!("{made:?}").contains(&made.secret));
+    assert_eq!(made.key.created_by.name.as_deref(), Some("Test Person"));
+    assert_eq!(made.key.addresses, ["10.0.0.0/8", "2001:db8::1/128"]);
+    assert!(made.secret.starts_with(&made.key.hint));
+    for table in ["api_keys", "audit_logs", "activity_logs", "outbox", "idempotency"] {
+        let rows = test.texts(format!("SELECT t::text FROM {table} t")).await;
+        assert!(rows.iter().all(|row| !row.contains(&made.secret)), "{table}");
+    }
+    let hash = secret::read(&made.secret, "live").unwrap();
+    assert_eq!(
+        find_by_hash(&test.store.db, &hash).await.unwrap(),
+        Some(made.key.id)
+    );
+    let standing = find(&test.store.db, made.key.id).await.unwrap().unwrap();
+    let terms = standing.key.clone().unwrap();
+    let now = test.store.clock.now();
+    assert_eq!(terms.generation_of(&hash, now), Some(1));
+    assert_eq!(terms.generation_of(&[0; 32], now), None);
+    let inside: IpAddr = "::ffff:10.1.2.3".parse().unwrap();
+    assert!(standing.check_address(Some(inside)).is_ok());
+    assert_eq!(standing.check_address(None), Err(Refused::Address));
+}
+
+#[tokio::test]
+async fn a_key_gets_no_right_that_its_maker_lacks_and_makes_no_other() {
+    let test = testing::store().await;
+    let (_, ctx) = person(&test, ALL).await;
+    let refused = create(&test.store, &ctx, "live", &new(&["users:ban"]))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.errors[0].code.as_ref(), refused.errors[0].field.as_str()),
+        ("not_held", "scopes")
+    );
+    let none = create(&test.store, &ctx, "live", &new(&[])).await.unwrap_err();
+    assert_eq!(none.errors[0].code, "required");
+    let made = create(&test.store, &ctx, "live", &new(ALL)).await.unwrap();
+    let mut by_key = ctx.clone();
+    by_key.credential = Credential::ApiKey(made.key.id);
+    let store = &test.store;
+    let id = made.key.id;
+    let codes = [
+        text(
+            create(store, &by_key, "live", &new(&["users:read"]))
+                .await
+                .unwrap_err(),
+        ),
+        text(
+            rotate(store, &by_key, "live", id, Rotation::default())
+                .await
+                .unwrap_err(),
+        ),
+        text(
+            update(store, &by_key, id, None, &ApiKeyChange::default())
+                .await
+                .unwrap_err(),
+        ),
+        text(revoke(store, &by_key, id, "").await.unwrap_err()),
+        text(set_policy(store, &by_key, Policy::default()).await.unwrap_err()),
+    ];
+    assert_eq!(codes, ["auth.session_required"; 5]);
+    assert!(get(store, &by_key, id).await.unwrap().key.can.is_empty());
+}
+
+#[tokio::test]
+async fn only_its_owner_gets_another_secret_and_only_who_holds_as_much_revokes() {
+    let test = testing::store().await;
+    let (_, ctx) = person(&test, ALL).await;
+    let (owner, theirs) = person(&test, ALL).await;
+    let made = create(&test.store, &theirs, "live", &new(&["users:read"]))
+        .await
+        .unwrap();
+    let (store, id) = (&test.store, made.key.id);
+    let not_yours = rotate(store, &ctx, "live", id, Rotation::default())
+        .await
+        .unwrap_err();
+    assert_eq!(not_yours.code, "api_key.not_yours");
+    test.sql(format!(
+        "INSERT INTO user_permissions (organization_id, user_id, permission) VALUES ('{}', '{owner}', 'users:ban')",
+        test.organization
+    ))
+    .await;
+    assert_eq!(
+        revoke(store, &ctx, id, "").await.unwrap_err().code,
+        "permission.outranked"
+    );
+    let (_, nobody) = person(&test, &[]).await;
+    assert_eq!(
+        revoke(store, &nobody, id, "").await.unwrap_err().code,
+        "api_key.not_found"
+    );
+    let mut owner_without = theirs.clone();
+    owner_without.permissions = [""; 0].into_iter().collect();
+    let revoked = revoke(store, &owner_without, id, "not needed").await.unwrap();
+    assert_eq!((revoked.state, revoked.version), (KeyState::Revoked, 2));
+    assert_eq!(
+        revoke(store, &theirs, id, "again").await.unwrap().version,
+        2,
+        "it stays revoked"
+    );
+    let changed = ApiKeyChange::default();
+    assert_eq!(
+        update(store, &theirs, id, None, &changed).await.unwrap_err().code,
+        "api_key.revoked"
+    );
+    assert_eq!(
+        find(&store.db, id).await.unwrap(),
+        Err(Refused::Revoked("key revoked".to_owned()))
+    );
+    let told = test
+        .texts("SELECT kind || ' ' || coalesce(access_version::text, '-') FROM revocations")
+        .await;
+    assert_eq!(told, ["key -"]);
+}
+
+#[tokio::test]
+async fn a_replaced_secret_works_for_as_long_as_was_asked_and_not_for_longer() {
+    let test = testing::store().await;
+    let (_, ctx) = person(&test, ALL).await;
+    let store = &test.store;
+    let made = create(store, &ctx, "live", &new(&["users:read"])).await.unwrap();
+    let first = secret::read(&made.secret, "live").unwrap();
+    let grace = Rotation { grace_seconds: 60 };
+    let next = rotate(store, &ctx, "live", made.key.id, grace).await.unwrap();
+    let second = secret::read(&next.secret, "live").unwrap();
+    let standing = find(&store.db, made.key.id).await.unwrap().unwrap();
+    let (terms, now) = (standing.key.clone().unwrap(), store.clock.now());
+    assert_eq!(
+        (
+            terms.generation_of(&first, now),
+            terms.generation_of(&second, now)
+        ),
+        (Some(1), Some(2))
+    );
+    let later = now + Duration::seconds(61);
+    assert_eq!(
+        (
+            terms.generation_of(&first, later),
+            terms.generation_of(&second, later)
+        ),
+        (None, Some(2))
+    );
+    assert!(standing.check_secret(Some(1), now).is_ok() && standing.ends(Some(1), now) <= later);
+    assert_eq!(standing.check_secret(Some(1), later), Err(Refused::Replaced));
+    assert_eq!(standing.check_secret(None, now), Err(Refused::Replaced));
+    let last = rotate(store, &ctx, "live", made.key.id, Rotation::default())
+        .await
+        .unwrap();
+    let terms = find(&store.db, made.key.id).await.unwrap().unwrap().key.unwrap();
+    let third = secret::read(&last.secret, "live").unwrap();
+    let good = [first, second, third].map(|hash| terms.generation_of(&hash, now));
+    assert_eq!(good, [None, None, Some(3)]);
+    let too_long = Rotation {
+        grace_seconds: 604_801,
+    };
+    let refused = rotate(store, &ctx, "live", made.key.id, too_long)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.errors[0].field, "grace_seconds");
+}
+
+#[tokio::test]
+async fn an_organization_sets_the_longest_life_and_keys_of_before_are_shortened_to_it() {
+    let test = testing::store().await;
+    let (_, ctx) = person(&test, ALL).await;
+    let store = &test.store;
+    let before = create(store, &ctx, "live", &new(&["users:read"])).await.unwrap();
+    assert_eq!(before.key.expires_at, None);
+    let wanted = Policy { max_days: Some(30) };
+    assert_eq!(set_policy(store, &ctx, wanted).await.unwrap(), wanted);
+    assert_eq!(policy(store, &ctx).await.unwrap(), wanted);
+    let now = store.clock.now();
+    let in_a_month = |end: Option<time::OffsetDateTime>| {
+        (end.unwrap() - now - Duration::days(30)).abs() < Duration::minutes(1)
+    };
+    let shortened = get(store, &ctx, before.key.id).await.unwrap().key;
+    assert!(in_a_month(shortened.expires_at) && shortened.version == 2);
+    let made = create(store, &ctx, "live", &new(&["users:read"])).await.unwrap();
+    assert!(
+        in_a_month(made.key.expires_at),
+        "without an end it gets the longest"
+    );
+    let longer = NewApiKey {
+        expires_at: Some(now + Duration::days(31)),
+        ..new(&["users:read"])
+    };
+    let refused = create(store, &ctx, "live", &longer).await.unwrap_err();
+    assert_eq!(refused.errors[0].code, "too_late");
+    let longer = ApiKeyChange {
+        expires_at: Some(Some(now + Duration::days(31))),
+        ..ApiKeyChange::default()
+    };
+    let refused = update(store, &ctx, made.key.id, None, &longer).await.unwrap_err();
+    assert_eq!(refused.errors[0].code, "too_late");
+    let none = Policy { max_days: Some(0) };
+    assert_eq!(
+        set_policy(store, &ctx, none).await.unwrap_err().errors[0].code,
+        "out_of_range"
+    );
+}
+
+#[tokio::test]
+async fn a_coming_end_is_announced_once_and_again_after_the_end_has_moved() {
+    let mut test = testing::store().await;
+    let clock = Clock::manual(Clock::system().now());
+    test.store.clock = clock.clone();
+    let (_, ctx) = person(&test, ALL).await;
+    let store = &test.store;
+    let at = |days| Some(clock.now() + Duration::days(days));
+    let ending = NewApiKey {
+        expires_at: at(10),
+        ..new(&["users:read"])
+    };
+    let made = create(store, &ctx, "live", &ending).await.unwrap();
+    assert!(!tend(store).await.unwrap());
+    clock.advance(Duration::days(4));
+    let said = async || {
+        let mut said = 0;
+        while tend(store).await.unwrap() {
+            said += 1;
+        }
+        said
+    };
+    assert_eq!((said().await, said().await), (1, 0));
+    assert_eq!(
+        get(store, &ctx, made.key.id).await.unwrap().key.state,
+        KeyState::Expiring
+    );
+    let moved = ApiKeyChange {
+        expires_at: Some(at(5)),
+        ..ApiKeyChange::default()
+    };
+    update(store, &ctx, made.key.id, None, &moved).await.unwrap();
+    assert_eq!(said().await, 1);
+    let channels = test
+        .texts("SELECT channels::text FROM outbox WHERE type = 'api_key.expiring'")
+        .await;
+    assert!(
+        channels.len() == 2
+            && channels
+                .iter()
+                .all(|of| of.contains("feed:api_keys") && of.contains("inbox:"))
+    );
+}
+
+#[tokio::test]
+async fn when_and_from_where_a_key_was_used_is_noted_and_never_moved_back() {
+    let test = testing::store().await;
+    let (_, ctx) = person(&test, ALL).await;
+    let store = &test.store;
+    let made = create(store, &ctx, "live", &new(&["users:read"])).await.unwrap();
+    let now = store.clock.now();
+    let used = |at, from: &str| Use {
+        key: made.key.id,
+        at,
+        from: from.parse().ok(),
+    };
+    note_used(&store.db, &[used(now, "::ffff:192.0.2.7")])
+        .await
+        .unwrap();
+    note_used(&store.db, &[used(now - Duration::minutes(1), "192.0.2.8")])
+        .await
+        .unwrap();
+    let key = get(store, &ctx, made.key.id).await.unwrap().key;
+    assert_eq!(
+        (key.last_used_at, key.last_used_ip.as_deref()),
+        (Some(now), Some("192.0.2.7"))
+    );
+    assert_eq!(key.version, 1, "the machine's own notes are no change");
+}
