@@ -77,7 +77,7 @@ for (const [width, height] of process.env.SIZES ? [] : [[1440, 900], [390, 844]]
     await inspect(watch, "sign-in", mode);
     await signIn(watch.page);
     const known = await ids(watch.page);
-    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, "/imports", "/imports/new", "/jobs", "/audit", "/system", "/account", "/no-such-page"];
+    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, "/imports", "/imports/new", "/jobs", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/account", "/no-such-page"];
     if (known.job) pages.push(`/jobs?open=${known.job}`, `/jobs/${known.job}`);
     if (known.import) pages.push(`/imports/${known.import}`);
     for (const path of pages) {
@@ -91,7 +91,7 @@ for (const [width, height] of process.env.SIZES ? [] : [[1440, 900], [390, 844]]
 }
 
 await check(`a first load of any page costs at most ${FIRST_LOAD / 1000} kB of script and style`, async () => {
-  for (const path of ["/sign-in", "/", "/events", "/connections", "/channels", "/users", "/imports/new", "/jobs", "/audit", "/system"]) {
+  for (const path of ["/sign-in", "/", "/events", "/connections", "/channels", "/users", "/imports/new", "/jobs", "/audit", "/keys", "/addresses", "/system"]) {
     const context = await browser.newContext();
     const { page } = await watched(context);
     if (path !== "/sign-in") await signIn(page);

@@ -2,7 +2,7 @@
 import { forgetCsrf, onSignedOut } from "../api/client";
 import { keepReason, signOut } from "../auth/session";
 import { t } from "../i18n";
-import { ANOTHER_USER, elsewhere, endsAccess, endsSession } from "../live/codes";
+import { ANOTHER_USER, elsewhere, endsAccess, endsAddress, endsSession } from "../live/codes";
 import { stopLive } from "../live/store";
 import { forgetUndo } from "../parts/undo";
 import { queries } from "./queries";
@@ -32,5 +32,5 @@ export function watchSession(): void {
 export function linkEnded(code: number): void {
   if (!endsSession(code)) return;
   if (!elsewhere(code)) forgetCsrf();
-  leave(endsAccess(code) ? t("signin.access") : code === ANOTHER_USER ? t("signin.another") : t("signin.expired"), true);
+  leave(endsAccess(code) ? t("signin.access") : endsAddress(code) ? t("signin.address") : code === ANOTHER_USER ? t("signin.another") : t("signin.expired"), true);
 }

@@ -64,11 +64,13 @@ const newImport = createRoute({ ...below, path: "/imports/new", validateSearch: 
 const oneImport = createRoute({ ...below, path: "/imports/$id", component: lazyRouteComponent(() => import("../pages/imports/ImportPage")) });
 const jobs = createRoute({ ...below, path: "/jobs", validateSearch: texts("state", "queue", "open"), component: lazyRouteComponent(() => import("../pages/jobs/Jobs")) });
 const job = createRoute({ ...below, path: "/jobs/$id", component: lazyRouteComponent(() => import("../pages/jobs/JobPage")) });
-const audit = createRoute({ ...below, path: "/audit", validateSearch: texts("action", "actor", "subject", "open"), component: lazyRouteComponent(() => import("../pages/audit/AuditLog")) });
+const audit = createRoute({ ...below, path: "/audit", validateSearch: texts("action", "actor", "subject", "api_key", "open"), component: lazyRouteComponent(() => import("../pages/audit/AuditLog")) });
 const system = createRoute({ ...below, path: "/system", component: lazyRouteComponent(() => import("../pages/system/System")) });
+const keys = createRoute({ ...below, path: "/keys", validateSearch: texts("open", "create"), component: lazyRouteComponent(() => import("../pages/keys/ApiKeys")) });
+const addresses = createRoute({ ...below, path: "/addresses", component: lazyRouteComponent(() => import("../pages/addresses/Addresses")) });
 const account = createRoute({ ...below, path: "/account", component: lazyRouteComponent(() => import("../pages/account/Account")) });
 
-const tree = root.addChildren([signIn, shell.addChildren([overview, events, connections, channels, users, user, imports, newImport, oneImport, jobs, job, audit, system, account])]);
+const tree = root.addChildren([signIn, shell.addChildren([overview, events, connections, channels, users, user, imports, newImport, oneImport, jobs, job, audit, keys, addresses, system, account])]);
 
 export const router = createRouter({ routeTree: tree, defaultPreload: "intent", defaultPreloadStaleTime: 0, scrollRestoration: false });
 

@@ -4,9 +4,10 @@
  */
 import { i18n, type Messages } from "@lingui/core";
 import source from "./en.texts.json";
+import type access from "./access.en.texts.json";
 import type live from "./live.en.texts.json";
 
-export type TextId = keyof typeof source | keyof typeof live;
+export type TextId = keyof typeof source | keyof typeof live | keyof typeof access;
 
 const known = new Set<string>();
 

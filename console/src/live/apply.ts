@@ -66,7 +66,7 @@ export interface View<T extends Row> {
 /** Newcomers kept for the person; beyond it they are only counted. */
 const FRESH = 200;
 
-const CREATING = new Set(["user.created", "audit.recorded", "job.enqueued", "import.submitted"]);
+const CREATING = new Set(["user.created", "audit.recorded", "job.enqueued", "import.submitted", "api_key.created"]);
 
 /** Of an event that carries no place: behind all others. */
 const NO_PLACE = Number.MAX_SAFE_INTEGER;
@@ -124,7 +124,12 @@ export function batchOf(events: LiveEvent[], kind: string, channel?: string): Ba
 
 /** `users.ban` is what the row allows, `users:ban` what the viewer may. */
 /** Acts that need another permission than the one of their own name. */
-const NEEDS: Readonly<Record<string, string>> = { "users.unban": "users:ban" };
+const NEEDS: Readonly<Record<string, string>> = {
+  "users.unban": "users:ban",
+  "api_keys.update": "api_keys:manage",
+  "api_keys.rotate": "api_keys:manage",
+  "api_keys.revoke": "api_keys:manage",
+};
 
 function cut(acts: string[], may: ReadonlySet<string>): string[] {
   return acts.filter((act) => may.has(NEEDS[act] ?? act.replace(".", ":")));

@@ -42,9 +42,10 @@ export const KINDS: Record<string, Kind> = {
   audit_entry: {
     key: "audit",
     channel: "feed:audit",
-    matches: (row, f) => has(row.action, f.action) && refers(row.actor, f.actor) && refers(row.subject, f.subject),
+    matches: (row, f) => has(row.action, f.action) && refers(row.actor, f.actor) && refers(row.subject, f.subject) && refers(row.credential, f.api_key),
   },
   import: { key: "imports", channel: "feed:imports", matches: () => true },
+  api_key: { key: "api_keys", channel: "feed:api_keys", matches: () => true },
 };
 
 /** A filter that narrows; the order of a list does not. */

@@ -4,7 +4,7 @@ import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
 export interface Page {
-  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/imports" | "/jobs" | "/audit" | "/system";
+  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/system";
   name: TextId;
   icon: IconName;
   /** Null for everybody. */
@@ -38,6 +38,8 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
     name: "nav.govern",
     pages: [
       { to: "/audit", name: "nav.audit", icon: "audit", permission: "audit:read", letter: "a" },
+      { to: "/keys", name: "nav.apiKeys", icon: "key", permission: "api_keys:read", letter: "k" },
+      { to: "/addresses", name: "nav.addresses", icon: "link", permission: "ip_rules:read", letter: "n" },
       { to: "/system", name: "nav.system", icon: "system", permission: "system:read", letter: "s" },
     ],
   },

@@ -20,9 +20,9 @@ import { entryText, entryTone } from "./words";
 import css from "./audit.module.css";
 
 export default function AuditLog() {
-  const { action, actor, subject, open } = useSearch({ from: "/shell/audit" });
+  const { action, actor, subject, api_key, open } = useSearch({ from: "/shell/audit" });
   const navigate = useNavigate({ from: "/audit" });
-  const filters: Filters = useMemo(() => ({ action, actor, subject }), [action, actor, subject]);
+  const filters: Filters = useMemo(() => ({ action, actor, subject, api_key }), [action, actor, subject, api_key]);
   const fetchPage = useMemo(() => fetchAudit(filters), [filters]);
   const [calm, setCalm] = useState(true);
   const list = useLiveList<Audit>({ kind: "audit_entry", key: "audit", filters, fetchPage, newestFirst: true, calm });
@@ -47,7 +47,7 @@ export default function AuditLog() {
             <EmptyState icon="audit" title={t("audit.empty.title")} text={t("audit.empty.text")} />
           ) : (
             <EmptyState icon="search" title={t("audit.none.title")} text={t("audit.none.text")}>
-              <Button variant="outlined" onClick={() => change({ action: undefined, actor: undefined, subject: undefined })}>{t("users.none.action")}</Button>
+              <Button variant="outlined" onClick={() => change({ action: undefined, actor: undefined, subject: undefined, api_key: undefined })}>{t("users.none.action")}</Button>
             </EmptyState>
           )
         }

@@ -1,0 +1,93 @@
+/**
+ * API keys and addresses: a key is made and its secret shown once, it lets a program in, what others do to it shows in the open
+ * list, it is revoked and lets nobody in; a network that would shut out whoever allows it is refused with the reason.
+ */
+import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
+
+const browser = await open();
+const stamp = Date.now().toString(36);
+const name = `Nightly export ${stamp}`;
+/** What a refused request leaves in the browser's console; nothing else is excused. */
+const REFUSED = /\b(409)\b|Conflict/;
+
+const call = async (method, path, body, token) => {
+  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+  return fetch(`${BASE}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+};
+const { access_token: owner } = await (await call("POST", "/auth/login", OWNER)).json();
+
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"] });
+const { page, faults, expected } = await watched(context);
+await signIn(page);
+const grid = page.getByRole("grid", { name: "API keys" });
+let secret = "";
+
+await check("a key is made with scopes, and its secret is shown once and copied", async () => {
+  await page.goto(`${BASE}/keys`);
+  await page.getByRole("button", { name: "New API key" }).first().click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill(name);
+  equal(await dialog.getByRole("button", { name: "Make the key" }).isDisabled(), true, "the button without a scope");
+  await dialog.getByLabel("users:read", { exact: true }).check();
+  await dialog.getByLabel("May be used from").fill("127.0.0.0/8\n::1");
+  await dialog.getByRole("button", { name: "Make the key" }).click();
+  secret = await page.getByTestId("secret").innerText();
+  equal(/^sbx_live_[0-9A-Za-z]{49}$/.test(secret), true, "the secret's form");
+  await page.getByRole("button", { name: "Copy the secret" }).click();
+  await until("the clipboard to have it", async () => (await page.evaluate(() => navigator.clipboard.readText())) === secret);
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  await grid.getByRole("row").filter({ hasText: name }).waitFor();
+  equal((await page.content()).includes(secret), false, "the secret is on the page");
+});
+
+await check("a program comes in by it, and what it may not do is refused", async () => {
+  equal((await call("GET", "/users", undefined, secret)).status, 200, "users");
+  equal((await call("GET", "/audit", undefined, secret)).status, 403, "audit");
+});
+
+await check("what somebody else does to it shows in the open list and in its life", async () => {
+  const { items } = await (await call("GET", "/api_keys", undefined, owner)).json();
+  const key = items.find((item) => item.name === name);
+  equal((await call("PATCH", `/api_keys/${key.id}`, { name: `${name} renamed` }, owner)).status, 200, "renamed");
+  await grid.getByRole("row").filter({ hasText: `${name} renamed` }).waitFor();
+  await page.getByTestId("life").getByText("changed an API key").waitFor();
+});
+
+await check("it is replaced, and then revoked for a reason, and lets nobody in", async () => {
+  await page.getByRole("button", { name: "Replace secret" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Replace secret" }).click();
+  const next = await page.getByTestId("secret").innerText();
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  equal([(await call("GET", "/users", undefined, secret)).status, (await call("GET", "/users", undefined, next)).status], [401, 200], "before and after");
+  await page.getByRole("button", { name: "Revoke" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Why").fill("Not needed any more");
+  await dialog.getByRole("button", { name: "Revoke" }).click();
+  await grid.getByRole("row").filter({ hasText: name }).getByText("Revoked").waitFor();
+  await page.getByTestId("life").getByText("Not needed any more").waitFor();
+  equal((await call("GET", "/users", undefined, next)).status, 401, "after the end");
+});
+
+await check("a network that would shut out whoever allows it is refused, and one of theirs is allowed and taken away", async () => {
+  expected.push(REFUSED);
+  await page.goto(`${BASE}/addresses`);
+  await page.getByText("Everything is let in").waitFor();
+  await page.getByRole("button", { name: "Allow a network" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Address or network").fill("192.0.2.0/24");
+  await dialog.getByRole("button", { name: "Allow", exact: true }).click();
+  await dialog.getByText("This would shut out the address you come from").waitFor();
+  await dialog.getByLabel("Address or network").fill("127.0.0.0/8");
+  await dialog.getByLabel("What network that is").fill("This machine");
+  await dialog.getByRole("button", { name: "Allow", exact: true }).click();
+  await page.getByTestId("rules").getByText("This machine").waitFor();
+  await page.getByRole("button", { name: "Take away" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Take away" }).click();
+  await page.getByText("Everything is let in").waitFor();
+});
+
+await check("nothing broke on the way", () => equal(faults, [], "faults"));
+
+await context.close();
+await browser.close();
+finish();
