@@ -2,7 +2,7 @@
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
 //! may name only those before it: `kernel fault outbound db bus` < `people` < `outbox audit activity jobs files live` <
-//! `change outbox_relay` < `users ip_rules` < `roles sessions connections` < `api_keys` < `auth` < `imports`.
+//! `change outbox_relay` < `users ip_rules` < `roles sessions connections teams` < `api_keys` < `auth` < `imports`.
 
 #![cfg_attr(
     test,
@@ -35,6 +35,7 @@ pub mod overview;
 pub mod people;
 pub mod roles;
 pub mod sessions;
+pub mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod users;

@@ -40,6 +40,7 @@ pub mod server_api;
 mod sessions;
 pub mod state;
 pub mod system;
+mod teams;
 mod users;
 
 pub use caller::{AnyCaller, Caller};
@@ -66,6 +67,7 @@ fn routes(api: &mut ServiceConfig) {
         .configure(sessions::routes)
         .configure(users::routes)
         .configure(roles::routes)
+        .configure(teams::routes)
         .configure(api_keys::routes)
         .configure(ip_rules::routes)
         .configure(audit::routes)

@@ -145,11 +145,11 @@ async fn history(
     request: &HistoryRequest,
     dialect: Dialect,
 ) -> Result<Answer, Refusal> {
-    let view = View::new(leave.class, dialect.encoding());
+    let view = View::new(leave.sight.clone(), dialect.encoding());
     let most = live.limits.history;
     let limit = usize::try_from(request.limit).map_or(most, |limit| limit.min(most));
     let since = request.since.as_ref().map(|since| Place {
-        epoch: leave.class.epoch_meant(&since.epoch).into(),
+        epoch: leave.sight.epoch_meant(&since.epoch).into(),
         offset: since.offset,
     });
     let past = Past {
@@ -165,7 +165,7 @@ async fn history(
     let (place, items) = read.ok_or(ReplyError::Unrecoverable)?;
     Ok(Answer::History(HistoryResult {
         publications: items.iter().map(Into::into).collect(),
-        epoch: leave.class.epoch_told(&place.epoch),
+        epoch: leave.sight.epoch_told(&place.epoch),
         offset: place.offset,
     }))
 }

@@ -12,6 +12,7 @@ use signalbox_core::live::application::token::{Refused, Tokens};
 use signalbox_core::live::application::{
     APPLICATION, Name, Namespaces, Options, RecoveryMode, ServerSubscription, SubscriptionType,
 };
+use signalbox_core::live::scope::Sight;
 use signalbox_core::live::view::ViewClass;
 
 use super::client::{Refusal, SignInError};
@@ -204,7 +205,7 @@ impl Application {
         }
         Ok(Leave {
             key: key(channel),
-            class: ViewClass::of(&PermissionSet::default()),
+            sight: Sight::whole(ViewClass::of(&PermissionSet::default())),
             options: Some(options),
         })
     }
@@ -268,7 +269,7 @@ fn grant(
         .unwrap_or_else(|| options.pushes_join_leave(&user, wish.join_leave));
     Ok(Grant {
         key: key(&wish.channel),
-        class: ViewClass::of(&PermissionSet::default()),
+        sight: Sight::whole(ViewClass::of(&PermissionSet::default())),
         keeps,
         recoverable,
         positioned,

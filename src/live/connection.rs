@@ -17,7 +17,7 @@ use signalbox_actors::live_hub::{
 };
 use signalbox_core::live::application::ServerSubscription;
 use signalbox_core::live::position::Position;
-use signalbox_core::live::view::ViewClass;
+use signalbox_core::live::scope::Sight;
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
@@ -108,8 +108,8 @@ pub struct Connection {
     _counted: Connected,
 }
 
-/// The viewer as of now, and what that means for each subscription: its class, or nothing any more.
-type Judged = Result<(Member, Vec<(u32, Option<ViewClass>)>), SignInError>;
+/// The viewer as of now, and what that means for each subscription: what is seen of it, or nothing any more.
+type Judged = Result<(Member, Vec<(u32, Option<Sight>)>), SignInError>;
 
 /// What was asked of the hub has been answered.
 enum Done {
@@ -457,7 +457,7 @@ impl Connection {
             let judged = async {
                 let member = gate.look_again(&member).await?;
                 let viewer = Viewer::Member(member.clone());
-                let mut classes = Vec::with_capacity(held.len());
+                let mut sights = Vec::with_capacity(held.len());
                 for (slot, channel) in held {
                     let wish = SubscribeRequest {
                         channel,
@@ -468,14 +468,14 @@ impl Connection {
                         wish,
                         by_server: None,
                     };
-                    let class = match gate.judge(&viewer, asked).await {
-                        Ok(grant) => Some(grant.class),
+                    let sight = match gate.judge(&viewer, asked).await {
+                        Ok(grant) => Some(grant.sight),
                         Err(Refusal::Reply(ReplyError::Internal)) => return Err(SignInError::Unavailable),
                         Err(_) => None,
                     };
-                    classes.push((slot, class));
+                    sights.push((slot, sight));
                 }
-                Ok((member, classes))
+                Ok((member, sights))
             };
             Done::LookedAgain(rights, judged.await)
         }));
@@ -686,7 +686,7 @@ impl Connection {
     }
 
     fn judge_again(&mut self, result: Judged) {
-        let (member, classes) = match result {
+        let (member, sights) = match result {
             Ok(judged) => judged,
             // cut, not closed: what waits to be written is not for them any more
             Err(SignInError::AccessEnded) => return self.outlet.cut(Disconnect::AccessEnded),
@@ -697,19 +697,19 @@ impl Connection {
         if let Some(admission) = &mut self.admission {
             admission.viewer = Viewer::Member(member);
         }
-        for (slot, class) in classes {
+        for (slot, sight) in sights {
             let held = self.subscriptions.iter().find(|held| held.slot == slot);
-            match (class, held.map(|held| held.class)) {
-                (None, Some(_)) => {
+            match held.map(|held| sight.map(|sight| sight == held.sight)) {
+                None | Some(Some(true)) => {}
+                Some(None) => {
                     self.unfollow(slot);
                     self.client.forbidden(slot);
                 }
                 // what it has was seen with other rights: it comes back without a position, and reads again
-                (Some(new), Some(old)) if new != old => {
+                Some(Some(false)) => {
                     self.unfollow(slot);
                     self.client.invalidated(slot);
                 }
-                _ => {}
             }
         }
     }

@@ -22,7 +22,7 @@ use signalbox_core::kernel::id::{JobId, OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::namespaces::RESERVED;
 use signalbox_core::live::channel::Channel;
-use signalbox_core::live::view::ViewClass;
+use signalbox_core::live::scope::Sight;
 use signalbox_core::people;
 use signalbox_core::sessions::standing::{Refused, Standing};
 
@@ -231,22 +231,23 @@ impl Door {
         let member = viewer.member().ok_or(ReplyError::PermissionDenied)?;
         self.admits(member, &channel).await?;
         let key = own(member, name);
-        let class = ViewClass::of(&member.permissions);
+        let sight = Sight::of(&member.permissions, name);
         if let Channel::Page(_) = channel {
             return Ok(Grant {
                 joins: true,
                 present: true,
                 announced: true,
                 info: Some(self.introduction(member).await.map_err(unavailable)?),
-                ..Grant::passing(key, class)
+                ..Grant::passing(key, sight)
             });
         }
         if !channel.keeps_events() {
-            return Ok(Grant::passing(key, class));
+            return Ok(Grant::passing(key, sight));
         }
         Ok(Grant {
-            delta: asked.wish.delta == "fossil",
-            ..Grant::stream(key, class)
+            // a patch would be of what shows alike: rows that show to some do not
+            delta: asked.wish.delta == "fossil" && sight.is_whole(),
+            ..Grant::stream(key, sight)
         })
     }
 
@@ -270,7 +271,7 @@ impl Door {
         }?;
         Ok(Leave {
             key: own(member, &name),
-            class: ViewClass::of(&member.permissions),
+            sight: Sight::of(&member.permissions, &name),
             options: None,
         })
     }

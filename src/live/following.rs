@@ -7,7 +7,7 @@ use signalbox_actors::live_hub::{Membership, Outlet, Place, View, Wish};
 use signalbox_actors::presence::Attendance;
 use signalbox_actors::shared_poll::Tracker;
 use signalbox_core::live::application::{ClientInfo, Options};
-use signalbox_core::live::view::ViewClass;
+use signalbox_core::live::scope::Sight;
 
 use super::Live;
 use super::client::{Followed, MapPart, POLL, Refusal, is_map};
@@ -34,7 +34,7 @@ pub struct Subscription {
     /// Its number within the connection.
     pub slot: u32,
     /// What may be seen.
-    pub class: ViewClass,
+    pub sight: Sight,
     /// Keys that are polled for it.
     pub tracker: Option<Arc<Tracker>>,
     place: Place,
@@ -58,7 +58,7 @@ impl Subscription {
 
     /// The generation of its stream, as its viewer is told it; empty where nothing is kept.
     pub fn epoch(&self) -> String {
-        self.class.epoch_told(&self.place.epoch)
+        self.sight.epoch_told(&self.place.epoch)
     }
 
     /// As others in the channel see it, where they do.
@@ -110,7 +110,7 @@ pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscripti
     }
     let grant = live.gate.judge(&wanted.viewer, wanted.asked.clone()).await?;
     let since = (request.recover && grant.recoverable).then(|| Place {
-        epoch: grant.class.epoch_meant(&request.epoch).into(),
+        epoch: grant.sight.epoch_meant(&request.epoch).into(),
         offset: request.offset,
     });
     let (mut followed, mut subscription) = stand(live, &wanted, &grant, since).await?;
@@ -131,7 +131,7 @@ pub async fn follow(live: &Live, wanted: Wanted) -> Result<(Followed, Subscripti
 /// How what was granted is seen.
 pub fn view(wanted: &Wanted, grant: &Grant) -> View {
     View {
-        class: grant.class,
+        sight: grant.sight.clone(),
         encoding: wanted.dialect.encoding(),
         delta: grant.delta,
         joins: grant.joins,
@@ -162,7 +162,7 @@ pub async fn stand(
     }
     let presence = attend(live, wanted, grant).await?;
     let followed = Followed {
-        epoch: grant.class.epoch_told(&following.place.epoch),
+        epoch: grant.sight.epoch_told(&following.place.epoch),
         offset: following.place.offset,
         recoverable: grant.recoverable,
         positioned: grant.positioned,
@@ -175,7 +175,7 @@ pub async fn stand(
     };
     let subscription = Subscription {
         slot: wanted.slot,
-        class: grant.class,
+        sight: grant.sight.clone(),
         tracker: None,
         place: following.place,
         membership: following.membership,

@@ -12,7 +12,7 @@ use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::id::{OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::{APPLICATION, ClientInfo, Options, ServerSubscription};
-use signalbox_core::live::view::ViewClass;
+use signalbox_core::live::scope::Sight;
 
 use super::client::{Refusal, SignInError};
 use super::protocol::{SubRefreshRequest, SubscribeRequest};
@@ -127,7 +127,7 @@ pub struct Grant {
     /// Which channel that is.
     pub key: ChannelKey,
     /// What of it may be seen.
-    pub class: ViewClass,
+    pub sight: Sight,
     /// What it keeps.
     pub keeps: Keeps,
     /// The client may come back with its position.
@@ -158,10 +158,10 @@ pub struct Grant {
 
 impl Grant {
     /// Of a channel that is followed as a stream, and nothing else.
-    pub fn stream(key: ChannelKey, class: ViewClass) -> Self {
+    pub fn stream(key: ChannelKey, sight: Sight) -> Self {
         Self {
             key,
-            class,
+            sight,
             keeps: Keeps::Stream,
             recoverable: true,
             positioned: true,
@@ -179,12 +179,12 @@ impl Grant {
     }
 
     /// Of a channel that keeps nothing.
-    pub fn passing(key: ChannelKey, class: ViewClass) -> Self {
+    pub fn passing(key: ChannelKey, sight: Sight) -> Self {
         Self {
             keeps: Keeps::Nothing,
             recoverable: false,
             positioned: false,
-            ..Self::stream(key, class)
+            ..Self::stream(key, sight)
         }
     }
 }
@@ -212,7 +212,7 @@ pub struct Leave {
     /// Which channel that is.
     pub key: ChannelKey,
     /// What of it may be seen.
-    pub class: ViewClass,
+    pub sight: Sight,
     /// What holds for it, if it is one of the application's.
     pub options: Option<Arc<Options>>,
 }

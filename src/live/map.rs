@@ -125,7 +125,7 @@ impl Reader<'_> {
     async fn changes(mut self) -> Result<(Followed, Step), Refusal> {
         let wish = self.wish();
         let since = Place {
-            epoch: self.reading.grant.class.epoch_meant(&wish.epoch).into(),
+            epoch: self.reading.grant.sight.epoch_meant(&wish.epoch).into(),
             offset: wish.offset,
         };
         let begun = !self.reading.from.is_nowhere();
@@ -172,7 +172,7 @@ impl Reader<'_> {
 
     fn goes_on(self, at: Place, missed: Vec<Publication>, part: MapPart) -> (Followed, Step) {
         let followed = Followed {
-            epoch: self.reading.grant.class.epoch_told(&at.epoch),
+            epoch: self.reading.grant.sight.epoch_told(&at.epoch),
             offset: at.offset,
             missed,
             map: Some(Box::new(part)),

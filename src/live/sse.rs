@@ -177,12 +177,12 @@ impl EventSource {
         self.last_slot += 1;
         let slot = self.last_slot;
         let since = known.map(|known| Place {
-            epoch: grant.class.epoch_meant(&known.epoch).into(),
+            epoch: grant.sight.epoch_meant(&known.epoch).into(),
             offset: known.offset,
         });
         let wish = Wish {
             channel: grant.key.clone(),
-            view: View::new(grant.class, &EventStream),
+            view: View::new(grant.sight.clone(), &EventStream),
             since,
             keeps: grant.keeps,
         };
@@ -190,7 +190,7 @@ impl EventSource {
         let place = following.place;
         self.written
             .borrow_mut()
-            .begins(slot, name.clone(), grant.class.epoch_told(&place.epoch).into());
+            .begins(slot, name.clone(), grant.sight.epoch_told(&place.epoch).into());
         let resumed = known.filter(|_| following.recovered);
         let from = resumed.map_or(place.offset, |known| known.offset);
         // no bytes, only the place: the next thing written tells it
@@ -266,7 +266,7 @@ impl EventSource {
                     return self.outlet.cut(Disconnect::ForceReconnect);
                 }
                 Err(_) => return self.outlet.cut(Disconnect::PermissionDenied),
-                Ok(grant) if grant.class == held.grant.class => self.channels.push(held),
+                Ok(grant) if grant.sight == held.grant.sight => self.channels.push(held),
                 Ok(grant) => changed.push((held, grant)),
             }
         }

@@ -60,7 +60,11 @@ async fn every_operation_but_sign_in_refuses_nobody_and_a_session_that_has_ended
                 continue;
             }
             let id = UserId::new().to_string();
-            let mut path = path.strip_prefix("/api/v1").unwrap().replace("{id}", &id);
+            let mut path = path
+                .strip_prefix("/api/v1")
+                .unwrap()
+                .replace("{id}", &id)
+                .replace("{user}", &id);
             if path == "/stream" {
                 path += "?channel=feed:users";
             }

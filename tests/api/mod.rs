@@ -18,4 +18,5 @@ mod live;
 mod openapi;
 mod roles;
 mod server_api;
+mod teams;
 mod users;

@@ -6,10 +6,11 @@
 use std::time::{Duration, SystemTime};
 
 use futures::{SinkExt, StreamExt};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio_tungstenite::connect_async;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::relay::cluster::{Cluster, until};
 
@@ -175,5 +176,144 @@ async fn a_ban_ends_streams_and_requests_on_every_node_while_no_relay_leads_and_
             at(99),
             at(100)
         );
+    }
+}
+
+/// Somebody who sees the people of their teams; their id.
+async fn of_a_team(cluster: &Cluster, owner: &str, name: &str) -> String {
+    let body =
+        json!({"email": format!("{name}@example.com"), "name": name, "password": PASSWORD, "roles": []});
+    let made = cluster.post(0, owner, "/users", body).await;
+    let id = made["id"].as_str().unwrap().to_owned();
+    let organization = cluster.test.organization;
+    cluster
+        .test
+        .sql(format!(
+            "INSERT INTO user_permissions (organization_id, user_id, permission, granted, only_on)
+             VALUES ('{organization}', '{id}', 'users:read', false, 'own_or_team')"
+        ))
+        .await;
+    id
+}
+
+/// Follows the people over WebSocket from where a list of them stood.
+async fn follower(url: &str, token: &str) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    let address = format!("{}/connection/websocket", url.replacen("http", "ws", 1));
+    let (mut socket, _) = connect_async(address).await.unwrap();
+    for command in [
+        json!({"id": 1, "connect": {"token": token}}),
+        json!({"id": 2, "subscribe": {"channel": "feed:users"}}),
+    ] {
+        socket.send(Message::text(command.to_string())).await.unwrap();
+        let answer = socket.next().await.unwrap().unwrap();
+        assert!(!answer.to_text().unwrap().contains("error"), "{answer}");
+    }
+    socket
+}
+
+/// What comes until `holds` of it.
+async fn read_until(
+    socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
+    holds: impl Fn(&str) -> bool,
+) -> String {
+    let mut all = String::new();
+    let reading = async {
+        while !holds(&all) {
+            let Message::Text(text) = socket.next().await.unwrap().unwrap() else {
+                continue;
+            };
+            if text.as_str() == "{}" {
+                socket.send(Message::text("{}")).await.unwrap();
+            }
+            all += text.as_str();
+        }
+    };
+    let read = tokio::time::timeout(PATIENCE, reading).await;
+    assert!(read.is_ok(), "only {all}");
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_a_team_is_told_so_on_every_node_and_shown_nothing_of_its_people_behind_that() {
+    let cluster = Cluster::start(2, "").await;
+    let owner = cluster.sign_in().await;
+    let viewer = of_a_team(&cluster, &owner, "viewer").await;
+    let colleague = of_a_team(&cluster, &owner, "colleague").await;
+    let made = cluster.post(0, &owner, "/teams", json!({"name": "One"})).await;
+    let team = made["id"].as_str().unwrap();
+    let http = crate::harness::client();
+    let ask = async |method: Method, path: String, body: Value| {
+        let url = format!("{}/api/v1{path}", cluster.nodes[0].url);
+        let asked = http.request(method, url).bearer_auth(&owner).json(&body).send();
+        let status = asked.await.unwrap().status();
+        assert!(status.is_success(), "{path}: {status}");
+    };
+    let member = |id: &str| format!("/teams/{team}/members/{id}");
+    let rename = async |name: &str| {
+        ask(
+            Method::PATCH,
+            format!("/users/{colleague}"),
+            json!({"name": name}),
+        )
+        .await;
+    };
+    for id in [&viewer, &colleague] {
+        ask(Method::PUT, member(id), json!({})).await;
+    }
+    let token = cluster.sign_in_as("viewer@example.com", PASSWORD).await;
+    let mut open = Vec::new();
+    for node in &cluster.nodes {
+        let stream = http.get(format!("{}/api/v1/stream?channel=feed:users", node.url));
+        let stream = stream.bearer_auth(&token).send().await.unwrap();
+        assert_eq!(stream.status(), StatusCode::OK);
+        open.push((follower(&node.url, &token).await, stream.bytes_stream()));
+    }
+    rename("Seen-1").await;
+    for (socket, _) in &mut open {
+        read_until(socket, |all| all.contains("Seen-1")).await;
+    }
+    let asked = SystemTime::now();
+    ask(Method::DELETE, member(&viewer), json!({})).await;
+    // the relay has nothing of this in its hand: the row the viewer lost goes on changing
+    rename("Hidden-2").await;
+    for (socket, stream) in &mut open {
+        let all = read_until(socket, |all| all.contains("\"code\":2502")).await;
+        let told = asked.elapsed().unwrap();
+        assert!(told < PATIENCE, "{told:?}");
+        let (_, behind) = all.split_once("\"code\":2502").unwrap();
+        assert!(!behind.contains("Hidden-2"), "{all}");
+        eprintln!("told {told:?} after leaving a team was asked for");
+        // and nothing comes once it follows again: what comes is about itself
+        let follow = json!({"id": 3, "subscribe": {"channel": "feed:users"}});
+        socket.send(Message::text(follow.to_string())).await.unwrap();
+        read_until(socket, |all| all.contains("\"id\":3")).await;
+        let mut text = String::new();
+        let reading = async {
+            while !text.contains("event: reset") {
+                text += &String::from_utf8_lossy(&stream.next().await.unwrap().unwrap());
+            }
+        };
+        let read = tokio::time::timeout(PATIENCE, reading).await;
+        assert!(read.is_ok(), "only {text}");
+    }
+    rename("Hidden-3").await;
+    ask(
+        Method::PATCH,
+        format!("/users/{viewer}"),
+        json!({"name": "Oneself"}),
+    )
+    .await;
+    for (socket, stream) in &mut open {
+        let all = read_until(socket, |all| all.contains("Oneself")).await;
+        assert!(!all.contains("Hidden") && !all.contains(&*colleague), "{all}");
+        let mut text = String::new();
+        let reading = async {
+            while !text.contains("Oneself") {
+                text += &String::from_utf8_lossy(&stream.next().await.unwrap().unwrap());
+            }
+        };
+        let read = tokio::time::timeout(PATIENCE, reading).await;
+        assert!(read.is_ok(), "only {text}");
+        assert!(!text.contains("Hidden") && !text.contains(&*colleague), "{text}");
     }
 }

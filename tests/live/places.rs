@@ -7,20 +7,44 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Desk;
-use crate::faults::relay::cluster::until;
+use super::{Desk, PASSWORD};
+use crate::faults::relay::cluster::{Cluster, until};
+
+/// What whoever has the token is answered by the hub at `address`.
+async fn look(address: &str, token: &str, path: &str) -> Value {
+    let asked = crate::harness::client().get(format!("http://{address}/api/v1{path}"));
+    let answer = asked.bearer_auth(token).send().await.unwrap();
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    assert!(status.is_success(), "{path}: {status} {text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Whether somebody who follows `channel` from the place that `told` has is given what came since.
+async fn resumes(address: &str, token: &str, channel: &str, told: &Value) -> bool {
+    let url = format!("ws://{address}/connection/websocket");
+    let (mut wire, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let wish = json!({"channel": channel, "recover": true, "epoch": told["epoch"], "offset": told["offset"]});
+    let commands = [
+        json!({"id": 1, "connect": {"token": token}}),
+        json!({"id": 2, "subscribe": wish}),
+    ];
+    for command in commands {
+        wire.send(Message::text(command.to_string())).await.unwrap();
+    }
+    loop {
+        let message = wire.next().await.unwrap().unwrap();
+        let answers = message.to_text().unwrap().lines();
+        let mut answers = answers.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        if let Some(answer) = answers.find(|answer| answer["id"] == 2) {
+            assert!(answer["subscribe"].is_object(), "{channel}: {answer}");
+            return answer["subscribe"]["recovered"] == true;
+        }
+    }
+}
 
 impl Desk {
     async fn look(&self, token: &str, path: &str) -> Value {
-        let answer = self
-            .ask(Method::GET, path)
-            .bearer_auth(token)
-            .send()
-            .await
-            .unwrap();
-        let (status, text) = (answer.status(), answer.text().await.unwrap());
-        assert!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).unwrap()
+        look(&self.hub.address, token, path).await
     }
 
     /// Imports somebody; the job that does it.
@@ -41,28 +65,8 @@ impl Desk {
         job
     }
 
-    /// Whether somebody who follows `channel` from the place that `told` has is given what came since.
     async fn resumes(&self, token: &str, channel: &str, told: &Value) -> bool {
-        let url = format!("ws://{}/connection/websocket", self.hub.address);
-        let (mut wire, _) = tokio_tungstenite::connect_async(url).await.unwrap();
-        let wish =
-            json!({"channel": channel, "recover": true, "epoch": told["epoch"], "offset": told["offset"]});
-        let commands = [
-            json!({"id": 1, "connect": {"token": token}}),
-            json!({"id": 2, "subscribe": wish}),
-        ];
-        for command in commands {
-            wire.send(Message::text(command.to_string())).await.unwrap();
-        }
-        loop {
-            let message = wire.next().await.unwrap().unwrap();
-            let answers = message.to_text().unwrap().lines();
-            let mut answers = answers.map(|line| serde_json::from_str::<Value>(line).unwrap());
-            if let Some(answer) = answers.find(|answer| answer["id"] == 2) {
-                assert!(answer["subscribe"].is_object(), "{channel}: {answer}");
-                return answer["subscribe"]["recovered"] == true;
-            }
-        }
+        resumes(&self.hub.address, token, channel, told).await
     }
 }
 
@@ -106,5 +110,57 @@ async fn a_place_that_any_answer_tells_is_good_for_whoever_is_told_it_and_for_no
         let next = desk.look(&masked, &next).await;
         assert_eq!(next["epoch"], first["epoch"], "{path}");
         assert!(!desk.resumes(&masked, channel, &next).await, "{path}: {next}");
+    }
+}
+
+/// Somebody who sees some people only, as `statement` says it of them; their token.
+async fn sees_some(cluster: &Cluster, owner: &str, name: &str, statement: &str) -> String {
+    let email = format!("{name}@example.com");
+    let body = json!({"email": email, "name": name, "password": PASSWORD, "roles": []});
+    let made = cluster.post(0, owner, "/users", body).await;
+    let id = made["id"].as_str().unwrap();
+    let organization = cluster.test.organization;
+    cluster
+        .test
+        .sql(format!(
+            "INSERT INTO user_permissions (organization_id, user_id, permission, granted, only_on, resource_kind, resource_id)
+             VALUES ('{organization}', '{id}', 'users:read', {})",
+            statement.replace("ME", id)
+        ))
+        .await;
+    cluster.sign_in_as(&email, PASSWORD).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_told_to_whoever_sees_some_people_is_none_of_whoever_sees_others() {
+    let cluster = Cluster::start(1, "").await;
+    let owner = cluster.sign_in().await;
+    let address = cluster.nodes[0].url.trim_start_matches("http://");
+    let mut who = vec![owner.clone()];
+    for (name, statement) in [
+        ("sam", "false, 'own', NULL, NULL"),
+        ("tom", "false, 'own', NULL, NULL"),
+        ("uma", "true, NULL, 'user', 'ME'"),
+    ] {
+        who.push(sees_some(&cluster, &owner, name, statement).await);
+    }
+    cluster.settled().await;
+    let mut told = Vec::new();
+    for token in &who {
+        told.push(look(address, token, "/users").await);
+    }
+    let totals: Vec<_> = told
+        .iter()
+        .map(|told| told["total"]["value"].as_u64().unwrap())
+        .collect();
+    assert_eq!(totals, [4, 1, 1, 1]);
+    for (n, told) in told.iter().enumerate() {
+        for (m, token) in who.iter().enumerate() {
+            assert_eq!(
+                resumes(address, token, "feed:users", told).await,
+                n == m,
+                "{m} at {told}"
+            );
+        }
     }
 }

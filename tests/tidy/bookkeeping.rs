@@ -38,7 +38,7 @@ const WRITTEN: &[(&str, &str)] = &[
 ];
 
 /// How a transaction comes about that is no `Change`.
-const OPENED: &[&str] = &[".bookkeeping()", "brief(db)", "lease.begin("];
+const OPENED: &[&str] = &[".bookkeeping()", ".brief()", "lease.begin("];
 
 /// One function of the product.
 struct Function {

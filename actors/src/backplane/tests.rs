@@ -10,6 +10,7 @@ use signalbox_core::bus::control::Control;
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::ClientInfo;
 use signalbox_core::live::history::{Begin, append};
+use signalbox_core::live::scope::Sight;
 use signalbox_core::live::view::ViewClass;
 use signalbox_core::testing::{TestStore, eventually, store};
 
@@ -145,7 +146,7 @@ impl Node {
     }
 
     async fn follow(&self, outlet: &Arc<Outlet>) -> Following {
-        let view = View::new(ViewClass::of(&PermissionSet::default()), &Offsets);
+        let view = View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Offsets);
         let following = self
             .hub
             .follow(

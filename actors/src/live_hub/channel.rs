@@ -522,10 +522,10 @@ impl Joined {
             part.first().map_or(0, |first| first.publication.offset),
         );
         let had = member.from.is_none_or(|from| from >= first.max(1));
-        if part.len() < 2 || had || view.delta || view.filter.is_some() {
+        if part.len() < 2 || had || view.delta || view.filter.is_some() || !view.sight.is_whole() {
             return &Made::Apart;
         }
-        let alike = (start, (view.encoding.id(), view.class, view.joins));
+        let alike = (start, (view.encoding.id(), view.sight.fields(), view.joins));
         let known = self.0.iter().position(|(made, _)| *made == alike);
         let at = known.unwrap_or_else(|| {
             self.0.push((alike, join(view, part)));

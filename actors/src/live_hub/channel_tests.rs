@@ -8,6 +8,7 @@ use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::{
     APPLICATION, ClientInfo, Message, Publication as SaidByAnApplication,
 };
+use signalbox_core::live::scope::Sight;
 use signalbox_core::live::view::ViewClass;
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ impl Encoding for Offsets {
 }
 
 fn view() -> View {
-    View::new(ViewClass::of(&PermissionSet::default()), &Offsets)
+    View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Offsets)
 }
 
 fn publication(epoch: &str, offset: u64) -> Arc<Publication> {
@@ -605,7 +606,7 @@ fn publications_that_follow_each_other_are_one_frame_for_all_who_see_them_alike(
     for subscriber in [&one, &two, &late] {
         channel.join(
             subscriber.clone(),
-            View::new(ViewClass::of(&PermissionSet::default()), &Lists),
+            View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Lists),
         );
     }
     channel.release(&one, place("e", 0), false);
@@ -628,7 +629,7 @@ fn who_is_served_later_gets_what_came_meanwhile_in_the_same_turn() {
     let mut channel = Channel::default();
     let members = [1, 2, 3].map(|slot| Subscriber::new(Outlet::new(usize::MAX), slot));
     for member in &members {
-        let view = View::new(ViewClass::of(&PermissionSet::default()), &Lists);
+        let view = View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Lists);
         channel.join(member.clone(), view);
         channel.release(member, place("e", 0), false);
     }
@@ -694,7 +695,7 @@ fn a_run_with_a_hole_is_given_up_to_the_hole() {
     let one = Subscriber::new(Outlet::new(usize::MAX), 1);
     channel.join(
         one.clone(),
-        View::new(ViewClass::of(&PermissionSet::default()), &Lists),
+        View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Lists),
     );
     channel.release(&one, place("e", 0), false);
     let run = [1, 2, 4].map(|offset| publication("e", offset));

@@ -1,5 +1,6 @@
 //! Reading the stored stream: for a follower that comes, and for a channel that lost something on the bus.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,10 @@ use signalbox_core::live::application::broker::{self, BrokerError};
 use signalbox_core::live::application::{Namespaces, Options};
 use signalbox_core::live::history::{self as stored, History};
 use signalbox_core::live::position::{self, Position};
+use signalbox_core::live::published::Published;
+use signalbox_core::live::scope;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use super::bases::Bases;
 use super::channel::Page;
@@ -22,8 +26,11 @@ const RECOVERY_BYTES: usize = 512 * 1024;
 /// Publications read at once.
 const PAGE: usize = 500;
 
-/// Publications looked through at most for one follower, seen or not by it.
-const LOOKED_THROUGH: usize = 5_000;
+/// Publications that one follower is given of what it missed at most.
+const RECOVERED: usize = 5_000;
+
+/// Publications looked through at most for one follower, seen or not by it: twice what the hub's own channels keep.
+const LOOKED_THROUGH: usize = 20_000;
 
 /// Reads of one node under way at once, so that a thousand followers coming back leave Redis room for the rest.
 pub(super) static READS: Semaphore = Semaphore::const_new(64);
@@ -95,7 +102,7 @@ impl Stored {
     /// Where a follower begins that was last at `since`. Without `since` it begins at the top.
     ///
     /// Not recovered when the stream is of another generation, when something it has not seen is no longer stored, or when
-    /// more than [`RECOVERY_BYTES`] of what it may see were missed. Events it may not see do not count. Redis may also be
+    /// more than [`RECOVERY_BYTES`] or [`RECOVERED`] of what it may see were missed. Events it may not see do not count. Redis may also be
     /// behind `since`: a list was read the moment its newest change was committed, or Redis was emptied or brought back
     /// older. What is missing there comes over the bus, so nothing was missed.
     pub(super) async fn begin(
@@ -128,7 +135,7 @@ impl Stored {
                     since.epoch.clone()
                 };
                 let place = Place { epoch, offset: at };
-                return Ok(Beginning::recovered(place, missed.items));
+                return Ok(Beginning::recovered(place, missed.finish()));
             }
             if !same_stream || at > place.offset {
                 return Ok(Beginning::afresh(place));
@@ -141,11 +148,14 @@ impl Stored {
                 looked += 1;
                 missed.add(&publication);
             }
-            if missed.bytes > RECOVERY_BYTES {
+            if missed.bytes > RECOVERY_BYTES || missed.items.len() > RECOVERED {
                 return Ok(Beginning::afresh(place));
             }
             if at >= place.offset {
-                return Ok(Beginning::recovered(Place { offset: at, ..place }, missed.items));
+                return Ok(Beginning::recovered(
+                    Place { offset: at, ..place },
+                    missed.finish(),
+                ));
             }
             // an empty page below the top: what is missing is gone
             let stuck = looked == 0 || looked % PAGE != 0;
@@ -173,7 +183,7 @@ impl Stored {
             };
             missed.add(&newest);
         }
-        Ok(Beginning::recovered(place, missed.items))
+        Ok(Beginning::recovered(place, missed.finish()))
     }
 
     /// A part of the past as `view` may see it, and where the stream stands. `None` when `since` is of another generation.
@@ -201,7 +211,10 @@ impl Stored {
             .filter(|_| past.reverse)
             .map_or(u64::MAX, |since| since.offset);
         let (history, _) = self.look(key, after, past.limit).await?;
-        let all = history.map_or_else(Vec::new, |history| publications(key, &place, history));
+        let mut all = history.map_or_else(Vec::new, |history| publications(key, &place, history));
+        if !view.sight.is_whole() {
+            self.forget_unseen(key, view, since.is_some(), &mut all).await?;
+        }
         let before = all.into_iter().filter(|publication| publication.offset < until);
         let mut items: Vec<_> = before
             .filter_map(|publication| publication.item(view, None))
@@ -210,6 +223,28 @@ impl Stored {
             items.reverse();
         }
         Ok(Some((place, items)))
+    }
+
+    /// Takes out what is of people who are out of sight by now. Whoever knows a place may hold their rows: to them is told
+    /// who left.
+    async fn forget_unseen(
+        &self,
+        key: &ChannelKey,
+        view: &View,
+        knows_a_place: bool,
+        all: &mut Vec<Arc<Publication>>,
+    ) -> Result<()> {
+        let events = all.iter().filter_map(|publication| publication.event());
+        let people: Vec<_> = events.flat_map(Published::people).collect();
+        let mut tx = self.store.db.primary(key.organization).await?;
+        let now = scope::present(&mut tx, key.organization, &people).await?;
+        all.retain(|publication| {
+            publication.event().is_some_and(|event| {
+                let left = matches!(event.moves(&view.sight), Some((_, true, false)));
+                (left && knows_a_place) || event.is_in_sight_now(&view.sight, &now)
+            })
+        });
+        Ok(())
     }
 
     async fn top(&self, key: &ChannelKey) -> Result<Place> {
@@ -282,6 +317,10 @@ struct Missed<'a> {
     bases: Bases,
     items: Vec<Item>,
     bytes: usize,
+    /// For whoever sees some rows: of each row, whether it was in sight at the beginning, and whether it is at the end.
+    rows: HashMap<Uuid, (bool, bool)>,
+    /// And whose row each item is of.
+    of: Vec<Option<Uuid>>,
 }
 
 impl<'a> Missed<'a> {
@@ -291,18 +330,46 @@ impl<'a> Missed<'a> {
             bases: Bases::default(),
             items: Vec::new(),
             bytes: 0,
+            rows: HashMap::new(),
+            of: Vec::new(),
         }
     }
 
     fn add(&mut self, publication: &Arc<Publication>) {
+        let moves = publication
+            .event()
+            .and_then(|event| event.moves(&self.view.sight));
+        if let Some((row, before, after)) = moves {
+            self.rows.entry(row).or_insert((before, after)).1 = after;
+        }
         let base = self.bases.before(publication).map(AsRef::as_ref);
         if let Some(item) = publication.item(self.view, base) {
             self.bytes += item.data.len() + size_of::<Item>();
             self.items.push(item);
+            self.of.push(moves.map(|(row, _, _)| row));
             if self.view.delta {
                 self.bases.take(publication);
             }
         }
+    }
+
+    /// What is given. Of a row that is out of sight at the end nothing but that it left, and not even that where it came
+    /// only in between.
+    fn finish(self) -> Vec<Item> {
+        if self.rows.is_empty() {
+            return self.items;
+        }
+        let mut told = HashSet::new();
+        let kept = self.items.into_iter().zip(self.of).rev().filter(|(_, of)| {
+            let Some(row) = of else { return true };
+            match self.rows.get(row) {
+                Some((was, false)) => *was && told.insert(*row),
+                _ => true,
+            }
+        });
+        let mut kept: Vec<Item> = kept.map(|(item, _)| item).collect();
+        kept.reverse();
+        kept
     }
 }
 

@@ -13,7 +13,7 @@ use signalbox_core::kernel::id::OrganizationId;
 use signalbox_core::live::application::{self, APPLICATION, ClientInfo, Message};
 use signalbox_core::live::history::Batch;
 use signalbox_core::live::published::Published;
-use signalbox_core::live::view::ViewClass;
+use signalbox_core::live::scope::{Showing, Sight};
 
 use super::filter::Filter;
 use super::{Frame, fossil};
@@ -126,7 +126,7 @@ impl Item {
 #[derive(Debug, Clone)]
 pub struct View {
     /// What may be seen.
-    pub class: ViewClass,
+    pub sight: Sight,
     /// How it is written.
     pub encoding: &'static dyn Encoding,
     /// Publications are patches of the one before where that is shorter.
@@ -138,10 +138,10 @@ pub struct View {
 }
 
 impl View {
-    /// Everything `class` may see, in full.
-    pub fn new(class: ViewClass, encoding: &'static dyn Encoding) -> Self {
+    /// Everything in `sight`, in full.
+    pub fn new(sight: Sight, encoding: &'static dyn Encoding) -> Self {
         Self {
-            class,
+            sight,
             encoding,
             delta: false,
             joins: false,
@@ -163,8 +163,8 @@ enum Body {
     Unreadable,
 }
 
-/// What frames differ by: the encoding, the view class, whether in delta mode, and the base of a patch.
-type Form = (u8, ViewClass, bool, Option<u64>);
+/// What frames differ by: the encoding, how the event shows, whether in delta mode, and the base of a patch.
+type Form = (u8, Showing, bool, Option<u64>);
 
 /// An event in full, with the frames made from it so far: one for each form that somebody on this node has, made by
 /// whichever shard needs it first.
@@ -214,8 +214,8 @@ impl Publication {
             .collect()
     }
 
-    /// As a viewer gets it, patched against `base` where the view is in delta mode. `None` for what it does not get: what
-    /// does not pass its filter, what cannot be read, and comings and goings.
+    /// As a viewer gets it, patched against `base` where the view is in delta mode. `None` for what it does not get: rows out
+    /// of its sight, what does not pass its filter, what cannot be read, and comings and goings.
     pub fn item(&self, view: &View, base: Option<&Self>) -> Option<Item> {
         let item = self.whole(view)?;
         if let Some(filter) = &view.filter
@@ -231,12 +231,12 @@ impl Publication {
         Some(item.patched(before.as_deref(), view.encoding.is_json()))
     }
 
-    /// Masked for the view's class, and never patched.
+    /// As it shows to the view, and never patched.
     fn whole(&self, view: &View) -> Option<Item> {
         let mut item = match self.body() {
             Body::Event(event) => {
                 let offset = (self.offset > 0).then_some(self.offset);
-                let seen = event.seen_by(view.class, &self.channel.name, offset);
+                let seen = event.seen_by(&view.sight, &self.channel.name, offset)?;
                 Item {
                     data: serde_json::to_vec(&seen).ok()?.into(),
                     ..Item::default()
@@ -261,6 +261,14 @@ impl Publication {
         Some(item)
     }
 
+    /// The event, where it is one of the hub's own.
+    pub fn event(&self) -> Option<&Published> {
+        match self.body() {
+            Body::Event(event) => Some(event),
+            Body::Said(_) | Body::Presence(..) | Body::Unreadable => None,
+        }
+    }
+
     /// The frame for `view`, patched against `base` where that is wanted.
     pub fn frame(&self, view: &View, base: Option<&Self>) -> Option<Frame> {
         if let Body::Presence(came, info) = self.body() {
@@ -277,7 +285,7 @@ impl Publication {
         let base = base.filter(|_| view.delta && self.may_be_patched());
         let form = (
             view.encoding.id(),
-            view.class,
+            self.showing(&view.sight)?,
             view.delta,
             base.map(|base| base.offset),
         );
@@ -293,6 +301,14 @@ impl Publication {
         });
         frames.push((form, frame.clone()));
         frame
+    }
+
+    /// How it shows in `sight`. Only the hub's own events have rows; whoever sees them all is not held up by asking.
+    fn showing(&self, sight: &Sight) -> Option<Showing> {
+        match self.body() {
+            Body::Event(event) if !sight.is_whole() => event.showing(sight),
+            _ => Some(Showing::whole(sight.fields())),
+        }
     }
 
     /// With what it is the present state of.

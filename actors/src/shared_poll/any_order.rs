@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::ClientInfo;
 use signalbox_core::live::application::shared_poll::SharedPollOptions;
+use signalbox_core::live::scope::Sight;
 use signalbox_core::live::view::ViewClass;
 
 use super::ask::{Answer as Answers, Answered};
@@ -136,7 +137,7 @@ impl Client {
     }
 
     fn tracker(polls: &SharedPolls, outlet: &Arc<Outlet>, slot: u32, delta: bool) -> Tracker {
-        let view = View::new(ViewClass::of(&PermissionSet::default()), &Whole);
+        let view = View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Whole);
         polls.tracker(&"poll:1".into(), outlet, slot, View { delta, ..view })
     }
 

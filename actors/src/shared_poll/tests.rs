@@ -10,6 +10,7 @@ use super::*;
 use crate::live_hub::{Encoding, Frame, Signal};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::ClientInfo;
+use signalbox_core::live::scope::Sight;
 use signalbox_core::live::view::ViewClass;
 
 #[derive(Debug)]
@@ -62,7 +63,7 @@ fn tracker(polls: &SharedPolls, outlet: &Arc<Outlet>, slot: u32) -> Tracker {
 }
 
 fn view() -> View {
-    View::new(ViewClass::of(&PermissionSet::default()), &Plain)
+    View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Plain)
 }
 
 impl SharedPolls {

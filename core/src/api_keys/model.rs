@@ -251,7 +251,7 @@ impl ApiKey {
     /// Facts that decide who may see the row.
     pub(super) fn scope(&self) -> Scope {
         Scope {
-            team: None,
+            teams: Vec::new(),
             owner: Some(self.owner.0),
         }
     }

@@ -166,7 +166,7 @@ pub fn event(kind: &'static str, job: &Job, before: Option<JobState>) -> Result<
         _ => ("jobs.cancel", "{actor} cancelled {subject}", Severity::Warn),
     };
     let owner = Scope {
-        team: None,
+        teams: Vec::new(),
         owner: job.requested_by.map(|user| user.0),
     };
     let mut event = Event::new(kind, action, subject, super::CHANNEL, text)

@@ -3,6 +3,8 @@
 //! An [`Event`] carries its audit entry, its activity line, its outbox row and its counters, so that no change can
 //! write one and forget another. On the wire it becomes the shape of `live::wire`.
 
+use super::id::OrganizationId;
+use super::permission::ResourceFacts;
 use super::seal::Person;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,15 +36,28 @@ pub enum Severity {
     Bad,
 }
 
-/// Facts that decide who may see a row: `team` and `owner`, as ids.
+/// Facts that decide who may see a row, as ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
-    /// The team the row belongs to.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub team: Option<Uuid>,
+    /// The teams the row belongs to; of a person, those they are in. Sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub teams: Vec<Uuid>,
     /// The person the row belongs to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub owner: Option<Uuid>,
+}
+
+impl Scope {
+    /// As what a row of `kind` in `organization` is asked by.
+    pub fn facts<'a>(&'a self, organization: OrganizationId, kind: &'a str, id: Uuid) -> ResourceFacts<'a> {
+        ResourceFacts {
+            organization,
+            kind,
+            id,
+            owner: self.owner,
+            teams: &self.teams,
+        }
+    }
 }
 
 /// One recorded change. Build with [`Event::new`] and the methods below; hand to `Change::record`.

@@ -43,6 +43,8 @@ ids! {
     UserId,
     /// A set of permissions with a name.
     RoleId,
+    /// People who work together.
+    TeamId,
     /// One sign-in of a person.
     SessionId,
     /// A program's key.

@@ -1,5 +1,6 @@
 //! The hub's own channels: what each is called on the wire, and who may listen.
 
+use super::scope;
 use crate::kernel::id::{JobId, UserId};
 use crate::kernel::permission::PermissionSet;
 
@@ -38,6 +39,7 @@ const STATE: &[&str] = &["feed:overview", "feed:system", "feed:live"];
 pub const FEEDS: &[(&str, &str)] = &[
     ("feed:users", "users:read"),
     ("feed:roles", "roles:read"),
+    ("feed:teams", "teams:read"),
     ("feed:audit", "audit:read"),
     ("feed:jobs", "jobs:read"),
     ("feed:imports", "imports:read"),
@@ -77,6 +79,7 @@ impl Channel {
     /// Whether `user` with `permissions` may listen. For a job, `requested_by` is who asked for it.
     pub fn admits(&self, user: UserId, permissions: &PermissionSet, requested_by: Option<UserId>) -> bool {
         match self {
+            Self::Feed(name, permission) if scope::has_rows(name) => permissions.has_some(permission),
             Self::Feed(_, permission) | Self::Page(permission) => permissions.has(permission),
             Self::Job(_) => permissions.has("jobs:read") || requested_by == Some(user),
             Self::Inbox(owner) => *owner == user,

@@ -1,6 +1,6 @@
 //! Where a channel stands, as PostgreSQL knows it (table `live_channels`).
 
-use super::view::ViewClass;
+use super::scope::Sight;
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;
@@ -44,7 +44,7 @@ pub async fn read(
 /// As [`read`], and as the viewer is told it: what a list or a row that is shown to them carries.
 pub async fn told(connection: &mut PgConnection, ctx: &Ctx, channel: &str) -> Result<Position> {
     let at = read(connection, ctx.organization, channel).await?;
-    Ok(ViewClass::of(&ctx.permissions).position_told(at))
+    Ok(Sight::of(&ctx.permissions, channel).position_told(at))
 }
 
 /// Whether everything after `since` is published yet or will be: `since` is a place of this stream, and the next event is

@@ -3,8 +3,7 @@
 //! A view class is the set of field groups a viewer may see. A publication is masked and encoded once per class, not
 //! once per viewer.
 
-use crate::kernel::permission::PermissionSet;
-use crate::live::position::Position;
+use crate::kernel::permission::{PermissionSet, ResourceFacts};
 use serde_json::{Map, Value};
 
 /// Which fields of which kind of row need which permission. The bit of a class is the permission's place in [`GROUPS`].
@@ -20,13 +19,29 @@ const GROUPS: &[&str] = &["users:read_pii"];
 pub struct ViewClass(u8);
 
 impl ViewClass {
-    /// The class of whoever holds `permissions`.
+    /// The class of whoever holds `permissions`: what they see of every row.
     pub fn of(permissions: &PermissionSet) -> Self {
-        let held = GROUPS
-            .iter()
-            .enumerate()
-            .filter(|(_, permission)| permissions.has(permission));
+        Self::holding(Self::groups().map(|group| permissions.has(group)))
+    }
+
+    /// What whoever holds `permissions` sees of the row that `facts` are about.
+    pub fn of_row(permissions: &PermissionSet, facts: &ResourceFacts<'_>) -> Self {
+        Self::holding(Self::groups().map(|group| permissions.permits(group, facts)))
+    }
+
+    /// The permissions that guard fields.
+    pub(super) fn groups() -> impl Iterator<Item = &'static str> {
+        GROUPS.iter().copied()
+    }
+
+    /// The class of those of the groups that are held, in their order.
+    pub(super) fn holding(held: impl Iterator<Item = bool>) -> Self {
+        let held = held.enumerate().filter(|(_, held)| *held);
         Self(held.fold(0, |bits, (bit, _)| bits | 1 << bit))
+    }
+
+    pub(super) fn bits(self) -> u8 {
+        self.0
     }
 
     /// True when this class sees `field` of a row of `kind`: who may not see it may not search, filter or sort by it.
@@ -70,32 +85,6 @@ impl ViewClass {
         entry.insert("masked".to_owned(), Value::from(masked));
     }
 
-    /// An epoch as this class is told it. A client that comes back with what another class was shown is given the present
-    /// state: to go on from there would leave it with fields that are hidden now, or without those that it may see.
-    pub fn epoch_told(self, epoch: &str) -> String {
-        if self.0 == 0 || epoch.is_empty() {
-            return epoch.to_owned();
-        }
-        format!("{epoch}.{:x}", self.0)
-    }
-
-    /// The epoch that this class was told as `told`; for one that another class was told, one that no stream has.
-    pub fn epoch_meant(self, told: &str) -> &str {
-        if self.0 == 0 || told.is_empty() {
-            return told;
-        }
-        let class = format!(".{:x}", self.0);
-        told.strip_suffix(class.as_str()).unwrap_or("?")
-    }
-
-    /// A position as this class is told it.
-    pub fn position_told(self, at: Position) -> Position {
-        Position {
-            epoch: self.epoch_told(&at.epoch),
-            ..at
-        }
-    }
-
     fn hidden(self, kind: &str) -> impl Iterator<Item = &'static str> {
         let kind = kind.to_owned();
         GUARDED
@@ -136,20 +125,6 @@ mod tests {
         assert!(
             class.sees("user", "email") && !ViewClass::of(&PermissionSet::default()).sees("user", "email")
         );
-    }
-
-    #[test]
-    fn a_place_of_one_class_is_none_of_another() {
-        let (low, high) = (
-            ViewClass::of(&PermissionSet::default()),
-            ViewClass::of(&PermissionSet::from_iter(["users:read_pii"])),
-        );
-        for class in [low, high] {
-            assert_eq!(class.epoch_meant(&class.epoch_told("ab12")), "ab12");
-            assert_eq!((&*class.epoch_told(""), class.epoch_meant("")), ("", ""));
-        }
-        assert_ne!(high.epoch_meant(&low.epoch_told("ab12")), "ab12");
-        assert_ne!(low.epoch_meant(&high.epoch_told("ab12")), "ab12");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Found {
 
 /// What is exactly `q`, and visible to the actor: who may not see addresses finds nobody by one.
 pub async fn exactly(store: &Store, ctx: &Ctx, q: &str) -> Result<Vec<Found>> {
-    if !ctx.permissions.has("users:read") {
+    if !ctx.permissions.has_some("users:read") {
         return Ok(Vec::new());
     }
     let mut tx = store.db.read(ctx.organization).await?;
@@ -36,6 +36,7 @@ pub async fn exactly(store: &Store, ctx: &Ctx, q: &str) -> Result<Vec<Found>> {
     };
     let Some(id) = id else { return Ok(Vec::new()) };
     let user = store::find(&mut tx, ctx.organization, id).await?;
+    let user = user.filter(|user| user.is_permitted(ctx, "users:read"));
     Ok(user
         .map(|user| Found {
             kind: "user",

@@ -1,7 +1,7 @@
 //! People: who they are, what state they are in, and what they may do.
 //!
 //! Tables: `users`, and what hangs on a person when it changes with them (`user_roles` at creation, open rows of
-//! `user_sessions` at a ban, a deletion or a reset).
+//! `user_sessions` at a ban, a deletion or a reset, `team_members` at a deletion).
 //! Events: `user.created`, `user.updated`, `user.deleted`, `user.banned`, `user.unbanned`, `user.password_reset`, all on
 //! [`CHANNEL`].
 //!
@@ -19,7 +19,7 @@ mod sort;
 pub mod store;
 
 pub use input::{NewUser, UserChange};
-pub use model::{User, UserItem, UserStatus};
+pub use model::{InTeam, TeamRole, User, UserItem, UserStatus};
 
 /// Wire channel of everything that happens to people.
 pub const CHANNEL: &str = "feed:users";

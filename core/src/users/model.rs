@@ -1,10 +1,10 @@
 //! A person as the hub knows them, and as a viewer sees them.
 
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::Result;
+use crate::kernel::error::{Error, Result};
 use crate::kernel::event::{Scope, Subject};
-use crate::kernel::id::{ImportId, RoleId, UserId};
-use crate::kernel::permission::PermissionSet;
+use crate::kernel::id::{ImportId, RoleId, TeamId, UserId};
+use crate::kernel::permission::{PermissionSet, ResourceFacts};
 use crate::kernel::seal::Person;
 use crate::live::view::ViewClass;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,43 @@ pub struct RoleName {
     pub name: String,
 }
 
+/// What somebody is in a team.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TeamRole {
+    /// Answers for it.
+    Lead,
+    /// Works in it.
+    #[default]
+    Member,
+}
+
+impl TeamRole {
+    /// As it stands in the database and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Member => "member",
+        }
+    }
+
+    /// From the database; `None` for what is no role in a team.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Lead, Self::Member]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+    }
+}
+
+/// A team that somebody is in. By its id alone, so that a team's new name changes nobody's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct InTeam {
+    /// The team.
+    pub id: TeamId,
+    /// What they are in it.
+    pub role: TeamRole,
+}
+
 /// One person: the row, and at the same time the `patch` of every event about it.
 #[derive(Clone, Debug, Serialize)]
 pub struct User {
@@ -86,6 +123,8 @@ pub struct User {
     pub metadata: Value,
     /// Roles, by name.
     pub roles: Vec<RoleName>,
+    /// Teams, by id.
+    pub teams: Vec<InTeam>,
     /// Last sign-in.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_login_at: Option<OffsetDateTime>,
@@ -139,6 +178,8 @@ pub struct UserItem {
     pub metadata: Value,
     /// Roles, by name.
     pub roles: Vec<RoleName>,
+    /// Teams, by id.
+    pub teams: Vec<InTeam>,
     /// Last sign-in.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_login_at: Option<OffsetDateTime>,
@@ -199,6 +240,27 @@ impl User {
             .collect()
     }
 
+    /// True when the actor of `ctx` holds `permission` on this person.
+    pub fn is_permitted(&self, ctx: &Ctx, permission: &str) -> bool {
+        let scope = self.scope();
+        ctx.permissions.permits(permission, &self.facts(ctx, &scope))
+    }
+
+    /// Passes when the actor holds `permission` on this person; whom they may not even see is not there.
+    pub fn require(&self, ctx: &Ctx, permission: &str) -> Result<()> {
+        if self.is_permitted(ctx, permission) {
+            Ok(())
+        } else if self.is_permitted(ctx, "users:read") {
+            Err(Error::forbidden(permission))
+        } else {
+            Err(Error::not_found("user"))
+        }
+    }
+
+    fn facts<'a>(&self, ctx: &Ctx, scope: &'a Scope) -> ResourceFacts<'a> {
+        scope.facts(ctx.organization, "user", self.id.0)
+    }
+
     /// What the actor of `ctx` may do, given what this person holds. The same rules as in `service`, so that what is
     /// shown is what is granted.
     pub fn can(&self, ctx: &Ctx, held: &PermissionSet) -> Vec<String> {
@@ -208,7 +270,7 @@ impl User {
         let oneself = ctx.actor.user() == Some(self.id);
         let acts = self.acts();
         ACTS.iter()
-            .filter(|(act, permission)| acts.contains(act) && ctx.permissions.has(permission))
+            .filter(|(act, permission)| acts.contains(act) && self.is_permitted(ctx, permission))
             .filter(|(act, _)| !(oneself && NOT_TO_ONESELF.contains(act)))
             .map(|(act, _)| (*act).to_owned())
             .collect()
@@ -217,7 +279,8 @@ impl User {
     /// As the actor of `ctx` sees it: masked by the one rule of `live::view`, with what they may do.
     pub fn seen_by(&self, ctx: &Ctx, held: &PermissionSet) -> Result<UserItem> {
         let mut row = self.patch()?;
-        ViewClass::of(&ctx.permissions).mask("user", &mut row);
+        let scope = self.scope();
+        ViewClass::of_row(&ctx.permissions, &self.facts(ctx, &scope)).mask("user", &mut row);
         row["can"] = serde_json::to_value(self.can(ctx, held))?;
         Ok(serde_json::from_value(row)?)
     }
@@ -246,8 +309,10 @@ impl User {
 
     /// Facts that decide who may see the row.
     pub fn scope(&self) -> Scope {
+        let mut teams: Vec<Uuid> = self.teams.iter().map(|team| team.id.0).collect();
+        teams.sort_unstable();
         Scope {
-            team: None,
+            teams,
             owner: Some(self.id.0),
         }
     }

@@ -16,8 +16,9 @@ use super::store::{Row, with_roles};
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Result};
-use crate::kernel::id::{RoleId, UserId};
+use crate::kernel::id::{RoleId, TeamId, UserId};
 use crate::kernel::page;
+use crate::kernel::permission::RowFilter;
 use crate::live::position::{self, Position};
 use crate::live::view::ViewClass;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub struct Query {
     pub status: Option<UserStatus>,
     /// Only holders of this role.
     pub role: Option<RoleId>,
+    /// Only members of this team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
     /// Only this department, whatever its case.
     pub department: Option<String>,
     /// Order.
@@ -151,6 +155,8 @@ struct Asked<'a> {
     query: &'a Query,
     text: Option<Text>,
     sees_email: bool,
+    /// Whom the actor may see.
+    rows: RowFilter,
     list: String,
 }
 
@@ -187,6 +193,7 @@ impl<'a> Asked<'a> {
             query,
             text,
             sees_email,
+            rows: ctx.permissions.rows("users:read", "user"),
             list: hex::encode(&hash[..8]),
         })
     }
@@ -369,10 +376,14 @@ impl<'a> Asked<'a> {
         Ok(sql.build_query_scalar().fetch_one(connection).await?)
     }
 
-    /// Whether nothing is filtered.
+    /// Whether nothing is filtered, and everybody is seen.
     fn is_whole(&self) -> bool {
         let query = &self.query;
-        self.text.is_none() && query.status.is_none() && query.department.is_none() && query.role.is_none()
+        let filtered = query.status.is_some()
+            || query.department.is_some()
+            || query.role.is_some()
+            || query.team.is_some();
+        self.text.is_none() && !filtered && self.rows.is_everything()
     }
 
     fn push_where(&self, sql: &mut QueryBuilder<Postgres>, after: Option<&Cursor>) {
@@ -393,6 +404,14 @@ impl<'a> Asked<'a> {
                 .push_bind(role.0)
                 .push(")");
         }
+        if let Some(team) = self.query.team {
+            sql.push(" AND id IN (SELECT user_id FROM team_members WHERE organization_id = ")
+                .push_bind(self.ctx.organization.0)
+                .push(" AND team_id = ")
+                .push_bind(team.0)
+                .push(")");
+        }
+        self.push_rows(sql);
         let Some(end) = after else { return };
         let comparison = if self.query.sort.falls() { "<" } else { ">" };
         sql.push(format!(
@@ -404,6 +423,28 @@ impl<'a> Asked<'a> {
             (None, micros) => sql.push_bind(page::instant(micros.unwrap_or_default())),
         };
         sql.push(", ").push_bind(end.id.0).push(")");
+    }
+
+    /// Whom the actor may see: what [`RowFilter::admits`] says of one row. Those of some teams are few and found by their ids,
+    /// so that no other row is looked at.
+    fn push_rows(&self, sql: &mut QueryBuilder<Postgres>) {
+        let rows = &self.rows;
+        if !rows.everywhere {
+            let mut ids = rows.single.clone();
+            ids.extend(rows.owner);
+            sql.push(" AND id = ANY(ARRAY(SELECT user_id FROM team_members WHERE organization_id = ")
+                .push_bind(self.ctx.organization.0)
+                .push(" AND team_id = ANY(")
+                .push_bind(rows.teams.clone())
+                .push(") UNION ALL SELECT unnest(")
+                .push_bind(ids)
+                .push("::uuid[])))");
+        }
+        if !rows.denied.is_empty() {
+            sql.push(" AND id <> ALL(")
+                .push_bind(rows.denied.clone())
+                .push(")");
+        }
     }
 
     fn push_text(&self, sql: &mut QueryBuilder<Postgres>, before: &str) {

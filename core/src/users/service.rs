@@ -9,6 +9,7 @@ use crate::Store;
 use crate::activity::{self, list::ActivityList};
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
+use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
@@ -19,6 +20,8 @@ use crate::live::position::{self, Position};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use uuid::Uuid;
 
 /// A page of people as one viewer sees them.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -60,7 +63,7 @@ impl std::fmt::Debug for OneTimePassword {
 
 /// Reads one page of the list.
 pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<UserList> {
-    ctx.require("users:read")?;
+    ctx.require_some("users:read")?;
     let mut tx = store.db.read(ctx.organization).await?;
     let page = search::list(&mut tx, ctx, query).await?;
     let ids: Vec<UserId> = page.users.iter().map(|user| user.id).collect();
@@ -80,12 +83,10 @@ pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<UserList> {
 
 /// Reads one person.
 pub async fn get(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneUser> {
-    ctx.require("users:read")?;
+    ctx.require_some("users:read")?;
     let mut tx = store.db.read(ctx.organization).await?;
     let position = position::told(&mut tx, ctx, CHANNEL).await?;
-    let user = store::find(&mut tx, ctx.organization, id)
-        .await?
-        .ok_or_else(|| Error::not_found("user"))?;
+    let user = seen(&mut tx, ctx, id).await?;
     let held = rights::of(&mut tx, ctx.organization, id).await?;
     Ok(OneUser {
         user: user.seen_by(ctx, &held)?,
@@ -101,12 +102,48 @@ pub async fn activity(
     limit: Option<u32>,
     cursor: Option<&str>,
 ) -> Result<ActivityList> {
-    ctx.require("users:read")?;
+    ctx.require_some("users:read")?;
     let mut tx = store.db.read(ctx.organization).await?;
-    if store::find(&mut tx, ctx.organization, id).await?.is_none() {
-        return Err(Error::not_found("user"));
+    seen(&mut tx, ctx, id).await?;
+    let mut list = activity::list::list(store, &mut tx, ctx.organization, Some(id), limit, cursor).await?;
+    hide_unseen(&mut tx, ctx, &mut list).await?;
+    Ok(list)
+}
+
+/// The person, where the actor may see them.
+async fn seen(connection: &mut PgConnection, ctx: &Ctx, id: UserId) -> Result<User> {
+    let user = store::find(connection, ctx.organization, id).await?;
+    user.filter(|user| user.is_permitted(ctx, "users:read"))
+        .ok_or_else(|| Error::not_found("user"))
+}
+
+/// Takes out of the lines who else is in them, where the actor may not see them.
+async fn hide_unseen(connection: &mut PgConnection, ctx: &Ctx, list: &mut ActivityList) -> Result<()> {
+    if ctx.permissions.has("users:read") {
+        return Ok(());
     }
-    activity::list::list(store, &mut tx, ctx.organization, Some(id), limit, cursor).await
+    let people = list.items.iter().flat_map(|line| {
+        let subject = line.subject.id.filter(|_| line.subject.kind == "user");
+        line.actor.id.into_iter().chain(subject)
+    });
+    let people: BTreeSet<UserId> = people.map(UserId).collect();
+    let people: Vec<UserId> = people.into_iter().collect();
+    let people = store::find_many(connection, ctx.organization, &people).await?;
+    let seen: BTreeSet<Uuid> = people
+        .iter()
+        .filter(|user| user.is_permitted(ctx, "users:read"))
+        .map(|user| user.id.0)
+        .collect();
+    for line in &mut list.items {
+        if line.actor.id.take_if(|id| !seen.contains(id)).is_some() {
+            line.actor.name = None;
+        }
+        let subject = &mut line.subject;
+        if subject.kind == "user" && subject.id.take_if(|id| !seen.contains(id)).is_some() {
+            subject.label = None;
+        }
+    }
+    Ok(())
 }
 
 /// Adds a person.
@@ -268,7 +305,7 @@ pub async fn unban(store: &Store, ctx: &Ctx, id: UserId) -> Result<UserItem> {
 /// Replaces a person's password by a one-time password and ends their sessions.
 pub async fn reset_password(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneTimePassword> {
     // asked twice: here, so that nobody makes us hash who may not; and under the lock
-    ctx.require("users:reset_password")?;
+    ctx.require_some("users:reset_password")?;
     let password = one_time()?;
     let hash = hash(store, &password).await?;
     let mut act = Act::begin(store, ctx, id, "users:reset_password").await?;
@@ -301,11 +338,12 @@ struct Act {
 
 impl Act {
     async fn begin(store: &Store, ctx: &Ctx, id: UserId, permission: &str) -> Result<Self> {
-        ctx.require(permission)?;
+        ctx.require_some(permission)?;
         let mut change = Change::begin(store, ctx).await?;
         let user = store::lock(change.tx(), ctx.organization, id)
             .await?
             .ok_or_else(|| Error::not_found("user"))?;
+        user.require(ctx, permission)?;
         let held = rights::of(change.tx(), ctx.organization, id).await?;
         ctx.require_over(&held)?;
         Ok(Self { change, user, held })

@@ -1,9 +1,9 @@
 //! SQL of people. Every statement names the organization; row-level security is the second line.
 
-use super::model::{RoleName, User, UserStatus};
+use super::model::{InTeam, RoleName, TeamRole, User, UserStatus};
 use crate::db::PgConnection;
 use crate::kernel::error::{Error, FieldError, Kind, Result};
-use crate::kernel::id::{ImportId, OrganizationId, RoleId, UserId};
+use crate::kernel::id::{ImportId, OrganizationId, RoleId, TeamId, UserId};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::FromRow;
@@ -41,7 +41,7 @@ impl Row {
          created_at, updated_at, banned_at, ban_reason, version, last_import_id, must_change_password, seal_salt, \
          access_version";
 
-    fn into_user(self, roles: Vec<RoleName>) -> Result<User> {
+    fn into_user(self, (roles, teams): Held) -> Result<User> {
         Ok(User {
             id: UserId(self.id),
             email: self.email,
@@ -53,6 +53,7 @@ impl Row {
             employment_equity: self.employment_equity,
             metadata: self.metadata,
             roles,
+            teams,
             last_login_at: self.last_login_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -67,31 +68,46 @@ impl Row {
     }
 }
 
-/// Gives `rows` their roles, in one statement, and keeps their order.
+/// The roles and teams of one person.
+type Held = (Vec<RoleName>, Vec<InTeam>);
+
+/// Gives `rows` their roles and teams, in one statement, and keeps their order.
 pub(super) async fn with_roles(
     connection: &mut PgConnection,
     organization: OrganizationId,
     rows: Vec<Row>,
 ) -> Result<Vec<User>> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let mut roles: HashMap<Uuid, Vec<RoleName>> = HashMap::new();
-    let held = sqlx::query!(
-        "SELECT ur.user_id, r.id, r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id
-         WHERE ur.organization_id = $1 AND ur.user_id = ANY($2) ORDER BY r.name",
+    let mut held: HashMap<Uuid, Held> = HashMap::new();
+    let found = sqlx::query!(
+        r#"SELECT user_id AS "user_id!", id AS "id!", name, role FROM (
+             SELECT ur.user_id, r.id, r.name, NULL AS role FROM user_roles ur JOIN roles r ON r.id = ur.role_id
+             WHERE ur.organization_id = $1 AND ur.user_id = ANY($2)
+             UNION ALL
+             SELECT user_id, team_id, NULL, role FROM team_members WHERE organization_id = $1 AND user_id = ANY($2)) held
+           ORDER BY name, id"#,
         organization.0,
         &ids
     )
     .fetch_all(connection)
     .await?;
-    for role in held {
-        roles.entry(role.user_id).or_default().push(RoleName {
-            id: RoleId(role.id),
-            name: role.name,
-        });
+    for one in found {
+        let (roles, teams) = held.entry(one.user_id).or_default();
+        match (one.name, one.role.as_deref().and_then(TeamRole::parse)) {
+            (Some(name), _) => roles.push(RoleName {
+                id: RoleId(one.id),
+                name,
+            }),
+            (None, Some(role)) => teams.push(InTeam {
+                id: TeamId(one.id),
+                role,
+            }),
+            (None, None) => return Err(Error::internal("unknown role in a team")),
+        }
     }
     rows.into_iter()
         .map(|row| {
-            let held = roles.remove(&row.id).unwrap_or_default();
+            let held = held.remove(&row.id).unwrap_or_default();
             row.into_user(held)
         })
         .collect()
@@ -293,10 +309,12 @@ pub(super) async fn unban(connection: &mut PgConnection, id: UserId, at: OffsetD
     Ok(())
 }
 
-/// Marks a person as deleted. The row stays, and so does the address: an import rejects it instead of reviving it.
+/// Marks a person as deleted, who is in no team any more. The row stays, and so does the address: an import rejects it
+/// instead of reviving it.
 pub(super) async fn delete(connection: &mut PgConnection, id: UserId, at: OffsetDateTime) -> Result<()> {
     sqlx::query!(
-        "UPDATE users SET deleted_at = $2, version = version + 1, updated_at = $2 WHERE id = $1",
+        "WITH left_behind AS (DELETE FROM team_members WHERE user_id = $1)
+         UPDATE users SET deleted_at = $2, version = version + 1, updated_at = $2 WHERE id = $1",
         id.0,
         at,
     )

@@ -15,7 +15,7 @@ use signalbox_core::live::application::namespaces::{Name, RESERVED};
 use signalbox_core::live::application::{APPLICATION, Options};
 use signalbox_core::live::history;
 use signalbox_core::live::position::Position;
-use signalbox_core::live::view::ViewClass;
+use signalbox_core::live::scope::Sight;
 use std::sync::Arc;
 
 /// People shown of a channel's presence.
@@ -95,18 +95,18 @@ pub(super) async fn list(
     let names = rows.iter().map(|row| (row.organization, row.channel.as_str()));
     let positions = history::positions(&state.store.bus, names).await?;
     let items = rows.into_iter().zip(positions);
-    let class = ViewClass::of(&caller.permissions);
     Ok(web::Json(LiveChannels {
-        items: items.map(|(row, at)| LiveChannel::of(row, at, class)).collect(),
+        items: items.map(|(row, at)| LiveChannel::of(row, at, &caller)).collect(),
         next_cursor,
         missing,
     }))
 }
 
 impl LiveChannel {
-    fn of(row: ChannelRow, at: Option<Position>, class: ViewClass) -> Self {
+    fn of(row: ChannelRow, at: Option<Position>, caller: &Caller) -> Self {
         let application = row.organization == APPLICATION;
-        let at = at.map(|at| if application { at } else { class.position_told(at) });
+        let sight = Sight::of(&caller.permissions, &row.channel);
+        let at = at.map(|at| if application { at } else { sight.position_told(at) });
         let (epoch, offset) = at.map(|at| (at.epoch, at.offset)).unzip();
         Self {
             application,
@@ -196,7 +196,6 @@ pub(super) async fn get(
         std::iter::once((organization, channel.as_str())),
     )
     .await?;
-    let class = ViewClass::of(&caller.permissions);
     let present = who_is_there(&presence, &whose, organization, &channel).await?;
     let row = row.unwrap_or(ChannelRow {
         channel,
@@ -205,7 +204,7 @@ pub(super) async fn get(
         rate: 0.0,
     });
     Ok(web::Json(OneLiveChannel {
-        channel: LiveChannel::of(row, at.into_iter().flatten().next(), class),
+        channel: LiveChannel::of(row, at.into_iter().flatten().next(), &caller),
         options: match whose {
             Whose::Hub => None,
             Whose::Application(options) => Some(options.as_ref().clone()),

@@ -17,7 +17,8 @@ use signalbox_core::live::application::{Message, Options, Publication, broker};
 use signalbox_core::live::channel::Channel;
 use signalbox_core::live::history;
 use signalbox_core::live::published::Published;
-use signalbox_core::live::view::ViewClass;
+use signalbox_core::live::scope::{self, Sight};
+use std::collections::HashMap;
 
 /// How much of the history.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -78,17 +79,32 @@ async fn of_hub(state: &State, caller: &Caller, channel: &str, limit: u32) -> An
     let at = history::position(store, organization, channel).await?;
     let since = at.offset.saturating_sub(u64::from(limit));
     let read = history::read(&store.bus, organization, channel, since, limit as usize).await?;
-    let (class, publications) = (
-        ViewClass::of(&caller.permissions),
+    let (sight, publications) = (
+        Sight::of(&caller.permissions, channel),
         read.map(|found| found.publications).unwrap_or_default(),
     );
-    let seen = publications.into_iter().rev().filter_map(|(offset, payload)| {
-        let published: Published = serde_json::from_slice(&payload).ok()?;
-        Some(json!({"offset": offset, "data": published.seen_by(class, channel, Some(offset))}))
+    let read = publications.into_iter().rev();
+    let read = read.filter_map(|(offset, payload)| Some((offset, serde_json::from_slice(&payload).ok()?)));
+    let read: Vec<(u64, Published)> = read.collect();
+    let mut now = HashMap::new();
+    if !sight.is_whole() {
+        let people: Vec<_> = read
+            .iter()
+            .flat_map(|(_, published)| published.people())
+            .collect();
+        let mut tx = store.db.primary(organization).await?;
+        now = scope::present(&mut tx, organization, &people).await?;
+    }
+    let seen = read.into_iter().filter_map(|(offset, published)| {
+        if !published.is_in_sight_now(&sight, &now) {
+            return None;
+        }
+        let seen = published.seen_by(&sight, channel, Some(offset))?;
+        Some(json!({"offset": offset, "data": seen}))
     });
     Ok(LiveHistory {
         items: seen.collect(),
-        epoch: class.epoch_told(&at.epoch),
+        epoch: sight.epoch_told(&at.epoch),
         offset: at.offset,
     })
 }

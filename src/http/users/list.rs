@@ -4,7 +4,7 @@ use super::{Answer, Caller, Page, State};
 use actix_web::{get, web};
 use serde::Deserialize;
 use signalbox_core::activity::list::ActivityList;
-use signalbox_core::kernel::id::{RoleId, UserId};
+use signalbox_core::kernel::id::{RoleId, TeamId, UserId};
 use signalbox_core::users::UserStatus;
 use signalbox_core::users::search::{Query, Sort};
 use signalbox_core::users::service::{self, UserList};
@@ -24,6 +24,8 @@ struct Asked {
     status: Option<UserStatus>,
     /// Only holders of this role.
     role: Option<RoleId>,
+    /// Only members of this team.
+    team: Option<TeamId>,
     /// Only this department, whatever its case.
     department: Option<String>,
     /// Order; newest first when absent.
@@ -50,6 +52,7 @@ pub(super) async fn list(
         q: asked.q,
         status: asked.status,
         role: asked.role,
+        team: asked.team,
         department: asked.department,
         sort: asked.sort,
         limit: asked.limit,

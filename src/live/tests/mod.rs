@@ -41,6 +41,7 @@ use signalbox_core::kernel::id::{SessionId, UserId};
 use signalbox_core::live::channel::Channel;
 use signalbox_core::live::history::{Appended, Begin, append, publish_state};
 use signalbox_core::live::position::first_epoch;
+use signalbox_core::live::scope::Sight;
 use signalbox_core::live::view::ViewClass;
 use signalbox_core::testing::{TestStore, eventually, store};
 
@@ -182,7 +183,10 @@ impl Gatekeeper for Door {
                 organization: member.organization,
                 name: name.into(),
             };
-            Ok(Grant::stream(key, ViewClass::of(&member.permissions)))
+            Ok(Grant::stream(
+                key,
+                Sight::whole(ViewClass::of(&member.permissions)),
+            ))
         })
     }
 
@@ -199,7 +203,7 @@ impl Gatekeeper for Door {
                     organization: member.organization,
                     name: channel.into(),
                 },
-                class: ViewClass::of(&member.permissions),
+                sight: Sight::whole(ViewClass::of(&member.permissions)),
                 options: None,
             }),
             (Some(_), _, Act::SeePresence) => Err(ReplyError::NotAvailable.into()),

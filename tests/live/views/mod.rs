@@ -3,6 +3,7 @@
 
 mod office;
 mod record;
+mod rows;
 mod socket;
 mod stream;
 

@@ -35,7 +35,7 @@ impl<'a> Office<'a> {
         office
     }
 
-    async fn ask(&self, node: usize, method: Method, path: &str, body: Value) -> Value {
+    pub async fn ask(&self, node: usize, method: Method, path: &str, body: Value) -> Value {
         let url = format!("{}/api/v1{path}", self.cluster.nodes[node].url);
         let asked = self.http.request(method, url).bearer_auth(&self.token);
         let answer = asked.json(&body).send().await.unwrap();
@@ -44,7 +44,7 @@ impl<'a> Office<'a> {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    fn role(&self, name: &str) -> &Value {
+    pub fn role(&self, name: &str) -> &Value {
         &self.roles.iter().find(|(known, _)| known == name).unwrap().1
     }
 

@@ -66,8 +66,12 @@ pub struct Record {
     pub place: Option<(String, u64)>,
     /// How often it was given what it missed.
     pub recoveries: usize,
+    /// Rows that changed although they were not held, had not come, and were not new.
+    pub surprises: Vec<String>,
     personal: Windows,
     row: Windows,
+    /// What is shown of one thing: what stands in its row.
+    things: BTreeMap<String, Windows>,
 }
 
 /// One client's record, and who it is.
@@ -79,6 +83,8 @@ pub struct Seat {
     pub url: Arc<str>,
     /// Its viewer's.
     pub token: Arc<str>,
+    /// Whether it follows the audit log too.
+    pub audit: bool,
     /// Asks for it.
     pub http: reqwest::Client,
     record: Arc<Mutex<Record>>,
@@ -94,13 +100,16 @@ impl Seat {
             rows: BTreeMap::new(),
             place: None,
             recoveries: 0,
+            surprises: Vec::new(),
             personal: Windows::default(),
             row: Windows::default(),
+            things: BTreeMap::new(),
         };
         Self {
             name: name.into(),
             url: url.into(),
             token: token.into(),
+            audit: true,
             http: crate::harness::client(),
             record: Arc::new(Mutex::new(record)),
         }
@@ -160,6 +169,14 @@ impl Seat {
         (rows, rows && text.contains("\"masked\":[]"))
     }
 
+    /// As which view its node tells it places now; `None` where it may see nobody.
+    pub async fn mark(&self) -> Option<String> {
+        let asked = self.http.get(format!("{}/api/v1/users?limit=1", self.url));
+        let answer = asked.bearer_auth(&self.token).send().await.unwrap();
+        let told: serde_json::Value = answer.json().await.unwrap();
+        told["epoch"].as_str().map(str::to_owned)
+    }
+
     /// What a fetch by this viewer has now, and where that is; `None` where it is forbidden.
     pub async fn fresh(&self) -> Option<(BTreeMap<String, Value>, u64)> {
         let other = Self::new(&self.name, &self.url, &self.token);
@@ -202,9 +219,12 @@ impl Record {
         let Some(id) = event["subject"]["id"].as_str() else {
             return;
         };
-        if event["type"] == "user.deleted" {
+        if event["type"] == "user.deleted" || event["type"] == "user.removed" {
             self.rows.remove(id);
             return;
+        }
+        if !self.rows.contains_key(id) && event["type"] != "user.created" && event["came"] != true {
+            self.surprises.push(event.to_string());
         }
         let row = self
             .rows
@@ -234,6 +254,33 @@ impl Record {
         if !rows {
             self.row.close(behind);
         }
+    }
+
+    /// From now on what stands in one row may be shown.
+    pub fn may_see(&mut self, needle: &str) {
+        let at = self.frames.len();
+        self.things.entry(needle.to_owned()).or_default().open(at);
+    }
+
+    /// Behind this frame it may not be shown any more.
+    pub fn may_not_see(&mut self, needle: &str, behind: usize) {
+        self.things.entry(needle.to_owned()).or_default().close(behind);
+    }
+
+    /// Every one of these that was shown when it was not allowed: in which frame.
+    pub fn leaks_of<'a>(&self, needles: impl IntoIterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
+        let never = Windows::default();
+        let mut found = Vec::new();
+        for needle in needles {
+            let allowed = self.things.get(needle).unwrap_or(&never);
+            let frames = self.frames.iter().enumerate();
+            found.extend(
+                frames
+                    .filter(|(at, frame)| !allowed.has(*at) && contains(frame, needle))
+                    .map(|(at, _)| (at, needle)),
+            );
+        }
+        found
     }
 
     /// Everything shown that was forbidden: in which frame, and what.

@@ -59,7 +59,8 @@ impl<'a> Socket<'a> {
                 order = orders.recv() => match order? {
                     Order::Open => self.begin().await,
                     Order::Ask => {
-                        for channel in [PEOPLE, AUDIT] {
+                        let channels = if self.seat.audit { &[PEOPLE, AUDIT][..] } else { &[PEOPLE] };
+                        for channel in channels {
                             self.say(json!({"id": ASK, "history": {"channel": channel, "limit": -1}})).await;
                         }
                     }
@@ -100,7 +101,7 @@ impl<'a> Socket<'a> {
     }
 
     async fn follow_audit(&mut self) {
-        if !std::mem::replace(&mut self.audit_asked, true) {
+        if self.seat.audit && !std::mem::replace(&mut self.audit_asked, true) {
             self.say(json!({"id": FOLLOW_AUDIT, "subscribe": {"channel": AUDIT}}))
                 .await;
         }
@@ -160,7 +161,7 @@ impl<'a> Socket<'a> {
     }
 
     fn settle(&self) {
-        if self.people && self.audit {
+        if self.people && (self.audit || !self.seat.audit) {
             self.seat.stands(Standing::Following);
         }
     }

@@ -50,7 +50,12 @@ async fn open(seat: &Seat) -> Option<Response> {
         return None;
     }
     let (epoch, offset) = seat.record().place.clone()?;
-    let url = format!("{}/api/v1/stream?channel={PEOPLE}&channel={AUDIT}", seat.url);
+    let audit = if seat.audit {
+        format!("&channel={AUDIT}")
+    } else {
+        String::new()
+    };
+    let url = format!("{}/api/v1/stream?channel={PEOPLE}{audit}", seat.url);
     let asked = seat.http.get(url).bearer_auth(&seat.token);
     let answer = asked
         .header("last-event-id", format!("{PEOPLE}@{epoch}:{offset}"))

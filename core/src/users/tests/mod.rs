@@ -1,6 +1,7 @@
 mod acts;
 mod doors;
 mod pages;
+mod reach;
 
 use super::{NewUser, UserItem, rights, service};
 use crate::kernel::ctx::{Actor, Ctx};

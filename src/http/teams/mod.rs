@@ -1,0 +1,144 @@
+//! `/api/v1/teams`: teams, and who is in them.
+
+use super::{Answer, Caller, IfMatch, Json, State, etag};
+use actix_web::{HttpResponse, delete, get, patch, post, put, web};
+use serde::Deserialize;
+use signalbox_core::kernel::id::{TeamId, UserId};
+use signalbox_core::teams::{self, NewTeam, OneTeam, Team, TeamChange, TeamList};
+use signalbox_core::users::{TeamRole, UserItem};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(super) fn routes(api: &mut ServiceConfig) {
+    api.service(list)
+        .service(create)
+        .service(get)
+        .service(update)
+        .service(delete)
+        .service(add_member)
+        .service(remove_member);
+}
+
+/// What somebody is in a team.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Membership {
+    /// `member` when absent.
+    #[serde(default)]
+    role: TeamRole,
+}
+
+/// All teams
+///
+/// Who is in one is asked of the people: `GET /api/v1/users?team=ID`.
+#[utoipa::path(
+    operation_id = "teams.list", tag = "teams",
+    responses((status = 200, body = TeamList), (status = 403, body = super::problem::Body))
+)]
+#[get("/teams")]
+async fn list(state: web::Data<State>, caller: Caller) -> Answer<web::Json<TeamList>> {
+    Ok(web::Json(teams::list(&state.store, &caller).await?))
+}
+
+/// Make a team
+#[utoipa::path(
+    operation_id = "teams.create", tag = "teams", request_body = NewTeam,
+    responses((status = 201, body = Team), (status = 403, body = super::problem::Body),
+              (status = 409, body = super::problem::Body), (status = 422, body = super::problem::Body))
+)]
+#[post("/teams")]
+async fn create(state: web::Data<State>, caller: Caller, Json(new): Json<NewTeam>) -> Answer<HttpResponse> {
+    let team = teams::create(&state.store, &caller, &new).await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header(("location", format!("/api/v1/teams/{}", team.id)));
+    Ok(etag::etag(&mut answer, team.version).json(team))
+}
+
+/// One team
+#[utoipa::path(
+    operation_id = "teams.get", tag = "teams", params(("id" = TeamId, Path, description = "The team")),
+    responses((status = 200, body = OneTeam), (status = 403, body = super::problem::Body),
+              (status = 404, body = super::problem::Body))
+)]
+#[get("/teams/{id}")]
+async fn get(state: web::Data<State>, caller: Caller, id: web::Path<TeamId>) -> Answer<HttpResponse> {
+    let one = teams::get(&state.store, &caller, *id).await?;
+    Ok(etag::etag(&mut HttpResponse::Ok(), one.team.version).json(one))
+}
+
+/// Change a team's name or description
+#[utoipa::path(
+    operation_id = "teams.update", tag = "teams", request_body = TeamChange,
+    params(("id" = TeamId, Path, description = "The team"),
+           ("If-Match" = Option<String>, Header, description = "The version you saw, in quotes, as ETag gave it")),
+    responses((status = 200, body = Team), (status = 403, body = super::problem::Body),
+              (status = 404, body = super::problem::Body), (status = 409, body = super::problem::Body),
+              (status = 412, body = super::problem::Body), (status = 422, body = super::problem::Body))
+)]
+#[patch("/teams/{id}")]
+async fn update(
+    state: web::Data<State>,
+    caller: Caller,
+    id: web::Path<TeamId>,
+    IfMatch(version): IfMatch,
+    Json(change): Json<TeamChange>,
+) -> Answer<HttpResponse> {
+    let team = teams::update(&state.store, &caller, *id, version, &change).await?;
+    Ok(etag::etag(&mut HttpResponse::Ok(), team.version).json(team))
+}
+
+/// Delete a team
+///
+/// Whoever is in it leaves it; nobody is deleted.
+#[utoipa::path(
+    operation_id = "teams.delete", tag = "teams",
+    params(("id" = TeamId, Path, description = "The team"),
+           ("If-Match" = Option<String>, Header, description = "The version you saw, in quotes, as ETag gave it")),
+    responses((status = 204), (status = 403, body = super::problem::Body),
+              (status = 404, body = super::problem::Body), (status = 412, body = super::problem::Body))
+)]
+#[delete("/teams/{id}")]
+async fn delete(
+    state: web::Data<State>,
+    caller: Caller,
+    id: web::Path<TeamId>,
+    IfMatch(version): IfMatch,
+) -> Answer<HttpResponse> {
+    teams::delete(&state.store, &caller, *id, version).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Put a person into a team
+///
+/// Or give them another role in it. Nobody is put where they may do more than whoever puts them there.
+#[utoipa::path(
+    operation_id = "teams.add_member", tag = "teams", request_body = Membership,
+    params(("id" = TeamId, Path, description = "The team"), ("user" = UserId, Path, description = "The person")),
+    responses((status = 200, body = UserItem), (status = 403, body = super::problem::Body),
+              (status = 404, body = super::problem::Body), (status = 409, body = super::problem::Body))
+)]
+#[put("/teams/{id}/members/{user}")]
+async fn add_member(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<(TeamId, UserId)>,
+    Json(body): Json<Membership>,
+) -> Answer<HttpResponse> {
+    let item = teams::add_member(&state.store, &caller, path.0, path.1, body.role).await?;
+    Ok(etag::etag(&mut HttpResponse::Ok(), item.version).json(item))
+}
+
+/// Take a person out of a team
+#[utoipa::path(
+    operation_id = "teams.remove_member", tag = "teams",
+    params(("id" = TeamId, Path, description = "The team"), ("user" = UserId, Path, description = "The person")),
+    responses((status = 204), (status = 403, body = super::problem::Body), (status = 404, body = super::problem::Body))
+)]
+#[delete("/teams/{id}/members/{user}")]
+async fn remove_member(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<(TeamId, UserId)>,
+) -> Answer<HttpResponse> {
+    teams::remove_member(&state.store, &caller, path.0, path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
