@@ -926,6 +926,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All teams
+         * @description Who is in one is asked of the people: `GET /api/v1/users?team=ID`.
+         */
+        get: operations["teams.list"];
+        put?: never;
+        /** Make a team */
+        post: operations["teams.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One team */
+        get: operations["teams.get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a team
+         * @description Whoever is in it leaves it; nobody is deleted.
+         */
+        delete: operations["teams.delete"];
+        options?: never;
+        head?: never;
+        /** Change a team's name or description */
+        patch: operations["teams.update"];
+        trace?: never;
+    };
+    "/api/v1/teams/{id}/members/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put a person into a team
+         * @description Or give them another role in it. Nobody is put where they may do more than whoever puts them there.
+         */
+        put: operations["teams.add_member"];
+        post?: never;
+        /** Take a person out of a team */
+        delete: operations["teams.remove_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1759,6 +1823,13 @@ export interface components {
              */
             offset: number;
         };
+        /** @description A team that somebody is in. By its id alone, so that a team's new name changes nobody's row. */
+        InTeam: {
+            /** @description The team. */
+            id: components["schemas"]["TeamId"];
+            /** @description What they are in it. */
+            role: components["schemas"]["TeamRole"];
+        };
         /** @description What runs where. */
         Info: {
             /** @description The hub's version. */
@@ -2190,6 +2261,11 @@ export interface components {
             /** @description For the next page; null on the last. */
             next_cursor?: string | null;
         };
+        /** @description What somebody is in a team. */
+        Membership: {
+            /** @description `member` when absent. */
+            role?: components["schemas"]["TeamRole"];
+        };
         /**
          * @description What is done with a file.
          * @enum {string}
@@ -2273,6 +2349,13 @@ export interface components {
             inherits?: components["schemas"]["RoleId"][];
             /** @description What it says itself. */
             statements?: components["schemas"]["Statement"][];
+        };
+        /** @description A team to make. */
+        NewTeam: {
+            /** @description 1 to 100 characters, unique in the organization whatever its case. */
+            name: string;
+            /** @description What it is for, at most 2,000 characters. */
+            description?: string;
         };
         /** @description Somebody to be added. */
         NewUser: {
@@ -2379,6 +2462,8 @@ export interface components {
             /** @description The channels it follows, by name. */
             subscriptions: string[];
         };
+        /** @description One team. */
+        OneTeam: components["schemas"]["Team"] & components["schemas"]["Position"];
         /** @description A password that is good for one sign-in, shown once. */
         OneTimePassword: {
             /** @description Hand it over by another way than e-mail; its first use asks for a new password. */
@@ -2760,6 +2845,55 @@ export interface components {
             id: components["schemas"]["ImportId"];
             job_id?: components["schemas"]["JobId"] | null;
         };
+        /** @description One team: the row, and at the same time the `patch` of every event about it. */
+        Team: {
+            /** @description Id. */
+            id: components["schemas"]["TeamId"];
+            /**
+             * @description Unique in the organization, whatever its case.
+             * @example Support
+             */
+            name: string;
+            /** @description What it is for. */
+            description: string;
+            /**
+             * Format: date-time
+             * @description Made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description For `If-Match`; grows by one with each change of name or description.
+             */
+            version: number;
+        };
+        /** @description What is to become of a team; what is absent stays. */
+        TeamChange: {
+            /** @description As of a new one. */
+            name?: string | null;
+            /** @description As of a new one. */
+            description?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description People who work together.
+         */
+        TeamId: string;
+        /** @description All teams. */
+        TeamList: components["schemas"]["Position"] & {
+            /** @description By name. */
+            items: components["schemas"]["Team"][];
+        };
+        /**
+         * @description What somebody is in a team.
+         * @enum {string}
+         */
+        TeamRole: "lead" | "member";
         /**
          * @description What sign-in and refresh answer. Programs get tokens; a browser gets them as cookies that no script can read, and the
          *     token that its requests must repeat.
@@ -2817,6 +2951,8 @@ export interface components {
             metadata: Record<string, never>;
             /** @description Roles, by name. */
             roles: components["schemas"]["RoleName"][];
+            /** @description Teams, by id. */
+            teams: components["schemas"]["InTeam"][];
             /**
              * Format: date-time
              * @description Last sign-in.
@@ -5268,6 +5404,324 @@ export interface operations {
             };
         };
     };
+    "teams.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "teams.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTeam"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "teams.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                id: components["schemas"]["TeamId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneTeam"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "teams.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The team */
+                id: components["schemas"]["TeamId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "teams.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The team */
+                id: components["schemas"]["TeamId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "teams.add_member": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                id: components["schemas"]["TeamId"];
+                /** @description The person */
+                user: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Membership"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "teams.remove_member": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                id: components["schemas"]["TeamId"];
+                /** @description The person */
+                user: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "users.list": {
         parameters: {
             query?: {
@@ -5281,6 +5735,8 @@ export interface operations {
                 status?: components["schemas"]["UserStatus"];
                 /** @description Only holders of this role. */
                 role?: components["schemas"]["RoleId"];
+                /** @description Only members of this team. */
+                team?: components["schemas"]["TeamId"];
                 /** @description Only this department, whatever its case. */
                 department?: string;
                 /** @description Order; newest first when absent. */

@@ -26,6 +26,9 @@ export function useMay(permission: string): boolean {
   return useMe().permissions.includes(permission);
 }
 
+/** Permissions that open a page: people are listed to whoever may see some of them. */
+export const opening = (me: Pick<Me, "permissions" | "limited">): string[] => [...me.permissions, ...me.limited.filter((name) => name === "users:read")];
+
 /** What the cache knows now, for code outside React. */
 export function permissions(): ReadonlySet<string> {
   return new Set(queries.getQueryData(meQuery.queryKey)?.permissions ?? []);

@@ -97,6 +97,29 @@ describe("a list under events", () => {
     expect(first(data).total?.value).toBe(0);
   });
 
+  it("takes a row out of sight and shows one that came into it", () => {
+    const before = list([{ id: "a", version: 1, name: "A" }, { id: "b", version: 1, name: "B" }], 0, 2);
+    const removed = event(1, "user.removed", "a", 2, null);
+    const data = apply(before, [removed]);
+    expect(first(data).items.map((row) => row.id)).toEqual(["b"]);
+    expect(first(data).total?.value).toBe(1);
+    expect(first(apply(data, [removed])).total?.value).toBe(1);
+    const filtered = { ...view, whole: false };
+    expect(first(apply(before, [removed], filtered)).total?.value).toBe(1);
+    const back = apply(data, [{ ...event(2, "user.teams_changed", "a", 3, { name: "A again" }), came: true }]);
+    expect(first(back).fresh?.map((row) => row.name)).toEqual(["A again"]);
+    expect(first(back).total?.value).toBe(2);
+    expect(first(apply(back, [event(3, "user.removed", "a", 4, null)])).fresh).toEqual([]);
+  });
+
+  it("counts who went out of sight and came back in one frame once", () => {
+    const before = list([{ id: "a", version: 1, name: "A" }], 0, 1);
+    const came = { ...event(2, "user.teams_changed", "a", 3, { name: "A again" }), came: true };
+    const data = apply(before, [event(1, "user.removed", "a", 2, null), came]);
+    expect(first(data).items.map((row) => row.name)).toEqual(["A again"]);
+    expect(first(data).total?.value).toBe(1);
+  });
+
   it("counts the people of an import that its event did not carry as unread", () => {
     const imported: LiveEvent = {
       offset: 1, at, type: "users.imported", subject: { kind: "import", id: "i", version: 1 },

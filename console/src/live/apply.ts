@@ -2,7 +2,7 @@
  * How events change what is on the screen. Pure: rows and events in, rows out.
  *
  * Invariant: a row changes only to a higher version, so repeats, jumps and any order of arrival are harmless. A row never
- * moves and never vanishes here: what is new waits in `fresh`, what is deleted stays and says so.
+ * moves here: what is new waits in `fresh`, what is deleted stays and says so. Only what this viewer may no longer see vanishes.
  */
 import type { InfiniteData } from "@tanstack/react-query";
 import type { LiveEvent } from "./event";
@@ -38,6 +38,8 @@ export interface Change {
   patch: Record<string, unknown> | null;
   acts?: string[];
   deleted: boolean;
+  /** Out of this viewer's sight now: nothing of it may be shown any more. */
+  removed?: boolean;
   /** Where in the list's own channel the row came, and where it went: only there do places say what is counted already. */
   born?: number;
   died?: number;
@@ -76,15 +78,17 @@ function changeOf(event: LiveEvent, own: boolean): Change | null {
   const subject = event.subject;
   if (!subject) return null;
   const deleted = event.type.endsWith(".deleted");
-  if (!event.patch && !deleted) return null;
+  const removed = event.type.endsWith(".removed");
+  if (!event.patch && !deleted && !removed) return null;
   return {
     id: subject.id,
     version: subject.version ?? Number(event.patch?.version ?? 1),
     patch: event.patch ?? null,
     acts: event.acts,
     deleted,
-    born: own && CREATING.has(event.type) ? placeOf(event) : undefined,
-    died: own && deleted ? placeOf(event) : undefined,
+    removed,
+    born: own && (CREATING.has(event.type) || event.came === true) ? placeOf(event) : undefined,
+    died: own && (deleted || removed) ? placeOf(event) : undefined,
   };
 }
 
@@ -106,7 +110,10 @@ export function batchOf(events: LiveEvent[], kind: string, channel?: string): Ba
   const put = (change: Change) => {
     const other = changes.get(change.id);
     const newer = other && other.version > change.version ? other : change;
-    changes.set(change.id, { ...newer, born: other?.born ?? change.born, died: other?.died ?? change.died });
+    const [born, died] = [other?.born ?? change.born, other?.died ?? change.died];
+    // out of sight and back, or the other way round: as many are seen as before
+    const both = (other?.removed || change.removed) && born !== undefined && died !== undefined;
+    changes.set(change.id, { ...newer, born: both ? undefined : born, died: both ? undefined : died });
   };
   for (const event of events) {
     if (event.type === "users.imported" && kind === "user") {
@@ -151,11 +158,15 @@ export function patchRow<T extends Row>(row: T, change: Change | undefined, may:
   return { ...row, ...named(row, change.patch), id: row.id, version: change.version, can, gone: change.deleted || row.gone };
 }
 
+/** Whether a change takes a row out of sight. */
+const takes = (change: Change | undefined, row: Row): boolean => change?.removed === true && change.version >= (row.version ?? 0);
+
 function patchRows<T extends Row>(rows: T[], batch: Batch, may: ReadonlySet<string>): T[] {
   let changed = false;
-  const next = rows.map((row) => {
-    const after = patchRow(row, batch.changes.get(row.id), may);
-    changed ||= after !== row;
+  const next = rows.flatMap((row) => {
+    const change = batch.changes.get(row.id);
+    const after = takes(change, row) ? [] : [patchRow(row, change, may)];
+    changed ||= after[0] !== row;
     return after;
   });
   return changed ? next : rows;
@@ -181,17 +192,21 @@ function counted(ahead: number, shown: number, added: number, gone: number): { a
   return { ahead: left - again, again };
 }
 
-function withNewcomers<T extends Row>(pages: ListPage<T>[], batch: Batch, view: View<T>): ListPage<T>[] {
+const idsOf = <T extends Row>(pages: ListPage<T>[]): Set<string> =>
+  new Set(pages.flatMap((page) => [...page.items, ...(page.fresh ?? [])].map((row) => row.id)));
+
+/** `before`: the pages before anything was taken out of sight. */
+function withNewcomers<T extends Row>(pages: ListPage<T>[], before: ListPage<T>[], batch: Batch, view: View<T>): ListPage<T>[] {
   const first = pages[0];
   if (!first) return pages;
   const from = first.counted ?? first.offset ?? 0;
   const behind = (offset: number | undefined): offset is number => offset !== undefined && offset > from;
-  const candidates = [...batch.changes.values()].filter((change) => !change.deleted && behind(change.born));
+  const candidates = [...batch.changes.values()].filter((change) => !change.deleted && !change.removed && behind(change.born));
   const lost = [...batch.changes.values()].filter((change) => behind(change.died));
   const bulks = batch.bulks.filter((bulk) => behind(bulk.offset));
   if (candidates.length + lost.length + bulks.length === 0) return pages;
 
-  const known = new Set(pages.flatMap((page) => page.items.map((row) => row.id)).concat((first.fresh ?? []).map((row) => row.id)));
+  const [known, was] = [idsOf(pages), idsOf(before)];
   const carried = new Set(bulks.flatMap((bulk) => bulk.carried.map((change) => change.id)));
   const came = candidates.filter((change) => !known.has(change.id)).map((change) => newcomer<T>(change, view.may)).filter(view.matches);
 
@@ -205,7 +220,7 @@ function withNewcomers<T extends Row>(pages: ListPage<T>[], batch: Batch, view: 
     if (view.whole) total += bulk.inserted;
   }
   const single = came.filter((row) => !carried.has(row.id)).length;
-  total += single - lost.filter((change) => known.has(change.id) || view.whole).length;
+  total += single - lost.filter((change) => was.has(change.id) || view.whole).length;
   const shown = candidates.filter((change) => known.has(change.id) && !carried.has(change.id)).length;
   const { ahead, again } = counted(first.total?.ahead ?? 0, shown, single + inserted(bulks), lost.length);
   total -= again;
@@ -227,7 +242,7 @@ export function applyToList<T extends Row>(data: ListData<T>, batch: Batch, view
     changed = true;
     return { ...page, items, ...(fresh && { fresh }) };
   });
-  const pages = withNewcomers(patched, batch, view);
+  const pages = withNewcomers(patched, data.pages, batch, view);
   return changed || pages !== patched ? { ...data, pages } : data;
 }
 

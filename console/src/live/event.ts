@@ -14,6 +14,8 @@ export interface LiveEvent {
   severity?: string;
   text?: string;
   masked?: string[];
+  /** The row was there before, and out of this viewer's sight. */
+  came?: boolean;
   rows?: Record<string, unknown>[];
   data?: Record<string, unknown>;
   counters?: Record<string, number>;

@@ -40,7 +40,9 @@ const filtersOf = (key: QueryKey) => (key[2] ?? {}) as Filters;
 function patchItems(key: string, batch: Batch): void {
   const may = permissions();
   for (const change of batch.changes.values()) {
-    queries.setQueryData<AnyRow>([key, "one", change.id], (row) => row && patchRow(row, change, may));
+    // nothing of it may be shown any more; whoever looks at it is told that it is not there
+    if (change.removed) void queries.resetQueries({ queryKey: [key, "one", change.id] });
+    else queries.setQueryData<AnyRow>([key, "one", change.id], (row) => row && patchRow(row, change, may));
   }
 }
 
@@ -50,7 +52,7 @@ const near = (a: string, b: string) => Math.abs(Date.parse(a) - Date.parse(b)) <
 /** A detail's own history: what happened to this subject, newest first. */
 function addActivity(events: LiveEvent[]): void {
   for (const event of events) {
-    if (event.subject?.kind !== "user" || !event.id) continue;
+    if (event.subject?.kind !== "user" || !event.id || event.type === "user.removed") continue;
     const entry = { id: event.id, at: event.at, action: event.type, actor: event.actor, subject: event.subject, text: event.text ?? "" } as Activity;
     queries.setQueryData<ListData<Activity & Row>>(["users", "activity", event.subject.id], (data) => {
       const first = data?.pages[0];
@@ -114,7 +116,7 @@ function applyState(events: LiveEvent[]): void {
 function grantsChanged(events: LiveEvent[], me: string): boolean {
   return events.some((event) => {
     const mine = event.channel?.startsWith("inbox:") || (event.subject?.kind === "user" && event.subject.id === me);
-    return mine && /roles|grants|permission/.test(event.type);
+    return mine && /roles|grants|permission|teams/.test(event.type);
   });
 }
 

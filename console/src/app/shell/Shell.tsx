@@ -4,7 +4,7 @@ import Skeleton from "@mui/material/Skeleton";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useMemo, useState } from "react";
-import { useMe } from "../../auth/session";
+import { opening, useMe } from "../../auth/session";
 import { shortNumber, t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { keepTyping } from "../../keys/typeahead";
@@ -43,7 +43,7 @@ export function Shell() {
 
   const update = useUpdate();
   const undo = useUndo();
-  const groups = me.must_change_password ? [] : visibleGroups(me.permissions);
+  const groups = me.must_change_password ? [] : visibleGroups(opening(me));
   const turn = () => {
     applyScheme(shownScheme() === "dark" ? "light" : "dark");
     repaint((n) => n + 1);

@@ -1,5 +1,6 @@
 /** Which channels the live events are offered of. */
 import type { Me } from "../../api/types";
+import { opening } from "../../auth/session";
 import { tOr } from "../../i18n";
 
 export interface Feed {
@@ -11,6 +12,8 @@ export interface Feed {
 /** The hub's own channels and the permission each needs. State that comes several times a second is not among the first. */
 const FEEDS: { channel: string; permission: string; first: boolean }[] = [
   { channel: "feed:users", permission: "users:read", first: true },
+  { channel: "feed:roles", permission: "roles:read", first: false },
+  { channel: "feed:teams", permission: "teams:read", first: false },
   { channel: "feed:jobs", permission: "jobs:read", first: true },
   { channel: "feed:imports", permission: "imports:read", first: true },
   { channel: "feed:audit", permission: "audit:read", first: true },
@@ -21,8 +24,9 @@ const FEEDS: { channel: string; permission: string; first: boolean }[] = [
   { channel: "feed:live", permission: "live:read", first: false },
 ];
 
-export function feedsOf(me: Pick<Me, "user" | "permissions">): Feed[] {
-  const feeds = FEEDS.filter(({ permission }) => me.permissions.includes(permission)).map(({ channel, first }) => ({ channel, first }));
+export function feedsOf(me: Pick<Me, "user" | "permissions" | "limited">): Feed[] {
+  const may = opening(me);
+  const feeds = FEEDS.filter(({ permission }) => may.includes(permission)).map(({ channel, first }) => ({ channel, first }));
   return [...feeds, { channel: `inbox:${me.user.id}`, first: true }];
 }
 

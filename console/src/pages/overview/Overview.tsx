@@ -6,7 +6,7 @@ import type { Audit, Job, Overview as Told } from "../../api/types";
 import { overviewQuery } from "../../app/shell/overviewQuery";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { firstPage } from "../../app/shell/pages";
-import { useMay, useMe } from "../../auth/session";
+import { opening, useMay, useMe } from "../../auth/session";
 import { number, t, tOr } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { curve } from "../../live/counters";
@@ -22,7 +22,7 @@ import css from "./overview.module.css";
 export default function Overview() {
   const me = useMe();
   const may = useMay("overview:read");
-  if (!may) return <Navigate to={firstPage(me.permissions)?.to ?? "/account"} replace />;
+  if (!may) return <Navigate to={firstPage(opening(me))?.to ?? "/account"} replace />;
   return <Board />;
 }
 
