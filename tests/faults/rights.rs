@@ -154,8 +154,10 @@ async fn a_right_taken_by_whatever_way_ends_what_hung_on_it_on_every_node() {
     let direct = format!("/users/{id}/permissions");
     let read = || json!({"statements": [grant("users:read")]});
     let nothing = json!({"statements": []});
+    let on_row =
+        json!({"permission": "users:read", "effect": "grant", "resource": {"kind": "user", "id": id}});
     // what takes the view, and what gives it back
-    let cases: [(&str, Method, &str, Value, Value); 5] = [
+    let cases: [(&str, Method, &str, Value, Value); 6] = [
         (
             "a permission of a parent removed",
             Method::PATCH,
@@ -189,12 +191,19 @@ async fn a_right_taken_by_whatever_way_ends_what_hung_on_it_on_every_node() {
             Method::PUT,
             &direct,
             json!({}),
+            json!({"single": [on_row]}),
+        ),
+        (
+            "the grant of a single row removed",
+            Method::PUT,
+            &direct,
+            json!({}),
             nothing.clone(),
         ),
     ];
     for (what, method, path, take, give) in cases {
         if what == "a direct grant removed" {
-            // now it hangs on the direct grant alone
+            // now it hangs on the direct grant alone, and then on the single row
             send(&cluster, &owner, Method::PATCH, &of_base, nothing.clone()).await;
         }
         let taking = send(&cluster, &owner, method.clone(), path, take);
@@ -212,7 +221,7 @@ async fn a_right_taken_by_whatever_way_ends_what_hung_on_it_on_every_node() {
         let measured = cluster
             .gauge_of(number, "signalbox_revocation_cutoff_seconds_count")
             .await;
-        assert!(measured >= 5.0, "node {number} did not measure each");
+        assert!(measured >= 6.0, "node {number} did not measure each");
     }
 }
 
