@@ -28,7 +28,8 @@ pub fn client() -> Client {
 pub fn client_with() -> ClientBuilder {
     // fails where it was installed already, which is as good
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    // sooner than the hub ends an idle connection (5 s): a request sent in that instant would be lost
+    Client::builder().pool_idle_timeout(std::time::Duration::from_secs(3))
 }
 
 /// One running hub.
