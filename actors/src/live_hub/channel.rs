@@ -160,13 +160,15 @@ impl Channel {
             return false;
         }
         let member = &mut self.members[at];
-        let mut base = None;
-        for publication in missed {
-            member.give(publication, base);
-            base = Some(publication);
-        }
         // a member ahead of the channel skips what it already has
-        member.from = Some(from.max(top));
+        member.from = Some(from);
+        let mut bases = Bases::default();
+        for publication in missed {
+            member.give(publication, bases.before(publication));
+            if member.view.delta {
+                bases.take(publication);
+            }
+        }
         true
     }
 
