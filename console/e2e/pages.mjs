@@ -77,7 +77,7 @@ for (const [width, height] of process.env.SIZES ? [] : [[1440, 900], [390, 844]]
     await inspect(watch, "sign-in", mode);
     await signIn(watch.page);
     const known = await ids(watch.page);
-    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, "/imports", "/imports/new", "/jobs", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/account", "/no-such-page"];
+    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, "/imports", "/imports/new", "/jobs", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/account", "/account?section=sign-in", "/account?section=preferences", "/no-such-page"];
     if (known.job) pages.push(`/jobs?open=${known.job}`, `/jobs/${known.job}`);
     if (known.import) pages.push(`/imports/${known.import}`);
     for (const path of pages) {

@@ -68,7 +68,7 @@ const audit = createRoute({ ...below, path: "/audit", validateSearch: texts("act
 const system = createRoute({ ...below, path: "/system", component: lazyRouteComponent(() => import("../pages/system/System")) });
 const keys = createRoute({ ...below, path: "/keys", validateSearch: texts("open", "create"), component: lazyRouteComponent(() => import("../pages/keys/ApiKeys")) });
 const addresses = createRoute({ ...below, path: "/addresses", component: lazyRouteComponent(() => import("../pages/addresses/Addresses")) });
-const account = createRoute({ ...below, path: "/account", component: lazyRouteComponent(() => import("../pages/account/Account")) });
+const account = createRoute({ ...below, path: "/account", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/account/Account")) });
 
 const tree = root.addChildren([signIn, shell.addChildren([overview, events, connections, channels, users, user, imports, newImport, oneImport, jobs, job, audit, keys, addresses, system, account])]);
 

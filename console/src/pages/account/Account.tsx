@@ -1,27 +1,27 @@
-/** Who I am here, and my password. The only page while a password must be changed. */
+/** What is mine: a page of sections. While a password must be changed, the only page, with nothing but that. */
 import Alert from "@mui/material/Alert";
 import Button from "@mui/material/Button";
-import { useState } from "react";
-import { api, must } from "../../api/client";
-import { asProblem, type Problem } from "../../api/problem";
+import { Link, useSearch } from "@tanstack/react-router";
+import { Suspense } from "react";
 import { leaveNow } from "../../app/leave";
-import { queries } from "../../app/queries";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMe } from "../../auth/session";
-import { roleName, t } from "../../i18n";
-import { Card, Facts, Id } from "../../parts/basics";
-import { Field } from "../../parts/Field";
+import { t } from "../../i18n";
+import "../../i18n/account";
 import { Icon } from "../../parts/Icon";
-import css from "../../parts/parts.module.css";
-import { ErrorLine } from "../../parts/states";
-import { toast } from "../../parts/toast";
+import { Lines } from "../../parts/states";
 import page from "./account.module.css";
+import { sectionsFor } from "./sections";
 
-/** The hub's least length of a password, in characters. */
-const LEAST = 12;
+/** Without a section the address is that of the first alone. */
+const EXACTLY = { exact: true, includeSearch: true };
 
 export default function Account() {
   const me = useMe();
+  const wanted = useSearch({ from: "/shell/account" }).section;
+  const sections = sectionsFor(me);
+  const open = sections.find((section) => section.id === wanted) ?? sections[0];
+  const Section = open?.component;
   return (
     <PageFrame
       title={t("account.title")}
@@ -32,68 +32,21 @@ export default function Account() {
         </Button>
       }
     >
-      <div className={page.narrow}>
-        {me.must_change_password && <Alert severity="warning" icon={false}>{t("account.mustChange")}</Alert>}
-        <Password />
-        <Card title={t("account.me")}>
-          <Facts
-            facts={[
-              [t("field.name"), me.user.name],
-              [t("field.email"), me.user.email],
-              [t("field.organization"), me.organization.name],
-              [t("field.roles"), me.roles.map(roleName).join(", ")],
-              [t("field.session"), <Id key="id" value={me.session_id ?? ""} />],
-            ]}
-          />
-        </Card>
+      {me.must_change_password && <Alert severity="warning" icon={false}>{t("account.mustChange")}</Alert>}
+      <div className={page.split}>
+        {sections.length > 1 && (
+          <nav className={page.sections} aria-label={t("account.sections")}>
+            {sections.map((section) => (
+              <Link key={section.id} to="/account" search={section === sections[0] ? {} : { section: section.id }} replace activeOptions={EXACTLY} aria-current={section === open ? "page" : undefined}>
+                {t(section.label)}
+              </Link>
+            ))}
+          </nav>
+        )}
+        <div className={page.narrow}>
+          <Suspense fallback={<Lines count={4} height={44} />}>{Section && <Section key={open.id} />}</Suspense>
+        </div>
       </div>
     </PageFrame>
-  );
-}
-
-function Password() {
-  const me = useMe();
-  const [current, setCurrent] = useState("");
-  const [next, setNext] = useState("");
-  const [again, setAgain] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const short = next !== "" && next.length < LEAST;
-  const differs = again !== "" && again !== next;
-
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setProblem(null);
-    try {
-      await must(api.POST("/api/v1/me/password", { body: { current_password: current, new_password: next } }));
-      setCurrent("");
-      setNext("");
-      setAgain("");
-      toast(t("account.changed"));
-      await queries.invalidateQueries({ queryKey: ["me"] });
-    } catch (error) {
-      setProblem(asProblem(error));
-    } finally {
-      setBusy(false);
-    }
-  };
-
-  const told = (field: string) => problem?.fields.find((error) => error.field === field)?.detail;
-  return (
-    <Card title={t("account.password")}>
-      <form className={css.stack} onSubmit={submit}>
-        <input type="text" name="username" autoComplete="username" value={me.user.email} readOnly hidden />
-        <Field label={t("account.current")} type="password" autoComplete="current-password" value={current} onValue={setCurrent} required error={told("current_password")} />
-        <Field label={t("account.next")} type="password" autoComplete="new-password" value={next} onValue={setNext} required error={told("new_password") ?? (short ? t("account.short", { n: LEAST }) : undefined)} note={t("account.nextNote", { n: LEAST })} />
-        <Field label={t("account.again")} type="password" autoComplete="new-password" value={again} onValue={setAgain} required error={differs ? t("account.differs") : undefined} />
-        <ErrorLine problem={problem} />
-        <div>
-          <Button type="submit" variant="contained" loading={busy} disabled={!current || next.length < LEAST || again !== next}>
-            {t("account.action")}
-          </Button>
-        </div>
-      </form>
-    </Card>
   );
 }
