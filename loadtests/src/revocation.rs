@@ -1,5 +1,5 @@
-//! How long after a ban, or the end of a session, everything that hung on it is closed: thousands of sockets on several
-//! nodes, all subscribed to `feed:users`, a hundred of each person.
+//! How long after access is taken everything that hung on it is closed: thousands of sockets on several nodes, all
+//! subscribed to `feed:users`, a hundred of each person or key. Access is taken in turn by each [`Way`].
 
 use crate::client::{Event, Watchers};
 use crate::cluster::Cluster;
@@ -18,117 +18,189 @@ const EACH: usize = 100;
 /// Seconds, far beyond what is promised; a socket that outlives it is a failure and no figure.
 const PATIENCE: u64 = 10;
 
-struct Person {
-    id: String,
-    session: String,
+/// How access is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Ban,
+    SignOut,
+    /// An API key is revoked.
+    Key,
+    /// The only role of a person is let in from elsewhere only.
+    Address,
+    /// The only right of a person, on a single row, is taken.
+    Row,
+}
+
+const WAYS: [(Way, &str); 5] = [
+    (Way::Ban, "ban"),
+    (Way::SignOut, "sign-out"),
+    (Way::Key, "API key revoked"),
+    (Way::Address, "IP rule of a role"),
+    (Way::Row, "right of a single row taken"),
+];
+
+impl Way {
+    /// What its sockets hear last: the code of a close, or of the unsubscribe of their only channel.
+    fn code(self) -> u16 {
+        match self {
+            Self::Ban => 4501,
+            Self::SignOut | Self::Key => 4500,
+            Self::Address => 4502,
+            Self::Row => LOST,
+        }
+    }
+}
+
+/// The channel is not theirs to see any more (docs/LIVE.md).
+const LOST: u16 = 2103;
+
+/// Whoever holds sockets.
+struct Holder {
+    way: Way,
     token: String,
+    /// What is asked for to take it, and with what.
+    take: (Method, String, Value),
 }
 
 /// The end of one socket: whose, how, and when by the wall clock.
 struct End {
-    person: usize,
+    holder: usize,
     code: u16,
     at: i64,
 }
 
-/// Runs it. Every second person is banned, the others are signed out.
+/// Runs it.
 pub async fn run(binary: &Path, sockets: usize, nodes: usize) -> anyhow::Result<Report> {
     let mut report = Report::new("revocation");
     report.tell("hub", version(&binary.to_string_lossy(), "--version")?);
     let cluster = Cluster::start(binary, nodes, true).await?;
-    let people = people(&cluster, sockets.div_ceil(EACH)).await?;
-    let watchers = gather(&cluster, &people, sockets).await?;
+    let mut holders = Vec::new();
+    for number in 0..sockets.div_ceil(EACH) {
+        holders.push(holder(&cluster, number).await?);
+    }
+    let watchers = gather(&cluster, &holders, sockets).await?;
     report.add("sockets", sockets as f64, "");
     report.add("nodes", nodes as f64, "");
-    report.add("people", people.len() as f64, "");
-    let (mut banned, mut signed_out) = (Times::new()?, Times::new()?);
-    for (number, person) in people.iter().enumerate() {
-        let (times, code) = if number.is_multiple_of(2) {
-            (&mut banned, 4501)
-        } else {
-            (&mut signed_out, 4500)
-        };
-        let due = (number..sockets).step_by(people.len()).count();
-        end(&cluster, (number, person), &watchers, due, (code, times)).await?;
-    }
-    banned.tell(&mut report, "ban")?;
-    if !signed_out.asked.is_empty() {
-        signed_out.tell(&mut report, "sign-out")?;
+    report.add("people and keys", holders.len() as f64, "");
+    for (way, what) in WAYS {
+        let mut times = Times::new()?;
+        for (number, holder) in holders.iter().enumerate() {
+            if holder.way == way {
+                let due = (number..sockets).step_by(holders.len()).count();
+                end(&cluster, (number, holder), &watchers, due, &mut times).await?;
+            }
+        }
+        if !times.asked.is_empty() {
+            times.tell(&mut report, what)?;
+        }
     }
     Ok(report)
 }
 
-async fn people(cluster: &Cluster, count: usize) -> anyhow::Result<Vec<Person>> {
-    let hub = cluster.any()?;
-    let roles = hub.get("/roles").await?;
-    let viewer = roles["items"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|role| role["name"] == "viewer")
-        .context("no role called viewer")?;
-    let mut people = Vec::new();
-    for number in 0..count {
-        let email = format!("person{number}@example.com");
-        let body = json!({"email": email, "name": "Person", "password": PASSWORD, "roles": [viewer["id"]]});
-        let made = hub.post("/users", &body).await?;
-        let login = json!({"email": email, "password": PASSWORD});
-        let tokens = hub.post("/auth/login", &login).await?;
-        let text = |value: &Value| Ok::<_, anyhow::Error>(value.as_str().context("no text")?.to_owned());
-        people.push(Person {
-            id: text(&made["id"])?,
-            session: text(&tokens["session_id"])?,
-            token: text(&tokens["access_token"])?,
+/// Makes somebody whose access can be taken by the way that is this number's turn.
+async fn holder(cluster: &Cluster, number: usize) -> anyhow::Result<Holder> {
+    let (hub, (way, _)) = (cluster.any()?, WAYS[number % WAYS.len()]);
+    if way == Way::Key {
+        let new = json!({"name": format!("Key {number}"), "scopes": ["users:read"]});
+        let made = hub.post("/api_keys", &new).await?;
+        let path = format!("/api_keys/{}/revoke", text(&made["id"])?);
+        return Ok(Holder {
+            way,
+            token: text(&made["secret"])?,
+            take: (Method::POST, path, json!({"reason": "measured"})),
         });
     }
-    Ok(people)
+    let mut roles = Vec::new();
+    if way != Way::Row {
+        let role = json!({"name": format!("watchers {number}"), "inherits": [],
+            "statements": [{"permission": "users:read", "effect": "grant"}]});
+        roles.push(text(&hub.post("/roles", &role).await?["id"])?);
+    }
+    let email = format!("person{number}@example.com");
+    let body = json!({"email": email, "name": "Person", "password": PASSWORD, "roles": roles});
+    let id = text(&hub.post("/users", &body).await?["id"])?;
+    let direct = format!("/users/{id}/permissions");
+    if way == Way::Row {
+        let single =
+            json!({"permission": "users:read", "effect": "grant", "resource": {"kind": "user", "id": id}});
+        hub.call(Method::PUT, &direct, &json!({"single": [single]}))
+            .await?;
+    }
+    let login = json!({"email": email, "password": PASSWORD});
+    let tokens = hub.post("/auth/login", &login).await?;
+    let take = match way {
+        Way::Ban => (
+            Method::POST,
+            format!("/users/{id}/ban"),
+            json!({"reason": "measured"}),
+        ),
+        Way::Address => {
+            let rule = json!({"cidr": "203.0.113.0/24", "role": roles.first()});
+            (Method::POST, "/ip_rules".to_owned(), rule)
+        }
+        Way::Row => (Method::PUT, direct, json!({})),
+        Way::SignOut | Way::Key => {
+            let path = format!("/sessions/{}", text(&tokens["session_id"])?);
+            (Method::DELETE, path, Value::Null)
+        }
+    };
+    Ok(Holder {
+        way,
+        token: text(&tokens["access_token"])?,
+        take,
+    })
 }
 
-/// Opens the sockets: of every person on every node.
-async fn gather(cluster: &Cluster, people: &[Person], sockets: usize) -> anyhow::Result<Watchers<End>> {
-    let doors: Vec<Vec<_>> = people
+fn text(value: &Value) -> anyhow::Result<String> {
+    Ok(value.as_str().context("no text")?.to_owned())
+}
+
+/// Opens the sockets: of every holder on every node.
+async fn gather(cluster: &Cluster, holders: &[Holder], sockets: usize) -> anyhow::Result<Watchers<End>> {
+    let doors: Vec<Vec<_>> = holders
         .iter()
-        .map(|person| {
+        .map(|holder| {
             let nodes = cluster.nodes.iter();
             nodes
-                .map(|node| member_door(node, &person.token, "feed:users"))
+                .map(|node| member_door(node, &holder.token, "feed:users"))
                 .collect()
         })
         .collect();
-    let people = people.len();
-    let door = move |n: usize| doors[n % people][(n / people) % doors[n % people].len()].clone();
-    let look = move |n: usize, event: Event<'_>| match event {
-        Event::Message(_) => None,
-        Event::Closed(code) => Some(End {
-            person: n % people,
+    let holders = holders.len();
+    let door = move |n: usize| doors[n % holders][(n / holders) % doors[n % holders].len()].clone();
+    let look = move |n: usize, event: Event<'_>| {
+        let code = match event {
+            Event::Message(message) => memchr::memmem::find(message, UNSUBSCRIBED).map(|_| LOST)?,
+            Event::Closed(code) => code,
+        };
+        Some(End {
+            holder: n % holders,
             code,
             at: wall_clock(),
-        }),
+        })
     };
     Watchers::gather(sockets, door, look).await
 }
 
-/// Takes one person's access away and waits until all their sockets, `due` of them, have ended with `code`.
+/// How a push begins that takes a channel away.
+const UNSUBSCRIBED: &[u8] = b"\"unsubscribe\":{\"code\":2103";
+
+/// Takes one holder's access away and waits until all their sockets, `due` of them, have heard so.
 async fn end(
     cluster: &Cluster,
-    (number, person): (usize, &Person),
+    (number, holder): (usize, &Holder),
     watchers: &Watchers<End>,
     due: usize,
-    (code, times): (u16, &mut Times),
+    times: &mut Times,
 ) -> anyhow::Result<()> {
     let hub = &cluster.nodes[number % cluster.nodes.len()];
+    let (method, path, body) = &holder.take;
     let sent = wall_clock();
-    if code == 4501 {
-        let path = format!("/users/{}/ban", person.id);
-        hub.post(&path, &json!({"reason": "measured"})).await?;
-    } else {
-        let path = format!("/sessions/{}", person.session);
-        hub.call(Method::DELETE, &path, &Value::Null).await?;
-    }
+    hub.call(method.clone(), path, body).await?;
     let answered = wall_clock();
-    let of_them = |end: &&End| end.person == number;
+    let of_them = |end: &&End| end.holder == number;
     watchers
-        .until("all sockets of a person have ended", PATIENCE, |ends| {
+        .until("all sockets of one holder have ended", PATIENCE, |ends| {
             ends.iter().filter(of_them).count() >= due
         })
         .await?;
@@ -137,6 +209,7 @@ async fn end(
     let rows = cluster.servers.rows(committed)?;
     let committed: i64 = rows.first().context("no revocation")?.parse()?;
     for end in watchers.noted().iter().filter(of_them) {
+        let code = holder.way.code();
         ensure!(
             end.code == code,
             "a socket ended with {} and not with {code}",

@@ -8,7 +8,7 @@ mod nchan;
 mod process;
 mod socket_io;
 
-pub use bare::serve as serve_bare;
+pub use bare::{serve as serve_bare, start as start_bare};
 pub use hub::{
     KEY, PLAIN, application_token, configuration as hub_configuration, door as hub_door, member_door,
 };
