@@ -6,16 +6,17 @@
 //! all of them.
 //! Invariant: what waits is bounded; beyond the bound members are lost rather than memory.
 
+mod member;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signalbox_core::live::view::ViewClass;
-
+use self::member::{Joined, Member};
 use super::bases::Bases;
 use super::census::Stats;
-use super::due::{Due, Item};
-use super::outlet::{Frame, Subscriber, Turn};
+use super::due::Due;
+use super::outlet::{Subscriber, Turn};
 use super::publication::{Place, Publication, View};
 
 /// Publications kept for members whose history is being read.
@@ -26,12 +27,6 @@ const WAITING: usize = 5_000;
 
 /// Bytes that may be kept back while members take turns.
 const OVERDUE: usize = 1024 * 1024;
-
-/// Publications joined into one frame at most.
-const JOINED: usize = 16;
-
-/// Bytes of such a frame at most: joining is for many small ones.
-const JOINED_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Channel {
@@ -54,20 +49,6 @@ pub(super) struct Channel {
     /// The member whose turn is next.
     next: usize,
     stats: Arc<Stats>,
-}
-
-#[derive(Debug)]
-struct Member {
-    subscriber: Arc<Subscriber>,
-    view: View,
-    /// Gets what comes after this. `None`: still joining, gets nothing yet.
-    from: Option<u64>,
-    /// The position of the last publication it was given, against which the next may be patched.
-    base: Option<u64>,
-    /// How much without a position had gone by when it came.
-    came_after: u64,
-    /// How far it has come in what is due.
-    given: u64,
 }
 
 /// What the shard is to do next for a channel.
@@ -432,130 +413,5 @@ impl Channel {
     }
 }
 
-impl Member {
-    /// Gives it what is due to it. Whether that was anything.
-    fn catch_up(&mut self, due: &Due, joined: &mut Joined, turn: &Turn) -> bool {
-        let part = due.since(self.given);
-        let start = std::mem::replace(&mut self.given, due.end());
-        let mut given = Given { turn, any: false };
-        for (n, chunk) in part.chunks(JOINED).enumerate() {
-            match joined.get(self, start + (n * JOINED) as u64, chunk) {
-                Made::One(frame, offset) => given.give(&self.subscriber, frame.clone(), *offset),
-                Made::Nothing => {}
-                Made::Apart => self.give_each(chunk, &mut given),
-            }
-        }
-        given.any
-    }
-
-    fn give_each(&mut self, part: &[Item], given: &mut Given<'_>) {
-        for Item { publication, base } in part {
-            let offset = publication.offset;
-            if (offset == 0 || self.from.is_some_and(|from| offset > from))
-                && let Some(frame) = self.frame(publication, base.as_ref())
-            {
-                given.give(&self.subscriber, frame, offset);
-            }
-        }
-    }
-
-    /// Whether it was given this publication, and no other of the same key since.
-    fn has(&self, publication: &Publication) -> bool {
-        match publication.key() {
-            // of a map it was given every change since it was released
-            Some(_) => self.from.is_some_and(|from| from < publication.offset),
-            None => self.base == Some(publication.offset),
-        }
-    }
-
-    /// `before` is the publication before this one, if it is at hand.
-    fn give(&mut self, publication: &Publication, before: Option<&Arc<Publication>>) {
-        if let Some(frame) = self.frame(publication, before) {
-            self.subscriber.push(frame, publication.offset);
-        }
-    }
-
-    /// What it is to be given of a publication.
-    fn frame(&mut self, publication: &Publication, before: Option<&Arc<Publication>>) -> Option<Frame> {
-        let base = before.filter(|before| self.view.delta && self.has(before));
-        let frame = publication.frame(&self.view, base.map(Arc::as_ref))?;
-        self.base = (publication.offset > 0).then_some(publication.offset);
-        Some(frame)
-    }
-}
-
-/// What one member is given in a turn.
-struct Given<'a> {
-    turn: &'a Turn,
-    any: bool,
-}
-
-impl Given<'_> {
-    fn give(&mut self, to: &Subscriber, frame: Frame, offset: u64) {
-        if std::mem::replace(&mut self.any, true) {
-            to.push(frame, offset);
-        } else {
-            to.push_in_turn(frame, offset, self.turn);
-        }
-    }
-}
-
-/// Publications that follow each other, as one frame for all members who see them alike.
-#[derive(Default)]
-struct Joined(Vec<((u64, Alike), Made)>);
-
-enum Made {
-    /// All of them in one, and how far that reaches.
-    One(Frame, u64),
-    /// The view gets none of them.
-    Nothing,
-    /// The encoding keeps frames apart, or they are too large.
-    Apart,
-}
-
-/// Encoding, view class, and whether told who comes and leaves.
-type Alike = (u8, ViewClass, bool);
-
-impl Joined {
-    /// What a member is given of `part`, which begins at the `start`-th of what is due.
-    fn get(&mut self, member: &Member, start: u64, part: &[Item]) -> &Made {
-        let (view, first) = (
-            &member.view,
-            part.first().map_or(0, |first| first.publication.offset),
-        );
-        let had = member.from.is_none_or(|from| from >= first.max(1));
-        if part.len() < 2 || had || view.delta || view.filter.is_some() || !view.sight.is_whole() {
-            return &Made::Apart;
-        }
-        let alike = (start, (view.encoding.id(), view.sight.fields(), view.joins));
-        let known = self.0.iter().position(|(made, _)| *made == alike);
-        let at = known.unwrap_or_else(|| {
-            self.0.push((alike, join(view, part)));
-            self.0.len() - 1
-        });
-        &self.0[at].1
-    }
-}
-
-fn join(view: &View, part: &[Item]) -> Made {
-    let frames: Vec<_> = part
-        .iter()
-        .filter_map(|item| item.publication.frame(view, None))
-        .collect();
-    let bytes: usize = frames.iter().map(|frame| frame.payload().len()).sum();
-    match frames.as_slice() {
-        [] => Made::Nothing,
-        _ if bytes > JOINED_BYTES => Made::Apart,
-        // each takes the place of an older one of its own
-        frames if frames.iter().any(|frame| frame.state().is_some()) => Made::Apart,
-        frames => {
-            let reaches = part.iter().map(|item| item.publication.offset).max();
-            let one = view.encoding.join(frames);
-            one.map_or(Made::Apart, |one| Made::One(one, reaches.unwrap_or(0)))
-        }
-    }
-}
-
 #[cfg(test)]
-#[path = "channel_tests.rs"]
 mod tests;

@@ -1,0 +1,82 @@
+//! A shard that fails, a node that cannot vouch for itself, a reader that stalls.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_panics_or_freezes_loses_nobody_without_telling() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    for poison in [Poison::Panic, Poison::Freeze, Poison::Hang] {
+        let outlet = Outlet::new(1 << 20);
+        let following = desk.hub.follow(&outlet, 1, desk.wish(&[], None)).await.unwrap();
+        following.membership.release(following.place.clone(), false);
+        for shard in ["live_hub/0", "live_hub/1"] {
+            desk.tree.poison(shard, poison).unwrap();
+        }
+        assert_eq!(signal(&outlet).await, Signal::Lost(1), "{poison:?}");
+        let since = Some(following.place);
+        eventually("the shard takes followers again", async || {
+            desk.hub
+                .follow(&outlet, 2, desk.wish(&[], since.clone()))
+                .await
+                .is_ok_and(|again| again.recovered)
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_followed_while_the_node_cannot_vouch_for_itself() {
+    let test = store().await;
+    let tree = Tree::start(Options::default()).unwrap();
+    let hub = LiveHub::supervise(&tree, &test.store, Arc::default(), 1).unwrap();
+    tree.start_all().await;
+    let class = ViewClass::of(&PermissionSet::default());
+    let wish = || Wish {
+        channel: channel(test.organization),
+        view: View::new(Sight::whole(class), &Plain),
+        since: None,
+        keeps: Keeps::Stream,
+    };
+    let outlet = Outlet::new(1000);
+    assert!(matches!(
+        hub.follow(&outlet, 1, wish()).await,
+        Err(FollowError::Closed)
+    ));
+    hub.vouch_until(Instant::now() + Duration::from_millis(300));
+    let _counted = hub.connected(&outlet, Transport::Sse);
+    assert!(hub.follow(&outlet, 2, wish()).await.is_ok());
+    assert_eq!(signal(&outlet).await, Signal::Ended(Disconnect::ForceReconnect));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_slow_reader_is_told_of_its_gap_then_ended_and_the_others_get_everything() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    let (slow, quick) = (Outlet::new(2_000), Outlet::new(16 << 20));
+    let mut members = vec![];
+    for outlet in [&slow, &quick] {
+        let following = desk.hub.follow(outlet, 1, desk.wish(&[], None)).await.unwrap();
+        following.membership.release(following.place, false);
+        members.push(following.membership);
+    }
+    desk.append(2..=100).await;
+    desk.carry(2..=100);
+    assert_eq!(numbers(&events(&quick, 99).await), (2..=100).collect::<Vec<_>>());
+    assert_eq!(signal(&slow).await, Signal::Lost(1));
+    assert_eq!((slow.bytes(), slow.ended()), (0, None));
+    drop(members.swap_remove(0));
+    // it comes back for what it missed
+    let following = desk.hub.follow(&slow, 2, desk.wish(&[], place(1))).await.unwrap();
+    assert_eq!((following.recovered, following.missed.len()), (true, 99));
+    following.membership.release(following.place, false);
+    // and still takes nothing
+    desk.append(101..=200).await;
+    desk.carry(101..=200);
+    assert_eq!(
+        numbers(&events(&quick, 100).await),
+        (101..=200).collect::<Vec<_>>()
+    );
+    assert_eq!(signal(&slow).await, Signal::Ended(Disconnect::Slow));
+    assert_eq!(slow.bytes(), 0);
+}
