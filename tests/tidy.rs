@@ -155,7 +155,7 @@ const FLOORS: &[&[&str]] = &[
     &["change", "outbox_relay"],
     &["users", "ip_rules"],
     &["teams", "sessions", "roles", "connections"],
-    &["api_keys"],
+    &["api_keys", "factors"],
     &["auth", "analytics"],
     &["imports"],
     &["demo"],

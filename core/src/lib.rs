@@ -2,7 +2,7 @@
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
 //! may name only those before it: `kernel fault outbound db bus` < `people` < `outbox audit activity jobs files live` <
-//! `change outbox_relay` < `users ip_rules` < `roles sessions connections teams` < `api_keys` < `auth` < `imports`.
+//! `change outbox_relay` < `users ip_rules` < `roles sessions connections teams` < `api_keys factors` < `auth` < `imports`.
 
 #![cfg_attr(
     test,
@@ -20,6 +20,7 @@ pub mod bus;
 pub mod change;
 pub mod connections;
 pub mod db;
+pub mod factors;
 pub mod fault;
 pub mod files;
 pub mod imports;

@@ -113,6 +113,7 @@ impl AnyCaller {
         ctx.actor = Actor::User(known.standing.user);
         ctx.credential = known.standing.credential;
         ctx.permissions = known.permissions.clone();
+        ctx.authenticated_at = Some(known.standing.authenticated_at);
         request.extensions_mut().remove::<Wanted>();
         idempotency::replay(request, &state.store, &mut ctx).await?;
         Ok(Self { ctx, known })

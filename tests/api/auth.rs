@@ -300,3 +300,14 @@ async fn a_person_sees_and_ends_their_own_sessions_and_others_only_with_permissi
     assert_eq!(end(&moderator, &viewer.session).await.status(), 204);
     assert_eq!(problem(hub.get(&viewer, "/me").await).await.0, 401);
 }
+
+#[tokio::test]
+async fn a_session_keeps_how_and_when_somebody_proved_who_they_are() {
+    let hub = hub().await;
+    hub.owner().await;
+    let kept = hub
+        .test
+        .texts("SELECT array_to_string(methods, ' ') || ' ' || (authenticated_at = created_at) FROM user_sessions")
+        .await;
+    assert_eq!(kept, ["pwd true"]);
+}

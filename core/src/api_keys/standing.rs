@@ -86,6 +86,7 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
         user: UserId(row.owner_id),
         organization: OrganizationId(row.organization_id),
         created_at: row.created_at,
+        authenticated_at: row.created_at,
         last_seen_at: row.last_used_at.unwrap_or(row.created_at),
         expires_at: row.expires_at.unwrap_or(row.created_at + NEVER),
         version: RightsVersion {

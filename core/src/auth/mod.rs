@@ -6,13 +6,16 @@
 //! Invariant: a failed sign-in says the same, after the same time, whether or not there is such an account.
 //! Invariant: tokens are kept as hashes, keys sealed; a token proves a session, never a permission.
 
+mod account;
 mod bootstrap;
 mod forget;
 mod keys;
 mod login;
 mod oneself;
+mod opening;
 mod password;
 mod refresh;
+pub mod sign_in;
 mod token;
 
 pub use bootstrap::{Bootstrapped, bootstrap, create_owner, organization};

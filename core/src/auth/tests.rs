@@ -26,7 +26,10 @@ fn client() -> Client {
 
 async fn sign_in(auth: &Auth, email: &str, password: &str) -> Result<SignedIn> {
     let turn = auth.store.passwords.turn().await?;
-    login(auth, turn, email, password.into(), &client()).await
+    match login(auth, turn, email, password.into(), &client()).await? {
+        sign_in::Outcome::SignedIn(signed_in) => Ok(signed_in),
+        sign_in::Outcome::FactorNeeded(needed) => panic!("{needed:?}"),
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,11 @@ use super::id::{ApiKeyId, OrganizationId, SessionId, UserId};
 use super::permission::{Missing, PermissionSet, ResourceFacts};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
+
+/// A proof of who somebody is counts for so long where more is asked than a session (step-up).
+pub const RECENT: Duration = Duration::minutes(10);
 
 /// Who acts. Names are not kept here: they are personal, and looked up when shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +121,9 @@ pub struct Ctx {
     /// What the actor may do; not stored, because rights are read when they are used.
     #[serde(skip)]
     pub permissions: PermissionSet,
+    /// When the actor last proved in this session who they are; `None` outside of one. Not stored either.
+    #[serde(skip)]
+    pub authenticated_at: Option<OffsetDateTime>,
 }
 
 impl Ctx {
@@ -135,6 +142,7 @@ impl Ctx {
             cause: None,
             idempotency: None,
             permissions: PermissionSet::default(),
+            authenticated_at: None,
         }
     }
 
@@ -167,6 +175,23 @@ impl Ctx {
         ))
     }
 
+    /// Passes for a person who proved less than [`RECENT`] before `now` who they are, and for the hub's own hands: a session
+    /// left open on a desk is not enough for what lasts longer than it. A program cannot prove anything anew.
+    pub fn require_recent_proof(&self, now: OffsetDateTime) -> Result<()> {
+        if matches!(self.credential, Credential::Internal) {
+            return Ok(());
+        }
+        self.require_session()?;
+        if self.authenticated_at.is_some_and(|at| now < at + RECENT) {
+            return Ok(());
+        }
+        Err(Error::new(
+            super::error::Kind::Forbidden,
+            "auth.step_up_needed",
+            "Prove again who you are, with POST /api/v1/me/prove, and then repeat this.",
+        ))
+    }
+
     /// True for what is somebody's own: they need no permission for it. A program needs one for everything.
     pub fn is_oneself(&self, user: UserId) -> bool {
         self.actor.user() == Some(user) && !matches!(self.credential, Credential::ApiKey(_))
@@ -194,4 +219,37 @@ fn pass(held: bool, permission: &str, on: Option<&ResourceFacts<'_>>) -> Result<
         permission: permission.to_owned(),
         resource: on.map(ResourceFacts::resource),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed_in(at: OffsetDateTime) -> Ctx {
+        let mut ctx = Ctx::system(OrganizationId::new(), "test");
+        ctx.actor = Actor::User(UserId::new());
+        ctx.credential = Credential::Session(SessionId::new());
+        ctx.authenticated_at = Some(at);
+        ctx
+    }
+
+    #[test]
+    fn a_proof_counts_for_ten_minutes_and_a_program_has_none() {
+        let at = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+        let mut ctx = signed_in(at);
+        ctx.require_recent_proof(at + RECENT - Duration::seconds(1))
+            .unwrap();
+        let late = ctx.require_recent_proof(at + RECENT).unwrap_err();
+        assert_eq!(late.code, "auth.step_up_needed");
+        ctx.authenticated_at = None;
+        let never = ctx.require_recent_proof(at).unwrap_err();
+        assert_eq!(never.code, "auth.step_up_needed");
+        ctx = signed_in(at);
+        ctx.credential = Credential::ApiKey(ApiKeyId::new());
+        let program = ctx.require_recent_proof(at).unwrap_err();
+        assert_eq!(program.code, "auth.session_required");
+        Ctx::system(OrganizationId::new(), "test")
+            .require_recent_proof(at)
+            .unwrap();
+    }
 }

@@ -28,6 +28,8 @@ pub struct Standing {
     pub organization: OrganizationId,
     /// When they signed in.
     pub created_at: OffsetDateTime,
+    /// When they last proved who they are; for a key, when it was made.
+    pub authenticated_at: OffsetDateTime,
     /// When it was last used, as far as that is written.
     pub last_seen_at: OffsetDateTime,
     /// Its end, whatever is refreshed.
@@ -180,6 +182,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
     let mut tx = db.snapshot().await?;
     let row = sqlx::query!(
         r#"SELECT s.user_id, s.organization_id, s.created_at, s.last_seen_at, s.expires_at,
+             coalesce(s.authenticated_at, s.created_at) AS "authenticated_at!",
              s.revoked_at IS NOT NULL AS "revoked!", s.revoked_reason, u.status, u.deleted_at IS NOT NULL AS "deleted!",
              coalesce(s.created_at < u.sessions_not_before, false) AS "outdated!",
              u.must_change_password, u.access_version, o.access_epoch,
@@ -217,6 +220,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
                 user: UserId(row.user_id),
                 organization: OrganizationId(row.organization_id),
                 created_at: row.created_at,
+                authenticated_at: row.authenticated_at,
                 last_seen_at: row.last_seen_at,
                 expires_at: row.expires_at,
                 version: RightsVersion {

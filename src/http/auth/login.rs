@@ -1,4 +1,4 @@
-use super::{Tokens, answer, client, is_console, require_https};
+use super::{FactorAsked, Tokens, client, is_console, outcome, require_https};
 use crate::http::caller::require_origin;
 use crate::http::{Answer, Json, State};
 use actix_web::{HttpRequest, HttpResponse, post, web};
@@ -21,12 +21,14 @@ pub struct Login {
 
 /// Sign in
 ///
-/// Failures are limited: 10 per account and address in 15 minutes, 100 per address and minute. With `X-Signalbox-Client:
-/// console` the tokens are set as cookies instead of answered.
+/// Whoever has a second factor gets 202 and a ticket instead of tokens. Failures are limited: 10 per account and address in
+/// 15 minutes, 100 per address and minute. With `X-Signalbox-Client: console` the tokens are set as cookies instead of
+/// answered.
 #[utoipa::path(
     operation_id = "auth.login", tag = "auth", security(()),
     request_body = Login,
-    responses((status = 200, body = Tokens), (status = 401, body = crate::http::problem::Body),
+    responses((status = 200, body = Tokens), (status = 202, body = FactorAsked),
+              (status = 401, body = crate::http::problem::Body),
               (status = 403, body = crate::http::problem::Body), (status = 429, body = crate::http::problem::Body))
 )]
 #[post("/auth/login")]
@@ -44,12 +46,12 @@ pub async fn login(
     state.logins.admit(&login.email, client.ip).map_err(refused)?;
     let turn = state.store.passwords.turn().await?;
     let attempt = state.logins.begin(&login.email, client.ip).map_err(refused)?;
-    let outcome = auth::login(&state.auth, turn, &login.email, login.password, &client).await;
-    if !matches!(&outcome, Err(error) if matches!(error.kind, Kind::Unauthenticated | Kind::Forbidden)) {
+    let known = auth::login(&state.auth, turn, &login.email, login.password, &client).await;
+    if !matches!(&known, Err(error) if matches!(error.kind, Kind::Unauthenticated | Kind::Forbidden)) {
         attempt.take_back();
     }
-    let mut answer = match outcome {
-        Ok(signed_in) => answer(&state, signed_in, is_console(&request)),
+    let mut answer = match known {
+        Ok(known) => outcome(&state, known, is_console(&request)),
         Err(error) => return Err(refused(error)),
     };
     state

@@ -10,7 +10,9 @@ use super::{Problem, State};
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use signalbox_core::auth::sign_in::{FactorNeeded, Outcome};
 use signalbox_core::auth::{Client, SignedIn, csrf_token};
+use signalbox_core::factors::FactorKind;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::SessionId;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -40,6 +42,26 @@ pub struct Tokens {
     csrf_token: Option<String>,
 }
 
+/// What sign-in answers whoever owes a second factor.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct FactorAsked {
+    /// What is owed.
+    factor_needed: Asked,
+}
+
+/// What is owed.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Asked {
+    /// Stands for the proof that was given. Good for one session, and only from where it was got.
+    ticket: String,
+    /// What may be shown; where `enroll` is true, what may be set up.
+    kinds: Vec<FactorKind>,
+    /// Life of the ticket in seconds.
+    expires_in: i64,
+    /// True: a role demands a factor, and one must be set up first.
+    enroll: bool,
+}
+
 /// True for the console's own pages, which keep their tokens in cookies.
 fn is_console(request: &HttpRequest) -> bool {
     let client = request.headers().get("x-signalbox-client");
@@ -61,6 +83,26 @@ fn answer(state: &State, signed_in: SignedIn, by_cookie: bool) -> HttpResponse {
         session_id: signed_in.session,
         csrf_token: csrf,
     })
+}
+
+/// Tokens, or what is still owed.
+fn outcome(state: &State, outcome: Outcome, by_cookie: bool) -> HttpResponse {
+    match outcome {
+        Outcome::SignedIn(signed_in) => answer(state, signed_in, by_cookie),
+        Outcome::FactorNeeded(needed) => HttpResponse::Accepted().json(asked(state, &needed)),
+    }
+}
+
+fn asked(state: &State, needed: &FactorNeeded) -> FactorAsked {
+    let left = needed.expires_at - state.store.clock.now();
+    FactorAsked {
+        factor_needed: Asked {
+            ticket: needed.ticket.expose_secret().to_owned(),
+            kinds: needed.kinds.clone(),
+            expires_in: left.whole_seconds(),
+            enroll: needed.enroll,
+        },
+    }
 }
 
 fn client(request: &HttpRequest) -> Client {
