@@ -5,7 +5,7 @@ use anyhow::Context;
 use signalbox_core::kernel::ctx::Ctx;
 use signalbox_core::kernel::id::UserId;
 use signalbox_core::kernel::permission::PermissionSet;
-use signalbox_core::roles::{self, Role};
+use signalbox_core::roles::{self, Role, RoleItem};
 use signalbox_core::users::service;
 use signalbox_core::users::{NewUser, UserChange};
 use signalbox_core::{Store, auth};
@@ -65,7 +65,7 @@ async fn fill(store: &Store) -> anyhow::Result<usize> {
     )?;
     let mut ctx = Ctx::system(organization, "demo");
     ctx.permissions = PermissionSet::from_iter(["roles:read"]);
-    let roles = roles::list(store, &ctx).await?;
+    let roles = roles::list(store, &ctx).await?.items;
     // What the owner may do, so that the demo is held to the rules that people are held to.
     ctx.permissions = named(&roles, "owner")?.permissions.iter().cloned().collect();
     let people = FIRST
@@ -83,9 +83,10 @@ async fn fill(store: &Store) -> anyhow::Result<usize> {
     Ok(ids.len())
 }
 
-fn named<'a>(roles: &'a [Role], name: &str) -> anyhow::Result<&'a Role> {
+fn named<'a>(roles: &'a [RoleItem], name: &str) -> anyhow::Result<&'a Role> {
     roles
         .iter()
+        .map(|item| &item.role)
         .find(|role| role.name == name)
         .with_context(|| format!("there is no role {name}"))
 }

@@ -503,6 +503,7 @@ async fn a_preview_says_what_then_happens_and_writes_nothing() {
     for pair in preview["items"].as_array().unwrap() {
         let sign = if pair["gained"] == true { "+" } else { "-" };
         assert_ne!(pair["gained"], pair["lost"]);
+        assert!(!pair["name"].as_str().unwrap().is_empty(), "{pair}");
         told.push((
             pair["user"].as_str().unwrap().to_owned(),
             format!("{sign}{}", pair["permission"].as_str().unwrap()),

@@ -101,6 +101,62 @@ async fn changed_roles_are_recorded_bite_at_once_and_answer_with_the_person() {
 }
 
 #[tokio::test]
+async fn the_list_says_how_many_hold_each_role_and_where_its_channel_stood() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    for _ in 0..2 {
+        hub.someone(&["viewer"]).await;
+    }
+    let list: Value = hub.get(&owner, "/roles").await.json().await.unwrap();
+    let members = |name: &str| {
+        let roles = list["items"].as_array().unwrap();
+        roles.iter().find(|role| role["name"] == name).unwrap()["members"].clone()
+    };
+    assert_eq!(
+        (members("viewer"), members("owner"), members("finance")),
+        (json!(2), json!(1), json!(0))
+    );
+    assert!(list["epoch"].is_string() && list["offset"].is_number());
+}
+
+#[tokio::test]
+async fn what_somebody_holds_says_who_gave_it_and_when() {
+    let hub = hub().await;
+    let (owner, who, other) = (hub.owner().await, hub.someone(&[]).await, hub.someone(&[]).await);
+    let roles = Roles::of(&hub, &owner).await;
+    assert_eq!(
+        assign(&hub, &owner, &who, &[roles.id("viewer")]).await.status(),
+        200
+    );
+    let said = json!({"statements": [{"permission": "users:ban", "effect": "grant", "on": "own"}],
+                      "single": [{"permission": "users:update", "effect": "deny", "resource": {"kind": "user", "id": other.id}}]});
+    let path = format!("/users/{}/permissions", who.id);
+    let answer: Value = hub
+        .send(&owner, Method::PUT, &path, said)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let given = answer["given"].as_array().unwrap();
+    assert_eq!(given.len(), 3);
+    assert!(
+        given
+            .iter()
+            .all(|one| one["by"]["id"] == json!(owner.id) && one["at"].is_string())
+    );
+    assert!(given.iter().all(|one| one["by"]["name"].is_string()));
+    let one = |test: &dyn Fn(&Value) -> bool| given.iter().filter(|one| test(one)).count();
+    assert_eq!(one(&|one| one["role"] == json!(roles.id("viewer"))), 1);
+    assert_eq!(
+        one(&|one| one["permission"] == "users:ban" && one["resource"].is_null()),
+        1
+    );
+    assert_eq!(one(&|one| one["resource"]["id"] == json!(other.id)), 1);
+    let read: Value = hub.get(&owner, &path).await.json().await.unwrap();
+    assert_eq!(read["given"], answer["given"]);
+}
+
+#[tokio::test]
 async fn the_last_owner_stays_and_nobody_changes_their_own_roles() {
     let hub = hub().await;
     let (first, second) = (hub.owner().await, hub.someone(&["owner"]).await);

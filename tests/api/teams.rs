@@ -49,6 +49,10 @@ async fn teams_are_made_changed_and_deleted_by_whoever_may_and_seen_by_more() {
     let one = team(&hub, &owner, "Support").await;
     let listed = json(hub.get(&viewer, "/teams").await).await;
     assert_eq!(listed["items"][0]["name"], "Support");
+    assert_eq!(
+        (&listed["items"][0]["can"], &listed["items"][0]["members"]),
+        (&json!([]), &json!(0))
+    );
     assert!(listed["epoch"].is_string() && listed["offset"].is_number());
     assert_eq!(problem(hub.get(&user, "/teams").await).await.0, 403);
     let path = format!("/teams/{one}");

@@ -7,7 +7,7 @@ use super::{code, files, is_test, refuse};
 
 /// Table, and the columns that may be updated; `+` may be inserted, `-` deleted.
 const WRITTEN: &[(&str, &str)] = &[
-    ("api_keys", "last_used_at last_used_ip"),
+    ("api_keys", "first_used_at last_used_at last_used_ip"),
     ("audit_chain", "+"),
     ("audit_checkpoints", "+"),
     ("audit_unchained", "-"),

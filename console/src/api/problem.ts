@@ -17,6 +17,8 @@ export class Problem extends Error {
     readonly current: unknown = null,
     /** Seconds to wait before trying again, where the hub named them. */
     readonly retryAfter: number | null = null,
+    /** Of a refusal: with it, whoever may see roles learns why. */
+    readonly explainId: string | null = null,
   ) {
     super(message);
   }
@@ -39,6 +41,7 @@ export function problemFrom(body: unknown, response: Response): Problem {
     Array.isArray(told.errors) ? (told.errors as FieldError[]) : [],
     told.current ?? null,
     Number.isFinite(retry) && retry > 0 ? retry : null,
+    text("explain_id"),
   );
 }
 

@@ -1356,6 +1356,11 @@ export interface components {
             expires_at?: string | null;
             /**
              * Format: date-time
+             * @description First used, to about a minute; null where it never was, or before this was noted.
+             */
+            first_used_at?: string | null;
+            /**
+             * Format: date-time
              * @description Last used, to about a minute.
              */
             last_used_at?: string | null;
@@ -1692,6 +1697,26 @@ export interface components {
             id: string;
             /** @description Its name. */
             label: string;
+        };
+        /** @description A role that was given to somebody, or something that was said of them directly. */
+        Given: {
+            role?: components["schemas"]["RoleId"] | null;
+            /** @description The permission about which something was said; null for a role. */
+            permission?: string | null;
+            resource?: components["schemas"]["Resource"] | null;
+            by?: components["schemas"]["Giver"] | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+        };
+        /** @description Whoever gave something. */
+        Giver: {
+            /** @description The person. */
+            id: components["schemas"]["UserId"];
+            /** @description Their name; null where they are not there any more. */
+            name?: string | null;
         };
         /** @description How long messages took, in microseconds, over the whole life of the child. */
         HandlingTime: {
@@ -2435,6 +2460,8 @@ export interface components {
             roles: components["schemas"]["RoleId"][];
             /** @description What comes of all of it. */
             held: components["schemas"]["Held"][];
+            /** @description Who gave each role, and said each of these things, and when. */
+            given: components["schemas"]["Given"][];
         };
         /** @description One key. */
         OneApiKey: components["schemas"]["ApiKey"] & components["schemas"]["Position"];
@@ -2463,7 +2490,7 @@ export interface components {
             subscriptions: string[];
         };
         /** @description One team. */
-        OneTeam: components["schemas"]["Team"] & components["schemas"]["Position"];
+        OneTeam: components["schemas"]["TeamItem"] & components["schemas"]["Position"];
         /** @description A password that is good for one sign-in, shown once. */
         OneTimePassword: {
             /** @description Hand it over by another way than e-mail; its first use asks for a new password. */
@@ -2518,6 +2545,8 @@ export interface components {
         Pair: {
             /** @description Who. */
             user: components["schemas"]["UserId"];
+            /** @description Their name. */
+            name: string;
             /**
              * @description `<feature>:<verb>`.
              * @example users:ban
@@ -2750,17 +2779,25 @@ export interface components {
          * @description A set of permissions with a name.
          */
         RoleId: string;
+        /** @description A role in the list. */
+        RoleItem: components["schemas"]["Role"] & {
+            /**
+             * Format: int64
+             * @description People who hold it themselves, counted up to 10,001.
+             */
+            members: number;
+        };
+        /** @description All roles. */
+        RoleList: components["schemas"]["Position"] & {
+            /** @description The predefined first. */
+            items: components["schemas"]["RoleItem"][];
+        };
         /** @description A role that somebody holds. */
         RoleName: {
             /** @description Its id. */
             id: components["schemas"]["RoleId"];
             /** @description Its name. */
             name: string;
-        };
-        /** @description All roles. */
-        Roles: {
-            /** @description The predefined first. */
-            items: components["schemas"]["Role"][];
         };
         /** @description How a secret is replaced. */
         Rotation: {
@@ -2884,10 +2921,20 @@ export interface components {
          * @description People who work together.
          */
         TeamId: string;
+        /** @description One team as one viewer sees it. */
+        TeamItem: components["schemas"]["Team"] & {
+            /**
+             * Format: int64
+             * @description How many people are in it; null for viewers who may not see them all.
+             */
+            members?: number | null;
+            /** @description What this viewer may do to it: `teams.update`, `teams.delete`, `teams.add_member`, `teams.remove_member`. */
+            can: string[];
+        };
         /** @description All teams. */
         TeamList: components["schemas"]["Position"] & {
             /** @description By name. */
-            items: components["schemas"]["Team"][];
+            items: components["schemas"]["TeamItem"][];
         };
         /**
          * @description What somebody is in a team.
@@ -3048,6 +3095,28 @@ export interface components {
              * @example moderator
              */
             name: string;
+        };
+        /** @description What would come of a change. */
+        WhatIf: {
+            /** @description Pairs that would change, 1000 at most. */
+            items: components["schemas"]["Pair"][];
+            /**
+             * Format: int64
+             * @description Pairs gained, among the people looked at.
+             */
+            gained: number;
+            /**
+             * Format: int64
+             * @description Pairs lost, among the people looked at.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description People looked at, 10,000 at most.
+             */
+            people: number;
+            /** @description False: there are more people, or more pairs, than were looked at or told. */
+            complete: boolean;
         };
     };
     responses: never;
@@ -4846,7 +4915,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Roles"];
+                    "application/json": components["schemas"]["RoleList"];
                 };
             };
             403: {
@@ -4963,7 +5032,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Preview"];
+                    "application/json": components["schemas"]["WhatIf"];
                 };
             };
             403: {

@@ -57,8 +57,12 @@ const overview = createRoute({ ...below, path: "/", component: lazyRouteComponen
 const events = createRoute({ ...below, path: "/events", validateSearch: texts("channels", "q"), component: lazyRouteComponent(() => import("../pages/events/LiveEvents")) });
 const connections = createRoute({ ...below, path: "/connections", validateSearch: texts("q", "user", "node", "transport", "sort", "open"), component: lazyRouteComponent(() => import("../pages/connections/Connections")) });
 const channels = createRoute({ ...below, path: "/channels", validateSearch: texts("q", "open"), component: lazyRouteComponent(() => import("../pages/channels/Channels")) });
-const users = createRoute({ ...below, path: "/users", validateSearch: texts("q", "status", "role", "department", "sort", "open", "tab", "create"), component: lazyRouteComponent(() => import("../pages/users/Users")) });
+const users = createRoute({ ...below, path: "/users", validateSearch: texts("q", "status", "role", "team", "department", "sort", "open", "tab", "create"), component: lazyRouteComponent(() => import("../pages/users/Users")) });
 const user = createRoute({ ...below, path: "/users/$id", validateSearch: texts("tab"), component: lazyRouteComponent(() => import("../pages/users/UserPage")) });
+const roles = createRoute({ ...below, path: "/roles", validateSearch: texts("view", "permission", "open", "tab", "create"), component: lazyRouteComponent(() => import("../pages/roles/Roles")) });
+const role = createRoute({ ...below, path: "/roles/$id", validateSearch: texts("tab"), component: lazyRouteComponent(() => import("../pages/roles/RolePage")) });
+const teams = createRoute({ ...below, path: "/teams", validateSearch: texts("open", "create"), component: lazyRouteComponent(() => import("../pages/teams/Teams")) });
+const refusal = createRoute({ ...below, path: "/refusals/$id", component: lazyRouteComponent(() => import("../pages/refusals/RefusalPage")) });
 const imports = createRoute({ ...below, path: "/imports", component: lazyRouteComponent(() => import("../pages/imports/Imports")) });
 const newImport = createRoute({ ...below, path: "/imports/new", validateSearch: texts("file", "check"), component: lazyRouteComponent(() => import("../pages/imports/Wizard")) });
 const oneImport = createRoute({ ...below, path: "/imports/$id", component: lazyRouteComponent(() => import("../pages/imports/ImportPage")) });
@@ -70,7 +74,7 @@ const keys = createRoute({ ...below, path: "/keys", validateSearch: texts("open"
 const addresses = createRoute({ ...below, path: "/addresses", component: lazyRouteComponent(() => import("../pages/addresses/Addresses")) });
 const account = createRoute({ ...below, path: "/account", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/account/Account")) });
 
-const tree = root.addChildren([signIn, shell.addChildren([overview, events, connections, channels, users, user, imports, newImport, oneImport, jobs, job, audit, keys, addresses, system, account])]);
+const tree = root.addChildren([signIn, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, audit, keys, addresses, system, account])]);
 
 export const router = createRouter({ routeTree: tree, defaultPreload: "intent", defaultPreloadStaleTime: 0, scrollRestoration: false });
 

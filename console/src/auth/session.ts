@@ -26,8 +26,8 @@ export function useMay(permission: string): boolean {
   return useMe().permissions.includes(permission);
 }
 
-/** Permissions that open a page: people are listed to whoever may see some of them. */
-export const opening = (me: Pick<Me, "permissions" | "limited">): string[] => [...me.permissions, ...me.limited.filter((name) => name === "users:read")];
+/** Permissions that open a page: people and teams are listed to whoever may see some of them. */
+export const opening = (me: Pick<Me, "permissions" | "limited">): string[] => [...me.permissions, ...me.limited.filter((name) => name === "users:read" || name === "teams:read")];
 
 /** What the cache knows now, for code outside React. */
 export function permissions(): ReadonlySet<string> {

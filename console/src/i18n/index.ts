@@ -6,9 +6,10 @@ import { i18n, type Messages } from "@lingui/core";
 import source from "./en.texts.json";
 import type access from "./access.en.texts.json";
 import type account from "./account.en.texts.json";
+import type roles from "./roles.en.texts.json";
 import type live from "./live.en.texts.json";
 
-export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account;
+export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles;
 
 const known = new Set<string>();
 

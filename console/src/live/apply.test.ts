@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { applyToList, batchOf, type ListData, type Row, takeFresh, type View } from "./apply";
+import { applyToList, applyToSet, batchOf, type ListData, type Row, takeFresh, type View } from "./apply";
 import type { LiveEvent } from "./event";
 
 interface Person extends Row {
@@ -47,9 +47,19 @@ describe("a list under events", () => {
     expect(apply(before, [event(1, "user.updated", "a", 4, { name: "old" })])).toBe(before);
   });
 
-  it("cuts what a row allows to what the viewer may", () => {
-    const after = apply(list([{ id: "a", version: 1, name: "A", can: [] }]), [event(1, "user.updated", "a", 2)]);
-    expect(first(after).items[0]?.can).toEqual(["users.ban"]);
+  it("cuts what a newcomer's row allows to what the viewer may", () => {
+    const after = apply(list([]), [event(1, "user.created", "a", 1)]);
+    expect(first(after).fresh?.[0]?.can).toEqual(["users.ban"]);
+  });
+
+  it("keeps what the hub said may be done to this row: nobody acts on who stands above them, and some hold a permission on some rows only", () => {
+    const can = (before: string[], patch = {}) => first(apply(list([{ id: "a", version: 1, name: "A", can: before }]), [event(1, "user.updated", "a", 2, patch)])).items[0]?.can;
+    expect(can([])).toEqual([]);
+    expect(can(["users.delete"])).toEqual(["users.delete"]);
+    // lifted meanwhile: the same permission, another act
+    expect(can(["users.unban"])).toEqual(["users.ban"]);
+    // with other roles they may stand elsewhere
+    expect(can([], { roles: [{ id: "r" }] })).toEqual(["users.ban"]);
   });
 
   it("ends the same in every order and with every repeat of the events", () => {
@@ -173,4 +183,16 @@ describe("a list under events", () => {
     expect(page.items[0]).toMatchObject({ name: "A2", version: 2 });
     expect(page.unread).toBe(0);
   });
+});
+
+describe("a set that is read at once", () => {
+  const role = (type: string, id: string, version: number, name = id): LiveEvent => ({ channel: "feed:roles", offset: version, at, type, subject: { kind: "role", id, version }, patch: { id, version, name } });
+  const after = (...events: LiveEvent[]) => applyToSet({ items: [{ id: "a", version: 1, name: "a", members: 3 } as Person] }, batchOf(events, "role", "feed:roles"), new Set());
+
+  it("takes what was changed, and keeps what no event carries", () => expect(after(role("role.changed", "a", 2, "A")).items).toMatchObject([{ name: "A", members: 3 }]));
+  it("takes what was made at its end, once", () => {
+    const set = after(role("role.created", "b", 1), role("role.created", "b", 1));
+    expect(set.items.map((item) => item.id)).toEqual(["a", "b"]);
+  });
+  it("says of what was deleted that it is gone", () => expect(after(role("role.deleted", "a", 2)).items).toMatchObject([{ id: "a", gone: true }]));
 });

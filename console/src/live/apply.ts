@@ -68,7 +68,7 @@ export interface View<T extends Row> {
 /** Newcomers kept for the person; beyond it they are only counted. */
 const FRESH = 200;
 
-const CREATING = new Set(["user.created", "audit.recorded", "job.enqueued", "import.submitted", "api_key.created"]);
+const CREATING = new Set(["user.created", "audit.recorded", "job.enqueued", "import.submitted", "api_key.created", "role.created", "team.created"]);
 
 /** Of an event that carries no place: behind all others. */
 const NO_PLACE = Number.MAX_SAFE_INTEGER;
@@ -129,17 +129,29 @@ export function batchOf(events: LiveEvent[], kind: string, channel?: string): Ba
   return { changes, bulks };
 }
 
-/** `users.ban` is what the row allows, `users:ban` what the viewer may. */
-/** Acts that need another permission than the one of their own name. */
+/** Acts that need another permission than the one of their own name: `users.ban` is what the row allows, `users:ban` what the viewer may. */
 const NEEDS: Readonly<Record<string, string>> = {
   "users.unban": "users:ban",
   "api_keys.update": "api_keys:manage",
   "api_keys.rotate": "api_keys:manage",
   "api_keys.revoke": "api_keys:manage",
+  "teams.update": "teams:manage",
+  "teams.delete": "teams:manage",
+  "teams.add_member": "teams:manage",
+  "teams.remove_member": "teams:manage",
 };
+const needOf = (act: string): string => NEEDS[act] ?? act.replace(".", ":");
 
-function cut(acts: string[], may: ReadonlySet<string>): string[] {
-  return acts.filter((act) => may.has(NEEDS[act] ?? act.replace(".", ":")));
+/** Acts on people and teams: in any state of theirs one of each permission is possible, so that `can` tells of each whether it is held on this row. */
+const TOLD_EACH = /^(users|roles|teams)\./;
+
+/**
+ * What of `acts` the viewer may do. A permission can be held on some rows only, and nobody acts on who stands above them: of a
+ * row that was read, `before` says so, and an event changes nothing about it.
+ */
+function cut(acts: string[], may: ReadonlySet<string>, before?: string[]): string[] {
+  const held = before && new Set(before.map(needOf));
+  return acts.filter((act) => (held && TOLD_EACH.test(act) ? held.has(needOf(act)) : may.has(needOf(act))));
 }
 
 /** Events name people by their id alone where the name is looked up at reading: a name that is known stays. */
@@ -152,9 +164,15 @@ function named(row: object, patch: Record<string, unknown> | null): Record<strin
   return { ...patch, ...kept };
 }
 
+/** Whether what the row's person holds is as before: with another role they may stand above the viewer, or no longer. */
+function sameHolder(row: object, patch: Record<string, unknown> | null): boolean {
+  const roles = (of: unknown) => JSON.stringify((of as { roles?: unknown } | null)?.roles ?? null);
+  return roles(row) === roles(patch);
+}
+
 export function patchRow<T extends Row>(row: T, change: Change | undefined, may: ReadonlySet<string>): T {
   if (!change || change.version <= (row.version ?? 0)) return row;
-  const can = change.acts ? cut(change.acts, may) : row.can;
+  const can = change.acts ? cut(change.acts, may, sameHolder(row, change.patch) ? row.can : undefined) : row.can;
   return { ...row, ...named(row, change.patch), id: row.id, version: change.version, can, gone: change.deleted || row.gone };
 }
 
@@ -251,4 +269,19 @@ export function takeFresh<T extends Row>(data: ListData<T>): ListData<T> {
   const [first, ...rest] = data.pages;
   if (!first?.fresh?.length) return data;
   return { ...data, pages: [{ ...first, items: [...first.fresh, ...first.items], fresh: [] }, ...rest] };
+}
+
+/** All of something at once, without pages: roles, teams. What is deleted stays and says so, as in a list. */
+export interface WholeSet<T extends Row> {
+  items: T[];
+  epoch?: string;
+  offset?: number;
+}
+
+export function applyToSet<T extends Row>(set: WholeSet<T>, batch: Batch, may: ReadonlySet<string>): WholeSet<T> {
+  const items = patchRows(set.items, batch, may);
+  const known = new Set(items.map((row) => row.id));
+  const came = [...batch.changes.values()].filter((change) => change.born !== undefined && !change.deleted && !change.removed && !known.has(change.id));
+  if (items === set.items && came.length === 0) return set;
+  return { ...set, items: [...items, ...came.map((change) => newcomer<T>(change, may))] };
 }

@@ -17,6 +17,8 @@ const refers = (value: unknown, wanted: string | undefined) => {
   return [id, name, label].includes(wanted);
 };
 
+const isIn = (teams: unknown, team: string | undefined) => !team || (Array.isArray(teams) && teams.some((one) => one.id === team));
+
 function hasText(row: Record<string, unknown>, q: string | undefined): boolean {
   const wanted = q?.trim().toLowerCase();
   if (!wanted) return true;
@@ -32,6 +34,7 @@ export const KINDS: Record<string, Kind> = {
       has(row.status, f.status) &&
       has(row.department, f.department) &&
       hasText(row, f.q) &&
+      isIn(row.teams, f.team) &&
       (!f.role || (Array.isArray(row.roles) && row.roles.some((role) => refers(role, f.role)))),
   },
   job: {
@@ -45,6 +48,8 @@ export const KINDS: Record<string, Kind> = {
     matches: (row, f) => has(row.action, f.action) && refers(row.actor, f.actor) && refers(row.subject, f.subject) && refers(row.credential, f.api_key),
   },
   import: { key: "imports", channel: "feed:imports", matches: () => true },
+  role: { key: "roles", channel: "feed:roles", matches: () => true },
+  team: { key: "teams", channel: "feed:teams", matches: () => true },
   api_key: { key: "api_keys", channel: "feed:api_keys", matches: () => true },
 };
 

@@ -4,7 +4,7 @@ import type { Activity, JobDetail, Overview } from "../api/types";
 import { queries } from "../app/queries";
 import { lookForUpdate } from "../app/update";
 import { permissions } from "../auth/session";
-import { type Batch, applyToList, batchOf, type ListData, type ListPage, patchRow, type Row, type View } from "./apply";
+import { type Batch, applyToList, applyToSet, batchOf, type ListData, type ListPage, patchRow, type Row, type View, type WholeSet } from "./apply";
 import { noteCounters } from "./counters";
 import type { LiveEvent } from "./event";
 import { endsSession } from "./codes";
@@ -12,6 +12,7 @@ import { type Filters, isWhole, KINDS } from "./kinds";
 import { openLine } from "./exchange/line";
 import type { Arrival, Present } from "./exchange/wire";
 import { perFrame } from "./frames";
+import { type MemberPages, withMember } from "./members";
 import { Link } from "./link";
 import { pill } from "./pill";
 import { forgetProgress, type Progress, setProgress } from "./progress";
@@ -33,6 +34,10 @@ function patchLists(kind: string, key: string, batch: Batch): void {
   for (const [queryKey, data] of queries.getQueriesData<ListData<AnyRow>>({ queryKey: [key, "list"] })) {
     if (data) queries.setQueryData(queryKey, applyToList(data, batch, viewFor(kind, filtersOf(queryKey))));
   }
+}
+
+function patchSet(key: string, batch: Batch): void {
+  queries.setQueryData<WholeSet<AnyRow>>([key, "all"], (set) => set && applyToSet(set, batch, permissions()));
 }
 
 const filtersOf = (key: QueryKey) => (key[2] ?? {}) as Filters;
@@ -113,6 +118,31 @@ function applyState(events: LiveEvent[]): void {
   setProgress(progress);
 }
 
+/** Who holds a role, as its open list of members has it. */
+function patchMembers(events: LiveEvent[]): void {
+  for (const [key, data] of queries.getQueriesData<MemberPages>({ queryKey: ["roles", "members"] })) {
+    const changed = data && events.reduce((pages, event) => withMember(pages, String(key[2]), event), data);
+    if (changed !== data) queries.setQueryData(key, changed);
+  }
+}
+
+/** The least time between two counts of who is in what, in milliseconds. */
+const COUNT_APART = 2000;
+const counted = new Map<string, ReturnType<typeof setTimeout>>();
+
+/** How many hold each role, or are in each team, stands in no event: it is counted anew while somebody looks at it. */
+function countAgain(events: LiveEvent[]): void {
+  const people = events.filter((event) => event.type.startsWith("user.") || event.type === "users.imported");
+  for (const [key, moved] of [["roles", /roles_changed|created|deleted|imported/], ["teams", /teams_changed|deleted/]] as const) {
+    if (counted.has(key) || !people.some((event) => moved.test(event.type))) continue;
+    const again = () => {
+      counted.delete(key);
+      void queries.invalidateQueries({ queryKey: [key, "all"] });
+    };
+    counted.set(key, setTimeout(again, COUNT_APART / 2 + jitter()));
+  }
+}
+
 function grantsChanged(events: LiveEvent[], me: string): boolean {
   return events.some((event) => {
     const mine = event.channel?.startsWith("inbox:") || (event.subject?.kind === "user" && event.subject.id === me);
@@ -125,8 +155,11 @@ function apply(events: LiveEvent[], me: string): void {
     const batch = batchOf(events, kind, channel);
     if (batch.changes.size + batch.bulks.length === 0) continue;
     patchLists(kind, key, batch);
+    patchSet(key, batch);
     patchItems(key, batch);
   }
+  patchMembers(events);
+  countAgain(events);
   addActivity(events);
   addJobEvents(events);
   patchImports(events);
@@ -218,7 +251,18 @@ export function showRow(kind: string, row: Row): void {
   if (!key) return;
   const replaced = (old: AnyRow) => (old.id === row.id && (old.version ?? 0) < (row.version ?? 0) ? { ...old, ...row } : old);
   queries.setQueryData<AnyRow>([key, "one", row.id], (old) => old && replaced(old));
+  queries.setQueryData<WholeSet<AnyRow>>([key, "all"], (set) => set && { ...set, items: set.items.map(replaced) });
   queries.setQueriesData<ListData<AnyRow>>({ queryKey: [key, "list"] }, (data) => data && { ...data, pages: data.pages.map((page: ListPage<AnyRow>) => ({ ...page, items: page.items.map(replaced) })) });
+}
+
+/** As `level`, of a set that is read at once. */
+export function levelSet<T extends Row>(kind: string, set: WholeSet<T>, key: QueryKey): WholeSet<T> {
+  const channel = KINDS[kind]?.channel;
+  if (!link || !channel || set.epoch === undefined || set.offset === undefined) return set;
+  const covered = link.follow(channel, { epoch: set.epoch, offset: set.offset });
+  if (!covered) setTimeout(() => void queries.invalidateQueries({ queryKey: key }), jitter());
+  const missed = link.since(channel, set.offset);
+  return missed.length === 0 ? set : applyToSet(set, batchOf(missed, kind, channel), permissions());
 }
 
 export const followChannel = (channel: string): boolean => link?.follow(channel) ?? false;

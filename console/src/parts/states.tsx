@@ -1,8 +1,10 @@
 /** What a page says when it has nothing to show: empty, failed, forbidden, offline. Each names the next step. */
 import Button from "@mui/material/Button";
 import Skeleton from "@mui/material/Skeleton";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Problem } from "../api/problem";
+import { permissions } from "../auth/session";
 import { t, type TextId } from "../i18n";
 import { Id } from "./basics";
 import { Icon, type IconName } from "./Icon";
@@ -44,6 +46,7 @@ export function ErrorState({ problem, retry }: { problem: Problem; retry?: () =>
           <Id value={problem.traceId} />
         </p>
       )}
+      <Refusal problem={problem} />
       {retry && (
         <div className={css.stateActions}>
           <Button variant="outlined" onClick={retry} startIcon={<Icon name="refresh" small />}>
@@ -55,15 +58,30 @@ export function ErrorState({ problem, retry }: { problem: Problem; retry?: () =>
   );
 }
 
+/** By its id whoever may see roles learns why this was refused; everybody else can hand it to them. */
+function Refusal({ problem: { explainId } }: { problem: Problem }) {
+  if (!explainId) return null;
+  return (
+    <p className={css.row}>
+      <span className={css.small}>{t("error.explainId")}</span>
+      <Id value={explainId} />
+      {permissions().has("roles:read") && <Link to="/refusals/$id" params={{ id: explainId }}>{t("error.explain")}</Link>}
+    </p>
+  );
+}
+
 /** An error inside a form or a dialog: one line, with its request id. */
 export function ErrorLine({ problem }: { problem: Problem | null }) {
   if (!problem) return null;
   return (
-    <p className={css.fieldError} role="alert">
-      {problem.offline ? t("error.offline.text") : problem.message}
-      {problem.retryAfter !== null && ` ${t("error.retryAfter", { n: problem.retryAfter })}`}
-      {problem.traceId && ` (${problem.traceId})`}
-    </p>
+    <div role="alert">
+      <p className={css.fieldError}>
+        {problem.offline ? t("error.offline.text") : problem.message}
+        {problem.retryAfter !== null && ` ${t("error.retryAfter", { n: problem.retryAfter })}`}
+        {problem.traceId && ` (${problem.traceId})`}
+      </p>
+      <Refusal problem={problem} />
+    </div>
   );
 }
 

@@ -55,6 +55,8 @@ pub struct ApiKey {
     pub rotated_at: Option<OffsetDateTime>,
     /// Its end.
     pub expires_at: Option<OffsetDateTime>,
+    /// First used; not known of keys that were used before this was noted.
+    pub first_used_at: Option<OffsetDateTime>,
     /// Last used.
     pub last_used_at: Option<OffsetDateTime>,
     /// From where.
@@ -111,6 +113,9 @@ pub struct ApiKeyItem {
     /// Its end; null: none.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
+    /// First used, to about a minute; null where it never was, or before this was noted.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub first_used_at: Option<OffsetDateTime>,
     /// Last used, to about a minute.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub last_used_at: Option<OffsetDateTime>,
@@ -233,8 +238,13 @@ impl ApiKey {
     pub(super) fn row(&self, ctx: &Ctx, now: OffsetDateTime) -> Result<Value> {
         let mut row = self.patch(now)?;
         row["can"] = serde_json::to_value(self.can(ctx, now))?;
-        let used = self.last_used_at.map(|at| at.format(&Rfc3339));
-        row["last_used_at"] = used.transpose().map_err(Error::internal)?.into();
+        for (field, at) in [
+            ("first_used_at", self.first_used_at),
+            ("last_used_at", self.last_used_at),
+        ] {
+            let used = at.map(|at| at.format(&Rfc3339));
+            row[field] = used.transpose().map_err(Error::internal)?.into();
+        }
         row["last_used_ip"] = self.last_used_ip.map(|ip| ip.addr().to_string()).into();
         Ok(row)
     }

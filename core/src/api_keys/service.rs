@@ -118,6 +118,7 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
         created_at: at,
         rotated_at: None,
         expires_at: input::end(new.expires_at, at, longest)?,
+        first_used_at: None,
         last_used_at: None,
         last_used_ip: None,
         revoked_at: None,

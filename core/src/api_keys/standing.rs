@@ -110,7 +110,8 @@ pub async fn note_used(db: &Db, used: &[Use]) -> Result<()> {
         .collect();
     let mut tx = db.bookkeeping().await?;
     sqlx::query!(
-        "UPDATE api_keys k SET last_used_at = n.at, last_used_ip = coalesce(n.ip::inet, k.last_used_ip)
+        "UPDATE api_keys k SET first_used_at = CASE WHEN k.last_used_at IS NULL THEN n.at ELSE k.first_used_at END,
+           last_used_at = n.at, last_used_ip = coalesce(n.ip::inet, k.last_used_ip)
          FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS n (id, at, ip)
          WHERE k.id = n.id AND (k.last_used_at IS NULL OR k.last_used_at < n.at)",
         &ids,

@@ -28,7 +28,7 @@ pub(super) async fn select(
     let (at, id) = which.before.unzip();
     let rows = sqlx::query!(
         r#"SELECT id, name, owner_id, hint, generation, previous_until, scopes, addresses AS "addresses: Vec<IpNet>",
-             requests_per_minute, created_at, rotated_at, expires_at, last_used_at, last_used_ip AS "last_used_ip: IpNet",
+             requests_per_minute, created_at, rotated_at, expires_at, first_used_at, last_used_at, last_used_ip AS "last_used_ip: IpNet",
              revoked_at, revoked_reason, version
            FROM api_keys
            WHERE organization_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR owner_id = $3)
@@ -56,6 +56,7 @@ pub(super) async fn select(
         created_at: row.created_at,
         rotated_at: row.rotated_at,
         expires_at: row.expires_at,
+        first_used_at: row.first_used_at,
         last_used_at: row.last_used_at,
         last_used_ip: row.last_used_ip,
         revoked_at: row.revoked_at,

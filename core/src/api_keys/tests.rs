@@ -313,5 +313,9 @@ async fn when_and_from_where_a_key_was_used_is_noted_and_never_moved_back() {
         (key.last_used_at, key.last_used_ip.as_deref()),
         (Some(now), Some("192.0.2.7"))
     );
+    let later = now + Duration::minutes(5);
+    note_used(&store.db, &[used(later, "192.0.2.9")]).await.unwrap();
+    let key = get(store, &ctx, made.key.id).await.unwrap().key;
+    assert_eq!((key.first_used_at, key.last_used_at), (Some(now), Some(later)));
     assert_eq!(key.version, 1, "the machine's own notes are no change");
 }

@@ -1,6 +1,7 @@
 //! What is said of a person directly: grants and denials on everything, under a condition, or on single rows.
 
 use super::doors;
+use super::given::{self, Given};
 use super::proposal::Proposal;
 use super::statement::{self, Single, Statement};
 use crate::Store;
@@ -77,6 +78,8 @@ pub struct OfUser {
     pub roles: Vec<RoleId>,
     /// What comes of all of it.
     pub held: Vec<Held>,
+    /// Who gave each role, and said each of these things, and when.
+    pub given: Vec<Given>,
 }
 
 /// What `id` may do, and what of it is said of them directly.
@@ -87,16 +90,18 @@ pub async fn of_user(store: &Store, ctx: &Ctx, id: UserId) -> Result<OfUser> {
         return Err(Error::not_found("user"));
     }
     let model = read::model(&mut tx, ctx.organization, &[id], Roles::These(&[])).await?;
-    Ok(shown(&model, id))
+    let given = given::to(&mut tx, ctx.organization, id).await?;
+    Ok(shown(&model, id, given))
 }
 
-fn shown(model: &Model, id: UserId) -> OfUser {
+fn shown(model: &Model, id: UserId, given: Vec<Given>) -> OfUser {
     let person = model.people.get(&id).cloned().unwrap_or_default();
     let set = model.permissions_of(id, &person);
     OfUser {
         direct: direct(&person),
         roles: person.roles.into_iter().collect(),
         held: set.reaches().map(|(name, reach)| Held::of(name, reach)).collect(),
+        given,
     }
 }
 
@@ -148,14 +153,16 @@ pub async fn set_of_user(store: &Store, ctx: &Ctx, id: UserId, wanted: &Direct) 
     let was = before.people.get(&id).unwrap_or(&nobody);
     let is = after.people.get(&id).unwrap_or(&nobody);
     if was == is {
-        return Ok(shown(&before, id));
+        let given = given::to(change.tx(), ctx.organization, id).await?;
+        return Ok(shown(&before, id, given));
     }
     require_holds_new(ctx, was, is)?;
     require_gain_held(&mut change, ctx, &had, &has).await?;
     write(&mut change, id, was, is).await?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
     record(&mut change, &user, &direct(was), &direct(is)).await?;
-    let answer = shown(&after, id);
+    let given = given::to(change.tx(), ctx.organization, id).await?;
+    let answer = shown(&after, id, given);
     change.answer(200, &answer).await?;
     change.commit().await?;
     Ok(answer)

@@ -1,5 +1,6 @@
 //! What roles and permissions there are.
 
+use super::CHANNEL;
 use super::statement::Statement;
 use crate::Store;
 use crate::db::PgConnection;
@@ -7,9 +8,11 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::event::Subject;
 use crate::kernel::id::{OrganizationId, RoleId};
+use crate::live::position::{self, Position};
 use crate::users::rights::model::{Condition, Says};
 use crate::users::rights::proof::Effect;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A role as the list shows it, and the `patch` of every event about it.
@@ -59,11 +62,65 @@ pub struct Permission {
     pub row_kind: Option<String>,
 }
 
-/// All roles, the predefined first.
-pub async fn list(store: &Store, ctx: &Ctx) -> Result<Vec<Role>> {
+/// Holders of one role that are counted at most.
+const COUNTED: i64 = 10_001;
+
+/// A role in the list.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct RoleItem {
+    /// The role.
+    #[serde(flatten)]
+    pub role: Role,
+    /// People who hold it themselves, counted up to 10,001.
+    pub members: i64,
+}
+
+/// All roles.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct RoleList {
+    /// The predefined first.
+    pub items: Vec<RoleItem>,
+    /// Where `feed:roles` stood.
+    #[serde(flatten)]
+    pub position: Position,
+}
+
+/// All roles, the predefined first, with how many hold each.
+pub async fn list(store: &Store, ctx: &Ctx) -> Result<RoleList> {
     ctx.require("roles:read")?;
     let mut tx = store.db.primary(ctx.organization).await?;
-    read(&mut tx, ctx.organization, None).await
+    let position = position::told(&mut tx, ctx, CHANNEL).await?;
+    let members = members(&mut tx, ctx.organization).await?;
+    let roles = read(&mut tx, ctx.organization, None).await?;
+    let items = roles.into_iter().map(|role| RoleItem {
+        members: members.get(&role.id).copied().unwrap_or_default(),
+        role,
+    });
+    Ok(RoleList {
+        items: items.collect(),
+        position,
+    })
+}
+
+async fn members(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+) -> Result<HashMap<RoleId, i64>> {
+    let rows = sqlx::query!(
+        r#"SELECT r.id, h.members AS "members!" FROM roles r CROSS JOIN LATERAL (
+             SELECT count(*) AS members FROM (
+               SELECT FROM user_roles ur JOIN users u ON u.id = ur.user_id
+               WHERE ur.organization_id = $1 AND ur.role_id = r.id AND u.deleted_at IS NULL LIMIT $2) counted) h
+           WHERE r.organization_id = $1"#,
+        organization.0,
+        COUNTED,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (RoleId(row.id), row.members))
+        .collect())
 }
 
 /// One role.

@@ -11,7 +11,7 @@ use crate::kernel::id::UserId;
 use crate::kernel::permission::{PermissionSet, Reach};
 use crate::users::rights::read::{self, Roles};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// People looked at, at most.
@@ -26,6 +26,8 @@ const AT_ONCE: usize = 500;
 pub struct Pair {
     /// Who.
     pub user: UserId,
+    /// Their name.
+    pub name: String,
     /// `<feature>:<verb>`.
     #[schema(example = "users:ban")]
     pub permission: String,
@@ -41,6 +43,7 @@ pub struct Pair {
 
 /// What would come of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = WhatIf)]
 pub struct Preview {
     /// Pairs that would change, 1000 at most.
     pub items: Vec<Pair>,
@@ -100,7 +103,26 @@ pub async fn what_if(store: &Store, ctx: &Ctx, proposal: &Proposal) -> Result<Pr
             preview.compare(*user, &before.permissions(*user), &after.permissions(*user));
         }
     }
+    name(&mut tx, ctx, &mut preview.items).await?;
     Ok(preview)
+}
+
+/// Says how the people of these pairs are called.
+async fn name(connection: &mut PgConnection, ctx: &Ctx, pairs: &mut [Pair]) -> Result<()> {
+    let people: BTreeSet<Uuid> = pairs.iter().map(|pair| pair.user.0).collect();
+    let people: Vec<Uuid> = people.into_iter().collect();
+    let rows = sqlx::query!(
+        "SELECT id, name FROM users WHERE organization_id = $1 AND id = ANY($2)",
+        ctx.organization.0,
+        &people,
+    )
+    .fetch_all(connection)
+    .await?;
+    let names: HashMap<Uuid, String> = rows.into_iter().map(|row| (row.id, row.name)).collect();
+    for pair in pairs {
+        pair.name = names.get(&pair.user.0).cloned().unwrap_or_default();
+    }
+    Ok(())
 }
 
 impl Preview {
@@ -126,6 +148,7 @@ impl Preview {
             let held = |reach: Option<&Reach>| reach.map(|reach| Held::of(permission, reach));
             self.items.push(Pair {
                 user,
+                name: String::new(),
                 permission: permission.to_owned(),
                 before: held(was),
                 after: held(is),

@@ -15,7 +15,7 @@ mod service;
 mod store;
 
 pub use members::{add_member, remove_member};
-pub use model::{NewTeam, OneTeam, Team, TeamChange, TeamList};
+pub use model::{NewTeam, OneTeam, Team, TeamChange, TeamItem, TeamList};
 pub use service::{create, delete, get, list, update};
 
 /// Wire channel of what happens to teams themselves.

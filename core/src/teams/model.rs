@@ -32,7 +32,26 @@ pub struct Team {
     pub version: i64,
 }
 
+/// What may be done to a team, by whoever may manage it.
+pub(super) const ACTS: &[&str] = &[
+    "teams.update",
+    "teams.delete",
+    "teams.add_member",
+    "teams.remove_member",
+];
+
 impl Team {
+    /// As the actor of `ctx` sees it.
+    pub(super) fn seen_by(self, ctx: &Ctx, members: Option<i64>) -> TeamItem {
+        let may = self.is_permitted(ctx, "teams:manage");
+        let acts = ACTS.iter().filter(|_| may);
+        TeamItem {
+            can: acts.map(|act| (*act).to_owned()).collect(),
+            members,
+            team: self,
+        }
+    }
+
     /// True when the actor of `ctx` holds `permission` on this team.
     pub(super) fn is_permitted(&self, ctx: &Ctx, permission: &str) -> bool {
         let scope = self.scope();
@@ -67,11 +86,23 @@ impl Team {
     }
 }
 
+/// One team as one viewer sees it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct TeamItem {
+    /// The team.
+    #[serde(flatten)]
+    pub team: Team,
+    /// How many people are in it; null for viewers who may not see them all.
+    pub members: Option<i64>,
+    /// What this viewer may do to it: `teams.update`, `teams.delete`, `teams.add_member`, `teams.remove_member`.
+    pub can: Vec<String>,
+}
+
 /// All teams.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct TeamList {
     /// By name.
-    pub items: Vec<Team>,
+    pub items: Vec<TeamItem>,
     /// Where `feed:teams` stood.
     #[serde(flatten)]
     pub position: Position,
@@ -82,7 +113,7 @@ pub struct TeamList {
 pub struct OneTeam {
     /// The team.
     #[serde(flatten)]
-    pub team: Team,
+    pub item: TeamItem,
     /// Where `feed:teams` stood.
     #[serde(flatten)]
     pub position: Position,

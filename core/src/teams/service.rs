@@ -1,25 +1,35 @@
 //! Teams themselves: made, renamed, deleted, seen.
 
 use super::members::Move;
-use super::model::{NewTeam, OneTeam, Team, TeamChange, TeamList};
+use super::model::{ACTS, NewTeam, OneTeam, Team, TeamChange, TeamList};
 use super::{CHANNEL, TEAMS, store};
 use crate::Store;
 use crate::change::Change;
+use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::TeamId;
 use crate::live::position;
+use std::collections::HashMap;
 
 /// All teams.
 pub async fn list(store: &Store, ctx: &Ctx) -> Result<TeamList> {
     ctx.require_some("teams:read")?;
     let mut tx = store.db.read(ctx.organization).await?;
-    let mut items = store::all(&mut tx, ctx.organization).await?;
-    items.retain(|team| team.is_permitted(ctx, "teams:read"));
+    let position = position::told(&mut tx, ctx, CHANNEL).await?;
+    let teams = store::all(&mut tx, ctx.organization).await?;
+    let sizes = sizes(&mut tx, ctx).await?;
+    let seen = teams
+        .into_iter()
+        .filter(|team| team.is_permitted(ctx, "teams:read"))
+        .map(|team| {
+            let size = size(sizes.as_ref(), team.id);
+            team.seen_by(ctx, size)
+        });
     Ok(TeamList {
-        position: position::told(&mut tx, ctx, CHANNEL).await?,
-        items,
+        items: seen.collect(),
+        position,
     })
 }
 
@@ -32,7 +42,23 @@ pub async fn get(store: &Store, ctx: &Ctx, id: TeamId) -> Result<OneTeam> {
     let team = team
         .filter(|team| team.is_permitted(ctx, "teams:read"))
         .ok_or_else(|| Error::not_found("team"))?;
-    Ok(OneTeam { team, position })
+    let size = size(sizes(&mut tx, ctx).await?.as_ref(), id);
+    Ok(OneTeam {
+        item: team.seen_by(ctx, size),
+        position,
+    })
+}
+
+/// How many people are in each team, where the actor may see all of them.
+async fn sizes(connection: &mut PgConnection, ctx: &Ctx) -> Result<Option<HashMap<TeamId, i64>>> {
+    if !ctx.permissions.has("users:read") {
+        return Ok(None);
+    }
+    store::sizes(connection, ctx.organization).await.map(Some)
+}
+
+fn size(sizes: Option<&HashMap<TeamId, i64>>, team: TeamId) -> Option<i64> {
+    sizes.map(|sizes| sizes.get(&team).copied().unwrap_or_default())
 }
 
 /// Makes a team that nobody is in yet.
@@ -51,7 +77,7 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewTeam) -> Result<Team> {
         .scope(None, Some(team.scope()))
         .changed("name", serde_json::Value::Null, team.name.as_str());
     change
-        .record(event.patch(serde_json::to_value(&team)?, Vec::new()))
+        .record(event.patch(serde_json::to_value(&team)?, ACTS.to_vec()))
         .await?;
     change.answer(201, &team).await?;
     change.commit().await?;
@@ -80,7 +106,7 @@ pub async fn update(
         .changed("name", before.name, team.name.as_str())
         .changed("description", before.description, team.description.as_str());
     change
-        .record(event.patch(serde_json::to_value(&team)?, Vec::new()))
+        .record(event.patch(serde_json::to_value(&team)?, ACTS.to_vec()))
         .await?;
     change.answer(200, &team).await?;
     change.commit().await?;

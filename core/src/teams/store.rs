@@ -5,6 +5,7 @@ use crate::db::PgConnection;
 use crate::kernel::error::{Error, FieldError, Kind, Result};
 use crate::kernel::id::{OrganizationId, TeamId, UserId};
 use crate::users::TeamRole;
+use std::collections::HashMap;
 use time::OffsetDateTime;
 
 /// All of them, by name.
@@ -17,6 +18,23 @@ pub(super) async fn all(connection: &mut PgConnection, organization: Organizatio
     )
     .fetch_all(connection)
     .await?)
+}
+
+/// How many people are in each that is not empty.
+pub(super) async fn sizes(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+) -> Result<HashMap<TeamId, i64>> {
+    let rows = sqlx::query!(
+        r#"SELECT team_id, count(*) AS "members!" FROM team_members WHERE organization_id = $1 GROUP BY team_id"#,
+        organization.0,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (TeamId(row.team_id), row.members))
+        .collect())
 }
 
 /// One of them.

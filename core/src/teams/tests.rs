@@ -247,7 +247,7 @@ async fn whoever_manages_one_team_sees_and_changes_that_one_alone() {
     .await;
     let ctx = acting(&test, lead).await;
     let seen = list(&test.store, &ctx).await.unwrap().items;
-    assert_eq!(seen.iter().map(|team| team.id).collect::<Vec<_>>(), [ours]);
+    assert_eq!(seen.iter().map(|team| team.team.id).collect::<Vec<_>>(), [ours]);
     let change = TeamChange {
         name: Some("Renamed".to_owned()),
         description: None,

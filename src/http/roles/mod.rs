@@ -9,7 +9,7 @@ use super::{Answer, Caller, IfMatch, Json, State, etag, problem};
 use actix_web::{HttpResponse, get, put, web};
 use serde::{Deserialize, Serialize};
 use signalbox_core::kernel::id::{RoleId, UserId};
-use signalbox_core::roles::{self, Permission, Role};
+use signalbox_core::roles::{self, Permission, RoleList};
 use signalbox_core::users::UserItem;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -32,13 +32,6 @@ pub(super) fn routes(api: &mut ServiceConfig) {
         .service(explain::refusal);
 }
 
-/// All roles.
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct Roles {
-    /// The predefined first.
-    items: Vec<Role>,
-}
-
 /// All permissions.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Permissions {
@@ -57,12 +50,11 @@ pub struct Assignment {
 /// All roles and what each may do
 #[utoipa::path(
     operation_id = "roles.list", tag = "roles",
-    responses((status = 200, body = Roles), (status = 403, body = super::problem::Body))
+    responses((status = 200, body = RoleList), (status = 403, body = super::problem::Body))
 )]
 #[get("/roles")]
-async fn list(state: web::Data<State>, caller: Caller) -> Answer<web::Json<Roles>> {
-    let items = roles::list(&state.store, &caller).await?;
-    Ok(web::Json(Roles { items }))
+async fn list(state: web::Data<State>, caller: Caller) -> Answer<web::Json<RoleList>> {
+    Ok(web::Json(roles::list(&state.store, &caller).await?))
 }
 
 /// All permissions there are

@@ -62,7 +62,7 @@ async fn create(state: web::Data<State>, caller: Caller, Json(new): Json<NewTeam
 #[get("/teams/{id}")]
 async fn get(state: web::Data<State>, caller: Caller, id: web::Path<TeamId>) -> Answer<HttpResponse> {
     let one = teams::get(&state.store, &caller, *id).await?;
-    Ok(etag::etag(&mut HttpResponse::Ok(), one.team.version).json(one))
+    Ok(etag::etag(&mut HttpResponse::Ok(), one.item.team.version).json(one))
 }
 
 /// Change a team's name or description

@@ -4,7 +4,7 @@ import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
 export interface Page {
-  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/system";
+  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/system";
   name: TextId;
   icon: IconName;
   /** Null for everybody. */
@@ -26,7 +26,14 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
       { to: "/channels", name: "nav.channels", icon: "channels", permission: "live:read", letter: "h" },
     ],
   },
-  { name: "nav.people", pages: [{ to: "/users", name: "nav.users", icon: "users", permission: "users:read", letter: "u", count: (counters) => counters.users_total }] },
+  {
+    name: "nav.people",
+    pages: [
+      { to: "/users", name: "nav.users", icon: "users", permission: "users:read", letter: "u", count: (counters) => counters.users_total },
+      { to: "/roles", name: "nav.roles", icon: "shield", permission: "roles:read", letter: "r" },
+      { to: "/teams", name: "nav.teams", icon: "teams", permission: "teams:read", letter: "t" },
+    ],
+  },
   {
     name: "nav.delivery",
     pages: [

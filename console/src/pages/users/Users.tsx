@@ -3,9 +3,9 @@ import IconButton from "@mui/material/IconButton";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { User } from "../../api/types";
+import type { Team, User } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay } from "../../auth/session";
+import { useMay, useMe } from "../../auth/session";
 import { number, roleName, t } from "../../i18n";
 import { singleKeys, useOffer } from "../../keys/registry";
 import type { ListPage, Row } from "../../live/apply";
@@ -21,7 +21,7 @@ import table from "../../parts/table.module.css";
 import { useHidden } from "../../parts/useHidden";
 import { usePhone } from "../../parts/usePhone";
 import { useSelection } from "../../parts/useSelection";
-import { DEFAULT_SORT, fetchUsers, rolesQuery } from "./queries";
+import { DEFAULT_SORT, fetchUsers, rolesQuery, teamsQuery } from "./queries";
 import css from "./users.module.css";
 
 const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
@@ -35,8 +35,8 @@ const STATUSES = ["", "active", "invited", "suspended", "banned"] as const;
 export default function Users() {
   const search = useSearch({ from: "/shell/users" });
   const navigate = useNavigate({ from: "/users" });
-  const { q, status, role, department, sort = DEFAULT_SORT, open } = search;
-  const filters: Filters = useMemo(() => ({ q, status, role, department, sort }), [q, status, role, department, sort]);
+  const { q, status, role, team, department, sort = DEFAULT_SORT, open } = search;
+  const filters: Filters = useMemo(() => ({ q, status, role, team, department, sort }), [q, status, role, team, department, sort]);
   const [calm, setCalm] = useState(true);
   const fetchPage = useMemo(() => fetchUsers(filters) as (cursor: string | null, signal: AbortSignal) => Promise<ListPage<User>>, [filters]);
   const list = useLiveList<User>({ kind: "user", key: "users", filters, fetchPage, newestFirst: sort === DEFAULT_SORT, calm });
@@ -95,7 +95,7 @@ export default function Users() {
         onSort={(next) => change({ sort: next === DEFAULT_SORT ? undefined : next })}
         onCalm={setCalm}
         toolbar={<Toolbar filters={filters} rows={list.rows} change={change} columns={columns} hidden={hidden} hide={hide} />}
-        empty={<Nobody filtered={!isWhole(filters)} clear={() => change({ q: undefined, status: undefined, role: undefined, department: undefined })} />}
+        empty={<Nobody filtered={!isWhole(filters)} clear={() => change({ q: undefined, status: undefined, role: undefined, team: undefined, department: undefined })} />}
       />
       {open && (
         <Inspector title={t("user.title")} onClose={close} full={`/users/${open}`}>
@@ -138,12 +138,27 @@ const PhoneRow = (user: User) => (
   </>
 );
 
+/** Teams that this viewer may see. */
+function useTeams(): Team[] {
+  const me = useMe();
+  const may = me.permissions.includes("teams:read") || me.limited.includes("teams:read");
+  return useQuery({ ...teamsQuery, enabled: may }).data?.items ?? NO_TEAMS;
+}
+
+const NO_TEAMS: Team[] = [];
+
+function TeamNames({ user }: { user: User }) {
+  const teams = useTeams();
+  return <>{user.teams.map(({ id }) => teams.find((team) => team.id === id)?.name ?? t("users.hiddenTeam")).join(", ") || "–"}</>;
+}
+
 function useColumns(): Column<User>[] {
   return useMemo(
     () => [
       { id: "name", header: t("field.user"), width: "minmax(0, 2.4fr)", sort: ["name", "-name"], cell: (user) => <Who user={user} /> },
       { id: "status", header: t("field.status"), width: "minmax(var(--col-state), 1fr)", cell: (user) => <StatePill state={user.status} /> },
       { id: "roles", header: t("field.roles"), width: "minmax(0, 1.2fr)", cell: (user) => user.roles?.map(roleName).join(", ") || "–" },
+      { id: "teams", header: t("users.teams"), width: "minmax(0, 1fr)", cell: (user) => <TeamNames user={user} /> },
       { id: "department", header: t("field.department"), width: "minmax(0, 1.2fr)", cell: (user) => user.department ?? "–" },
       { id: "phone", header: t("field.phone"), width: "minmax(0, 1.2fr)", cell: (user) => masked(user, "phone") || "–" },
       { id: "last_login", header: t("field.lastLogin"), width: "minmax(var(--col-time), 0.8fr)", numeric: true, sort: ["-last_login_at", "last_login_at"], cell: (user) => <Time at={user.last_login_at} /> },
@@ -166,6 +181,7 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
   const phone = usePhone();
   const mayRoles = useMay("roles:read");
   const roles = useQuery({ ...rolesQuery, enabled: mayRoles }).data?.items ?? [];
+  const teams = useTeams();
   const box = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(filters.q ?? "");
   const later = useLater(text.trim(), 200);
@@ -192,6 +208,11 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
         {roles.length > 0 && (
           <span className={table.choice}>
             <Choice label={t("field.role")} hideLabel value={filters.role ?? ""} onValue={(role) => change({ role: role || undefined })} options={[{ value: "", label: t("users.anyRole") }, ...roles.map((role) => ({ value: role.id, label: roleName(role) }))]} />
+          </span>
+        )}
+        {teams.length > 0 && (
+          <span className={table.choice}>
+            <Choice label={t("users.team")} hideLabel value={filters.team ?? ""} onValue={(team) => change({ team: team || undefined })} options={[{ value: "", label: t("users.anyTeam") }, ...teams.map((team) => ({ value: team.id, label: team.name }))]} />
           </span>
         )}
         <span className={table.choice}>

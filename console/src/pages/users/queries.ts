@@ -1,8 +1,9 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, must } from "../../api/client";
-import type { User } from "../../api/types";
+import type { Role, Team, User } from "../../api/types";
+import type { Row, WholeSet } from "../../live/apply";
 import type { Filters } from "../../live/kinds";
-import { followChannel } from "../../live/store";
+import { followChannel, levelSet } from "../../live/store";
 
 /** Rows a page of the list asks for. */
 const PAGE = 100;
@@ -40,6 +41,18 @@ export const activityQuery = (id: string) =>
   });
 
 export const rolesQuery = queryOptions({
-  queryKey: ["roles"],
-  queryFn: ({ signal }) => must(api.GET("/api/v1/roles", { signal })),
+  queryKey: ["roles", "all"],
+  queryFn: async ({ signal }): Promise<WholeSet<Role>> => levelSet("role", await must(api.GET("/api/v1/roles", { signal })), ["roles", "all"]),
+  select: present,
+});
+
+/** Without what was deleted while it was known here: for whatever offers a choice. */
+function present<T extends Row & { gone?: boolean }>(set: WholeSet<T>): WholeSet<T> {
+  return set.items.some((row) => row.gone) ? { ...set, items: set.items.filter((row) => !row.gone) } : set;
+}
+
+export const teamsQuery = queryOptions({
+  queryKey: ["teams", "all"],
+  queryFn: async ({ signal }): Promise<WholeSet<Team>> => levelSet("team", await must(api.GET("/api/v1/teams", { signal })), ["teams", "all"]),
+  select: present,
 });

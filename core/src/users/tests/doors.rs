@@ -137,6 +137,38 @@ async fn a_list_shows_each_viewer_exactly_what_they_may_do_to_each_person() {
 }
 
 #[tokio::test]
+async fn what_is_held_on_some_people_only_is_shown_on_those_alone() {
+    let world = World::new().await;
+    let store = &world.test.store;
+    let (mate, _) = world.person("", "Mate").await;
+    let (stranger, _) = world.person("", "Stranger").await;
+    let (me, _) = world.person("viewer", "Me").await;
+    let hub = world.hub().await;
+    let team = serde_json::from_value(json!({"name": "Team"})).unwrap();
+    let team = crate::teams::create(store, &hub, &team).await.unwrap().id;
+    for id in [me.id, mate.id] {
+        crate::teams::add_member(store, &hub, team, id, crate::users::TeamRole::Member)
+            .await
+            .unwrap();
+    }
+    let said = json!({"statements": [{"permission": "users:update", "effect": "grant", "on": "own"},
+                                     {"permission": "users:ban", "effect": "grant", "on": "team"}],
+                      "single": [{"permission": "users:delete", "effect": "grant", "resource": {"kind": "user", "id": stranger.id}}]});
+    let said: crate::roles::Direct = serde_json::from_value(said).unwrap();
+    crate::roles::set_of_user(store, &hub, me.id, &said)
+        .await
+        .unwrap();
+    let ctx = world.acting(me.id).await;
+    for (id, can) in [
+        (me.id, vec!["users.update"]),
+        (mate.id, vec!["users.ban"]),
+        (stranger.id, vec!["users.delete"]),
+    ] {
+        assert_eq!(service::get(store, &ctx, id).await.unwrap().user.can, can);
+    }
+}
+
+#[tokio::test]
 async fn nobody_bans_deletes_or_resets_themselves() {
     let world = World::new().await;
     world.person("owner", "Another Owner").await;

@@ -1,0 +1,23 @@
+/** A button that says why it is off. While it is off it keeps the focus and its place, so that the reason can be read by all. */
+import Button, { type ButtonProps } from "@mui/material/Button";
+import { useId } from "react";
+import { Hint } from "./basics";
+import css from "./parts.module.css";
+
+interface Props extends Pick<ButtonProps, "variant" | "color" | "startIcon" | "children" | "loading" | "type"> {
+  onClick?: (event: React.MouseEvent<HTMLButtonElement>) => void;
+  /** Why not; null: it can be pressed. */
+  why: string | null;
+}
+
+export function Act({ why, onClick, ...button }: Props) {
+  const id = useId();
+  if (why === null) return <Button {...button} onClick={onClick} />;
+  const stop = (event: React.MouseEvent) => event.preventDefault();
+  return (
+    <Hint text={why}>
+      <Button {...button} variant="outlined" color="inherit" aria-disabled="true" aria-describedby={id} className={css.off} onClick={stop} />
+      <span id={id} className="visually-hidden">{why}</span>
+    </Hint>
+  );
+}
