@@ -53,6 +53,37 @@ await check("what somebody else does to it shows in the open list and in its lif
   await page.getByTestId("life").getByText("changed an API key").waitFor();
 });
 
+await check("it is changed, loses a right, and its life tells what", async () => {
+  await page.getByRole("button", { name: "Edit" }).click();
+  const dialog = page.getByRole("dialog");
+  equal(await dialog.getByRole("button", { name: "Save" }).isDisabled(), true, "the button while nothing differs");
+  await dialog.getByLabel("teams:read", { exact: true }).check();
+  await dialog.getByLabel("Requests a minute").fill("600");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "detached" });
+  const life = page.getByTestId("life");
+  await life.getByText("+ teams:read").waitFor();
+  await life.getByText("Requests a minute: No limit → 600").waitFor();
+  await life.getByText("Was first used").waitFor();
+});
+
+await check("the organization's longest life shortens what would live longer, and shows", async () => {
+  await page.goto(`${BASE}/keys`);
+  await page.getByRole("button", { name: "Longest life: any" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Days").fill("30");
+  await dialog.getByText("Keys that would live longer are shortened").waitFor();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Longest life: 30 days" }).click();
+  await dialog.getByLabel("Days").fill("");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Longest life: any" }).waitFor();
+  const { items } = await (await call("GET", "/api_keys", undefined, owner)).json();
+  const end = Date.parse(items.find((item) => item.name.startsWith(name)).expires_at);
+  equal(end < Date.now() + 31 * 24 * 3600 * 1000, true, "its end");
+  await grid.getByRole("row").filter({ hasText: name }).click();
+});
+
 await check("it is replaced, and then revoked for a reason, and lets nobody in", async () => {
   await page.getByRole("button", { name: "Replace secret" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Replace secret" }).click();

@@ -41,7 +41,7 @@ async function inspect(watch, name, mode) {
 const ids = (page) =>
   page.evaluate(async () => {
     const first = async (path) => (await (await fetch(`/api/v1/${path}?limit=1`, { headers: { "X-Signalbox-Client": "console" } })).json()).items?.[0]?.id;
-    return { user: await first("users"), role: await first("roles"), team: await first("teams"), job: await first("jobs"), import: await first("imports") };
+    return { user: await first("users"), role: await first("roles"), team: await first("teams"), key: await first("api_keys"), job: await first("jobs"), import: await first("imports") };
   });
 
 /** The id of a refusal: without the session's token against forged requests nothing is written. */
@@ -81,9 +81,10 @@ for (const [width, height] of process.env.SIZES ? [] : [[1440, 900], [390, 844]]
     await inspect(watch, "sign-in", mode);
     await signIn(watch.page);
     const known = await ids(watch.page);
-    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, `/users/${known.user}?tab=access`, "/roles", "/roles?view=matrix", "/roles?view=who", "/roles?view=who&permission=users:update", "/roles?create=1", `/roles?open=${known.role}`, `/roles/${known.role}`, `/roles/${known.role}?tab=members`, `/roles/${known.role}?tab=history`, "/teams", "/teams?create=1", "/teams?open=none", `/refusals/${await refusal(context)}`, "/imports", "/imports/new", "/jobs", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/account", "/account?section=sign-in", "/account?section=preferences", "/no-such-page"];
+    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, `/users/${known.user}?tab=access`, "/roles", "/roles?view=matrix", "/roles?view=who", "/roles?view=who&permission=users:update", "/roles?create=1", `/roles?open=${known.role}`, `/roles/${known.role}`, `/roles/${known.role}?tab=members`, `/roles/${known.role}?tab=history`, "/teams", "/teams?create=1", "/teams?open=none", `/refusals/${await refusal(context)}`, "/imports", "/imports/new", "/jobs", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/account", "/account?section=sign-in", "/account?section=keys", "/account?section=preferences", "/no-such-page"];
     if (known.job) pages.push(`/jobs?open=${known.job}`, `/jobs/${known.job}`);
     if (known.team) pages.push(`/teams?open=${known.team}`, `/users?team=${known.team}`);
+    if (known.key) pages.push(`/keys?open=${known.key}`);
     if (known.import) pages.push(`/imports/${known.import}`);
     const only = new RegExp(process.env.ONLY ?? "");
     for (const path of pages.filter((path) => only.test(path))) {

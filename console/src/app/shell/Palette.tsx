@@ -5,7 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { useEffect, useState } from "react";
 import { api, must } from "../../api/client";
-import { useMay } from "../../auth/session";
+import { opening, useMe } from "../../auth/session";
 import { t } from "../../i18n";
 import { useCommands } from "../../keys/registry";
 import { takeTyped } from "../../keys/typeahead";
@@ -54,7 +54,8 @@ const WHOLE = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^\s@]+@[^\s@]+)$/i;
 /** The hub has found them already: what was typed leads each value, so that the palette's own filter lets them pass. */
 function People({ text, pick }: { text: string; pick: (run: () => void) => () => void }) {
   const navigate = useNavigate();
-  const may = useMay("users:read");
+  const me = useMe();
+  const may = opening(me).includes("users:read");
   const wanted = useLater(text.trim(), 150);
   const asked = { gcTime: 30_000, staleTime: 0 };
   const exact = useQuery({

@@ -33,7 +33,7 @@ export function entryText(entry: Pick<Audit, "action" | "subject"> & { details?:
 export function actTone(action: string): Tone {
   if (/\.unban|create|finish|succe|import|login$/.test(action)) return "ok";
   if (/\.ban|delete|fail|revoke|quarantine|reuse/.test(action)) return "bad";
-  if (/password|cancel|retry/.test(action)) return "warn";
+  if (/password|cancel|retry|expire/.test(action)) return "warn";
   return "info";
 }
 

@@ -1,5 +1,4 @@
 /** The keys by which programs come in. */
-import Button from "@mui/material/Button";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import type { ApiKey } from "../../api/types";
@@ -9,6 +8,7 @@ import { number, t } from "../../i18n";
 import "../../i18n/access";
 import { useOffer } from "../../keys/registry";
 import { useLiveList } from "../../live/useLiveList";
+import { Act } from "../../parts/Act";
 import { StatePill, Time } from "../../parts/basics";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Icon } from "../../parts/Icon";
@@ -16,6 +16,7 @@ import { Inspector, InspectorGhost } from "../../parts/Inspector";
 import parts from "../../parts/parts.module.css";
 import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
+import { KeyPolicy } from "./KeyPolicy";
 import { fetchKeys } from "./queries";
 import { Until } from "./Until";
 
@@ -34,13 +35,13 @@ export default function ApiKeys() {
   const change = useCallback((next: { open?: string; create?: string }) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }), [navigate]);
   const show = useCallback((row: ApiKey) => change({ open: row.id }), [change]);
   useOffer(may ? [{ id: "keys.create", keys: "c", label: t("keys.create"), group: t("keys.page"), run: () => change({ create: "1" }) }] : []);
-  const action = may && <Button variant="contained" startIcon={<Icon name="plus" small />} onClick={() => change({ create: "1" })}>{t("keys.create")}</Button>;
+  const action = <Act variant="contained" startIcon={<Icon name="plus" small />} onClick={() => change({ create: "1" })} why={may ? null : t("keys.why")}>{t("keys.create")}</Act>;
   const made = (id?: string) => {
     if (id) list.reload();
     change({ create: undefined, open: id ?? open });
   };
   return (
-    <PageFrame title={t("nav.apiKeys")} name={t("nav.apiKeys")} fill actions={action}>
+    <PageFrame title={t("nav.apiKeys")} name={t("nav.apiKeys")} fill actions={<><KeyPolicy onChanged={list.reload} />{action}</>}>
       <DataTable label={t("nav.apiKeys")} list={list} columns={columns} phone={PhoneRow} name={(row) => row.name} openId={open} onOpen={show} onCalm={setCalm} empty={<EmptyState icon="key" title={t("keys.empty.title")} text={t("keys.empty.text")}>{action}</EmptyState>} />
       {open && (
         <Inspector title={t("keys.one")} onClose={() => change({ open: undefined })}>

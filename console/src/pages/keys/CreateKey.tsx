@@ -1,44 +1,30 @@
 import Button from "@mui/material/Button";
-import Checkbox from "@mui/material/Checkbox";
 import Dialog from "@mui/material/Dialog";
 import DialogActions from "@mui/material/DialogActions";
 import DialogContent from "@mui/material/DialogContent";
 import DialogTitle from "@mui/material/DialogTitle";
-import FormControlLabel from "@mui/material/FormControlLabel";
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { once } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
-import { useMe } from "../../auth/session";
 import { t } from "../../i18n";
-import { Choice, Field } from "../../parts/Field";
 import parts from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
-import css from "./keys.module.css";
-import { createKey, type NewKey, policyQuery } from "./queries";
+import { addressesIn, endIn, type KeyDraft, KeyFields, useLives } from "./KeyFields";
+import { createKey, type NewKey } from "./queries";
 import { Secret } from "./Secret";
 
-const LIVES = [30, 90, 365];
-const DAY = 24 * 3600 * 1000;
+const EMPTY: KeyDraft = { name: "", scopes: [], addresses: "", pace: "", life: "90" };
 
 export default function CreateKey({ onClose }: { onClose: (created?: string) => void }) {
-  const me = useMe();
-  const longest = useQuery(policyQuery).data?.max_days ?? null;
-  const [name, setName] = useState("");
-  const [scopes, setScopes] = useState<string[]>([]);
-  const [addresses, setAddresses] = useState("");
-  const [pace, setPace] = useState("");
-  const [life, setLife] = useState("90");
+  const [draft, setDraft] = useState(EMPTY);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [made, setMade] = useState<{ id: string; secret: string } | null>(null);
   // One key for this form: sent twice, it makes one key.
   const [idempotency, setIdempotency] = useState(once);
-  const told = (field: string) => problem?.fields.find((error) => error.field.split(".")[0] === field)?.detail;
-  const lives = LIVES.filter((days) => longest === null || days < longest);
-  const last = longest === null ? { value: "", label: t("keys.life.ever") } : { value: "", label: t("keys.life.policy", { n: longest }) };
-  const options = [...lives.map((days) => ({ value: String(days), label: t("keys.life.days", { n: days }) })), last];
-  const chosen = options.some((option) => option.value === life) ? life : "";
+  const lives = useLives();
+  const { name, scopes, addresses, pace } = draft;
+  const life = lives.some((one) => one.value === draft.life) ? draft.life : "";
 
   const submit = async (event: React.FormEvent) => {
     event.preventDefault();
@@ -47,9 +33,9 @@ export default function CreateKey({ onClose }: { onClose: (created?: string) => 
     const body: NewKey = {
       name,
       scopes,
-      addresses: addresses.split(/[\s,]+/).filter(Boolean),
+      addresses: addressesIn(addresses),
       ...(pace.trim() && { requests_per_minute: Number(pace) }),
-      ...(chosen && { expires_at: new Date(Date.now() + Number(chosen) * DAY).toISOString() }),
+      ...(life && { expires_at: endIn(life) }),
     };
     try {
       setMade(await createKey(idempotency, body));
@@ -60,30 +46,14 @@ export default function CreateKey({ onClose }: { onClose: (created?: string) => 
     }
   };
   if (made) return <Secret secret={made.secret} name={name} onDone={() => onClose(made.id)} />;
-  const toggle = (scope: string, on: boolean) => setScopes((before) => (on ? [...before, scope] : before.filter((other) => other !== scope)));
-  const unplaced = problem && problem.fields.length === 0;
   return (
     <Dialog open onClose={busy ? undefined : () => onClose()} maxWidth="sm" fullWidth aria-labelledby="create-key-title">
       <form onSubmit={submit}>
         <DialogTitle id="create-key-title">{t("keys.create")}</DialogTitle>
         <DialogContent>
           <div className={parts.stack}>
-            <Field label={t("field.name")} value={name} onValue={setName} required autoFocus error={told("name")} note={t("keys.nameNote")} />
-            <fieldset className={parts.plain}>
-              <legend className={parts.legend}>{t("keys.scopes")}</legend>
-              <div className={css.scopes}>
-                {me.permissions.map((scope) => (
-                  <FormControlLabel key={scope} control={<Checkbox size="small" checked={scopes.includes(scope)} onChange={(event) => toggle(scope, event.target.checked)} />} label={<code className={parts.code}>{scope}</code>} />
-                ))}
-              </div>
-              <span className={told("scopes") ? parts.fieldError : parts.note}>{told("scopes") ?? t("keys.scopesNote")}</span>
-            </fieldset>
-            <Field label={t("keys.addresses")} value={addresses} onValue={setAddresses} multiline minRows={2} mono error={told("addresses")} note={t("keys.addressesNote")} />
-            <div className={css.pair}>
-              <Choice label={t("keys.life")} value={chosen} onValue={setLife} options={options} error={told("expires_at")} />
-              <Field label={t("keys.pace")} type="number" value={pace} onValue={setPace} error={told("requests_per_minute")} note={t("keys.paceNote")} />
-            </div>
-            {unplaced && <ErrorLine problem={problem} />}
+            <KeyFields draft={draft} set={(change) => setDraft((before) => ({ ...before, ...change }))} problem={problem} lives={lives} />
+            {problem && problem.fields.length === 0 && <ErrorLine problem={problem} />}
           </div>
         </DialogContent>
         <DialogActions>

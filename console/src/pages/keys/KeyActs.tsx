@@ -4,10 +4,13 @@ import { useState } from "react";
 import type { ApiKey } from "../../api/types";
 import { useMe } from "../../auth/session";
 import { t } from "../../i18n";
+import { useOffer } from "../../keys/registry";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import { Choice } from "../../parts/Field";
+import { Icon } from "../../parts/Icon";
 import parts from "../../parts/parts.module.css";
 import { toast } from "../../parts/toast";
+import EditKey from "./EditKey";
 import { revokeKey, rotateKey } from "./queries";
 import { Secret } from "./Secret";
 
@@ -20,13 +23,14 @@ const GRACES = [
 
 export function KeyActs({ row, onChanged }: { row: ApiKey; onChanged: () => void }) {
   const me = useMe();
-  const [asked, setAsked] = useState<"rotate" | "revoke" | null>(null);
+  const [asked, setAsked] = useState<"edit" | "rotate" | "revoke" | null>(null);
   const [grace, setGrace] = useState("0");
   const [secret, setSecret] = useState<string | null>(null);
   const { name } = row;
   const may = (act: string) => row.can?.includes(act) ?? false;
   // whoever has a key's secret acts as its owner, so nobody else gets one
   const mayRotate = may("api_keys.rotate") && row.created_by.id === me.user.id;
+  useOffer(may("api_keys.update") ? [{ id: "key.edit", keys: "e", label: t("keys.edit"), group: t("keys.page"), run: () => setAsked("edit") }] : []);
   const close = () => setAsked(null);
   const rotate = async () => {
     setSecret(await rotateKey(row, Number(grace)));
@@ -39,8 +43,10 @@ export function KeyActs({ row, onChanged }: { row: ApiKey; onChanged: () => void
   };
   return (
     <div className={parts.row}>
+      {may("api_keys.update") && <Button variant="outlined" startIcon={<Icon name="edit" small />} onClick={() => setAsked("edit")}>{t("keys.edit")}</Button>}
       {mayRotate && <Button variant="outlined" onClick={() => setAsked("rotate")}>{t("keys.rotate")}</Button>}
       {may("api_keys.revoke") && <Button variant="outlined" color="error" onClick={() => setAsked("revoke")}>{t("keys.revoke")}</Button>}
+      {asked === "edit" && <EditKey row={row} onClose={close} onChanged={onChanged} />}
       <ConfirmWithImpact
         open={asked === "rotate"}
         onClose={close}

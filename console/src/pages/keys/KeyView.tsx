@@ -1,19 +1,16 @@
 /** One key in full, with its life from the audit log. */
-import Button from "@mui/material/Button";
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
 import { asProblem } from "../../api/problem";
 import type { ApiKey } from "../../api/types";
-import { useMay } from "../../auth/session";
 import { number, t } from "../../i18n";
 import { AlsoHere } from "../../parts/AlsoHere";
 import { Facts, Id, StatePill, Time } from "../../parts/basics";
 import parts from "../../parts/parts.module.css";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
-import { entryText } from "../audit/words";
 import { KeyActs } from "./KeyActs";
 import css from "./keys.module.css";
-import { keyQuery, lifeQuery } from "./queries";
+import { Life } from "./Life";
+import { keyQuery } from "./queries";
 import { Until } from "./Until";
 
 export default function KeyView({ id }: { id: string }) {
@@ -40,6 +37,7 @@ function Detail({ row, changed }: { row: ApiKey; changed: () => void }) {
           [t("keys.owner"), row.created_by.name ?? "–"],
           [t("keys.addresses"), row.addresses.length > 0 ? row.addresses.join(", ") : t("keys.anywhere")],
           [t("keys.pace"), row.requests_per_minute ? number(row.requests_per_minute) : t("keys.unlimited")],
+          [t("keys.firstUsed"), row.first_used_at ? <Time key="first" at={row.first_used_at} /> : t(row.last_used_at ? "keys.firstUnknown" : "keys.never")],
           [t("keys.used"), row.last_used_at ? <Time key="used" at={row.last_used_at} /> : t("keys.never")],
           [t("keys.usedFrom"), row.last_used_ip ?? "–"],
           [t("field.created"), <Time key="created" at={row.created_at} />],
@@ -56,7 +54,7 @@ function Detail({ row, changed }: { row: ApiKey; changed: () => void }) {
           ))}
         </ul>
       </section>
-      <Life id={row.id} version={row.version} />
+      <Life row={row} />
     </article>
   );
 }
@@ -71,30 +69,4 @@ function facts(row: ApiKey): [string, React.ReactNode][] {
   if (row.previous_until) told.push([t("keys.previous"), <Until key="previous" at={row.previous_until} />]);
   if (row.revoked_reason) told.push([t("field.reason"), row.revoked_reason]);
   return told;
-}
-
-function Life({ id, version }: { id: string; version: number }) {
-  const query = useInfiniteQuery(lifeQuery(id, version));
-  const mayAudit = useMay("audit:read");
-  if (query.error) return <ErrorState problem={asProblem(query.error)} retry={() => void query.refetch()} />;
-  if (!query.data) return <Lines count={4} height={44} />;
-  const entries = query.data.pages.flatMap((page) => page.items);
-  return (
-    <section>
-      <h3>{t("keys.timeline")}</h3>
-      <ul className={css.life} data-testid="life">
-        {entries.map((entry) => (
-          <li key={entry.id}>
-            <div>
-              <b>{entry.actor.name ?? t("actor.system")}</b> {entryText(entry)}
-              {entry.reason && <small>{entry.reason}</small>}
-            </div>
-            <Time at={entry.at} />
-          </li>
-        ))}
-      </ul>
-      {query.hasNextPage && <Button variant="text" onClick={() => void query.fetchNextPage()} loading={query.isFetchingNextPage}>{t("list.more")}</Button>}
-      {mayAudit && <p><Link to="/audit" search={{ api_key: id }}>{t("keys.didAll")}</Link></p>}
-    </section>
-  );
 }

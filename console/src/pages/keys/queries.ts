@@ -2,7 +2,8 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, must, once } from "../../api/client";
 import type { ApiKey, KeyPolicy } from "../../api/types";
 import type { ListPage } from "../../live/apply";
-import { followChannel } from "../../live/store";
+import { followChannel, showRow } from "../../live/store";
+import type { KeyChange } from "./change";
 
 /** Rows a page of the list asks for. */
 const PAGE = 100;
@@ -44,6 +45,22 @@ export interface NewKey {
 
 export async function createKey(key: ReturnType<typeof once>, body: NewKey): Promise<{ id: string; secret: string }> {
   return must(api.POST("/api/v1/api_keys", { params: { header: key } as never, body: body as never }));
+}
+
+/** Keys of mine that the account page shows. */
+export const ownKeysQuery = (owner: string) =>
+  queryOptions({
+    queryKey: ["api_keys", "own", owner],
+    queryFn: async ({ signal }): Promise<ApiKey[]> => (await must(api.GET("/api/v1/api_keys", { params: { query: { owner, limit: PAGE } }, signal }))).items,
+    staleTime: 0,
+  });
+
+export async function saveKey({ id, version }: Pick<ApiKey, "id" | "version">, body: KeyChange): Promise<void> {
+  showRow("api_key", await must(api.PATCH("/api/v1/api_keys/{id}", { params: { path: { id }, header: { "If-Match": `"${version}"` } } as never, body: body as never })));
+}
+
+export async function savePolicy(days: number | null): Promise<void> {
+  await must(api.PUT("/api/v1/api_key_policy", { body: { max_days: days } }));
 }
 
 export async function rotateKey({ id }: Pick<ApiKey, "id">, grace: number): Promise<string> {

@@ -10,7 +10,7 @@ export function Impact({ preview }: { preview: Preview }) {
   return (
     <div className={css.impact} data-testid="impact">
       <p>
-        <b>{people === 0 ? t("impact.nobody") : t("impact.sum", { people, gained, lost })}</b>
+        <b>{people === 0 ? t("impact.nobody") : gained + lost === 0 && items.length === 0 ? t("impact.none") : t("impact.sum", { people, gained, lost })}</b>
       </p>
       {items.length > 0 && (
         <ul className={css.pairs} tabIndex={0} aria-label={t("impact.pairs")}>

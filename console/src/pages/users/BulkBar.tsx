@@ -1,6 +1,6 @@
 /** What can be done to the chosen people together, and what became of each. */
 import Button from "@mui/material/Button";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import type { User } from "../../api/types";
 import { t } from "../../i18n";
 import { BulkFrame, each, type Outcome, Outcomes } from "../../parts/bulk";
@@ -9,12 +9,15 @@ import { told } from "../../parts/undo";
 import type { Selection } from "../../parts/useSelection";
 import { ban, remove, unban } from "./acts";
 
+const BulkRoles = lazy(() => import("./BulkRoles"));
+
 type Act = "ban" | "unban" | "delete";
 
 export default function BulkBar({ selection }: { selection: Selection<User> }) {
   const [act, setAct] = useState<Act | null>(null);
   const [done, setDone] = useState<Outcome<User>[] | null>(null);
   const [count, setCount] = useState(0);
+  const [roles, setRoles] = useState(false);
   const users = [...selection.rows.values()];
   const able = (permission: string) => users.filter((user) => user.can?.includes(permission));
   const targets = { ban: able("users.ban").filter((user) => user.status !== "banned"), unban: able("users.unban").concat(able("users.ban").filter((user) => !user.can?.includes("users.unban"))).filter((user) => user.status === "banned"), delete: able("users.delete") };
@@ -40,6 +43,7 @@ export default function BulkBar({ selection }: { selection: Selection<User> }) {
       <BulkFrame label={t("bulk.label")} count={users.length} clear={selection.clear}>
         {targets.ban.length > 0 && <Button variant="outlined" color="error" onClick={() => setAct("ban")}>{t("act.ban")}</Button>}
         {targets.unban.length > 0 && <Button variant="outlined" onClick={() => setAct("unban")}>{t("act.unban")}</Button>}
+        {able("roles.assign").length > 0 && <Button variant="outlined" onClick={() => setRoles(true)}>{t("bulk.roles")}</Button>}
         {targets.delete.length > 0 && <Button variant="outlined" color="error" onClick={() => setAct("delete")}>{t("act.delete")}</Button>}
       </BulkFrame>
       {(["ban", "unban", "delete"] as const).map((name) => (
@@ -56,6 +60,18 @@ export default function BulkBar({ selection }: { selection: Selection<User> }) {
           run={run(name)}
         />
       ))}
+      <Suspense>
+        {roles && (
+          <BulkRoles
+            users={able("roles.assign")}
+            left={users.length - able("roles.assign").length}
+            onClose={(over) => {
+              setRoles(false);
+              if (over) selection.clear();
+            }}
+          />
+        )}
+      </Suspense>
       {done && <Outcomes done={done} count={count} name={(user) => user.name} onClose={finish} />}
     </>
   );

@@ -1,11 +1,10 @@
 /** The person's fields, and their editing: on the version that was read, never over someone else's work. */
 import Alert from "@mui/material/Alert";
 import Button from "@mui/material/Button";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { api, must } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
 import type { User } from "../../api/types";
-import { useMay } from "../../auth/session";
 import { roleName, t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { showRow } from "../../live/store";
@@ -16,9 +15,10 @@ import parts from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
 import { told } from "../../parts/undo";
 import { ConflictView } from "./ConflictView";
-import { EditRoles } from "./EditRoles";
 import { changesIn, conflictsIn, draftOf, FIELDS, type FieldName, isObject, isWritable, merged, valueOf } from "./merge";
 import css from "./users.module.css";
+
+const EditRoles = lazy(() => import("./EditRoles"));
 
 export const LABELS = { name: "field.name", email: "field.email", phone: "field.phone", department: "field.department", profile_image: "field.profile_image", employment_equity: "field.equity", metadata: "field.metadata" } as const;
 
@@ -26,7 +26,7 @@ export function Profile({ user }: { user: User }) {
   const [editing, setEditing] = useState(false);
   const [roles, setRoles] = useState(false);
   const mayEdit = user.can?.includes("users.update");
-  const mayAssign = useMay("roles:assign");
+  const mayAssign = user.can?.includes("roles.assign");
   useOffer(mayEdit && !editing ? [{ id: "user.edit", keys: "e", label: t("user.edit"), group: t("keys.page"), run: () => setEditing(true) }] : []);
   if (editing) return <Editor user={user} onDone={() => setEditing(false)} />;
   const hidden = (field: string, value: React.ReactNode) => (user.masked?.includes(field) ? <span className={parts.muted}>{t("masked")}</span> : value || null);
@@ -55,11 +55,11 @@ export function Profile({ user }: { user: User }) {
             {t("user.edit")}
           </Button>
         )}
-        {mayEdit && mayAssign && (
+        {mayAssign && (
           <Button variant="outlined" onClick={() => setRoles(true)}>{t("user.editRoles")}</Button>
         )}
       </div>
-      {roles && <EditRoles user={user} onClose={() => setRoles(false)} />}
+      <Suspense>{roles && <EditRoles user={user} onClose={() => setRoles(false)} />}</Suspense>
     </div>
   );
 }

@@ -1,23 +1,26 @@
 import Checkbox from "@mui/material/Checkbox";
 import FormControlLabel from "@mui/material/FormControlLabel";
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import { useMe } from "../../auth/session";
 import { roleName, t } from "../../i18n";
 import parts from "../../parts/parts.module.css";
+import { beyond, RoleModel } from "../roles/model";
 import { rolesQuery } from "./queries";
 import css from "./users.module.css";
 
-/** The roles one may give: nobody gives a role that holds a permission they lack. */
+/** The roles one may give: nobody gives a role that gives a permission they lack, by itself or by a parent. */
 export function RolePicker({ chosen, onChange }: { chosen: string[]; onChange: (roles: string[]) => void }) {
   const me = useMe();
-  const { data } = useQuery(rolesQuery);
-  const held = new Set(me.permissions);
+  const roles = useQuery(rolesQuery).data?.items;
+  const model = useMemo(() => new RoleModel(roles ?? []), [roles]);
+  const held = useMemo(() => new Set(me.permissions), [me.permissions]);
   return (
     <fieldset className={parts.plain}>
       <legend className={parts.legend}>{t("field.roles")}</legend>
       <div className={css.roles}>
-        {data?.items.map((role) => {
-          const above = !chosen.includes(role.id) && role.permissions.some((permission) => !held.has(permission));
+        {roles?.map((role) => {
+          const above = !chosen.includes(role.id) && beyond(role, model, held).length > 0;
           return (
             <FormControlLabel
               key={role.id}

@@ -1,0 +1,210 @@
+/**
+ * Roles: one is made, the matrix is changed by keyboard and by pointer, looked at before it is saved, and saved beside somebody
+ * else who saves the same role; people are given it by their addresses; what follows shows on a person's page and in another
+ * window at once; what is refused leads to why.
+ */
+import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
+
+const browser = await open();
+const stamp = Date.now().toString(36);
+const wide = { viewport: { width: 1440, height: 900 } };
+/** What a refused request leaves in the browser's console; nothing else is excused. */
+const REFUSED = /\b(403|412)\b|Forbidden|Precondition/;
+
+const call = async (method, path, body, token) => {
+  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+  const answer = await fetch(`${BASE}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.status === 204 ? null : answer.json();
+};
+const { access_token: owner } = await call("POST", "/auth/login", OWNER);
+const person = async (name, roles = []) => {
+  const someone = { name: `${name} ${stamp}`, email: `${name.toLowerCase()}-${stamp}@example.com`, password: `a long password ${stamp}`, roles };
+  return { ...someone, id: (await call("POST", "/users", someone, owner)).id };
+};
+const grant = (permission) => ({ permission, effect: "grant" });
+const roleNamed = async (name) => (await call("GET", "/roles", undefined, owner)).items.find((role) => role.name === name);
+const said = async (name) => (await roleNamed(name)).statements.map(({ permission, effect, on }) => `${permission} ${effect === "deny" ? "deny" : on}`);
+
+const name = `Helpers ${stamp}`;
+const [ada, bob] = [await person("Ada"), await person("Bob")];
+const context = await browser.newContext(wide);
+const { page, faults, expected } = await watched(context);
+await signIn(page);
+const matrix = page.getByRole("grid", { name: "Permission matrix" });
+const cell = (permission, on = page) => on.locator(`button[aria-label^="${permission}, ${name}:"]`);
+const dialog = page.getByRole("dialog");
+const state = (permission) => cell(permission).getAttribute("data-state");
+
+await check("a role is made that inherits from another, and stands in the list with nobody in it", async () => {
+  await page.goto(`${BASE}/roles`);
+  await page.getByRole("grid", { name: "Roles" }).waitFor();
+  await page.keyboard.press("c");
+  await dialog.getByLabel("Name").fill(name);
+  await dialog.getByLabel("Viewer").check();
+  await dialog.getByRole("button", { name: "Make the role" }).click();
+  await dialog.waitFor({ state: "detached" });
+  const row = page.getByRole("grid", { name: "Roles" }).getByRole("row").filter({ hasText: name });
+  await row.getByText("Viewer").waitFor();
+  await page.keyboard.press("Escape");
+});
+
+await check("people are given it by pasted addresses, and each is told what came of it", async () => {
+  const { id } = await roleNamed(name);
+  await page.goto(`${BASE}/roles?open=${id}&tab=members`);
+  await page.getByRole("button", { name: "Add people" }).click();
+  await dialog.getByLabel("Email addresses or ids").fill(`Ada <${ada.email}>, nobody-${stamp}@example.com\n${bob.id}`);
+  await dialog.getByRole("button", { name: "Give it to 3 people" }).click();
+  await dialog.getByText("2 done, 1 failed").waitFor();
+  await dialog.getByText("Nobody has this address or id.").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await page.getByTestId("members").getByText(ada.name).waitFor();
+  await page.getByTestId("members").getByText(bob.name).waitFor();
+});
+
+await check("what is inherited shows as inherited; the hub's own roles are shut and say why", async () => {
+  await page.goto(`${BASE}/roles?view=matrix`);
+  await matrix.waitFor();
+  equal([await state("users:read"), await state("users:ban")], ["inherited", "none"], "states");
+  await matrix.locator('button[aria-label^="users:ban, Owner:"]').click();
+  await dialog.getByText("The hub’s own roles stay as they are").waitFor();
+  equal(await dialog.getByRole("radio").count(), 0, "choices");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+});
+
+await check("cells are changed by keyboard and pointer, and nothing is saved before it was looked at", async () => {
+  await cell("users:ban").focus();
+  await page.keyboard.press("a");
+  await until("the cell to be granted", async () => (await state("users:ban")) === "granted");
+  await page.keyboard.press("ArrowDown");
+  equal(await page.evaluate(() => document.activeElement?.dataset.permission), "users:create", "the cell below");
+  await cell("audit:read").click();
+  await dialog.getByRole("radio", { name: "Denied" }).click();
+  await dialog.waitFor({ state: "detached" });
+  equal(await state("audit:read"), "denied", "state");
+  await page.getByText("2 changes in 1 role, not saved").waitFor();
+  equal(await said(name), [], "what the hub knows");
+  await page.getByRole("link", { name: "All roles" }).click();
+  await page.getByRole("link", { name: /Permission matrix/ }).click();
+  await page.getByText("2 changes in 1 role, not saved").waitFor();
+  await page.keyboard.press("s");
+  const review = dialog.getByTestId("review");
+  await review.getByTestId("impact").getByText("2 people looked at: 2 permissions gained, 2 lost").waitFor();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "detached" });
+  equal((await said(name)).sort(), ["audit:read deny", "users:ban everywhere"], "what the role says");
+});
+
+await check("what somebody else saves comes in at once; other cells merge, and the same cell is decided by a person", async () => {
+  const before = await roleNamed(name);
+  await cell("users:ban").focus();
+  await page.keyboard.press("Backspace");
+  await cell("jobs:cancel").focus();
+  await page.keyboard.press("a");
+  await page.getByText("2 changes in 1 role, not saved").waitFor();
+  await call("PATCH", `/roles/${before.id}`, { statements: [{ permission: "users:ban", effect: "grant", on: "team" }, { permission: "audit:read", effect: "deny" }, grant("imports:create")] }, owner);
+  await until("their cell", async () => (await state("imports:create")) === "granted");
+  await page.getByText("In 1 role somebody else changed the same.").waitFor();
+  await page.keyboard.press("s");
+  await dialog.getByText("Choose what is to stand").waitFor();
+  equal(await dialog.getByRole("button", { name: "Save" }).isDisabled(), true, "the button while it is not decided");
+  await dialog.getByRole("button", { name: "Theirs: Granted within their teams" }).click();
+  await dialog.getByText("Choose what is to stand").waitFor({ state: "detached" });
+  await until("the button", () => dialog.getByRole("button", { name: "Save" }).isEnabled());
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "detached" });
+  equal((await said(name)).sort(), ["audit:read deny", "imports:create everywhere", "jobs:cancel everywhere", "users:ban team"], "what the role says");
+});
+
+await check("the history tells who changed what, as differences", async () => {
+  const { id } = await roleNamed(name);
+  await page.goto(`${BASE}/roles/${id}?tab=history`);
+  const history = page.getByTestId("history");
+  await history.getByText("users:ban Granted on everything → Granted within their teams").waitFor();
+  await history.getByText("audit:read Nothing said → Denied").waitFor();
+});
+
+await check("a person's page says what they may do and why, and follows what is changed elsewhere", async () => {
+  await page.goto(`${BASE}/users/${ada.id}?tab=access`);
+  const held = page.getByTestId("held");
+  await held.getByText("jobs:cancel").waitFor();
+  await page.getByRole("button", { name: "Why jobs:cancel?" }).click();
+  await page.getByTestId("reasons").getByText(`They hold ${name}, which grants it on everything`).waitFor();
+  await page.getByTestId("reasons").getByText("given by").waitFor();
+  await call("PUT", `/users/${ada.id}/permissions`, { statements: [{ permission: "jobs:cancel", effect: "deny" }] }, owner);
+  await held.getByText("jobs:cancel").waitFor({ state: "detached" });
+  await page.getByText("Denied · given by").waitFor();
+});
+
+await check("somebody who may look and not change is told which permission they lack, and reads what a refusal was about", async () => {
+  const viewer = await person("Looker", [(await roleNamed("viewer")).id]);
+  const { access_token: theirs } = await call("POST", "/auth/login", { email: viewer.email, password: viewer.password });
+  const refused = await (await fetch(`${BASE}/api/v1/roles`, { method: "POST", headers: { "Content-Type": "application/json", Authorization: `Bearer ${theirs}` }, body: JSON.stringify({ name: "x" }) })).json();
+  const other = await browser.newContext(wide);
+  const watch = await watched(other);
+  watch.expected.push(REFUSED);
+  await signIn(watch.page, viewer);
+  await watch.page.goto(`${BASE}/roles`);
+  const make = watch.page.getByRole("button", { name: "New role" });
+  equal(await make.getAttribute("aria-disabled"), "true", "the button");
+  equal(await make.getAttribute("aria-describedby").then((id) => watch.page.locator(`[id="${id}"]`).innerText()), "You need the permission roles:manage to change roles.", "why");
+  await watch.page.goto(`${BASE}/refusals/${refused.explain_id}`);
+  await watch.page.getByText(viewer.name).waitFor();
+  await watch.page.getByTestId("reasons").getByText("Nothing grants it.").waitFor();
+  equal(watch.faults, [], "faults");
+  await other.close();
+});
+
+await check("a team is made and filled, and narrows the list of people", async () => {
+  const team = `Desk ${stamp}`;
+  await page.goto(`${BASE}/teams`);
+  await page.getByRole("button", { name: "New team" }).click();
+  await dialog.getByLabel("Name").fill(team);
+  await dialog.getByRole("button", { name: "Make the team" }).click();
+  await dialog.waitFor({ state: "detached" });
+  const view = page.getByRole("complementary", { name: "Team" });
+  await view.getByLabel("Put somebody into this team").fill(ada.name);
+  await view.getByRole("button", { name: ada.name }).click();
+  await view.getByTestId("team-members").getByRole("link", { name: ada.name }).waitFor();
+  await view.getByRole("link", { name: "Show them among the users" }).click();
+  const users = page.getByRole("grid", { name: "Users" });
+  await users.getByRole("row").filter({ hasText: ada.name }).waitFor();
+  await until("one row", async () => (await users.locator("[role=rowgroup] [role=row][id]").count()) === 1);
+  await users.getByText(team).waitFor();
+});
+
+await check("who may do something is found, on one person too", async () => {
+  await page.goto(`${BASE}/roles?view=who&permission=users:ban`);
+  const holders = page.getByTestId("holders");
+  await holders.getByText("Owner").first().waitFor();
+  await holders.getByText(ada.name).waitFor();
+  await page.getByLabel("To whom").fill(bob.name);
+  await page.getByRole("button", { name: bob.name }).click();
+  await holders.getByText(ada.name).waitFor({ state: "detached" });
+});
+
+await check("the role is taken from all, and deleted", async () => {
+  const { id } = await roleNamed(name);
+  await page.goto(`${BASE}/roles?open=${id}&tab=members`);
+  const members = page.getByTestId("members");
+  await members.getByLabel(`Select ${ada.name}`).check();
+  await members.getByLabel(`Select ${bob.name}`).check();
+  await page.getByRole("button", { name: "Take the role" }).click();
+  await dialog.getByRole("button", { name: "Take the role" }).click();
+  await dialog.getByText("All 2 done").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  const detail = page.getByRole("complementary", { name: "Role" });
+  await until("the button", async () => (await detail.getByRole("button", { name: "Delete" }).getAttribute("aria-disabled")) === null);
+  await detail.getByRole("button", { name: "Delete" }).click();
+  await dialog.getByRole("button", { name: "Delete" }).click();
+  await dialog.waitFor({ state: "detached" });
+  equal(await roleNamed(name), undefined, "the role");
+});
+
+expected.push(REFUSED);
+await check("nothing broke on the way", () => equal(faults, [], "faults"));
+
+await context.close();
+await browser.close();
+finish();
