@@ -140,7 +140,9 @@ async fn floors(
         health: health.clone(),
         recorder,
     };
+    let outside = store.outside.clone();
     let (address, mut http) = serve_http(settings, shared)?;
+    outside.console_is_at(console_address(settings, address));
     let announcing = async {
         while !actors.hub.has_opened() {
             tokio::time::sleep(LOOK_AGAIN).await;

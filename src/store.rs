@@ -5,8 +5,12 @@ use secrecy::ExposeSecret;
 use signalbox_core::bus::Bus;
 use signalbox_core::db::{self, Db};
 use signalbox_core::kernel::clock::Clock;
+use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::password::Passwords;
 use signalbox_core::kernel::seal::Sealer;
+use signalbox_core::outbound::Outside;
+use signalbox_core::outbound::mail::Mailer;
+use signalbox_core::outbound::sms::{Account, Texter};
 use signalbox_core::{Signals, Store};
 
 use crate::config::Settings;
@@ -39,5 +43,30 @@ pub async fn open(settings: &Settings, servers: &Servers) -> anyhow::Result<Stor
         passwords: Passwords::new(settings.auth.argon2_memory_kib, settings.auth.argon2_passes)?,
         clock: Clock::system(),
         signals: Signals::default(),
+        outside: outside(settings)?,
     })
+}
+
+/// Whom the settings let this installation reach.
+///
+/// # Errors
+/// An address that cannot be read; its source names the setting and nothing of its value.
+pub fn outside(settings: &Settings) -> Result<Outside> {
+    let mut outside = Outside::default();
+    if let (Some(url), Some(from)) = (&settings.mail.url, &settings.mail.from) {
+        outside.mail = Some(Mailer::new(url.expose_secret(), from)?);
+    }
+    let sms = &settings.sms;
+    if let (Some(account), Some(token), Some(from)) = (&sms.account, &sms.token, &sms.from) {
+        outside.sms = Some(Texter::new(Account {
+            url: sms.url.clone(),
+            account: account.clone(),
+            token: token.clone(),
+            from: from.clone(),
+        })?);
+    }
+    if let Some(url) = &settings.server.public_url {
+        outside.console_is_at(url);
+    }
+    Ok(outside)
 }

@@ -57,6 +57,7 @@ fn is_test(path: &str) -> bool {
         || path.contains("/tests/")
         || path.ends_with("tests.rs")
         || path.ends_with("testing.rs")
+        || path.contains("/testing/")
 }
 
 /// Whether `code` names crate or module `name` as a path: `name::`, `use name;`.
@@ -147,16 +148,27 @@ const FLOORS: &[&[&str]] = &[
     &["outbound"],
     &["db"],
     &["bus"],
+    &["settings"],
     &["store"],
     &["people"],
     &[
-        "outbox", "audit", "activity", "jobs", "files", "live", "leaders", "settings", "limits", "overview",
+        "outbox", "audit", "activity", "jobs", "files", "live", "leaders", "limits", "overview",
     ],
     &["change", "outbox_relay"],
+    &["messages"],
     &["users", "ip_rules"],
-    &["teams", "sessions", "roles", "connections"],
+    &[
+        "teams",
+        "sessions",
+        "roles",
+        "connections",
+        "organizations",
+        "profiles",
+    ],
     &["api_keys", "factors"],
     &["auth", "analytics"],
+    &["recovery"],
+    &["invitations", "email_changes", "sign_ups"],
     &["imports"],
     &["demo"],
 ];

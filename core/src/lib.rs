@@ -1,8 +1,9 @@
 //! Floor 0: what Signalbox knows and promises, without transport, actors or workers.
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
-//! may name only those before it: `kernel fault outbound db bus` < `people` < `outbox audit activity jobs files live` <
-//! `change outbox_relay` < `users ip_rules` < `roles sessions connections teams` < `api_keys factors` < `auth` < `imports`.
+//! may name only those before it: `kernel fault outbound db bus settings` < `people` < `outbox audit activity jobs files live` <
+//! `change outbox_relay` < `messages` < `users ip_rules` < `roles sessions connections teams organizations` <
+//! `api_keys factors` < `auth` < `imports`.
 
 #![cfg_attr(
     test,
@@ -28,7 +29,8 @@ pub mod ip_rules;
 pub mod jobs;
 pub mod kernel;
 pub mod live;
-
+pub mod messages;
+pub mod organizations;
 pub mod outbound;
 pub mod outbox;
 pub mod outbox_relay;
@@ -36,6 +38,7 @@ pub mod overview;
 pub mod people;
 pub mod roles;
 pub mod sessions;
+pub mod settings;
 pub mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -4,8 +4,12 @@ use crate::bus::Bus;
 use crate::bus::control::Revocation;
 use crate::db::Db;
 use crate::kernel::clock::Clock;
+use crate::kernel::error::Result;
+use crate::kernel::id::OrganizationId;
 use crate::kernel::password::Passwords;
 use crate::kernel::seal::Sealer;
+use crate::outbound::Outside;
+use crate::settings::{Book, Settings};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -27,6 +31,15 @@ pub struct Store {
     pub clock: Clock,
     /// Wakes this node after a commit; other nodes are told over the bus.
     pub signals: Signals,
+    /// Mail, SMS, and where the console is.
+    pub outside: Outside,
+}
+
+impl Store {
+    /// What `organization` has set, as it was committed last as far as this node has heard.
+    pub async fn settings(&self, organization: OrganizationId) -> Result<Arc<Settings>> {
+        self.signals.settings.of(&self.db, organization).await
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -43,6 +56,7 @@ pub struct Signals {
     /// The ledger has due jobs.
     pub jobs: Arc<Notify>,
     revoked: Arc<RwLock<Vec<Listener>>>,
+    settings: Arc<Book>,
 }
 
 impl Signals {
@@ -54,6 +68,7 @@ impl Signals {
 
     /// Tells this node's listeners.
     pub fn revoked(&self, revocation: &Revocation) {
+        self.settings.hear(revocation);
         let listeners = self.revoked.read().clone();
         for listener in listeners {
             listener(revocation);

@@ -11,14 +11,17 @@
     reason = "a test support module fails by panicking"
 )]
 
+pub mod providers;
+
 use crate::Store;
 use crate::bus::Bus;
-use crate::change::Change;
+use crate::change::{Change, ledger};
 use crate::db::{Db, Options, fingerprint};
+use crate::jobs::{Node, Run};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Result;
 use crate::kernel::event::{Event, Subject};
-use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::id::{BootId, OrganizationId, SessionId, UserId};
 use crate::kernel::password::Passwords;
 use crate::kernel::seal::Sealer;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -127,6 +130,24 @@ impl TestStore {
     }
 }
 
+/// Claims the oldest waiting job of `queue` as a worker would.
+pub async fn claim(test: &TestStore, queue: &str) -> Run {
+    let ids: Vec<uuid::Uuid> = test
+        .texts(format!(
+            "SELECT id::text FROM jobs WHERE queue = '{queue}' AND state IN ('waiting', 'retrying') ORDER BY id LIMIT 1"
+        ))
+        .await
+        .iter()
+        .map(|id| id.parse().unwrap())
+        .collect();
+    let node = Node {
+        name: "test".to_owned(),
+        boot: BootId::new(),
+    };
+    let mut runs = ledger::claim(&test.store, &node, 60.0, &ids).await.unwrap();
+    runs.pop().expect("a job waits")
+}
+
 /// Within an open change: takes `user`'s row, gives it its next version and records that. What the change then comes to
 /// (held open, rolled back, committed) is the caller's.
 pub async fn touch(change: &mut Change, user: UserId) -> Result<i64> {
@@ -215,6 +236,7 @@ pub async fn store_on(admin: &str) -> TestStore {
         passwords: Passwords::new(8, 1).unwrap(),
         clock: Clock::system(),
         signals: crate::store::Signals::default(),
+        outside: crate::outbound::Outside::default(),
     };
     let admin_url = url(admin, "", &name);
     TestStore {

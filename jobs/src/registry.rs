@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use signalbox_core::jobs::{Outcome, Run};
-use signalbox_core::{Store, imports};
+use signalbox_core::{Store, imports, messages};
 
 /// Runs a job, or goes on with it from its checkpoint.
 pub type Handler = for<'a> fn(&'a Store, &'a Run) -> BoxFuture<'a, Outcome>;
@@ -25,8 +25,18 @@ impl std::fmt::Debug for Kind {
 
 /// All of them.
 pub fn registry() -> Vec<Kind> {
-    vec![Kind {
-        queue: imports::QUEUE,
-        run: |store, run| imports::run(store, run).boxed(),
-    }]
+    vec![
+        Kind {
+            queue: imports::QUEUE,
+            run: |store, run| imports::run(store, run).boxed(),
+        },
+        Kind {
+            queue: messages::MAIL,
+            run: |store, run| messages::send_mail(store, run).boxed(),
+        },
+        Kind {
+            queue: messages::SMS,
+            run: |store, run| messages::send_sms(store, run).boxed(),
+        },
+    ]
 }

@@ -21,6 +21,7 @@ use signalbox_core::kernel::id::UserId;
 use signalbox_core::kernel::password::Passwords;
 use signalbox_core::kernel::permission::Rights;
 use signalbox_core::kernel::seal::Sealer;
+use signalbox_core::outbound::Outside;
 use signalbox_core::{Signals, Store};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -91,6 +92,7 @@ async fn cache(servers: &Servers) -> anyhow::Result<(PermissionCache, Tree, Vec<
         passwords: Passwords::new(8, 1)?,
         clock: Clock::system(),
         signals: Signals::default(),
+        outside: Outside::default(),
     };
     let tree = Tree::start(signalbox_actors::supervision::Options::default())?;
     let cache = PermissionCache::supervise(&tree, &store)?;

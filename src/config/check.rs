@@ -16,7 +16,28 @@ pub(super) fn complaints(settings: &Settings) -> Vec<String> {
         found.push("`auth.api_key_environment`: must be one to twelve small letters, such as live".into());
     }
     settings.live.complaints(&mut found);
+    messages(settings, &mut found);
     found
+}
+
+/// The clients themselves are made, so that what they would refuse later stops the start.
+fn messages(settings: &Settings, found: &mut Vec<String>) {
+    let mail = &settings.mail;
+    if mail.url.is_some() != mail.from.is_some() {
+        found.push("`mail.from`: must be set with mail.url; set both to send mail, or neither for the development outbox".into());
+    }
+    let sms = &settings.sms;
+    let set = [sms.account.is_some(), sms.token.is_some(), sms.from.is_some()];
+    if set.contains(&true) && set.contains(&false) {
+        found.push(
+            "`sms`: account, token and from must be set together; without them SMS land in the development outbox".into(),
+        );
+    }
+    if let Err(error) = crate::store::outside(settings) {
+        // of the error only what we wrote ourselves: the rest may hold a password
+        let why = error.source.map(|source| source.to_string()).unwrap_or_default();
+        found.push(why);
+    }
 }
 
 fn servers(settings: &Settings, found: &mut Vec<String>) {

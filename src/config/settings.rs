@@ -22,6 +22,8 @@ pub struct Settings {
     pub live: Live,
     pub jobs: Jobs,
     pub imports: Imports,
+    pub mail: Mail,
+    pub sms: Sms,
     pub log: Log,
     pub bootstrap: Bootstrap,
 }
@@ -113,6 +115,29 @@ pub struct Jobs {
 #[serde(deny_unknown_fields)]
 pub struct Imports {
     pub max_bytes: u64,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// Set together with `from`, or neither: then mail lands in the development outbox.
+    #[serde(with = "secret")]
+    pub url: Option<SecretString>,
+    #[serde(with = "optional_text")]
+    pub from: Option<String>,
+}
+
+/// All of it, but for `url`, or nothing: then SMS land in the development outbox.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sms {
+    pub url: String,
+    #[serde(with = "optional_text")]
+    pub account: Option<String>,
+    #[serde(with = "secret")]
+    pub token: Option<SecretString>,
+    #[serde(with = "optional_text")]
+    pub from: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -139,7 +139,7 @@ fn a_value_of_the_wrong_type_is_refused_with_key_and_expectation() {
 
 #[test]
 fn impossible_combinations_are_refused_with_the_key() {
-    let cases: [(&[(&str, &str)], &str); 9] = [
+    let cases: [(&[(&str, &str)], &str); 13] = [
         (&[("SIGNALBOX__DATABASE__URL", "postgres://h/d")], "`redis.url`"),
         (&[("SIGNALBOX__REDIS__URL", "redis://h")], "`database.url`"),
         (
@@ -167,6 +167,22 @@ fn impossible_combinations_are_refused_with_the_key() {
             "`auth.refresh_token_seconds`",
         ),
         (&[("SIGNALBOX__JOBS__LEASE_SECONDS", "0")], "`jobs.lease_seconds`"),
+        (&[("SIGNALBOX__MAIL__URL", "smtp://h")], "`mail.from`"),
+        (
+            &[
+                ("SIGNALBOX__MAIL__URL", "http://h"),
+                ("SIGNALBOX__MAIL__FROM", "a@b.example"),
+            ],
+            "`mail.url`",
+        ),
+        (
+            &[
+                ("SIGNALBOX__MAIL__URL", "smtp://h"),
+                ("SIGNALBOX__MAIL__FROM", "nobody"),
+            ],
+            "`mail.from`",
+        ),
+        (&[("SIGNALBOX__SMS__ACCOUNT", "AC1")], "`sms`"),
     ];
     for (environment, key) in cases {
         let refused = with(environment).unwrap_err();
@@ -186,6 +202,11 @@ fn no_output_and_no_error_shows_a_secret() {
         ("SIGNALBOX__REDIS__URL", "redis://:c4n4ry-secret@h"),
         ("SIGNALBOX__BOOTSTRAP__EMAIL", "a@b.example"),
         ("SIGNALBOX__BOOTSTRAP__PASSWORD", canary),
+        ("SIGNALBOX__MAIL__URL", "smtp://u:c4n4ry-secret@h"),
+        ("SIGNALBOX__MAIL__FROM", "a@b.example"),
+        ("SIGNALBOX__SMS__ACCOUNT", "AC1"),
+        ("SIGNALBOX__SMS__TOKEN", canary),
+        ("SIGNALBOX__SMS__FROM", "+15005550006"),
     ];
     let settings = with(&environment).unwrap();
     let printed = format!("{settings:?}{}", toml::to_string(&settings).unwrap());
@@ -195,6 +216,7 @@ fn no_output_and_no_error_shows_a_secret() {
         "[bootstrap]\npassword = c4n4ry-secret\n".to_owned(),
         "[jobs]\nconcurrency = \"c4n4ry-secret\"\n".to_owned(),
         "[database]\nurl = \"mysql://c4n4ry-secret\"\n".to_owned(),
+        "[mail]\nurl = \"ftp://c4n4ry-secret@h\"\nfrom = \"a@b.example\"\n".to_owned(),
     ];
     for mistake in mistakes {
         let file = File::new(&mistake);

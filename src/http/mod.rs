@@ -26,9 +26,11 @@ pub mod limits;
 mod live;
 mod live_token;
 mod me;
+mod messages;
 pub mod observe;
 pub mod openapi;
 pub mod operations;
+mod organizations;
 pub mod origin;
 mod overview;
 pub mod pace;
@@ -70,6 +72,8 @@ fn routes(api: &mut ServiceConfig) {
         .configure(teams::routes)
         .configure(api_keys::routes)
         .configure(ip_rules::routes)
+        .configure(organizations::routes)
+        .configure(messages::routes)
         .configure(audit::routes)
         .configure(imports::routes)
         .configure(jobs::routes)

@@ -18,5 +18,6 @@ mod live;
 mod openapi;
 mod roles;
 mod server_api;
+mod settings;
 mod teams;
 mod users;

@@ -13,6 +13,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("audit_unchained", "-"),
     ("auth_tokens", "+ - successor used_at"),
     ("counters", "+ updated_at value"),
+    ("development_outbox", "+ -"),
     ("file_chunks", "+"),
     ("files", "+ - complete sha256 size"),
     ("idempotency", "-"),

@@ -133,7 +133,8 @@ impl PermissionCache {
             RevocationKind::Organization
             | RevocationKind::Session
             | RevocationKind::Key
-            | RevocationKind::IpRule => {}
+            | RevocationKind::IpRule
+            | RevocationKind::Settings => {}
         }
     }
 }

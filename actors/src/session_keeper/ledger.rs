@@ -269,6 +269,8 @@ impl Ledger {
                 self.books.hear(revocation.organization);
                 self.tell_organization(revocation.organization, false);
             }
+            // nobody's access hangs on it; the store has forgotten what it kept
+            RevocationKind::Settings => {}
         }
     }
 

@@ -9,5 +9,6 @@
 mod keys;
 mod permissions;
 mod sessions;
+mod settings;
 mod stage;
 mod system_feed;

@@ -24,6 +24,8 @@ pub enum RevocationKind {
     Key,
     /// The addresses that the organization lets in changed: look again where everybody comes from.
     IpRule,
+    /// What the organization has set changed: read it again.
+    Settings,
 }
 
 impl RevocationKind {
@@ -36,6 +38,7 @@ impl RevocationKind {
             Self::Organization => "organization",
             Self::Key => "key",
             Self::IpRule => "ip_rule",
+            Self::Settings => "settings",
         }
     }
 
@@ -48,6 +51,7 @@ impl RevocationKind {
             "organization" => Some(Self::Organization),
             "key" => Some(Self::Key),
             "ip_rule" => Some(Self::IpRule),
+            "settings" => Some(Self::Settings),
             _ => None,
         }
     }

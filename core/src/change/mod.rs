@@ -74,6 +74,11 @@ impl Change {
         &mut self.tx
     }
 
+    /// What the change is written through.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Who acts.
     pub fn ctx(&self) -> &Ctx {
         &self.ctx

@@ -7,6 +7,7 @@ pub mod ctx;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod link_token;
 pub mod network;
 pub mod page;
 pub mod password;

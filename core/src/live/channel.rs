@@ -29,6 +29,7 @@ const PAGES: &[(&str, &str)] = &[
     ("system", "system:read"),
     ("connections", "live:read"),
     ("keys", "api_keys:read"),
+    ("settings", "settings:read"),
     ("channels", "live:read"),
 ];
 
@@ -48,6 +49,7 @@ pub const FEEDS: &[(&str, &str)] = &[
     ("feed:live", "live:read"),
     ("feed:api_keys", "api_keys:read"),
     ("feed:ip_rules", "ip_rules:read"),
+    ("feed:settings", "settings:read"),
 ];
 
 impl Channel {

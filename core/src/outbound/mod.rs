@@ -1,10 +1,15 @@
-//! Asking others over HTTP: one client, with limits on everything. Who is asked is the operator's setting, never a user's.
+//! The outside: asking others over HTTP, mail and SMS, with limits on everything. Who is asked is the operator's setting,
+//! never a user's.
+
+pub mod mail;
+pub mod sms;
 
 use crate::kernel::error::{Error, Result};
 use bytes::{Bytes, BytesMut};
 use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Until a connection stands, and until the whole answer is there.
@@ -12,6 +17,53 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Answers that send us elsewhere are followed so often.
 const REDIRECTS: usize = 3;
+
+/// Whom this installation can reach. Cheap to clone; clones share what they know.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// Sends mail; `None`: nobody does.
+    pub mail: Option<mail::Mailer>,
+    /// Sends SMS; `None`: nobody does.
+    pub sms: Option<sms::Texter>,
+    console: Arc<OnceLock<String>>,
+}
+
+impl Outside {
+    /// Says where people find the console, without a slash at the end: the first to say so is believed. Never from a
+    /// request: links that go out must not lead where whoever asked wants them to.
+    pub fn console_is_at(&self, url: impl Into<String>) {
+        let _ = self.console.set(url.into());
+    }
+
+    /// Where people find the console; empty while nobody said so.
+    pub fn console(&self) -> &str {
+        self.console.get().map_or("", String::as_str)
+    }
+}
+
+/// Why a provider did not take a message. Shown to operators, so nothing personal stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Trying again may help.
+    Later {
+        /// A sentence.
+        why: String,
+        /// How long the provider wants to be left alone.
+        after: Option<Duration>,
+    },
+    /// Trying again would not help.
+    Never(String),
+}
+
+impl Refusal {
+    /// Trying again may help, after the usual pause.
+    pub fn later(why: impl Into<String>) -> Self {
+        Self::Later {
+            why: why.into(),
+            after: None,
+        }
+    }
+}
 
 /// The client. Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]

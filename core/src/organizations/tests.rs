@@ -1,0 +1,187 @@
+use super::*;
+use crate::Store;
+use crate::kernel::ctx::{Actor, Credential, Ctx};
+use crate::kernel::error::Kind;
+use crate::kernel::id::SessionId;
+use crate::roles;
+use crate::testing::{self, TestStore};
+use serde_json::{Map, Value, json};
+
+/// Somebody signed in with these permissions.
+async fn acting(test: &TestStore, permissions: &[&str]) -> Ctx {
+    let mut ctx = Ctx::system(test.organization, "test");
+    ctx.actor = Actor::User(test.person().await);
+    ctx.credential = Credential::Session(SessionId::new());
+    ctx.permissions = permissions.iter().copied().collect();
+    ctx
+}
+
+fn patch(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+const SETTING: &[&str] = &["settings:read", "settings:update"];
+
+#[tokio::test]
+async fn a_change_is_told_recorded_and_holds_at_once_for_whoever_kept_what_was_before() {
+    let test = testing::store().await;
+    let ctx = acting(&test, SETTING).await;
+    assert!(!test.store.settings(test.organization).await.unwrap().sign_up.open);
+    let wanted = patch(json!({"sign_up": {"open": true}, "invitations": {"days": 3}}));
+    let now = update_settings(&test.store, &ctx, None, &wanted).await.unwrap();
+    assert!(now.settings.sign_up.open);
+    let kept = test.store.settings(test.organization).await.unwrap();
+    assert_eq!((kept.sign_up.open, kept.invitations.days), (true, 3));
+    assert_eq!(
+        test.texts("SELECT kind FROM revocations").await,
+        ["settings"],
+        "other nodes hear of it"
+    );
+    let changes = test
+        .texts("SELECT changes::text FROM audit_logs WHERE action = 'settings.update'")
+        .await;
+    let changes: Value = serde_json::from_str(&changes[0]).unwrap();
+    assert_eq!(changes["invitations.days"], json!({"before": 7, "after": 3}));
+    // the same again changes nothing and tells nothing
+    let same = update_settings(&test.store, &ctx, Some(now.version), &wanted)
+        .await
+        .unwrap();
+    assert_eq!(same.version, now.version);
+    assert_eq!(test.count("SELECT count(*) FROM outbox").await, 1);
+    let stale = update_settings(&test.store, &ctx, Some(99), &wanted)
+        .await
+        .unwrap_err();
+    assert_eq!((stale.kind, stale.current.is_some()), (Kind::Stale, true));
+}
+
+#[tokio::test]
+async fn a_reading_that_a_change_overtook_is_not_kept() {
+    let test = testing::store().await;
+    let ctx = acting(&test, SETTING).await;
+    let lock = test.lock("organization_settings").await;
+    let (store, organization) = (test.store.clone(), test.organization);
+    let reading = tokio::spawn(async move { store.settings(organization).await });
+    let name = test.prefix.clone();
+    testing::eventually("the reading waits", async || {
+        test.count(&format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+        ))
+        .await
+            == 1
+    })
+    .await;
+    // heard before the reading arrives: what it brings may be of before
+    test.store.signals.revoked(&crate::bus::control::Revocation {
+        organization,
+        kind: crate::bus::control::RevocationKind::Settings,
+        subject: organization.0,
+        access_version: None,
+        reason: String::new(),
+    });
+    drop(lock);
+    reading.await.unwrap().unwrap();
+    let wanted = patch(json!({"sign_up": {"open": true}}));
+    update_settings(&test.store, &ctx, None, &wanted).await.unwrap();
+    assert!(test.store.settings(organization).await.unwrap().sign_up.open);
+}
+
+#[tokio::test]
+async fn who_may_not_is_refused_and_a_program_is_never_let() {
+    let test = testing::store().await;
+    let wanted = patch(json!({"sign_up": {"open": true}}));
+    let reader = acting(&test, &["settings:read"]).await;
+    let refused = update_settings(&test.store, &reader, None, &wanted)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "permission.missing");
+    let mut program = acting(&test, SETTING).await;
+    program.credential = Credential::ApiKey(crate::kernel::id::ApiKeyId::new());
+    let refused = update_settings(&test.store, &program, None, &wanted)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "auth.session_required");
+    let nobody = acting(&test, &[]).await;
+    assert_eq!(
+        settings(&test.store, &nobody).await.unwrap_err().kind,
+        Kind::Forbidden
+    );
+}
+
+#[tokio::test]
+async fn newcomers_get_no_role_that_whoever_sets_it_could_not_give() {
+    let test = testing::store().await;
+    let mut tx = test.store.db.bookkeeping().await.unwrap();
+    let at = test.store.clock.now();
+    let owner = roles::predefine(&mut tx, test.organization, at).await.unwrap();
+    tx.commit().await.unwrap();
+    let ctx = acting(&test, &[SETTING, &["roles:assign"]].concat()).await;
+    let wanted = patch(json!({"sign_up": {"open": true, "role": owner}}));
+    let refused = update_settings(&test.store, &ctx, None, &wanted)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "roles.out_of_reach");
+    // nor in two steps
+    let closed = patch(json!({"sign_up": {"role": owner}}));
+    update_settings(&test.store, &ctx, None, &closed).await.unwrap();
+    let opened = patch(json!({"sign_up": {"open": true}}));
+    let refused = update_settings(&test.store, &ctx, None, &opened)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "roles.out_of_reach");
+}
+
+#[tokio::test]
+async fn an_organization_is_renamed_once_for_whoever_saw_its_present_version() {
+    let test = testing::store().await;
+    let ctx = acting(&test, SETTING).await;
+    let rename = |name: &str| OrganizationChange {
+        name: Some(name.to_owned()),
+    };
+    let renamed = update(&test.store, &ctx, Some(1), &rename(" Acme "))
+        .await
+        .unwrap();
+    assert_eq!((renamed.name.as_str(), renamed.version), ("Acme", 2));
+    let stale = update(&test.store, &ctx, Some(1), &rename("Other"))
+        .await
+        .unwrap_err();
+    assert_eq!(stale.current.unwrap()["name"], "Acme");
+    for name in ["", " ", "a\nb", &"x".repeat(201)] {
+        let refused = update(&test.store, &ctx, None, &rename(name)).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Invalid, "{name:?}");
+    }
+    let reader = acting(&test, &["settings:read"]).await;
+    assert_eq!(get(&test.store, &reader).await.unwrap().name, "Acme");
+    assert_eq!(
+        update(&test.store, &reader, None, &rename("x"))
+            .await
+            .unwrap_err()
+            .kind,
+        Kind::Forbidden
+    );
+}
+
+#[tokio::test]
+async fn one_organization_neither_sees_nor_changes_the_settings_of_another() {
+    let test = testing::store().await;
+    let ctx = acting(&test, SETTING).await;
+    let other = crate::kernel::id::OrganizationId::new();
+    test.sql(format!(
+        "INSERT INTO organizations (id, name) VALUES ('{other}', 'Other')"
+    ))
+    .await;
+    let foreign = Ctx {
+        organization: other,
+        ..ctx.clone()
+    };
+    let wanted = patch(json!({"invitations": {"days": 1}}));
+    update_settings(&test.store, &foreign, None, &wanted)
+        .await
+        .unwrap();
+    let store: &Store = &test.store;
+    assert_eq!(
+        store.settings(test.organization).await.unwrap().invitations.days,
+        7
+    );
+    assert_eq!(settings(store, &ctx).await.unwrap().settings.invitations.days, 7);
+    assert_eq!(store.settings(other).await.unwrap().invitations.days, 1);
+}
