@@ -59,7 +59,7 @@ const connections = createRoute({ ...below, path: "/connections", validateSearch
 const channels = createRoute({ ...below, path: "/channels", validateSearch: texts("q", "open"), component: lazyRouteComponent(() => import("../pages/channels/Channels")) });
 const users = createRoute({ ...below, path: "/users", validateSearch: texts("q", "status", "role", "team", "department", "sort", "open", "tab", "create"), component: lazyRouteComponent(() => import("../pages/users/Users")) });
 const user = createRoute({ ...below, path: "/users/$id", validateSearch: texts("tab"), component: lazyRouteComponent(() => import("../pages/users/UserPage")) });
-const roles = createRoute({ ...below, path: "/roles", validateSearch: texts("view", "permission", "open", "tab", "create"), component: lazyRouteComponent(() => import("../pages/roles/Roles")) });
+const roles = createRoute({ ...below, path: "/roles", validateSearch: texts("view", "role", "permission", "open", "tab", "create"), component: lazyRouteComponent(() => import("../pages/roles/Roles")) });
 const role = createRoute({ ...below, path: "/roles/$id", validateSearch: texts("tab"), component: lazyRouteComponent(() => import("../pages/roles/RolePage")) });
 const teams = createRoute({ ...below, path: "/teams", validateSearch: texts("open", "create"), component: lazyRouteComponent(() => import("../pages/teams/Teams")) });
 const refusal = createRoute({ ...below, path: "/refusals/$id", component: lazyRouteComponent(() => import("../pages/refusals/RefusalPage")) });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bytes, t, tOr } from ".";
+import "./people";
 
 describe("texts", () => {
   it("count in words", () => {

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, must } from "../api/client";
 import { t } from "../i18n";
+import "../i18n/people";
 import { Face, useLater } from "./basics";
 import { Field } from "./Field";
 import css from "./picker.module.css";

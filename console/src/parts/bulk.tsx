@@ -6,6 +6,7 @@ import DialogContent from "@mui/material/DialogContent";
 import DialogTitle from "@mui/material/DialogTitle";
 import type { ReactNode } from "react";
 import { number, t } from "../i18n";
+import "../i18n/people";
 import { useOffer } from "../keys/registry";
 import { Pill } from "./basics";
 import css from "./bulk.module.css";

@@ -5,6 +5,7 @@
 import Button from "@mui/material/Button";
 import IconButton from "@mui/material/IconButton";
 import { useQuery } from "@tanstack/react-query";
+import { useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { asProblem } from "../../api/problem";
 import type { Permission, Role } from "../../api/types";
@@ -32,8 +33,14 @@ const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
 const CellPanel = lazy(() => import("./CellPanel"));
 const Review = lazy(() => import("./Review"));
 
-/** Columns shown at first: the hub's own roles and as many of others as fit. */
+/** Columns shown at first. Where there are more roles, those that can be changed come before the hub's own, the latest first. */
 const FIRST = 12;
+
+function firstOf(roles: Role[]): Set<string> {
+  const latest = [...roles].reverse();
+  const wanted = roles.length <= FIRST ? roles : [...latest.filter((role) => !role.predefined), ...latest.filter((role) => role.predefined)].slice(0, FIRST);
+  return new Set(wanted.map((role) => role.id));
+}
 
 export interface View {
   roles: Role[];
@@ -58,6 +65,7 @@ function Loaded({ all, permissions, onOpen }: { all: Role[]; permissions: Permis
   const me = useMe();
   const phone = usePhone();
   const edits = useEdits();
+  const wantedRole = useSearch({ from: "/shell/roles" }).role;
   const [text, setText] = useState("");
   const [hidden, hide] = useHidden("matrix");
   const [cell, setCell] = useState<{ role: string; permission: string; anchor: HTMLElement } | null>(null);
@@ -68,7 +76,10 @@ function Loaded({ all, permissions, onOpen }: { all: Role[]; permissions: Permis
   const before = useMemo(() => new RoleModel(all), [all]);
   const after = useMemo(() => new RoleModel(rolesWith(all, edits)), [all, edits]);
   const locks = useMemo(() => new Map(all.map((role) => [role.id, lockOf(role, before, held)])), [all, before, held]);
-  const roles = useMemo(() => all.filter((role, index) => !(hidden[role.id] ?? index >= FIRST)), [all, hidden]);
+  const roles = useMemo(() => {
+    const first = firstOf(all);
+    return all.filter((role) => role.id === wantedRole || !(hidden[role.id] ?? !first.has(role.id)));
+  }, [all, hidden, wantedRole]);
   const wanted = text.trim().toLowerCase();
   const shown = useMemo(() => permissions.filter((permission) => `${permission.name} ${permission.description}`.toLowerCase().includes(wanted)), [permissions, wanted]);
   const view: View = useMemo(() => ({ roles, permissions: shown, before, after, locks, held }), [roles, shown, before, after, locks, held]);
@@ -113,7 +124,7 @@ function Loaded({ all, permissions, onOpen }: { all: Role[]; permissions: Permis
         <span className={table.grow} />
         {!phone && <Columns roles={all} shown={roles} hide={hide} />}
       </div>
-      {phone ? <MatrixPhone view={view} all={all} edits={edits} say={say} /> : <MatrixGrid view={view} edits={edits} onCell={open} onRole={onOpen} />}
+      {phone ? <MatrixPhone key={wantedRole} first={wantedRole} view={view} all={all} edits={edits} say={say} /> : <MatrixGrid view={view} edits={edits} onCell={open} onRole={onOpen} />}
       {unsaved > 0 && (
         <div className={css.unsaved} role="status">
           <span>

@@ -11,8 +11,8 @@ import { choicesFor, type Says, saying } from "./model";
 import css from "./roles.module.css";
 import { categoryName, lockWords, saysWords } from "./words";
 
-export function MatrixPhone({ view, all, edits, say }: { view: View; all: Role[]; edits: Edits; say: (role: string, permission: string, says: Says | null) => void }) {
-  const [id, setId] = useState(all.find((role) => !role.predefined)?.id ?? all[0]?.id ?? "");
+export function MatrixPhone({ first, view, all, edits, say }: { first?: string; view: View; all: Role[]; edits: Edits; say: (role: string, permission: string, says: Says | null) => void }) {
+  const [id, setId] = useState(first ?? all.find((role) => !role.predefined)?.id ?? all[0]?.id ?? "");
   const role = all.find((one) => one.id === id) ?? all[0];
   if (!role) return null;
   const lock = view.locks.get(role.id) ?? null;

@@ -8,6 +8,7 @@ import { asProblem } from "../../api/problem";
 import type { Role } from "../../api/types";
 import { useMay, useMe } from "../../auth/session";
 import { number, roleName, t } from "../../i18n";
+import "../../i18n/people";
 import "../../i18n/roles";
 import { useOffer } from "../../keys/registry";
 import { Act } from "../../parts/Act";
@@ -93,7 +94,7 @@ function Acts({ role, roles, onDeleted }: { role: Role; roles: Role[]; onDeleted
     <div className={parts.row}>
       <Act variant="outlined" startIcon={<Icon name="edit" small />} why={locked} onClick={() => setAsked("edit")}>{t("roles.edit")}</Act>
       <Act variant="outlined" color="error" why={locked ?? used} onClick={() => setAsked("delete")}>{t("roles.delete")}</Act>
-      <Link className={css.to} to="/roles" search={{ view: "matrix" }}>{t("roles.toMatrix")}</Link>
+      <Link className={css.to} to="/roles" search={{ view: "matrix", role: role.id }}>{t("roles.toMatrix")}</Link>
       {asked === "edit" && <EditRole role={role} onClose={() => setAsked(null)} />}
       <ConfirmWithImpact open={asked === "delete"} onClose={() => setAsked(null)} title={t("roles.delete.title", { name: role.name })} text={t("roles.delete.text")} impact={t("roles.delete.impact", { n: role.statements.length })} action={t("roles.delete")} run={remove} />
     </div>

@@ -1,13 +1,14 @@
 /** Roles: who may do what. The list, the matrix of everything that every role says, and the search for who may. */
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import type { Role } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay } from "../../auth/session";
+import { opening, useMay, useMe } from "../../auth/session";
 import { number, roleName, t } from "../../i18n";
 import "../../i18n/roles";
 import { useOffer } from "../../keys/registry";
+import { holdChannel } from "../../live/store";
 import { useSet } from "../../live/useSet";
 import { Act } from "../../parts/Act";
 import { Pill } from "../../parts/basics";
@@ -82,6 +83,10 @@ function List({ open, onOpen }: { open?: string; onOpen: (id: string) => void })
   const list = useSet<Role>(useQuery({ ...rolesQuery, select: undefined }));
   const navigate = useNavigate();
   const [, setCalm] = useState(true);
+  const me = useMe();
+  const seesPeople = opening(me).includes("users:read");
+  // How many hold each role changes with the people.
+  useEffect(() => (seesPeople ? holdChannel("feed:users") : undefined), [seesPeople]);
   const columns = useColumns(list.rows);
   const show = useCallback((row: Role) => onOpen(row.id), [onOpen]);
   const full = useCallback((row: Role) => void navigate({ to: "/roles/$id", params: { id: row.id } }), [navigate]);

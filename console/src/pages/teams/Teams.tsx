@@ -1,13 +1,14 @@
 /** Teams: who works together. What is held "on the team" reaches everybody who shares one. */
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import type { Team } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay } from "../../auth/session";
+import { opening, useMay, useMe } from "../../auth/session";
 import { number, t } from "../../i18n";
 import "../../i18n/roles";
 import { useOffer } from "../../keys/registry";
+import { holdChannel } from "../../live/store";
 import { useSet } from "../../live/useSet";
 import { Act } from "../../parts/Act";
 import { Time } from "../../parts/basics";
@@ -26,6 +27,10 @@ export default function Teams() {
   const navigate = useNavigate({ from: "/teams" });
   const may = useMay("teams:manage");
   const list = useSet<Team>(useQuery({ ...teamsQuery, select: undefined }));
+  const me = useMe();
+  const seesPeople = opening(me).includes("users:read");
+  // How many are in each team changes with the people.
+  useEffect(() => (seesPeople ? holdChannel("feed:users") : undefined), [seesPeople]);
   const columns = useColumns();
   const [, setCalm] = useState(true);
   const change = useCallback((next: { open?: string; create?: string }) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }), [navigate]);

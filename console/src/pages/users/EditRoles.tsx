@@ -6,6 +6,7 @@ import { asProblem } from "../../api/problem";
 import type { User } from "../../api/types";
 import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
+import "../../i18n/people";
 import "../../i18n/roles";
 import { showRow } from "../../live/store";
 import { ConfirmWithImpact } from "../../parts/Confirm";

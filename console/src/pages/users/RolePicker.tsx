@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { useMe } from "../../auth/session";
 import { roleName, t } from "../../i18n";
+import "../../i18n/people";
 import parts from "../../parts/parts.module.css";
 import { beyond, RoleModel } from "../roles/model";
 import { rolesQuery } from "./queries";

@@ -9,6 +9,7 @@ import { type ReactNode, useState } from "react";
 import type { User } from "../../api/types";
 import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
+import "../../i18n/people";
 import type { MenuAction } from "../../parts/ActionMenu";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import parts from "../../parts/parts.module.css";

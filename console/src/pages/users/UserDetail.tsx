@@ -8,6 +8,7 @@ import { asProblem } from "../../api/problem";
 import type { User } from "../../api/types";
 import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
+import "../../i18n/people";
 import { useOffer } from "../../keys/registry";
 import { AlsoHere } from "../../parts/AlsoHere";
 import { Face, Raw, StatePill } from "../../parts/basics";

@@ -2,6 +2,7 @@ import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { t } from "../../i18n";
+import "../../i18n/people";
 import { Card } from "../../parts/basics";
 import page from "../account/account.module.css";
 import { userQuery } from "./queries";

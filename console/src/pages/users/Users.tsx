@@ -7,6 +7,7 @@ import type { Team, User } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMay, useMe } from "../../auth/session";
 import { number, roleName, t } from "../../i18n";
+import "../../i18n/people";
 import { singleKeys, useOffer } from "../../keys/registry";
 import type { ListPage, Row } from "../../live/apply";
 import { type Filters, isWhole, KINDS } from "../../live/kinds";
