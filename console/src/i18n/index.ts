@@ -7,11 +7,12 @@ import source from "./en.texts.json";
 import type access from "./access.en.texts.json";
 import type account from "./account.en.texts.json";
 import type people from "./people.en.texts.json";
-import type wizard from "./wizard.en.texts.json";
+import type imports from "./imports.en.texts.json";
+import type hub from "./hub.en.texts.json";
 import type roles from "./roles.en.texts.json";
 import type live from "./live.en.texts.json";
 
-export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof wizard;
+export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof hub;
 
 const known = new Set<string>();
 

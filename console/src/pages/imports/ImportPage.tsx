@@ -4,6 +4,7 @@ import { Link, useParams } from "@tanstack/react-router";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMay } from "../../auth/session";
 import { bytes, t } from "../../i18n";
+import "../../i18n/imports";
 import { AlsoHere } from "../../parts/AlsoHere";
 import { Card, Facts, Id, Time } from "../../parts/basics";
 import { Icon } from "../../parts/Icon";

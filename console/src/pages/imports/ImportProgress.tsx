@@ -6,6 +6,7 @@ import { useEffect } from "react";
 import type { Import } from "../../api/types";
 import { asProblem } from "../../api/problem";
 import { number, t } from "../../i18n";
+import "../../i18n/imports";
 import { useProgress } from "../../live/progress";
 import { holdChannel } from "../../live/store";
 import { StatePill } from "../../parts/basics";

@@ -5,6 +5,7 @@ import type { Import } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMay } from "../../auth/session";
 import { bytes, number, t } from "../../i18n";
+import "../../i18n/imports";
 import { useLiveList } from "../../live/useLiveList";
 import { StatePill, Time } from "../../parts/basics";
 import { type Column, DataTable } from "../../parts/DataTable";

@@ -8,7 +8,7 @@ import { PageFrame } from "../../app/shell/PageFrame";
 import { holdUpdate } from "../../app/update";
 import { useMay } from "../../auth/session";
 import { bytes, t, tOr } from "../../i18n";
-import "../../i18n/wizard";
+import "../../i18n/imports";
 import { Card } from "../../parts/basics";
 import { Choice } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";

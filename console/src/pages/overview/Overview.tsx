@@ -8,6 +8,7 @@ import { PageFrame } from "../../app/shell/PageFrame";
 import { firstPage } from "../../app/shell/pages";
 import { opening, useMay, useMe } from "../../auth/session";
 import { number, t, tOr } from "../../i18n";
+import "../../i18n/hub";
 import { useOffer } from "../../keys/registry";
 import { curve } from "../../live/counters";
 import { useLiveList } from "../../live/useLiveList";

@@ -5,6 +5,7 @@ import { asProblem } from "../../api/problem";
 import type { Actor, Actors } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { number, t } from "../../i18n";
+import "../../i18n/hub";
 import { followChannel } from "../../live/store";
 import { Card, duration, Facts, Id, StatePill, Time } from "../../parts/basics";
 import { Meter } from "../../parts/Meter";

@@ -1,0 +1,5 @@
+/** The texts of imports, which come with their pages. */
+import { addTexts } from ".";
+import texts from "./imports.en.texts.json";
+
+addTexts(texts);

@@ -1,5 +1,0 @@
-/** The texts of the way to a new import. */
-import { addTexts } from ".";
-import texts from "./wizard.en.texts.json";
-
-addTexts(texts);
