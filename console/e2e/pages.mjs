@@ -79,9 +79,18 @@ for (const [width, height] of process.env.SIZES ? [] : [[1440, 900], [390, 844]]
     await watch.page.goto(`${BASE}/sign-in`);
     await watch.page.getByLabel("Email").waitFor();
     await inspect(watch, "sign-in", mode);
+    // Pages that links in mail lead to; a link that is none says so, and the browser tells of the answer.
+    watch.expected.push(/invitations\/look/);
+    for (const path of ["/invitation#none", "/forgot-password", "/reset-password#none", "/confirm-email#none", "/sign-up", "/confirm-sign-up#none"]) {
+      await watch.page.goto(BASE + path);
+      await watch.page.locator("h1").first().waitFor();
+      await inspect(watch, path, mode);
+    }
+    await watch.page.goto(`${BASE}/sign-in`);
+    await watch.page.getByLabel("Email").waitFor();
     await signIn(watch.page);
     const known = await ids(watch.page);
-    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, `/users/${known.user}?tab=access`, "/roles", "/roles?view=matrix", "/roles?view=who", "/roles?view=who&permission=users:update", "/roles?create=1", `/roles?open=${known.role}`, `/roles/${known.role}`, `/roles/${known.role}?tab=members`, `/roles/${known.role}?tab=history`, "/teams", "/teams?create=1", "/teams?open=none", `/refusals/${await refusal(context)}`, "/imports", "/imports/new", "/jobs", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/account", "/account?section=sign-in", "/account?section=keys", "/account?section=preferences", "/no-such-page"];
+    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=about`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, `/users/${known.user}?tab=access`, "/roles", "/roles?view=matrix", "/roles?view=who", "/roles?view=who&permission=users:update", "/roles?create=1", `/roles?open=${known.role}`, `/roles/${known.role}`, `/roles/${known.role}?tab=members`, `/roles/${known.role}?tab=history`, "/teams", "/teams?create=1", "/teams?open=none", `/refusals/${await refusal(context)}`, "/imports", "/imports/new", "/jobs", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/invitations", "/invitations?create=1", "/settings", "/settings?section=people", "/settings?section=outbox", "/account", "/account?section=sign-in", "/account?section=keys", "/account?section=preferences", "/no-such-page"];
     if (known.job) pages.push(`/jobs?open=${known.job}`, `/jobs/${known.job}`);
     if (known.team) pages.push(`/teams?open=${known.team}`, `/users?team=${known.team}`);
     if (known.key) pages.push(`/keys?open=${known.key}`);

@@ -2,8 +2,8 @@
 //!
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
 //! may name only those before it: `kernel fault outbound db bus settings` < `people` < `outbox audit activity jobs files live` <
-//! `change outbox_relay` < `messages` < `users ip_rules` < `roles sessions connections teams organizations` <
-//! `api_keys factors` < `auth` < `imports`.
+//! `change outbox_relay` < `messages` < `users ip_rules` < `roles sessions connections teams
+//! organizations profiles` < `api_keys factors` < `auth` < `recovery` < `invitations email_changes sign_ups` < `imports`.
 
 #![cfg_attr(
     test,
@@ -21,10 +21,12 @@ pub mod bus;
 pub mod change;
 pub mod connections;
 pub mod db;
+pub mod email_changes;
 pub mod factors;
 pub mod fault;
 pub mod files;
 pub mod imports;
+pub mod invitations;
 pub mod ip_rules;
 pub mod jobs;
 pub mod kernel;
@@ -36,9 +38,12 @@ pub mod outbox;
 pub mod outbox_relay;
 pub mod overview;
 pub mod people;
+pub mod profiles;
+pub mod recovery;
 pub mod roles;
 pub mod sessions;
 pub mod settings;
+pub mod sign_ups;
 pub mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -19,11 +19,13 @@ use crate::change::{Change, ledger};
 use crate::db::{Db, Options, fingerprint};
 use crate::jobs::{Node, Run};
 use crate::kernel::clock::Clock;
+use crate::kernel::ctx::{Actor, Credential, Ctx};
 use crate::kernel::error::Result;
 use crate::kernel::event::{Event, Subject};
 use crate::kernel::id::{BootId, OrganizationId, SessionId, UserId};
 use crate::kernel::password::Passwords;
 use crate::kernel::seal::Sealer;
+use crate::messages;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::time::Duration;
 
@@ -146,6 +148,54 @@ pub async fn claim(test: &TestStore, queue: &str) -> Run {
     };
     let mut runs = ledger::claim(&test.store, &node, 60.0, &ids).await.unwrap();
     runs.pop().expect("a job waits")
+}
+
+/// A message that was sent, had there been a provider.
+#[derive(Clone, Debug)]
+pub struct Mailed {
+    /// Address.
+    pub to: String,
+    /// Subject.
+    pub subject: String,
+    /// Text.
+    pub text: String,
+}
+
+impl Mailed {
+    /// The token of the one link in the text.
+    pub fn token(&self) -> String {
+        let (_, rest) = self.text.split_once('#').expect("there is a link");
+        rest.split_whitespace().next().unwrap_or_default().to_owned()
+    }
+}
+
+/// Runs every job that waits to send a mail, and says what went out, oldest first.
+pub async fn mailed(test: &TestStore) -> Vec<Mailed> {
+    let mut ctx = Ctx::system(test.organization, "test");
+    ctx.actor = Actor::User(UserId::new());
+    ctx.credential = Credential::Session(SessionId::new());
+    ctx.permissions = ["settings:read", "settings:update"].into_iter().collect();
+    let waiting = format!(
+        "SELECT count(*) FROM jobs WHERE queue = '{}' AND state IN ('waiting', 'retrying')",
+        messages::MAIL
+    );
+    let mut mails = Vec::new();
+    while test.count(&waiting).await > 0 {
+        let run = claim(test, messages::MAIL).await;
+        let outcome = messages::send_mail(&test.store, &run).await;
+        ledger::settle(&test.store, &run, &outcome).await.unwrap();
+        let kept = messages::list(&test.store, &ctx, Some(1_000), None)
+            .await
+            .unwrap();
+        let kept = kept.items.into_iter().find(|kept| kept.id == run.job.id.0);
+        let kept = kept.unwrap_or_else(|| panic!("a mail did not go out: {outcome:?}"));
+        mails.push(Mailed {
+            to: kept.to.unwrap(),
+            subject: kept.subject.unwrap(),
+            text: kept.text.unwrap(),
+        });
+    }
+    mails
 }
 
 /// Within an open change: takes `user`'s row, gives it its next version and records that. What the change then comes to

@@ -9,7 +9,7 @@ use signalbox_core::bus::control::Control;
 use signalbox_core::change::{idempotency, ledger};
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::JobId;
-use signalbox_core::{api_keys, auth, files, imports, jobs, sessions};
+use signalbox_core::{api_keys, auth, files, imports, jobs, recovery, sessions};
 use std::time::Duration;
 
 const RECONCILE: Duration = Duration::from_secs(1);
@@ -146,6 +146,10 @@ async fn forget(desk: &Desk) {
         match auth::forget_tokens(&desk.store).await {
             Ok(true) => continue,
             forgot => each("forget refresh tokens", forgot.map(|_| ())),
+        }
+        match recovery::forget_links(&desk.store).await {
+            Ok(true) => continue,
+            forgot => each("forget links in mail", forgot.map(|_| ())),
         }
         match sessions::forget_revocations(&desk.store).await {
             Ok(true) => continue,

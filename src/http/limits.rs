@@ -25,6 +25,9 @@ use std::time::Duration;
 /// Entries beyond which those that no longer limit anybody are dropped.
 const SWEEP_AT: usize = 10_000;
 
+/// Links that are sent to one mailbox, at the wish of one address, in the window of failures.
+const LINKS_PER_MAILBOX: u32 = 5;
+
 /// An account as it was typed, hashed, and an address.
 type AccountKey = ([u8; 32], Option<IpAddr>);
 
@@ -51,6 +54,15 @@ impl LoginLimits {
                 auth.failures_per_address_per_minute,
                 Duration::from_secs(60),
             ),
+        }
+    }
+
+    /// Of asking for links in mail, which are counted whatever comes of them: a few for one mailbox.
+    pub fn of_links(auth: &Auth) -> Self {
+        let window = Duration::from_secs(auth.failure_window_seconds);
+        Self {
+            accounts: Failures::new("mailbox", LINKS_PER_MAILBOX, window),
+            ..Self::of(auth)
         }
     }
 

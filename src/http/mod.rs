@@ -19,6 +19,7 @@ mod forwarded;
 pub mod headers;
 pub mod idempotency;
 mod imports;
+mod invitations;
 mod ip_rules;
 mod jobs;
 pub mod json;
@@ -36,6 +37,7 @@ mod overview;
 pub mod pace;
 pub mod page;
 pub mod problem;
+mod profiles;
 mod refused;
 mod roles;
 pub mod server_api;
@@ -67,7 +69,9 @@ fn routes(api: &mut ServiceConfig) {
     api.configure(auth::routes)
         .configure(me::routes)
         .configure(sessions::routes)
+        .configure(invitations::routes)
         .configure(users::routes)
+        .configure(profiles::routes)
         .configure(roles::routes)
         .configure(teams::routes)
         .configure(api_keys::routes)

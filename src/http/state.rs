@@ -24,6 +24,10 @@ pub struct State {
     pub logins: LoginLimits,
     /// How often an API key may be wrong.
     pub wrong_keys: KeyLimit,
+    /// How often a link in mail may be wrong.
+    pub wrong_links: KeyLimit,
+    /// How often links in mail may be asked for.
+    pub links_asked: LoginLimits,
     /// How many requests an API key may make.
     pub key_pace: KeyPace,
 }
@@ -44,6 +48,8 @@ impl State {
             }),
             logins: LoginLimits::of(&settings.auth),
             wrong_keys: KeyLimit::of(&settings.auth),
+            wrong_links: KeyLimit::of(&settings.auth),
+            links_asked: LoginLimits::of_links(&settings.auth),
             key_pace: KeyPace::default(),
             store,
             settings,

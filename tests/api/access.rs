@@ -5,7 +5,18 @@ use serde_json::{Value, json};
 use signalbox_core::kernel::id::{RoleId, UserId};
 
 /// Everything that needs nobody's name.
-const OPEN: &[&str] = &["auth.login", "auth.refresh"];
+const OPEN: &[&str] = &[
+    "auth.confirm_email",
+    "auth.confirm_sign_up",
+    "auth.forgot_password",
+    "auth.login",
+    "auth.refresh",
+    "auth.reset_password",
+    "auth.sign_up",
+    "auth.sign_up_open",
+    "invitations.accept",
+    "invitations.look",
+];
 
 /// The real program, which remembers whom it has checked.
 struct Real {
@@ -64,7 +75,8 @@ async fn every_operation_but_sign_in_refuses_nobody_and_a_session_that_has_ended
                 .strip_prefix("/api/v1")
                 .unwrap()
                 .replace("{id}", &id)
-                .replace("{user}", &id);
+                .replace("{user}", &id)
+                .replace("{wallet}", &id);
             if path == "/stream" {
                 path += "?channel=feed:users";
             }

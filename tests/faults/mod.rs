@@ -8,6 +8,7 @@ mod drain;
 mod hostile;
 mod imports;
 mod keys;
+mod messages;
 mod nodes;
 mod outage;
 pub mod relay;

@@ -14,6 +14,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("auth_tokens", "+ - successor used_at"),
     ("counters", "+ updated_at value"),
     ("development_outbox", "+ -"),
+    ("email_changes", "-"),
     ("file_chunks", "+"),
     ("files", "+ - complete sha256 size"),
     ("idempotency", "-"),
@@ -33,7 +34,9 @@ const WRITTEN: &[(&str, &str)] = &[
     ("live_channels", "+ - epoch top updated_at"),
     ("outbox", "+ - ordered_at published_at"),
     ("outbox_positions", "+"),
+    ("password_resets", "-"),
     ("revocations", "-"),
+    ("sign_ups", "-"),
     ("signing_keys", "+"),
     ("user_sessions", "last_seen_at"),
 ];

@@ -160,6 +160,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/email/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm or refuse another address
+         * @description Both mailboxes must confirm, within 24 hours; either may refuse.
+         */
+        post: operations["auth.confirm_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -171,8 +191,9 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description Failures are limited: 10 per account and address in 15 minutes, 100 per address and minute. With `X-Signalbox-Client:
-         *     console` the tokens are set as cookies instead of answered.
+         * @description Whoever has a second factor gets 202 and a ticket instead of tokens. Failures are limited: 10 per account and address in
+         *     15 minutes, 100 per address and minute. With `X-Signalbox-Client: console` the tokens are set as cookies instead of
+         *     answered.
          */
         post: operations["auth.login"];
         delete?: never;
@@ -201,6 +222,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/password/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a link to a new password
+         * @description The answer is the same, after the same time, whether or not there is such an account. The link is good for 30 minutes and
+         *     once.
+         */
+        post: operations["auth.forgot_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose a new password by a link
+         * @description Every session ends, and a new one begins; a second factor is asked for first (202), as at every sign-in.
+         */
+        post: operations["auth.reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/refresh": {
         parameters: {
             query?: never;
@@ -216,6 +278,65 @@ export interface paths {
          *     session.
          */
         post: operations["auth.refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sign_up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may sign up */
+        get: operations["auth.sign_up_open"];
+        put?: never;
+        /**
+         * Sign up, where the organization lets people
+         * @description A mail goes to the address: with a link, or, where somebody has it already, with that news. The answer is the same.
+         */
+        post: operations["auth.sign_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sign_up/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Come in by the link of a sign-up */
+        post: operations["auth.confirm_sign_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/development_outbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Mail and SMS that were not sent, because nobody is configured to
+         * @description With `settings:read` one sees that there were messages; whom they were to and what they say needs `settings:update` and
+         *     a signed-in person.
+         */
+        get: operations["messages.development_outbox"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -359,6 +480,105 @@ export interface paths {
         get: operations["imports.rejects"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is invited, newest first */
+        get: operations["invitations.list"];
+        put?: never;
+        /**
+         * Invite somebody
+         * @description A link goes to their address. Needs `users:create` too, and for roles `roles:assign`; none of them may hold a permission that
+         *     you lack.
+         */
+        post: operations["invitations.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Come in by an invitation's link
+         * @description Whoever is invited chooses a password and is signed in; a second factor that a role demands is asked for first (202).
+         */
+        post: operations["invitations.accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What an invitation's link leads to */
+        post: operations["invitations.look"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{id}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an invitation again
+         * @description With another link, good for as long as a new one; the one of before is of no use any more.
+         */
+        post: operations["invitations.resend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an invitation back
+         * @description Its link is of no use any more, and the address is free for another invitation.
+         */
+        post: operations["invitations.withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -649,6 +869,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether another address of yours waits to be confirmed */
+        get: operations["me.email"];
+        put?: never;
+        /**
+         * Ask for another address
+         * @description A link goes to both; both must confirm within 24 hours. Needs a proof of who you are from the last ten minutes.
+         */
+        post: operations["me.change_email"];
+        /** Keep the address of now */
+        delete: operations["me.keep_email"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/password": {
         parameters: {
             query?: never;
@@ -667,6 +909,98 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who sees what of your profile */
+        get: operations["me.privacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Decide who sees what of your profile
+         * @description What is absent stays.
+         */
+        patch: operations["me.set_privacy"];
+        trace?: never;
+    };
+    "/api/v1/me/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your profile */
+        get: operations["me.profile"];
+        put?: never;
+        post?: never;
+        /** Wipe your profile, with privacy and wallets */
+        delete: operations["me.delete_profile"];
+        options?: never;
+        head?: never;
+        /** Change your profile */
+        patch: operations["me.update_profile"];
+        trace?: never;
+    };
+    "/api/v1/me/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Link a wallet to yourself */
+        post: operations["me.link_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/wallets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Unlink a wallet of yours */
+        delete: operations["me.unlink_wallet"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organization": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your organization */
+        get: operations["organizations.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Rename your organization */
+        patch: operations["organizations.update"];
         trace?: never;
     };
     "/api/v1/overview": {
@@ -866,6 +1200,27 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What your organization has set */
+        get: operations["settings.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change settings
+         * @description By JSON merge patch (RFC 7396): what is absent stays, null sets back to the default. It holds on every node at once.
+         */
+        patch: operations["settings.update"];
         trace?: never;
     };
     "/api/v1/stream": {
@@ -1115,6 +1470,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{id}/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A person's profile, as they show it to you */
+        get: operations["profiles.get"];
+        put?: never;
+        post?: never;
+        /** Wipe a person's profile, with privacy and wallets */
+        delete: operations["profiles.delete"];
+        options?: never;
+        head?: never;
+        /** Change a person's profile */
+        patch: operations["profiles.update"];
+        trace?: never;
+    };
     "/api/v1/users/{id}/reset_password": {
         parameters: {
             query?: never;
@@ -1189,10 +1563,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{id}/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Link a wallet to a person */
+        post: operations["profiles.link_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/wallets/{wallet}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Unlink a wallet of a person */
+        delete: operations["profiles.unlink_wallet"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Who comes. */
+        AcceptInvitation: {
+            /**
+             * Format: password
+             * @description What stands behind the `#` of the link.
+             */
+            token: string;
+            /**
+             * Format: password
+             * @description The password to sign in with from now on: at least 8 characters, at most 1024 bytes.
+             */
+            password: string;
+        };
         /** @description Who did it. */
         ActivityActor: {
             /**
@@ -1423,11 +1844,30 @@ export interface components {
             /** @description For the next page; null on the last. */
             next_cursor?: string | null;
         };
+        /** @description What is owed. */
+        Asked: {
+            /** @description Stands for the proof that was given. Good for one session, and only from where it was got. */
+            ticket: string;
+            /** @description What may be shown; where `enroll` is true, what may be set up. */
+            kinds: components["schemas"]["FactorKind"][];
+            /**
+             * Format: int64
+             * @description Life of the ticket in seconds.
+             */
+            expires_in: number;
+            /** @description True: a role demands a factor, and one must be set up first. */
+            enroll: boolean;
+        };
         /** @description What somebody is to hold. */
         Assignment: {
             /** @description These roles, no more and no fewer. */
             roles: components["schemas"]["RoleId"][];
         };
+        /**
+         * @description To whom a field is shown, of those who may see profiles.
+         * @enum {string}
+         */
+        Audience: "organization" | "team" | "nobody";
         /** @description Who did it. */
         AuditActor: {
             /** @description `user` or `system`. */
@@ -1539,6 +1979,19 @@ export interface components {
             /** @description In the order that was asked. */
             items: components["schemas"]["BulkItem"][];
         };
+        /**
+         * @description A chain on which a wallet can be.
+         * @enum {string}
+         */
+        Chain: "ethereum" | "polygon" | "arbitrum" | "optimism" | "base" | "avalanche" | "solana";
+        /** @description Another address. */
+        ChangeEmail: {
+            /**
+             * Format: email
+             * @description The address you want.
+             */
+            new_email: string;
+        };
         /** @description Old and new. */
         ChangePassword: {
             /**
@@ -1557,6 +2010,31 @@ export interface components {
          * @enum {string}
          */
         Condition: "everywhere" | "own" | "team" | "own_or_team";
+        /** @description What a mailbox says to another address. */
+        ConfirmEmail: {
+            /**
+             * Format: password
+             * @description What stands behind the `#` of the link.
+             */
+            token: string;
+            /** @description False refuses it. */
+            confirm: boolean;
+        };
+        /** @description Who comes. */
+        ConfirmSignUp: {
+            /**
+             * Format: password
+             * @description What stands behind the `#` of the link.
+             */
+            token: string;
+            /** @description Name as it is shown, 1 to 200 characters. */
+            name: string;
+            /**
+             * Format: password
+             * @description At least 8 characters, at most 1024 bytes.
+             */
+            password: string;
+        };
         /** @description The numbers. None is below zero. */
         Counters: {
             /**
@@ -1633,6 +2111,17 @@ export interface components {
          * @enum {string}
          */
         Decision: "denial" | "single_grant" | "direct_grant" | "roles" | "nothing";
+        /** @description A page of messages that were not sent. */
+        DevelopmentOutbox: {
+            /** @description Newest first. */
+            items: components["schemas"]["Waiting"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
+            /** @description Mail goes out: none lands here any more. */
+            mail_configured: boolean;
+            /** @description SMS go out: none lands here any more. */
+            sms_configured: boolean;
+        };
         /** @description What is to be said of a person directly, no more and no less. */
         Direct: {
             /** @description On everything, or under a condition. */
@@ -1652,6 +2141,30 @@ export interface components {
          * @enum {string}
          */
         Effect: "grant" | "deny";
+        /** @description A change that waits. */
+        EmailChange: {
+            /** @description The address that is wanted. */
+            new_email: string;
+            /** @description Whoever reads the address of now has confirmed. */
+            old_confirmed: boolean;
+            /** @description Whoever reads the new one has. */
+            new_confirmed: boolean;
+            /**
+             * Format: date-time
+             * @description Until when it may be.
+             */
+            expires_at: string;
+        };
+        /** @description What came of it. */
+        EmailChangeState: {
+            /** @description `waiting` for the other mailbox, `changed`, or `refused`. */
+            state: components["schemas"]["EmailConfirmed"];
+        };
+        /**
+         * @description What came of it.
+         * @enum {string}
+         */
+        EmailConfirmed: "waiting" | "changed" | "refused";
         /** @description The answer with its reasons. */
         Explanation: components["schemas"]["Proof"] & {
             /** @description Who. */
@@ -1663,6 +2176,16 @@ export interface components {
             permission: string;
             resource?: components["schemas"]["Resource"] | null;
         };
+        /** @description What sign-in answers whoever owes a second factor. */
+        FactorAsked: {
+            /** @description What is owed. */
+            factor_needed: components["schemas"]["Asked"];
+        };
+        /**
+         * @description What a factor is.
+         * @enum {string}
+         */
+        FactorKind: "totp" | "passkey" | "sms" | "recovery_code";
         /** @description Something a column can hold. */
         Field: {
             /** @description `email`, `name`, ... */
@@ -1686,6 +2209,14 @@ export interface components {
             /** @description Empty when nothing has this id or address, or nothing that the viewer may see. */
             items: components["schemas"]["Found"][];
         };
+        /** @description Who has forgotten their password. */
+        ForgotPassword: {
+            /**
+             * Format: email
+             * @description E-mail address; case and spaces around it do not matter.
+             */
+            email: string;
+        };
         /** @description Something with that id or address. */
         Found: {
             /** @description `user`. */
@@ -1697,6 +2228,15 @@ export interface components {
             id: string;
             /** @description Its name. */
             label: string;
+        };
+        /** @description How the organization is found. */
+        GeneralSettings: {
+            /**
+             * @description Address at which people reach the console, for links in mail; null: `server.public_url` of the hub's configuration.
+             * @default null
+             * @example https://hub.example.com
+             */
+            public_address: string | null;
         };
         /** @description A role that was given to somebody, or something that was said of them directly. */
         Given: {
@@ -1872,6 +2412,101 @@ export interface components {
             redis: components["schemas"]["Server"];
             /** @description What this node does. */
             roles: string[];
+        };
+        /** @description An invitation as one viewer sees it. */
+        Invitation: {
+            /** @description Id. */
+            id: components["schemas"]["InvitationId"];
+            /** @description The person who is invited. */
+            user_id: components["schemas"]["UserId"];
+            /** @description Their address; null for viewers without `users:read_pii`. */
+            email?: string | null;
+            /** @description Their name. */
+            name?: string | null;
+            /** @description How it stands. */
+            state: components["schemas"]["InvitationState"];
+            /** @description Who invited them. */
+            created_by: components["schemas"]["InvitedBy"];
+            /**
+             * Format: date-time
+             * @description Made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Sent last.
+             */
+            sent_at: string;
+            /**
+             * Format: date-time
+             * @description End of the link that was sent last.
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description They came.
+             */
+            accepted_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Taken back.
+             */
+            withdrawn_at?: string | null;
+            /**
+             * Format: int64
+             * @description Grows by one with each change.
+             */
+            version: number;
+            /** @description What this viewer may do with it: `invitations.resend`, `invitations.withdraw`. */
+            can?: string[];
+            /** @description Fields that are null because this viewer may not see them. */
+            masked?: string[];
+        };
+        /**
+         * Format: uuid
+         * @description An invitation.
+         */
+        InvitationId: string;
+        /** @description A page of invitations. */
+        InvitationList: components["schemas"]["Position"] & {
+            /** @description Newest first. */
+            items: components["schemas"]["Invitation"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description What whoever holds a link is shown before they come in. */
+        InvitationLook: {
+            /** @description The organization's name. */
+            organization: string;
+            /** @description The address that was invited. */
+            email: string;
+            /** @description The name that was said. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description Until when the link is good.
+             */
+            expires_at: string;
+        };
+        /** @description How people are invited. */
+        InvitationSettings: {
+            /**
+             * Format: int32
+             * @description Days for which an invitation is good, 1 to 90.
+             * @default 7
+             */
+            days: number;
+        };
+        /**
+         * @description How an invitation stands.
+         * @enum {string}
+         */
+        InvitationState: "open" | "expired" | "accepted" | "withdrawn";
+        /** @description Who invited somebody. */
+        InvitedBy: {
+            id?: components["schemas"]["UserId"] | null;
+            /** @description Looked up when shown. */
+            name?: string | null;
         };
         /** @description One allowed network. */
         IpRule: {
@@ -2068,6 +2703,14 @@ export interface components {
             via: components["schemas"]["Via"][];
             /** @description Whether it is what decided. Others are beaten, overridden, or about other rows. */
             decides: boolean;
+        };
+        /** @description A link's token. */
+        LinkToken: {
+            /**
+             * Format: password
+             * @description What stands behind the `#` of the link.
+             */
+            token: string;
         };
         /** @description One of them, as the list shows it. */
         Listed: {
@@ -2353,6 +2996,15 @@ export interface components {
              */
             expires_at?: string | null;
         };
+        /** @description Somebody to be invited. */
+        NewInvitation: {
+            /** @description Address, to which the link goes. */
+            email: string;
+            /** @description Name as it is shown, 1 to 200 characters. */
+            name: string;
+            /** @description Roles; none may hold a permission that you lack. */
+            roles?: components["schemas"]["RoleId"][];
+        };
         /** @description A rule to be made. */
         NewIpRule: {
             role?: components["schemas"]["RoleId"] | null;
@@ -2405,6 +3057,18 @@ export interface components {
             employment_equity?: Record<string, never> | null;
             /** @description An object of your own. */
             metadata?: Record<string, never> | null;
+        };
+        /** @description A wallet to link. */
+        NewWallet: {
+            /** @description On which chain. */
+            chain: components["schemas"]["Chain"];
+            /**
+             * @description Of Ethereum and its kin 0x and 40 hex digits, whose checksum (EIP-55) must be right where there is one; of Solana 32 bytes
+             *     in base 58.
+             */
+            address: string;
+            /** @description What to call it, at most 100 characters. */
+            label?: string;
         };
         /** @description A node, as it is shown. */
         NodeItem: components["schemas"]["NodeState"] & {
@@ -2524,6 +3188,33 @@ export interface components {
             user?: components["schemas"]["UserId"] | null;
             explanation?: components["schemas"]["Explanation"] | null;
         };
+        /** @description An organization: the row, and at the same time the `patch` of every event about it. */
+        Organization: {
+            /** @description Id. */
+            id: components["schemas"]["OrganizationId"];
+            /** @description As it is shown, and said in mail. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description Made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description For `If-Match`; grows by one with each change.
+             */
+            version: number;
+        };
+        /** @description What is to become of it; what is absent stays. */
+        OrganizationChange: {
+            /** @description 1 to 200 characters, in one line. */
+            name?: string | null;
+        };
         /**
          * Format: uuid
          * @description A tenant.
@@ -2535,6 +3226,32 @@ export interface components {
             id: components["schemas"]["OrganizationId"];
             /** @description Name as it is shown. */
             name: string;
+        };
+        /** @description Everything an organization can set. */
+        OrganizationSettings: {
+            /**
+             * @description How the organization is found.
+             * @default {
+             *       "public_address": null
+             *     }
+             */
+            general: components["schemas"]["GeneralSettings"];
+            /**
+             * @description Whether people may sign themselves up.
+             * @default {
+             *       "domains": [],
+             *       "open": false,
+             *       "role": null
+             *     }
+             */
+            sign_up: components["schemas"]["SignUpSettings"];
+            /**
+             * @description How people are invited.
+             * @default {
+             *       "days": 7
+             *     }
+             */
+            invitations: components["schemas"]["InvitationSettings"];
         };
         /** @description What the Overview shows first. */
         Overview: components["schemas"]["Position"] & {
@@ -2636,6 +3353,44 @@ export interface components {
             /** @description Always `utf-8`. */
             encoding: string;
         };
+        /** @description What a person decides on, field by field. */
+        Privacy: {
+            /**
+             * @description Name to be called by.
+             * @default organization
+             */
+            display_name: components["schemas"]["Audience"];
+            /**
+             * @description Title.
+             * @default organization
+             */
+            title: components["schemas"]["Audience"];
+            /**
+             * @description What they say of themselves.
+             * @default organization
+             */
+            bio: components["schemas"]["Audience"];
+            /**
+             * @description Time zone.
+             * @default organization
+             */
+            time_zone: components["schemas"]["Audience"];
+            /**
+             * @description Language and region.
+             * @default organization
+             */
+            locale: components["schemas"]["Audience"];
+            /**
+             * @description Picture.
+             * @default organization
+             */
+            avatar_url: components["schemas"]["Audience"];
+            /**
+             * @description Wallets.
+             * @default organization
+             */
+            wallets: components["schemas"]["Audience"];
+        };
         /** @description The body of a problem (RFC 9457). */
         Problem: {
             /**
@@ -2665,6 +3420,78 @@ export interface components {
             explain_id?: string | null;
             /** @description The present representation, where `If-Match` named an older one. */
             current?: unknown;
+        };
+        /** @description A profile as one viewer sees it. */
+        Profile: {
+            /** @description Whose. */
+            user_id: components["schemas"]["UserId"];
+            /** @description Name to be called by. */
+            display_name?: string | null;
+            /** @description Title. */
+            title?: string | null;
+            /** @description What they say of themselves. */
+            bio?: string | null;
+            /**
+             * @description Time zone, by its IANA name.
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
+            /**
+             * @description Language and region (BCP 47).
+             * @example de-DE
+             */
+            locale?: string | null;
+            /** @description Picture. */
+            avatar_url?: string | null;
+            /** @description Wallets; null where they are not shown. */
+            wallets?: components["schemas"]["Wallet"][] | null;
+            /**
+             * Format: int64
+             * @description For `If-Match`; grows with each change, 0 where nothing was ever said.
+             */
+            version: number;
+            /**
+             * Format: date-time
+             * @description Last changed.
+             */
+            updated_at?: string | null;
+            /** @description What this viewer may do: `profiles.update`. */
+            can: string[];
+            /** @description Fields that are null because they are not shown to this viewer. */
+            masked: string[];
+        };
+        /** @description What is to change: absent stays, null empties. */
+        ProfileChange: {
+            /**
+             * @description Name to be called by, at most 200 characters.
+             * @default null
+             */
+            display_name: string | null;
+            /**
+             * @description Title, at most 200 characters.
+             * @default null
+             */
+            title: string | null;
+            /**
+             * @description Words about oneself, at most 2,000 characters; lines may break.
+             * @default null
+             */
+            bio: string | null;
+            /**
+             * @description Time zone, by its IANA name.
+             * @default null
+             */
+            time_zone: string | null;
+            /**
+             * @description Language and region (BCP 47).
+             * @default null
+             */
+            locale: string | null;
+            /**
+             * @description Address of a picture, https:// or http://.
+             * @default null
+             */
+            avatar_url: string | null;
         };
         /** @description Why. */
         Proof: {
@@ -2711,6 +3538,19 @@ export interface components {
         Refresh: {
             /** @description The refresh token; absent where the cookie carries it. */
             refresh_token?: string | null;
+        };
+        /** @description A new password. */
+        ResetPassword: {
+            /**
+             * Format: password
+             * @description What stands behind the `#` of the link.
+             */
+            token: string;
+            /**
+             * Format: password
+             * @description At least 8 characters, at most 1024 bytes.
+             */
+            password: string;
         };
         /** @description One row, by its kind (`user`, `team`, ..) and id. */
         Resource: {
@@ -2841,6 +3681,47 @@ export interface components {
         Sessions: {
             /** @description Newest first, 200 at most. */
             items: components["schemas"]["Listed"][];
+        };
+        /** @description Settings, and which version of them. */
+        SettingsNow: components["schemas"]["OrganizationSettings"] & components["schemas"]["Position"] & {
+            /**
+             * Format: int64
+             * @description For `If-Match`; grows with each change.
+             */
+            version: number;
+        };
+        /** @description Who signs up. */
+        SignUp: {
+            /**
+             * Format: email
+             * @description E-mail address.
+             */
+            email: string;
+        };
+        /** @description Who may sign up; for the sign-in page. */
+        SignUpOpenTo: {
+            /** @description Somebody may. */
+            open: boolean;
+            /** @description Whose addresses: their domains; empty: everybody's. */
+            domains: string[];
+        };
+        /** @description Whether people may sign themselves up. */
+        SignUpSettings: {
+            /**
+             * @description True: whoever has an address of `domains` may.
+             * @default false
+             */
+            open: boolean;
+            /**
+             * @description Domains of addresses that are let in, small letters; empty: all.
+             * @default []
+             * @example [
+             *       "example.com"
+             *     ]
+             */
+            domains: string[];
+            /** @default null */
+            role: components["schemas"]["RoleId"] | null;
         };
         /** @description Granted or denied on one row. */
         Single: {
@@ -3096,6 +3977,52 @@ export interface components {
              */
             name: string;
         };
+        /** @description A message that was not sent. */
+        Waiting: {
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it would have been sent.
+             */
+            at: string;
+            /** @description `mail` or `sms`. */
+            kind: string;
+            /** @description Address or number; null for viewers without `settings:update`, and where the person was erased. */
+            to?: string | null;
+            /** @description Subject; likewise. Empty for an SMS. */
+            subject?: string | null;
+            /** @description Text; likewise. */
+            text?: string | null;
+        };
+        /** @description What waits. */
+        WaitingEmail: {
+            waiting?: components["schemas"]["EmailChange"] | null;
+        };
+        /** @description A wallet that is somebody's. */
+        Wallet: {
+            /** @description Id. */
+            id: components["schemas"]["WalletId"];
+            /** @description On which chain. */
+            chain: components["schemas"]["Chain"];
+            /** @description As its checksum writes it. */
+            address: string;
+            /** @description What its owner calls it; may be empty. */
+            label: string;
+            /**
+             * Format: date-time
+             * @description Linked.
+             */
+            created_at: string;
+        };
+        /**
+         * Format: uuid
+         * @description A wallet that is linked to a person.
+         */
+        WalletId: string;
         /** @description What would come of a change. */
         WhatIf: {
             /** @description Pairs that would change, 1000 at most. */
@@ -3620,6 +4547,53 @@ export interface operations {
             };
         };
     };
+    "auth.confirm_email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmEmail"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailChangeState"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "auth.login": {
         parameters: {
             query?: never;
@@ -3639,6 +4613,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAsked"];
                 };
             };
             401: {
@@ -3692,6 +4674,98 @@ export interface operations {
             };
         };
     };
+    "auth.forgot_password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgotPassword"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.reset_password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAsked"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "auth.refresh": {
         parameters: {
             query?: never;
@@ -3714,6 +4788,157 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.sign_up_open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignUpOpenTo"];
+                };
+            };
+        };
+    };
+    "auth.sign_up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignUp"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.confirm_sign_up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmSignUp"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAsked"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "messages.development_outbox": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevelopmentOutbox"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4083,6 +5308,295 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.list": {
+        parameters: {
+            query?: {
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitation"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptInvitation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAsked"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkToken"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationLook"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The invitation */
+                id: components["schemas"]["InvitationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "invitations.withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The invitation */
+                id: components["schemas"]["InvitationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4756,6 +6270,97 @@ export interface operations {
             };
         };
     };
+    "me.email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingEmail"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.change_email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEmail"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailChange"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.keep_email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "me.change_password": {
         parameters: {
             query?: never;
@@ -4776,6 +6381,334 @@ export interface operations {
                 content?: never;
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Privacy"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.set_privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Privacy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Privacy"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.delete_profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.update_profile": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfileChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.link_wallet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWallet"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.unlink_wallet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet */
+                id: components["schemas"]["WalletId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "organizations.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "organizations.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganizationChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5344,6 +7277,83 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsNow"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "settings.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganizationSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsNow"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6302,6 +8312,141 @@ export interface operations {
             };
         };
     };
+    "profiles.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "profiles.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "profiles.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfileChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "users.reset_password": {
         parameters: {
             query?: never;
@@ -6481,6 +8626,102 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "profiles.link_wallet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWallet"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "profiles.unlink_wallet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+                /** @description The wallet */
+                wallet: components["schemas"]["WalletId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

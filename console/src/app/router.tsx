@@ -32,6 +32,14 @@ const root = createRootRoute({
 
 const signIn = createRoute({ getParentRoute: () => root, path: "/sign-in", validateSearch: texts("next"), component: lazyRouteComponent(() => import("../pages/signin/SignIn")) });
 
+const welcome = { getParentRoute: () => root } as const;
+const invitation = createRoute({ ...welcome, path: "/invitation", component: lazyRouteComponent(() => import("../pages/welcome/Invitation")) });
+const forgot = createRoute({ ...welcome, path: "/forgot-password", component: lazyRouteComponent(() => import("../pages/welcome/ForgotPassword")) });
+const reset = createRoute({ ...welcome, path: "/reset-password", component: lazyRouteComponent(() => import("../pages/welcome/ResetPassword")) });
+const confirmEmail = createRoute({ ...welcome, path: "/confirm-email", component: lazyRouteComponent(() => import("../pages/welcome/ConfirmEmail")) });
+const signUp = createRoute({ ...welcome, path: "/sign-up", component: lazyRouteComponent(() => import("../pages/welcome/SignUp")) });
+const confirmSignUp = createRoute({ ...welcome, path: "/confirm-sign-up", component: lazyRouteComponent(() => import("../pages/welcome/ConfirmSignUp")) });
+
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
@@ -72,9 +80,11 @@ const audit = createRoute({ ...below, path: "/audit", validateSearch: texts("act
 const system = createRoute({ ...below, path: "/system", component: lazyRouteComponent(() => import("../pages/system/System")) });
 const keys = createRoute({ ...below, path: "/keys", validateSearch: texts("open", "create"), component: lazyRouteComponent(() => import("../pages/keys/ApiKeys")) });
 const addresses = createRoute({ ...below, path: "/addresses", component: lazyRouteComponent(() => import("../pages/addresses/Addresses")) });
+const invitations = createRoute({ ...below, path: "/invitations", validateSearch: texts("create"), component: lazyRouteComponent(() => import("../pages/invitations/Invitations")) });
+const settings = createRoute({ ...below, path: "/settings", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/settings/Settings")) });
 const account = createRoute({ ...below, path: "/account", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/account/Account")) });
 
-const tree = root.addChildren([signIn, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, audit, keys, addresses, system, account])]);
+const tree = root.addChildren([signIn, invitation, forgot, reset, confirmEmail, signUp, confirmSignUp, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, audit, keys, addresses, system, invitations, settings, account])]);
 
 export const router = createRouter({ routeTree: tree, defaultPreload: "intent", defaultPreloadStaleTime: 0, scrollRestoration: false });
 

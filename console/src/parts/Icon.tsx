@@ -41,6 +41,8 @@ const PATHS = {
   edit: "M4 20l1-4L16 5l3 3L8 19zM14 7l3 3",
   keyboard: "M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M8 14h8",
   link: "M4 12h15M13 6l6 6-6 6",
+  mail: "M3.500 6h17v12h-17zM4 7l8 6 8-6",
+  settings: "M4 7h9M17 7h3M4 12h3M11 12h9M4 17h8M16 17h4M15 5v4M9 10v4M14 15v4",
 } as const;
 
 export type IconName = keyof typeof PATHS;

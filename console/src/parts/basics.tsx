@@ -13,6 +13,7 @@ export type Tone = "ok" | "warn" | "bad" | "info" | "idle";
 const TONES: Record<string, Tone> = {
   active: "ok", invited: "info", suspended: "warn", banned: "bad",
   waiting: "idle", running: "info", paused: "idle", retrying: "warn", succeeded: "ok", failed: "bad", cancelled: "idle", quarantined: "bad",
+  open: "info", accepted: "ok", withdrawn: "idle",
   expiring: "warn", expired: "idle", revoked: "bad",
   starting: "info", restarting: "warn", stopped: "idle", ready: "ok",
 };

@@ -29,7 +29,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) fn ctx(&self, organization: OrganizationId) -> Ctx {
+    pub(crate) fn ctx(&self, organization: OrganizationId) -> Ctx {
         let mut ctx = Ctx::system(organization, "auth");
         ctx.ip = self.ip;
         ctx.user_agent.clone_from(&self.user_agent);

@@ -49,6 +49,10 @@ ids! {
     SessionId,
     /// A program's key.
     ApiKeyId,
+    /// An invitation.
+    InvitationId,
+    /// A wallet that is linked to a person.
+    WalletId,
     /// An allowed network.
     IpRuleId,
     /// An entry of the audit log.

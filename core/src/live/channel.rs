@@ -30,6 +30,7 @@ const PAGES: &[(&str, &str)] = &[
     ("connections", "live:read"),
     ("keys", "api_keys:read"),
     ("settings", "settings:read"),
+    ("invitations", "invitations:read"),
     ("channels", "live:read"),
 ];
 
@@ -50,6 +51,7 @@ pub const FEEDS: &[(&str, &str)] = &[
     ("feed:api_keys", "api_keys:read"),
     ("feed:ip_rules", "ip_rules:read"),
     ("feed:settings", "settings:read"),
+    ("feed:invitations", "invitations:read"),
 ];
 
 impl Channel {

@@ -11,6 +11,7 @@ const GUARDED: &[(&str, &str, &str)] = &[
     ("user", "email", "users:read_pii"),
     ("user", "phone", "users:read_pii"),
     ("user", "employment_equity", "users:read_pii"),
+    ("invitation", "email", "users:read_pii"),
 ];
 const GROUPS: &[&str] = &["users:read_pii"];
 

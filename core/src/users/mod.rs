@@ -2,7 +2,7 @@
 //!
 //! Tables: `users`, and what hangs on a person when it changes with them (`user_roles` at creation, open rows of
 //! `user_sessions` at a ban, a deletion or a reset, `team_members` at a deletion).
-//! Events: `user.created`, `user.updated`, `user.deleted`, `user.banned`, `user.unbanned`, `user.password_reset`, all on
+//! Events: `user.created`, `user.joined`, `user.updated`, `user.deleted`, `user.banned`, `user.unbanned`, `user.password_reset`, all on
 //! [`CHANNEL`].
 //!
 //! Invariant: nobody rises by a side door: whoever holds a permission that the actor lacks is out of the actor's reach,
@@ -11,6 +11,7 @@
 pub mod check;
 pub mod find;
 mod input;
+pub mod joining;
 pub mod model;
 pub mod rights;
 pub mod search;

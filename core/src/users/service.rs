@@ -156,7 +156,8 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewUser) -> Result<UserItem>
     };
     let mut change = Change::begin(store, ctx).await?;
     rights::require_givable(change.tx(), ctx, &new.roles).await?;
-    let user = add(&mut change, &profile, &new.roles, hash.as_deref()).await?;
+    let status = UserStatus::Active;
+    let user = add(&mut change, &profile, &new.roles, hash.as_deref(), status).await?;
     let held = rights::of(change.tx(), ctx.organization, user.id).await?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
     let item = user.seen_by(ctx, &held)?;
@@ -168,18 +169,34 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewUser) -> Result<UserItem>
 /// Adds somebody on the hub's own behalf: at the first start there is nobody yet who could be asked.
 pub async fn found(change: &mut Change, new: &NewUser, password_hash: &str) -> Result<User> {
     let profile = new.profile()?;
-    add(change, &profile, &new.roles, Some(password_hash)).await
+    add(
+        change,
+        &profile,
+        &new.roles,
+        Some(password_hash),
+        UserStatus::Active,
+    )
+    .await
 }
 
-async fn add(
+pub(super) async fn add(
     change: &mut Change,
     profile: &Profile,
     roles: &[RoleId],
     password_hash: Option<&str>,
+    status: UserStatus,
 ) -> Result<User> {
     let (id, at, organization) = (UserId::new(), change.at(), change.ctx().organization);
     let by = change.ctx().actor.user();
-    store::insert(change.tx(), organization, id, profile, password_hash, at).await?;
+    store::insert(
+        change.tx(),
+        organization,
+        id,
+        profile,
+        (status, password_hash),
+        at,
+    )
+    .await?;
     store::give_roles(change.tx(), organization, id, roles, by, at).await?;
     let user = read(change, id).await?;
     let mut event = Event::new(
@@ -190,8 +207,10 @@ async fn add(
         "{actor} added {subject}",
     )
     .scope(None, Some(user.scope()))
-    .counts("users_total", 1)
-    .counts("users_active", 1);
+    .counts("users_total", 1);
+    if let Some(counter) = status.counter() {
+        event = event.counts(counter, 1);
+    }
     for (field, value) in written(profile)? {
         // an empty object is what everybody has
         if value.as_object().is_some_and(serde_json::Map::is_empty) {
@@ -424,7 +443,7 @@ impl Act {
     }
 }
 
-async fn read(change: &mut Change, id: UserId) -> Result<User> {
+pub(super) async fn read(change: &mut Change, id: UserId) -> Result<User> {
     let organization = change.ctx().organization;
     store::find(change.tx(), organization, id)
         .await?
@@ -432,7 +451,7 @@ async fn read(change: &mut Change, id: UserId) -> Result<User> {
 }
 
 /// The row's post-image and acts on an event about it.
-fn with_row(event: Event, user: &User) -> Result<Event> {
+pub(super) fn with_row(event: Event, user: &User) -> Result<Event> {
     Ok(event.patch(user.patch()?, user.acts()).person(user.person()))
 }
 

@@ -202,13 +202,14 @@ pub(super) async fn insert(
     organization: OrganizationId,
     id: UserId,
     profile: &Profile,
-    password_hash: Option<&str>,
+    (status, password_hash): (UserStatus, Option<&str>),
     at: OffsetDateTime,
 ) -> Result<()> {
     sqlx::query!(
         "INSERT INTO users (id, organization_id, email, name, phone, department, profile_image, employment_equity,
-           metadata, password_hash, password_changed_at, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $10::text IS NULL THEN NULL ELSE $11::timestamptz END, $11, $11)",
+           metadata, password_hash, password_changed_at, created_at, updated_at, status)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $10::text IS NULL THEN NULL ELSE $11::timestamptz END, $11, $11,
+           $12)",
         id.0,
         organization.0,
         profile.email,
@@ -220,11 +221,68 @@ pub(super) async fn insert(
         profile.metadata,
         password_hash,
         at,
+        status.as_str(),
     )
     .execute(connection)
     .await
     .map_err(taken)?;
     Ok(())
+}
+
+/// Lets whoever was invited sign in, with a password of theirs.
+pub(super) async fn activate(
+    connection: &mut PgConnection,
+    id: UserId,
+    password_hash: &str,
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE users SET status = 'active', password_hash = $2, must_change_password = false, password_changed_at = $3,
+           access_version = access_version + 1, version = version + 1, updated_at = $3 WHERE id = $1",
+        id.0,
+        password_hash,
+        at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Gives a person another address; links to a new password that went to the one of before are of no use any more.
+pub(super) async fn readdress(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: UserId,
+    email: &str,
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "WITH links AS (DELETE FROM password_resets WHERE organization_id = $1 AND user_id = $2)
+         UPDATE users SET email = $3, version = version + 1, updated_at = $4 WHERE organization_id = $1 AND id = $2",
+        organization.0,
+        id.0,
+        email,
+        at,
+    )
+    .execute(connection)
+    .await
+    .map_err(taken)?;
+    Ok(())
+}
+
+/// Whether there is such a role.
+pub(super) async fn is_role(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    role: RoleId,
+) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM roles WHERE organization_id = $1 AND id = $2) AS "there!""#,
+        organization.0,
+        role.0,
+    )
+    .fetch_one(connection)
+    .await?)
 }
 
 /// Gives roles to a person who has none.
@@ -309,11 +367,14 @@ pub(super) async fn unban(connection: &mut PgConnection, id: UserId, at: OffsetD
     Ok(())
 }
 
-/// Marks a person as deleted, who is in no team any more. The row stays, and so does the address: an import rejects it
-/// instead of reviving it.
+/// Marks a person as deleted, who is in no team any more and of whose profile nothing is left. The row stays, and so does the
+/// address: an import rejects it instead of reviving it.
 pub(super) async fn delete(connection: &mut PgConnection, id: UserId, at: OffsetDateTime) -> Result<()> {
     sqlx::query!(
-        "WITH left_behind AS (DELETE FROM team_members WHERE user_id = $1)
+        "WITH left_behind AS (DELETE FROM team_members WHERE user_id = $1),
+           said AS (DELETE FROM profiles WHERE user_id = $1),
+           shown AS (DELETE FROM privacy_settings WHERE user_id = $1),
+           wallets AS (DELETE FROM wallet_links WHERE user_id = $1)
          UPDATE users SET deleted_at = $2, version = version + 1, updated_at = $2 WHERE id = $1",
         id.0,
         at,
@@ -350,7 +411,8 @@ pub struct Ended {
     pub access_version: i64,
 }
 
-/// Ends every session a person has, whatever wrote it: open rows are closed, and nothing older than `at` counts any more.
+/// Ends every session a person has, whatever wrote it: open rows are closed, and nothing older than `at` counts any more; nor
+/// do links that were sent to them.
 pub async fn end_sessions(
     connection: &mut PgConnection,
     organization: OrganizationId,
@@ -359,7 +421,9 @@ pub async fn end_sessions(
     at: OffsetDateTime,
 ) -> Result<Ended> {
     let access_version = sqlx::query_scalar!(
-        "UPDATE users SET sessions_not_before = $2, access_version = access_version + 1 WHERE id = $1
+        "WITH resets AS (DELETE FROM password_resets WHERE user_id = $1),
+           changes AS (DELETE FROM email_changes WHERE user_id = $1)
+         UPDATE users SET sessions_not_before = $2, access_version = access_version + 1 WHERE id = $1
          RETURNING access_version",
         id.0,
         at

@@ -1,26 +1,35 @@
 //! `/api/v1/auth`: in, on, and out again.
 
 mod cookies;
+pub(super) mod links;
 mod login;
 mod logout;
+mod recovery;
 mod refresh;
+mod sign_up;
 
 use super::origin::Origin;
 use super::{Problem, State};
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use signalbox_core::auth::sign_in::{FactorNeeded, Outcome};
+use signalbox_core::auth::sign_in::{self, FactorNeeded, Method, Outcome};
 use signalbox_core::auth::{Client, SignedIn, csrf_token};
 use signalbox_core::factors::FactorKind;
 use signalbox_core::kernel::error::{Error, Kind};
-use signalbox_core::kernel::id::SessionId;
+use signalbox_core::kernel::id::{SessionId, UserId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn routes(api: &mut ServiceConfig) {
     api.service(login::login)
         .service(refresh::refresh)
-        .service(logout::logout);
+        .service(logout::logout)
+        .service(recovery::forgot)
+        .service(recovery::reset)
+        .service(recovery::confirm_email)
+        .service(sign_up::open_to)
+        .service(sign_up::ask)
+        .service(sign_up::confirm);
 }
 
 /// What sign-in and refresh answer. Programs get tokens; a browser gets them as cookies that no script can read, and the
@@ -63,7 +72,7 @@ pub struct Asked {
 }
 
 /// True for the console's own pages, which keep their tokens in cookies.
-fn is_console(request: &HttpRequest) -> bool {
+pub(super) fn is_console(request: &HttpRequest) -> bool {
     let client = request.headers().get("x-signalbox-client");
     client.is_some_and(|client| client == "console")
 }
@@ -105,7 +114,18 @@ fn asked(state: &State, needed: &FactorNeeded) -> FactorAsked {
     }
 }
 
-fn client(request: &HttpRequest) -> Client {
+/// Signs in whoever came by a link in a mail, having proved by `methods` who they are.
+pub(super) async fn come_in(
+    state: &State,
+    request: &HttpRequest,
+    user: UserId,
+    methods: &[Method],
+) -> Result<HttpResponse, Problem> {
+    let known = sign_in::proven(&state.auth, user, methods, &client(request)).await?;
+    Ok(outcome(state, known, is_console(request)))
+}
+
+pub(super) fn client(request: &HttpRequest) -> Client {
     let origin = Origin::noted(request);
     Client {
         ip: origin.as_ref().and_then(|origin| origin.ip),
@@ -115,7 +135,7 @@ fn client(request: &HttpRequest) -> Client {
 }
 
 /// Passwords and tokens do not travel in the clear. From this machine they do not travel.
-fn require_https(request: &HttpRequest, state: &State) -> Result<(), Problem> {
+pub(super) fn require_https(request: &HttpRequest, state: &State) -> Result<(), Problem> {
     let safe = Origin::noted(request).is_some_and(|origin| origin.https || origin.loopback());
     if safe || !state.settings.auth.https_required {
         return Ok(());

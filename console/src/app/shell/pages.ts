@@ -4,7 +4,7 @@ import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
 export interface Page {
-  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/system";
+  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/system" | "/invitations" | "/settings";
   name: TextId;
   icon: IconName;
   /** Null for everybody. */
@@ -30,6 +30,7 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
     name: "nav.people",
     pages: [
       { to: "/users", name: "nav.users", icon: "users", permission: "users:read", letter: "u", count: (counters) => counters.users_total },
+      { to: "/invitations", name: "nav.invitations", icon: "mail", permission: "invitations:read", letter: "v" },
       { to: "/roles", name: "nav.roles", icon: "shield", permission: "roles:read", letter: "r" },
       { to: "/teams", name: "nav.teams", icon: "teams", permission: "teams:read", letter: "t" },
     ],
@@ -48,6 +49,7 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
       { to: "/keys", name: "nav.apiKeys", icon: "key", permission: "api_keys:read", letter: "k" },
       { to: "/addresses", name: "nav.addresses", icon: "link", permission: "ip_rules:read", letter: "n" },
       { to: "/system", name: "nav.system", icon: "system", permission: "system:read", letter: "s" },
+      { to: "/settings", name: "nav.settings", icon: "settings", permission: "settings:read", letter: "m" },
     ],
   },
 ];

@@ -1,21 +1,40 @@
-/** Who I am here. */
+/** Who I am here: what I say of myself, who sees it, my wallets, my address. */
+import { useQuery } from "@tanstack/react-query";
+import { asProblem } from "../../api/problem";
 import { useMe } from "../../auth/session";
 import { roleName, t } from "../../i18n";
+import "../../i18n/joining";
 import { Card, Facts, Id } from "../../parts/basics";
+import { ErrorState, Lines } from "../../parts/states";
+import { Email } from "./Email";
+import { privacyQuery, profileQuery } from "./profile";
+import { ProfileForm } from "./ProfileForm";
+import { PrivacyForm } from "./PrivacyForm";
+import { Wallets } from "./Wallets";
 
 export default function Profile() {
   const me = useMe();
+  const profile = useQuery(profileQuery);
+  const privacy = useQuery(privacyQuery);
+  const error = profile.error ?? privacy.error;
   return (
-    <Card title={t("account.about")}>
-      <Facts
-        facts={[
-          [t("field.name"), me.user.name],
-          [t("field.email"), me.user.email],
-          [t("field.organization"), me.organization.name],
-          [t("field.roles"), me.roles.map(roleName).join(", ")],
-          [t("field.session"), <Id key="id" value={me.session_id ?? ""} />],
-        ]}
-      />
-    </Card>
+    <>
+      <Card title={t("account.about")}>
+        <Facts
+          facts={[
+            [t("field.name"), me.user.name],
+            [t("field.organization"), me.organization.name],
+            [t("field.roles"), me.roles.map(roleName).join(", ")],
+            [t("field.session"), <Id key="id" value={me.session_id ?? ""} />],
+          ]}
+        />
+      </Card>
+      <Email />
+      {error && <ErrorState problem={asProblem(error)} retry={() => void Promise.all([profile.refetch(), privacy.refetch()])} />}
+      {!error && (!profile.data || !privacy.data) && <Lines count={4} height={44} />}
+      {profile.data && <ProfileForm key={profile.data.version} profile={profile.data} />}
+      {profile.data && <Wallets profile={profile.data} />}
+      {privacy.data && <PrivacyForm privacy={privacy.data} />}
+    </>
   );
 }

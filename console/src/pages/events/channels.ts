@@ -19,6 +19,8 @@ const FEEDS: { channel: string; permission: string; first: boolean }[] = [
   { channel: "feed:audit", permission: "audit:read", first: true },
   { channel: "feed:api_keys", permission: "api_keys:read", first: true },
   { channel: "feed:ip_rules", permission: "ip_rules:read", first: true },
+  { channel: "feed:invitations", permission: "invitations:read", first: true },
+  { channel: "feed:settings", permission: "settings:read", first: true },
   { channel: "feed:overview", permission: "overview:read", first: false },
   { channel: "feed:system", permission: "system:read", first: false },
   { channel: "feed:live", permission: "live:read", first: false },

@@ -9,6 +9,7 @@ import { t } from "../../i18n";
 import { Field } from "../../parts/Field";
 import { ErrorLine } from "../../parts/states";
 import mark from "../../theme/mark.svg";
+import { OtherWays } from "./OtherWays";
 import css from "./signin.module.css";
 
 export default function SignIn() {
@@ -61,6 +62,7 @@ export default function SignIn() {
             {t("signin.action")}
           </Button>
         </form>
+        <OtherWays />
       </div>
     </main>
   );

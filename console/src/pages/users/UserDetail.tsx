@@ -20,6 +20,7 @@ import { useUserActs } from "./UserActs";
 import css from "./users.module.css";
 
 const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
+const AboutTab = lazy(() => import("./About"));
 const AccessTab = lazy(() => import("../access/AccessTab"));
 
 export default function UserDetail({ id, tab, onTab }: { id: string; tab: string; onTab: (tab: string) => void }) {
@@ -27,9 +28,10 @@ export default function UserDetail({ id, tab, onTab }: { id: string; tab: string
   const user = query.data;
   const maySessions = useMay("sessions:read");
   const mayRoles = useMay("roles:read");
+  const mayAbout = useMay("profiles:read");
   if (query.error) return <ErrorState problem={asProblem(query.error)} retry={() => void query.refetch()} />;
   if (!user) return <div className={css.tab}><Lines count={8} height={28} /></div>;
-  const tabs = ["profile", ...(mayRoles ? ["access"] : []), ...(maySessions ? ["sessions"] : []), "activity", "raw"];
+  const tabs = ["profile", ...(mayAbout ? ["about"] : []), ...(mayRoles ? ["access"] : []), ...(maySessions ? ["sessions"] : []), "activity", "raw"];
   const shown = tabs.includes(tab) ? tab : "profile";
   return (
     <article aria-label={user.name}>
@@ -51,6 +53,7 @@ export default function UserDetail({ id, tab, onTab }: { id: string; tab: string
       <div className={css.tab} role="tabpanel" id="tab-panel" aria-labelledby={`tab-${shown}`}>
         {shown === "profile" && <Profile user={user} />}
         {shown === "access" && <Suspense fallback={<Lines count={6} height={28} />}><AccessTab user={user} /></Suspense>}
+        {shown === "about" && <Suspense fallback={<Lines count={6} height={28} />}><AboutTab id={id} /></Suspense>}
         {shown === "sessions" && <SessionsTab id={id} />}
         {shown === "activity" && <ActivityTab id={id} />}
         {shown === "raw" && <Raw value={user} />}

@@ -1,0 +1,112 @@
+/**
+ * People: somebody is invited, follows the link of the mail and is in; has forgotten the password and chooses another by a link;
+ * decides who sees what they say of themselves; the organization's settings are changed. The mails are read in the development
+ * outbox, as whoever tries the hub reads them.
+ */
+import { BASE, check, equal, finish, open, signIn, until, watched } from "./browser.mjs";
+
+const browser = await open();
+const stamp = Date.now().toString(36);
+const ada = { name: `Ada ${stamp}`, email: `ada.${stamp}@example.com`, password: "correct horse battery" };
+const again = "battery staple horse";
+/** What a refused request leaves in the browser's console; nothing else is excused. */
+const REFUSED = /\b(410)\b|Gone/;
+
+const owner = await watched(await browser.newContext({ viewport: { width: 1440, height: 900 } }));
+await signIn(owner.page);
+
+/** The link of the newest mail to Ada with `path`, as the development outbox shows it. */
+async function link(path) {
+  await owner.page.goto(`${BASE}/settings?section=outbox`);
+  const found = () => owner.page.getByTestId("outbox").getByRole("listitem").filter({ hasText: ada.email }).filter({ hasText: path }).first();
+  const text = await until(`a mail with ${path}`, async () => ((await found().count()) > 0 ? found().innerText() : null));
+  return `${BASE}${path}#${/#([\w-]{43})/.exec(text)[1]}`;
+}
+
+const hers = await watched(await browser.newContext({ viewport: { width: 1440, height: 900 } }));
+hers.expected.push(REFUSED);
+const inside = () => hers.page.getByRole("navigation").or(hers.page.getByRole("button", { name: "Open navigation" })).first().waitFor();
+
+async function choose(password, action) {
+  await hers.page.getByLabel("Password", { exact: true }).fill(password);
+  await hers.page.getByLabel("The password again").fill(password);
+  await hers.page.getByRole("button", { name: action }).click();
+}
+
+await check("somebody is invited and stands in the list as open", async () => {
+  await owner.page.goto(`${BASE}/invitations`);
+  await owner.page.getByRole("button", { name: "Invite somebody" }).first().click();
+  const dialog = owner.page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill(ada.name);
+  await dialog.getByLabel("Email").fill(ada.email);
+  await dialog.getByRole("checkbox", { name: "Viewer" }).check();
+  await dialog.getByRole("button", { name: "Send the invitation" }).click();
+  await owner.page.getByTestId("invitations").getByRole("listitem").filter({ hasText: ada.name }).getByText("Open").waitFor();
+});
+
+await check("the link of the mail lets them in once, with the password they choose", async () => {
+  const invitation = await link("/invitation");
+  await hers.page.goto(invitation);
+  await hers.page.getByText(ada.email).waitFor();
+  equal(new URL(hers.page.url()).hash, "", "the token in the address");
+  await choose(ada.password, "Come in");
+  await inside();
+  const other = await watched(await browser.newContext());
+  other.expected.push(REFUSED);
+  await other.page.goto(invitation);
+  await other.page.getByRole("heading", { name: "This link is not good any more" }).waitFor();
+  equal(other.faults, [], "faults");
+});
+
+await check("what they say of themselves shows to others as they decide", async () => {
+  await hers.page.goto(`${BASE}/account`);
+  await hers.page.getByLabel("Title").first().fill("Countess");
+  await hers.page.getByLabel("About me").first().fill("Private words");
+  await hers.page.getByRole("button", { name: "Save" }).click();
+  await hers.page.getByText("Saved").waitFor();
+  await hers.page.locator("section").filter({ has: hers.page.getByRole("heading", { name: "Who sees what" }) }).getByLabel("About me").selectOption("nobody");
+  const seen = await until("the privacy to be kept", async () => {
+    const privacy = await hers.page.evaluate(async () => (await fetch("/api/v1/me/privacy", { headers: { "X-Signalbox-Client": "console" } })).json());
+    return privacy.bio === "nobody" && privacy;
+  });
+  equal(seen.title, "organization", "what was not changed");
+});
+
+await check("a forgotten password is replaced by a link, and the session of before is over", async () => {
+  const before = await watched(await browser.newContext());
+  await before.page.goto(`${BASE}/forgot-password`);
+  await before.page.getByLabel("Email").fill(ada.email);
+  await before.page.getByRole("button", { name: "Send me a link" }).click();
+  await before.page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  const reset = await link("/reset-password");
+  await before.page.goto(reset);
+  await before.page.getByLabel("Password", { exact: true }).fill(again);
+  await before.page.getByLabel("The password again").fill(again);
+  await before.page.getByRole("button", { name: "Choose this password" }).click();
+  await before.page.getByRole("navigation").first().waitFor();
+  await hers.page.getByRole("heading", { name: "Sign in to Signalbox" }).waitFor();
+  equal(before.faults, [], "faults");
+});
+
+await check("settings are changed and stay", async () => {
+  const { page } = owner;
+  await page.goto(`${BASE}/settings?section=people`);
+  const days = page.getByLabel("Days an invitation is good for");
+  await days.fill("9");
+  await page.getByRole("button", { name: "Save" }).first().click();
+  await page.getByText("Saved").waitFor();
+  await page.reload();
+  equal(await page.getByLabel("Days an invitation is good for").inputValue(), "9", "days");
+  await page.getByLabel("Days an invitation is good for").fill("0");
+  await page.getByRole("button", { name: "Save" }).first().click();
+  await page.getByText("1 to 90 days.").waitFor();
+});
+
+await check("no console error and no breach of the content policy", () => {
+  // a refused value and an ended session are answers that the browser tells of
+  const strange = [...owner.faults, ...hers.faults].filter((fault) => !/\b(401|422)\b/.test(fault));
+  equal(strange, [], "faults");
+});
+
+await browser.close();
+finish();
