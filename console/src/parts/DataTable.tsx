@@ -1,5 +1,4 @@
 /** Every list: server windows, virtual rows, selection, columns, newcomers that wait. */
-import { columnVisibilityFeature, tableFeatures, useTable, type ColumnDef } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { number, t } from "../i18n";
@@ -13,8 +12,6 @@ import { Ghosts, Head, Single, TableRow } from "./TableParts";
 import { useCalm } from "./useCalm";
 import { usePhone } from "./usePhone";
 import type { Selection } from "./useSelection";
-
-const features = tableFeatures({ columnVisibilityFeature });
 
 export interface Column<T> {
   id: string;
@@ -65,15 +62,9 @@ export function DataTable<T extends Row>(props: Props<T>) {
   const { list, columns, selection, onOpen, onFull, onActs, onCalm } = props;
   const phone = usePhone();
   const scroll = useRef<HTMLDivElement>(null);
-  const defs = useMemo(() => columns.map((column): ColumnDef<typeof features, T> => ({ id: column.id, header: column.header, cell: ({ row }) => column.cell(row.original) })), [columns]);
-  const visibility = props.hidden ?? NOTHING;
-  const columnVisibility = useMemo(() => Object.fromEntries(Object.entries(visibility).map(([id, hidden]) => [id, !hidden])), [visibility]);
-  const table = useTable({ features, columns: defs, data: list.rows, getRowId: (row: T) => row.id, state: { columnVisibility } });
-  const rows = table.getRowModel().rows;
-  const shown = useMemo(() => {
-    const ids = new Set(table.getVisibleLeafColumns().map((column) => column.id));
-    return columns.filter((column) => ids.has(column.id));
-  }, [table, columns, columnVisibility]);
+  const hidden = props.hidden ?? NOTHING;
+  const { rows } = list;
+  const shown = useMemo(() => columns.filter((column) => !hidden[column.id]), [columns, hidden]);
 
   const height = phone ? PHONE_ROW : ROW;
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => height, overscan: 8, getItemKey: (index) => rows[index]?.id ?? index });
@@ -94,7 +85,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
     setActive(next);
     virtual.scrollToIndex(next);
   };
-  const at = (index: number) => rows[index]?.original;
+  const at = (index: number): T | undefined => rows[index];
   const onActive = (act: ((row: T) => void) | undefined) => () => {
     const row = at(active);
     if (row) act?.(row);
@@ -125,7 +116,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
           })),
           key("range", "shift+x", t("keys.range"), () => {
             const [from, to] = [anchor.current < 0 ? active : anchor.current, active].sort((a, b) => a - b) as [number, number];
-            selection.set(rows.slice(from, to + 1).map((row) => row.original), true);
+            selection.set(rows.slice(from, to + 1), true);
           }),
         ]
       : []),
@@ -226,4 +217,4 @@ export function DataTable<T extends Row>(props: Props<T>) {
   );
 }
 
-const NOTHING = {};
+const NOTHING: Record<string, boolean> = {};

@@ -26,6 +26,8 @@ export function TeamMembers({ team }: { team: Team }) {
   const fetchPage = useMemo(() => fetchUsers(filters) as (cursor: string | null, signal: AbortSignal) => Promise<ListPage<User>>, [filters]);
   const list = useLiveList<User>({ kind: "user", key: "users", filters, fetchPage, newestFirst: false, calm: false });
   const [taking, setTaking] = useState<User | null>(null);
+  // Counts, so that the field is empty again for the next one.
+  const [added, setAdded] = useState(0);
   const [problem, setProblem] = useState<Problem | null>(null);
   const may = team.can.includes("teams.add_member");
   const attempt = async (act: () => Promise<void>) => {
@@ -36,6 +38,7 @@ export function TeamMembers({ team }: { team: Team }) {
     attempt(async () => {
       await putMember(team.id, id, "member");
       toast(t("teams.added", { name }));
+      setAdded((n) => n + 1);
       list.reload();
     });
   const take = async () => {
@@ -48,7 +51,7 @@ export function TeamMembers({ team }: { team: Team }) {
   return (
     <section className={parts.stack}>
       <h3>{t("teams.people")}</h3>
-      {may && <PersonPicker label={t("teams.add")} picked={null} onPick={(person) => void (person && add(person.id, person.name))} />}
+      {may && <PersonPicker key={added} label={t("teams.add")} picked={null} onPick={(person) => void (person && add(person.id, person.name))} />}
       <ErrorLine problem={problem} />
       {list.rows.length === 0 && <p className={parts.muted}>{t("teams.nobody")}</p>}
       <ul className={css.members} data-testid="team-members">
