@@ -68,6 +68,15 @@ async function overlays(watch, mode) {
   await page.goto(`${BASE}/users?create=1`);
   await page.getByRole("dialog").getByRole("checkbox").first().waitFor();
   await inspect(watch, "new user", mode);
+  await page.goto(`${BASE}/keys`);
+  await page.getByRole("button", { name: /^Longest life/ }).click();
+  await page.getByRole("dialog").waitFor();
+  await inspect(watch, "longest life of keys", mode);
+  if (mode.startsWith("390")) return;
+  await page.goto(`${BASE}/roles?view=matrix`);
+  await page.getByRole("grid").locator("[data-permission]").first().click();
+  await page.getByRole("dialog").waitFor();
+  await inspect(watch, "cell of the matrix", mode);
 }
 
 // SIZES=1 measures the first loads alone.

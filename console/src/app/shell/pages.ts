@@ -49,7 +49,7 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
       { to: "/keys", name: "nav.apiKeys", icon: "key", permission: "api_keys:read", letter: "k" },
       { to: "/addresses", name: "nav.addresses", icon: "link", permission: "ip_rules:read", letter: "n" },
       { to: "/system", name: "nav.system", icon: "system", permission: "system:read", letter: "s" },
-      { to: "/settings", name: "nav.settings", icon: "settings", permission: "settings:read", letter: "m" },
+      { to: "/settings", name: "nav.settings", icon: "settings", permission: "settings:read", letter: "," },
     ],
   },
 ];

@@ -15,7 +15,10 @@ const SAYS: Record<Says | "none", TextId> = {
 export const saysWords = (says: Says | null): string => t(SAYS[says ?? "none"]);
 
 /** A feature as a person reads it. */
-export const categoryName = (category: string): string => tOr(`category.${category}`, category.replaceAll("_", " "));
+export function categoryName(category: string): string {
+  const words = category.replaceAll("_", " ");
+  return tOr(`category.${category}`, words.charAt(0).toUpperCase() + words.slice(1));
+}
 
 export const namesOf = (ids: readonly string[], roles: readonly Pick<Role, "id" | "name">[]): string =>
   ids.map((id) => roleName(roles.find((role) => role.id === id) ?? { name: id })).join(", ");
