@@ -169,7 +169,7 @@ async fn a_link_is_dead_once_another_was_sent_time_is_over_or_it_was_taken_back_
 }
 
 #[tokio::test]
-async fn whoever_was_deleted_or_banned_meanwhile_does_not_come_in() {
+async fn whoever_is_banned_does_not_come_in_unbanned_is_invited_again_and_deleted_is_not_any_more() {
     let test = testing::store().await;
     let ctx = acting(&test, &[MANAGING, &["users:ban", "users:delete"]].concat()).await;
     let made = create(&test.store, &ctx, &ada(&[])).await.unwrap();
@@ -182,12 +182,27 @@ async fn whoever_was_deleted_or_banned_meanwhile_does_not_come_in() {
         "invitation.gone"
     );
     assert_eq!(status(&test, made.user_id).await, "banned");
+    let unbanned = users::service::unban(&test.store, &ctx, made.user_id)
+        .await
+        .unwrap();
+    assert_eq!(
+        unbanned.status,
+        users::UserStatus::Invited,
+        "nobody becomes active without having come"
+    );
+    let counted = "SELECT coalesce(sum((counters->>'users_active')::bigint), 0)::bigint FROM outbox";
+    assert_eq!(test.count(counted).await, 0);
     users::service::delete(&test.store, &ctx, made.user_id, None)
         .await
         .unwrap();
     assert_eq!(
         come(&test, &token, "correct horse").await.unwrap_err().code,
         "invitation.gone"
+    );
+    let seen = list(&test.store, &ctx, None, None).await.unwrap();
+    assert_eq!(
+        (seen.items[0].state, seen.items[0].can.len()),
+        (InvitationState::Withdrawn, 0)
     );
 }
 

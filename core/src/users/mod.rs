@@ -1,7 +1,8 @@
 //! People: who they are, what state they are in, and what they may do.
 //!
 //! Tables: `users`, and what hangs on a person when it changes with them (`user_roles` at creation, open rows of
-//! `user_sessions` at a ban, a deletion or a reset, `team_members` at a deletion).
+//! `user_sessions` and links in mail at a ban, a deletion or a reset, `team_members`, what they say of themselves and an open
+//! invitation at a deletion).
 //! Events: `user.created`, `user.joined`, `user.updated`, `user.deleted`, `user.banned`, `user.unbanned`, `user.password_reset`, all on
 //! [`CHANNEL`].
 //!

@@ -312,12 +312,14 @@ pub async fn unban(store: &Store, ctx: &Ctx, id: UserId) -> Result<UserItem> {
         ));
     }
     let at = act.change.at();
-    store::unban(act.change.tx(), id, at).await?;
-    let event = act
+    let status = store::unban(act.change.tx(), id, at).await?;
+    let mut event = act
         .event("user.unbanned", "users.unban", "{actor} unbanned {subject}")
-        .changed("status", "banned", "active")
-        .counts("users_banned", -1)
-        .counts("users_active", 1);
+        .changed("status", "banned", status.as_str())
+        .counts("users_banned", -1);
+    if let Some(counter) = status.counter() {
+        event = event.counts(counter, 1);
+    }
     act.finish(event).await
 }
 

@@ -354,26 +354,34 @@ pub(super) async fn ban(
     Ok(())
 }
 
-/// Lets a person in again.
-pub(super) async fn unban(connection: &mut PgConnection, id: UserId, at: OffsetDateTime) -> Result<()> {
-    sqlx::query!(
-        "UPDATE users SET status = 'active', banned_at = NULL, ban_reason = NULL, access_version = access_version + 1,
-           version = version + 1, updated_at = $2 WHERE id = $1",
+/// Lets a person in again; whoever was invited and has not come yet is invited again. Answers which.
+pub(super) async fn unban(
+    connection: &mut PgConnection,
+    id: UserId,
+    at: OffsetDateTime,
+) -> Result<UserStatus> {
+    let status = sqlx::query_scalar!(
+        "UPDATE users SET status = CASE WHEN EXISTS (SELECT FROM invitations i
+             WHERE i.user_id = users.id AND i.accepted_at IS NULL AND i.withdrawn_at IS NULL) THEN 'invited' ELSE 'active' END,
+           banned_at = NULL, ban_reason = NULL, access_version = access_version + 1,
+           version = version + 1, updated_at = $2 WHERE id = $1 RETURNING status",
         id.0,
         at,
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(())
+    UserStatus::parse(&status).ok_or_else(|| Error::internal("unknown user status"))
 }
 
-/// Marks a person as deleted, who is in no team any more and of whose profile nothing is left. The row stays, and so does the
+/// Marks a person as deleted, who is in no team any more, not invited, and of whose profile nothing is left. The row stays, and so does the
 /// address: an import rejects it instead of reviving it.
 pub(super) async fn delete(connection: &mut PgConnection, id: UserId, at: OffsetDateTime) -> Result<()> {
     sqlx::query!(
         "WITH left_behind AS (DELETE FROM team_members WHERE user_id = $1),
            said AS (DELETE FROM profiles WHERE user_id = $1),
            shown AS (DELETE FROM privacy_settings WHERE user_id = $1),
+           invited AS (UPDATE invitations SET withdrawn_at = $2, token_hash = NULL, version = version + 1
+             WHERE user_id = $1 AND accepted_at IS NULL AND withdrawn_at IS NULL),
            wallets AS (DELETE FROM wallet_links WHERE user_id = $1)
          UPDATE users SET deleted_at = $2, version = version + 1, updated_at = $2 WHERE id = $1",
         id.0,
