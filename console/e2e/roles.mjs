@@ -118,6 +118,13 @@ await check("what somebody else saves comes in at once; other cells merge, and t
   equal((await said(name)).sort(), ["audit:read deny", "imports:create everywhere", "jobs:cancel everywhere", "users:ban team"], "what the role says");
 });
 
+await check("what the matrix shows of the role is what the hub lets its holders do", async () => {
+  const { held } = await call("GET", `/users/${bob.id}/permissions`, undefined, owner);
+  const shown = await matrix.locator("button[data-permission]").evaluateAll((cells, role) => cells.filter((one) => one.getAttribute("aria-label").includes(`, ${role}: Granted on everything`)).map((one) => one.dataset.permission), name);
+  equal(shown.sort(), held.filter((one) => one.everywhere).map((one) => one.permission).sort(), "permissions");
+  equal(shown.length > 8, true, "some of them");
+});
+
 await check("the history tells who changed what, as differences", async () => {
   const { id } = await roleNamed(name);
   await page.goto(`${BASE}/roles/${id}?tab=history`);
