@@ -33,7 +33,7 @@ export function ConnectionPill() {
   const aged = state === "live" && lastEvent && !phone ? t("pill.liveAge", { age: ago(lastEvent, Math.max(now, lastEvent)) }) : words;
   return (
     <div ref={box} className={css.linkBox} onPointerEnter={pointed} onPointerLeave={pointed}>
-      <button type="button" className={`${css.link} ${TONES[state] ?? ""}`} data-state={state} aria-label={t("pill.label", { state: words })} aria-expanded={open} aria-controls={open ? id : undefined} onClick={toggle}>
+      <button type="button" className={`${css.link} ${TONES[state] ?? ""}`} data-state={state} aria-label={t("pill.label", { state: aged })} aria-expanded={open} aria-controls={open ? id : undefined} onClick={toggle}>
         {aged}
       </button>
       {/* The age is left out: it would be read aloud every second. */}
