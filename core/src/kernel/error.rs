@@ -178,6 +178,14 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(db) if db.code().is_some_and(|code| code.starts_with("57P")) => {
                 Self::unavailable("database", error)
             }
+            // 22021, 22P05: a text holds U+0000, which PostgreSQL keeps nowhere; only what somebody sent can
+            sqlx::Error::Database(db) if matches!(db.code().as_deref(), Some("22021" | "22P05")) => {
+                Self::new(
+                    Kind::Invalid,
+                    "request.unkeepable",
+                    "A text holds a character that cannot be kept (U+0000). Leave it out.",
+                )
+            }
             _ => Self::internal(error),
         }
     }

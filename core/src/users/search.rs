@@ -201,11 +201,9 @@ impl<'a> Asked<'a> {
     fn cursor(&self, cursor: Option<&str>) -> Result<Option<Cursor>> {
         let Some(cursor) = cursor else { return Ok(None) };
         let read: Cursor = page::decode_cursor(cursor)?;
-        let complete = if self.query.sort.is_text() {
-            read.text.is_some()
-        } else {
-            read.micros.is_some()
-        };
+        // one of both, and the one that the order is by: the other is of another type
+        let by_text = self.query.sort.is_text();
+        let complete = read.text.is_some() == by_text && read.micros.is_some() != by_text;
         if read.list == self.list && complete {
             return Ok(Some(read));
         }
