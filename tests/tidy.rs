@@ -12,6 +12,8 @@
 
 #[path = "tidy/bookkeeping.rs"]
 mod bookkeeping;
+#[path = "tidy/security.rs"]
+mod security;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

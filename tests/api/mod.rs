@@ -3,6 +3,7 @@
 mod access;
 mod addresses;
 mod api_keys;
+mod asvs;
 mod audit;
 mod auth;
 mod auth_cookies;
@@ -16,6 +17,7 @@ mod imports;
 mod jobs;
 mod joining;
 mod live;
+mod matrix;
 mod openapi;
 mod profiles;
 mod roles;

@@ -1,0 +1,189 @@
+//! What the rules of the matrix cannot know of an operation: each entry with its reason. Everything else follows from the
+//! OpenAPI document.
+
+use serde_json::{Value, json};
+
+use super::spec::{Operation, Parameter};
+use super::values::{kind_of, number};
+use super::wire::Answer;
+use super::world::PASSWORD;
+
+/// Operations that need no permission, outside `/me` and `/auth`, and why.
+pub const ONES_OWN: &[(&str, &str)] = &[
+    (
+        "find.query",
+        "finds what the caller may see, and for whoever sees nothing, nothing",
+    ),
+    (
+        "live.token",
+        "opens live connections with the caller's own rights",
+    ),
+];
+
+/// Operations outside `/auth` that whoever asks is served by, without credentials, and why.
+pub const OPEN: &[(&str, &str)] = &[
+    ("invitations.accept", "whoever has the link of the invitation"),
+    ("invitations.look", "the same"),
+];
+
+/// Operations that are not judged by the 403 of a permission, and where they are.
+pub const ELSEWHERE: &[(&str, &str)] = &[("live.stream", "each channel has its own permission: `live`")];
+
+/// What else than success whoever is let in may be answered: the code of the problem, and why.
+const OTHERWISE: &[(&str, &str, &str)] = &[
+    (
+        "api_keys.rotate",
+        "api_key.not_yours",
+        "nobody but its owner is shown a key's secret",
+    ),
+    (
+        "jobs.cancel",
+        "job.finished",
+        "the job of a small import has ended by then",
+    ),
+    ("users.unban", "user.not_banned", "nobody has banned them"),
+    (
+        "me.unlink_wallet",
+        "wallet.not_found",
+        "the wallet that was made is somebody else's",
+    ),
+    (
+        "me.change_password",
+        "request.invalid",
+        "it is the present one, with which they go on signing in",
+    ),
+];
+
+/// Operations that answer alike, with success, for what is another organization's and for what never was; and why.
+const ALIKE: &[(&str, &str)] = &[
+    (
+        "live.channel",
+        "a channel is a name; one that nobody follows looks so, whoever's it is",
+    ),
+    ("live.history", "the same"),
+    (
+        "roles.history",
+        "what was done outlives the role: of what never was there is nothing",
+    ),
+];
+
+/// Parts of paths that are plain texts, and of what they are the name: operation (all where empty), parameter, kind.
+const NAMED: &[(&str, &str, &str)] = &[
+    ("explanations.get", "id", "refusal"),
+    // the hub's own channels are published to by the hub alone
+    ("live.publish", "channel", "application_channel"),
+    ("", "channel", "channel"),
+    ("", "client", "client"),
+];
+
+/// Operations that succeed though a row that they name is another organization's, and why that gives nothing of it away.
+const SUCCEED: &[(&str, &str)] = &[
+    (
+        "roles.assign_many",
+        "the answer tells of each person by itself what came of it",
+    ),
+    (
+        "settings.update",
+        "the role of newcomers is looked at when sign-up is opened, and by nobody before",
+    ),
+];
+
+/// What is every organization's: the channels of the operator's application.
+pub const SHARED: &[&str] = &["application_channel"];
+
+/// What an operation's part of the path is the id of.
+pub fn kind(operation: &Operation, parameter: &Parameter) -> String {
+    let reference = parameter.schema["$ref"]
+        .as_str()
+        .and_then(|way| way.rsplit('/').next());
+    if let Some(kind) = reference.and_then(kind_of) {
+        return kind;
+    }
+    let fits = |(id, name, _): &&(&str, &str, &str)| {
+        (id.is_empty() || *id == operation.id) && *name == parameter.name
+    };
+    let named = NAMED.iter().find(fits);
+    let (_, _, kind) = named.unwrap_or_else(|| {
+        panic!(
+            "{} {}: what is {{{}}} the id of? Give it a type whose schema is called <Kind>Id, or a line in NAMED in tests/api/matrix/special.rs",
+            operation.method, operation.path, parameter.name
+        )
+    });
+    (*kind).to_owned()
+}
+
+/// What a field of this name must hold, where its schema does not say it.
+pub fn word(name: &str) -> Option<Value> {
+    let n = number();
+    Some(match name {
+        "email" => json!(format!("made-{n}@example.com")),
+        // never the network that the tests come from, which must stay allowed
+        "cidr" => json!(format!("10.{}.{}.0/24", n / 256 % 256, n % 256)),
+        "permission" => json!("users:read"),
+        // what whoever may make keys holds
+        "scopes" => json!(["api_keys:manage"]),
+        "addresses" => json!([]),
+        "address" => json!(format!("0x{n:040x}")),
+        "time_zone" => json!("Africa/Johannesburg"),
+        "locale" => json!("en-ZA"),
+        "avatar_url" | "profile_image" => json!(format!("https://example.com/{n}.png")),
+        "phone" => json!("+27 82 555 0100"),
+        "requests_per_minute" => json!(100_000),
+        "current_password" | "new_password" => json!(PASSWORD),
+        "q" => json!("Made"),
+        "channel" => json!("feed:users"),
+        _ => return None,
+    })
+}
+
+/// Whether this may be answered to whoever is let in.
+pub fn may_be(operation: &Operation, answer: &Answer) -> bool {
+    let code = answer.code();
+    let mut listed = OTHERWISE.iter();
+    (200..300).contains(&answer.status) || listed.any(|(id, known, _)| *id == operation.id && *known == code)
+}
+
+/// Whether success says nothing of whether it is there.
+pub fn answers_alike(operation: &Operation) -> bool {
+    ALIKE.iter().any(|(id, _)| *id == operation.id)
+}
+
+/// Whether it may do without a permission.
+pub fn is_ones_own(operation: &Operation) -> bool {
+    let by_path = ["/api/v1/me", "/api/v1/auth"]
+        .iter()
+        .any(|start| operation.path.starts_with(start));
+    by_path || ONES_OWN.iter().any(|(id, _)| *id == operation.id)
+}
+
+/// Whether it succeeds though a row that it names is another organization's.
+pub fn succeeds_all_the_same(operation: &Operation) -> bool {
+    SUCCEED.iter().any(|(id, _)| *id == operation.id)
+}
+
+/// Whether whoever asks may be served by it.
+pub fn is_open(operation: &Operation) -> bool {
+    OPEN.iter().any(|(id, _)| *id == operation.id)
+}
+
+/// Whether it is judged elsewhere.
+pub fn is_judged_elsewhere(operation: &Operation) -> bool {
+    ELSEWHERE.iter().any(|(id, _)| *id == operation.id)
+}
+
+/// What in the tables speaks of an operation that there is not.
+pub fn outdated(known: impl Fn(&str) -> bool) -> Vec<String> {
+    let own = ONES_OWN
+        .iter()
+        .chain(OPEN)
+        .chain(ALIKE)
+        .chain(SUCCEED)
+        .map(|(id, _)| *id);
+    let elsewhere = ELSEWHERE.iter().map(|(id, _)| *id);
+    let otherwise = OTHERWISE.iter().map(|(id, ..)| *id);
+    let named = NAMED.iter().map(|(id, ..)| *id).filter(|id| !id.is_empty());
+    let all = own.chain(elsewhere).chain(otherwise).chain(named);
+    all.filter(|id| !known(id))
+        .map(|id| format!("tests/api/matrix/special.rs names {id}, which is no operation"))
+        .collect()
+}
