@@ -16,6 +16,7 @@ use signalbox_actors::presence::Presence;
 use signalbox_actors::private_services::ServerWatch;
 use signalbox_actors::session_keeper::{self, SessionKeeper};
 use signalbox_actors::shared_poll::{Here, SharedPolls};
+use signalbox_actors::socket_feed::SocketFeed;
 use signalbox_actors::supervision::{Options, StartError, StopReport, Tree};
 use signalbox_actors::system_feed::SystemFeed;
 use signalbox_core::Store;
@@ -54,6 +55,7 @@ struct Others {
     _backplane: Backplane,
     _feed: SystemFeed,
     _live_feed: LiveFeed,
+    _socket_feed: SocketFeed,
 }
 
 impl Actors {
@@ -90,6 +92,7 @@ impl Actors {
         let here = Here {
             hub: hub.clone(),
             polls: polls.clone(),
+            sessions: sessions.clone(),
         };
         let nodes = Nodes::supervise(&tree, store, node, Arc::new(here))?;
         let backplane = Backplane::supervise(&tree, store, &hub, &nodes, Arc::new(sessions.clone()))?;
@@ -101,11 +104,13 @@ impl Actors {
         }
         let feed = SystemFeed::supervise(&tree, store, node)?;
         let live_feed = LiveFeed::supervise(&tree, &hub, &nodes, &store.clock)?;
+        let socket_feed = SocketFeed::supervise(&tree, &hub, &nodes, &store.clock)?;
         tree.start_all().await;
         let others = Arc::new(Others {
             _backplane: backplane,
             _feed: feed,
             _live_feed: live_feed,
+            _socket_feed: socket_feed,
         });
         Ok(Self {
             tree,

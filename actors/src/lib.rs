@@ -18,5 +18,6 @@ pub mod presence;
 pub mod private_services;
 pub mod session_keeper;
 pub mod shared_poll;
+pub mod socket_feed;
 pub mod supervision;
 pub mod system_feed;

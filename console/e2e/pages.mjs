@@ -99,7 +99,7 @@ for (const [width, height] of process.env.SIZES ? [] : [[1440, 900], [390, 844]]
     await watch.page.getByLabel("Email").waitFor();
     await signIn(watch.page);
     const known = await ids(watch.page);
-    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=about`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, `/users/${known.user}?tab=access`, "/roles", "/roles?view=matrix", "/roles?view=who", "/roles?view=who&permission=users:update", "/roles?create=1", `/roles?open=${known.role}`, `/roles/${known.role}`, `/roles/${known.role}?tab=members`, `/roles/${known.role}?tab=history`, "/teams", "/teams?create=1", "/teams?open=none", `/refusals/${await refusal(context)}`, "/imports", "/imports/new", "/jobs", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/invitations", "/invitations?create=1", "/settings", "/settings?section=people", "/settings?section=outbox", "/account", "/account?section=sign-in", "/account?section=keys", "/account?section=preferences", "/no-such-page"];
+    const pages = ["/", "/events", "/events?channels=-", "/connections", "/connections?user=nobody", "/channels", "/channels?open=feed:users", "/users", "/users?status=banned", "/users?q=nobody-has-this-name", `/users?open=${known.user}`, `/users/${known.user}`, `/users/${known.user}?tab=about`, `/users/${known.user}?tab=sessions`, `/users/${known.user}?tab=activity`, `/users/${known.user}?tab=raw`, `/users/${known.user}?tab=access`, "/roles", "/roles?view=matrix", "/roles?view=who", "/roles?view=who&permission=users:update", "/roles?create=1", `/roles?open=${known.role}`, `/roles/${known.role}`, `/roles/${known.role}?tab=members`, `/roles/${known.role}?tab=history`, "/teams", "/teams?create=1", "/teams?open=none", `/refusals/${await refusal(context)}`, "/imports", "/imports/new", "/jobs", "/sessions", "/sessions?user=00000000-0000-7000-8000-000000000000", "/audit", "/keys", "/keys?create=1", "/addresses", "/system", "/invitations", "/invitations?create=1", "/settings", "/settings?section=people", "/settings?section=outbox", "/account", "/account?section=sign-in", "/account?section=sessions", "/account?section=keys", "/account?section=preferences", "/no-such-page"];
     if (known.job) pages.push(`/jobs?open=${known.job}`, `/jobs/${known.job}`);
     if (known.team) pages.push(`/teams?open=${known.team}`, `/users?team=${known.team}`);
     if (known.key) pages.push(`/keys?open=${known.key}`);
@@ -116,7 +116,7 @@ for (const [width, height] of process.env.SIZES ? [] : [[1440, 900], [390, 844]]
 }
 
 if (!process.env.ONLY) await check(`a first load of any page costs at most ${FIRST_LOAD / 1000} kB of script and style`, async () => {
-  for (const path of ["/sign-in", "/", "/events", "/connections", "/channels", "/users", "/roles?view=matrix", "/teams", "/imports/new", "/jobs", "/audit", "/keys", "/addresses", "/system"]) {
+  for (const path of ["/sign-in", "/", "/events", "/connections", "/channels", "/users", "/roles?view=matrix", "/teams", "/imports/new", "/jobs", "/sessions", "/audit", "/keys", "/addresses", "/system"]) {
     const context = await browser.newContext();
     const { page } = await watched(context);
     if (path !== "/sign-in") await signIn(page);

@@ -5,7 +5,7 @@ use crate::bus::control::Revocation;
 use crate::db::Db;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Result;
-use crate::kernel::id::OrganizationId;
+use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::password::Passwords;
 use crate::kernel::seal::Sealer;
 use crate::outbound::Outside;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 type Listener = Arc<dyn Fn(&Revocation) + Send + Sync>;
+type Greeter = Arc<dyn Fn(OrganizationId, UserId) + Send + Sync>;
 
 /// Handed to every floor above. Cheap to clone.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ pub struct Signals {
     pub jobs: Arc<Notify>,
     revoked: Arc<RwLock<Vec<Listener>>>,
     settings: Arc<Book>,
+    came_in: Arc<RwLock<Vec<Greeter>>>,
 }
 
 impl Signals {
@@ -64,6 +66,20 @@ impl Signals {
     /// be quick and must not wait.
     pub fn on_revoked(&self, listener: impl Fn(&Revocation) + Send + Sync + 'static) {
         self.revoked.write().push(Arc::new(listener));
+    }
+
+    /// `greeter` is called when somebody was given tokens on this node, who will soon ask for something: it must be quick and
+    /// must not wait.
+    pub fn on_came_in(&self, greeter: impl Fn(OrganizationId, UserId) + Send + Sync + 'static) {
+        self.came_in.write().push(Arc::new(greeter));
+    }
+
+    /// Tells this node's greeters.
+    pub fn came_in(&self, organization: OrganizationId, user: UserId) {
+        let greeters = self.came_in.read().clone();
+        for greeter in greeters {
+            greeter(organization, user);
+        }
     }
 
     /// Tells this node's listeners.

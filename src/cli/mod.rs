@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod doctor;
 mod drain;
+mod keys;
 mod migrate;
 mod openapi;
 
@@ -66,6 +67,9 @@ enum Command {
     /// Give access back
     #[command(subcommand)]
     Admin(admin::Command),
+    /// The keys that sign tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Check what the hub needs, and say how to mend what is wrong
     Doctor,
     /// Write everything into one file; the hub may be running
@@ -115,6 +119,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Drain { wait } => drain::run(&settings, wait),
         Command::Migrate => migrate::run(&settings),
         Command::Admin(command) => admin::run(&command, &settings),
+        Command::Keys(command) => keys::run(&command, &settings),
         Command::Demo => demo::run(&settings),
         Command::Openapi => openapi::run(),
         Command::Doctor => doctor::run(&settings),

@@ -15,6 +15,9 @@ pub(super) fn complaints(settings: &Settings) -> Vec<String> {
     if !(1..=12).contains(&environment.len()) || !environment.bytes().all(|b| b.is_ascii_lowercase()) {
         found.push("`auth.api_key_environment`: must be one to twelve small letters, such as live".into());
     }
+    if let Some(file) = settings.geo.file.as_ref().filter(|file| !file.is_file()) {
+        found.push(format!("`geo.file`: there is no file {}", file.display()));
+    }
     settings.live.complaints(&mut found);
     messages(settings, &mut found);
     found

@@ -3,6 +3,8 @@
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use signalbox_core::auth::Algorithm;
+use signalbox_core::sessions::place::Places;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -24,6 +26,7 @@ pub struct Settings {
     pub imports: Imports,
     pub mail: Mail,
     pub sms: Sms,
+    pub geo: Geo,
     pub log: Log,
     pub bootstrap: Bootstrap,
 }
@@ -102,6 +105,7 @@ pub struct Auth {
     pub failures_per_address_per_minute: u32,
     pub https_required: bool,
     pub api_key_environment: String,
+    pub token_algorithm: Algorithm,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -138,6 +142,25 @@ pub struct Sms {
     pub token: Option<SecretString>,
     #[serde(with = "optional_text")]
     pub from: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Geo {
+    #[serde(with = "optional_path")]
+    pub file: Option<PathBuf>,
+}
+
+impl Geo {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no MaxMind database.
+    pub fn places(&self) -> signalbox_core::kernel::error::Result<Places> {
+        self.file
+            .as_deref()
+            .map_or_else(|| Ok(Places::default()), Places::open)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -42,6 +42,7 @@ mod refused;
 mod roles;
 pub mod server_api;
 mod sessions;
+mod signing_keys;
 pub mod state;
 pub mod system;
 mod teams;
@@ -78,6 +79,7 @@ fn routes(api: &mut ServiceConfig) {
         .configure(ip_rules::routes)
         .configure(organizations::routes)
         .configure(messages::routes)
+        .configure(signing_keys::routes)
         .configure(audit::routes)
         .configure(imports::routes)
         .configure(jobs::routes)
@@ -112,6 +114,7 @@ pub fn app(
         .app_data(web::PathConfig::default().error_handler(problem::of_path))
         .route("/api/openapi.json", web::get().to(openapi::serve))
         .app_data(web::Data::new(document))
+        .route("/.well-known/jwks.json", web::get().to(signing_keys::public))
         .route("/assets/{name}", web::get().to(console::asset))
         .default_service(web::to(nothing_here))
         .wrap(from_fn(idempotency::read_key))

@@ -7,6 +7,7 @@ use crate::config::Settings;
 use signalbox_core::Store;
 use signalbox_core::auth::{Auth, Lives};
 use signalbox_core::kernel::error::Result;
+use signalbox_core::sessions::place::Places;
 use std::sync::Arc;
 use time::Duration;
 
@@ -18,6 +19,8 @@ pub struct State {
     pub settings: Arc<Settings>,
     /// Issues and checks tokens.
     pub auth: Auth,
+    /// Where addresses are.
+    pub places: Places,
     /// Who may get in, and what they may do.
     pub access: Arc<dyn Access>,
     /// How often signing in may fail.
@@ -32,16 +35,22 @@ pub struct State {
     pub key_pace: KeyPace,
 }
 
+/// Lives of tokens, as they are set.
+pub fn lives(settings: &Settings) -> Lives {
+    let seconds = |n: u64| Duration::seconds(i64::try_from(n).unwrap_or(i64::MAX));
+    Lives {
+        access: seconds(settings.auth.access_token_seconds),
+        refresh: seconds(settings.auth.refresh_token_seconds),
+    }
+}
+
 impl State {
     /// Reads the signing keys, or makes the first. Access is checked in PostgreSQL for each request.
     pub async fn start(store: Store, settings: Arc<Settings>) -> Result<Self> {
-        let seconds = |n: u64| Duration::seconds(i64::try_from(n).unwrap_or(i64::MAX));
-        let lives = Lives {
-            access: seconds(settings.auth.access_token_seconds),
-            refresh: seconds(settings.auth.refresh_token_seconds),
-        };
+        let lives = lives(&settings);
         Ok(Self {
-            auth: Auth::start(&store, lives).await?,
+            auth: Auth::start_with(&store, lives, settings.auth.token_algorithm).await?,
+            places: settings.geo.places()?,
             access: Arc::new(FromPrimary {
                 store: store.clone(),
                 idle: lives.refresh,

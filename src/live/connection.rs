@@ -49,8 +49,8 @@ pub struct Way {
     pub transport: Transport,
     /// How it is written to.
     pub dialect: Dialect,
-    /// The session cookie of the request that opened it, if it came from our own pages.
-    pub cookie: Option<String>,
+    /// What the request that opened it shows: the session cookie, if it came from our own pages, or a ticket.
+    pub shown: Credentials,
     /// Where it comes from.
     pub address: String,
     /// The same, for rules about it.
@@ -360,10 +360,11 @@ impl Connection {
     }
 
     fn sign_in(&mut self, request: Box<ConnectRequest>) {
-        let credentials = match (request.token.is_empty(), self.way.cookie.take()) {
-            (false, _) => Credentials::Token(request.token.clone()),
-            (true, Some(cookie)) => Credentials::Cookie(cookie),
-            (true, None) => Credentials::Nothing,
+        let shown = std::mem::replace(&mut self.way.shown, Credentials::Nothing);
+        let credentials = if request.token.is_empty() {
+            shown
+        } else {
+            Credentials::Token(request.token.clone())
         };
         if !self.live.hub.is_open() {
             return self

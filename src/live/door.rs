@@ -12,9 +12,10 @@ use serde_json::json;
 use signalbox_actors::live_hub::{ChannelKey, Disconnect, Outlet, Signal};
 use signalbox_actors::permission_cache::{PermissionCache, Question};
 use signalbox_actors::session_keeper::{
-    ACCESS_ENDED, Attachment, Connection, Denied, Known, SIGNED_OUT, SessionKeeper,
+    ACCESS_ENDED, Attachment, Connection, Denied, Known, SIGNED_OUT, SUCCEEDED, SessionKeeper,
 };
 use signalbox_core::api_keys::secret;
+use signalbox_core::auth::Purpose;
 use signalbox_core::jobs::store as jobs;
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::{Error, Kind};
@@ -66,6 +67,9 @@ impl Door {
         let (token, renewed_by_client) = match credentials {
             Credentials::Token(token) => (token, true),
             Credentials::Cookie(token) => (token, false),
+            Credentials::Ticket(ticket, purpose) => {
+                return self.let_in_by_ticket(&ticket, purpose, from, outlet).await;
+            }
             Credentials::Nothing => return self.application.admit_nameless(),
         };
         if renewed_by_client && secret::looks_like(&token) {
@@ -117,6 +121,34 @@ impl Door {
             })?;
         let shown = (known.credential, Some(generation));
         let (_, member, hold) = self.attached(shown, from, outlet).await?;
+        Ok(Admission {
+            viewer: Viewer::Member(member),
+            expires_in: None,
+            subscriptions: Vec::new(),
+            hold: Box::new(hold),
+        })
+    }
+
+    /// A session that could show nothing else: it decides how long what is opened lasts.
+    async fn let_in_by_ticket(
+        self,
+        ticket: &str,
+        purpose: Purpose,
+        from: Option<IpAddr>,
+        outlet: Arc<Outlet>,
+    ) -> Result<Admission, SignInError> {
+        let redeemed = self.state.auth.redeem(ticket, purpose).await;
+        let (session, user) = redeemed
+            .map_err(|error| {
+                tracing::warn!(%error, "a ticket cannot be checked");
+                SignInError::Unavailable
+            })?
+            .ok_or(SignInError::Invalid)?;
+        let shown = (Credential::Session(session), None);
+        let (standing, member, hold) = self.attached(shown, from, outlet).await?;
+        if standing.user != user {
+            return Err(SignInError::Invalid);
+        }
         Ok(Admission {
             viewer: Viewer::Member(member),
             expires_in: None,
@@ -208,7 +240,12 @@ impl Door {
         if matches!(member.credential, Credential::ApiKey(_)) {
             // what is somebody's own needs no permission; a program needs one for everything
             requested_by = None;
-            if matches!(channel, Channel::Inbox(_)) {
+            let own = match channel {
+                Channel::Inbox(_) => true,
+                Channel::Sessions(_) => !member.permissions.has("sessions:read"),
+                _ => false,
+            };
+            if own {
                 return Err(ReplyError::PermissionDenied.into());
             }
         }
@@ -318,11 +355,7 @@ impl Gatekeeper for Door {
         let (door, credential, user) = (self.clone(), member.credential, member.user);
         let (generation, from) = (member.generation, member.from);
         Box::pin(async move {
-            let standing = door
-                .sessions
-                .authenticate(credential, user)
-                .await
-                .map_err(of_session)?;
+            let standing = door.sessions.look(credential, user).await.map_err(of_session)?;
             door.member(&standing, generation, from).await
         })
     }
@@ -362,6 +395,7 @@ impl Connection for Hung {
         self.0.cut(match code {
             ACCESS_ENDED => Disconnect::AccessEnded,
             SIGNED_OUT => Disconnect::SignedOut,
+            SUCCEEDED => Disconnect::ForceReconnect,
             _ => Disconnect::Internal,
         });
     }
@@ -383,7 +417,8 @@ fn of_session(denied: Denied) -> SignInError {
     match denied {
         Denied::Refused(Refused::Banned | Refused::Suspended | Refused::Deleted) => SignInError::AccessEnded,
         Denied::Refused(Refused::Address) => SignInError::Address,
+        // whose session goes on comes again, and then has the tokens of the one that followed
+        Denied::Refused(Refused::Succeeded) | Denied::Unavailable => SignInError::Unavailable,
         Denied::Refused(_) => SignInError::SignedOut,
-        Denied::Unavailable => SignInError::Unavailable,
     }
 }

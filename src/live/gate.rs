@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use signalbox_actors::live_hub::{ChannelKey, Filter, Keeps, Outlet};
+use signalbox_core::auth::Purpose;
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::id::{OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
@@ -103,6 +104,8 @@ pub enum Credentials {
     Token(String),
     /// The session cookie of a browser. The session decides how long it lasts.
     Cookie(String),
+    /// A one-time ticket out of the address. The session that asked for it decides how long it lasts.
+    Ticket(String, Purpose),
     /// Nothing.
     Nothing,
 }

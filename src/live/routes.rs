@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use bytes::BytesMut;
 use rand::distr::{Alphanumeric, SampleString};
 use signalbox_actors::live_hub::{FollowError, Outlet, Transport};
+use signalbox_core::auth::Purpose;
 use signalbox_core::ip_rules;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::EventId;
@@ -94,7 +95,7 @@ fn serve_socket(
     let way = Way {
         transport: Transport::WebSocket,
         dialect,
-        cookie: visit.cookie,
+        shown: visit.shown(Purpose::Socket),
         address: visit.address,
         ip: visit.ip,
     };
@@ -122,6 +123,7 @@ pub(super) fn secret() -> String {
     operation_id = "live.stream",
     params(
         ("channel" = Vec<String>, Query, description = "Channels, at most 32", example = json!(["feed:users"])),
+        ("ticket" = Option<String>, Query, description = "A one-time ticket of auth.ticket, where neither a header nor a cookie can be sent"),
         ("last_event_id" = Option<String>, Query, description = "As the header, for the first request of an EventSource"),
     ),
     responses(
@@ -198,6 +200,7 @@ impl Asked {
         };
         for (name, value) in query {
             match name.as_str() {
+                "ticket" => {}
                 "channel" if asked.channels.contains(&value) => {}
                 "channel" => asked.channels.push(value),
                 "last_event_id" => asked.last_event_id = Some(value),
@@ -205,7 +208,7 @@ impl Asked {
                     return Err(Error::field(
                         name,
                         "unknown",
-                        "A stream takes channel and last_event_id.",
+                        "A stream takes channel, last_event_id and ticket.",
                     ));
                 }
             }

@@ -15,6 +15,7 @@ use prost::Message;
 use serde::Deserialize;
 use serde_json::json;
 use signalbox_actors::live_hub::{Outlet, Transport};
+use signalbox_core::auth::Purpose;
 use signalbox_core::bus::orders::Order;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::EventId;
@@ -230,7 +231,7 @@ fn begin(
     let way = Way {
         transport: kind.transport,
         dialect: kind.dialect,
-        cookie: visit.cookie,
+        shown: visit.shown(Purpose::Stream),
         address: visit.address,
         ip: visit.ip,
     };

@@ -9,6 +9,7 @@ use actix_web::http::header::{
     VARY,
 };
 use actix_web::{HttpResponseBuilder, web};
+use signalbox_core::auth::Purpose;
 use signalbox_core::kernel::error::{Error, Kind};
 
 use super::Live;
@@ -28,6 +29,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub struct Visit {
     /// The session cookie, if the request comes from the hub's own pages or from a program.
     pub cookie: Option<String>,
+    /// A one-time ticket out of the address, from whatever page.
+    pub ticket: Option<String>,
     /// The client's address.
     pub address: String,
     /// The same, for rules about it.
@@ -45,12 +48,14 @@ impl Visit {
         let noted = Origin::noted(request);
         let ip = noted.and_then(|noted| noted.ip);
         let address = ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let ticket = ticket(request.query_string());
         if is_own_page(request) {
             let cookie = request
                 .cookie(ACCESS_COOKIE)
                 .map(|cookie| cookie.value().to_owned());
             return Ok(Self {
                 cookie,
+                ticket,
                 address,
                 ip,
                 foreign: None,
@@ -60,6 +65,7 @@ impl Visit {
         match origin {
             Some(origin) => Ok(Self {
                 cookie: None,
+                ticket,
                 address,
                 ip,
                 foreign: Some(origin.to_owned()),
@@ -84,7 +90,26 @@ impl Visit {
     }
 }
 
-/// A Bearer token, else the session cookie, else nothing.
+impl Visit {
+    /// What the request itself shows, for a connection of that kind: a ticket, which says more than a cookie that is always
+    /// there, else the cookie, else nothing.
+    pub fn shown(&self, purpose: Purpose) -> Credentials {
+        match (&self.ticket, &self.cookie) {
+            (Some(ticket), _) => Credentials::Ticket(ticket.clone(), purpose),
+            (None, Some(cookie)) => Credentials::Cookie(cookie.clone()),
+            (None, None) => Credentials::Nothing,
+        }
+    }
+}
+
+/// The ticket in a query: letters, digits, `-` and `_`, so nothing in it is escaped.
+fn ticket(query: &str) -> Option<String> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, ticket) = pairs.find(|(name, _)| *name == "ticket")?;
+    Some(ticket.to_owned())
+}
+
+/// A Bearer token, else what [`Visit::shown`] has.
 pub fn credentials(request: &HttpRequest, visit: &Visit) -> Credentials {
     let bearer = header(request, &AUTHORIZATION)
         .and_then(|value| value.split_once(' '))
@@ -92,10 +117,7 @@ pub fn credentials(request: &HttpRequest, visit: &Visit) -> Credentials {
     if let Some((_, token)) = bearer {
         return Credentials::Token(token.trim().to_owned());
     }
-    visit
-        .cookie
-        .clone()
-        .map_or(Credentials::Nothing, Credentials::Cookie)
+    visit.shown(Purpose::Stream)
 }
 
 fn header<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {

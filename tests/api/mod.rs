@@ -22,6 +22,7 @@ mod openapi;
 mod profiles;
 mod roles;
 mod server_api;
+mod sessions;
 mod settings;
 mod teams;
 mod users;

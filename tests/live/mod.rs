@@ -6,6 +6,7 @@ pub mod driver;
 mod places;
 mod polled;
 mod sessions;
+mod sign_ins;
 mod views;
 
 use std::process::Command;

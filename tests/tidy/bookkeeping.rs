@@ -11,7 +11,8 @@ const WRITTEN: &[(&str, &str)] = &[
     ("audit_chain", "+"),
     ("audit_checkpoints", "+"),
     ("audit_unchained", "-"),
-    ("auth_tokens", "+ - successor used_at"),
+    ("auth_tickets", "+ -"),
+    ("auth_tokens", "+ - binding successor used_at"),
     ("counters", "+ updated_at value"),
     ("development_outbox", "+ -"),
     ("email_changes", "-"),
@@ -37,7 +38,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("password_resets", "-"),
     ("revocations", "-"),
     ("sign_ups", "-"),
-    ("signing_keys", "+"),
+    ("signing_keys", "+ -"),
     ("user_sessions", "last_seen_at"),
 ];
 

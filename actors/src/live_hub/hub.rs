@@ -314,6 +314,12 @@ impl LiveHub {
             .collect()
     }
 
+    /// The channels that somebody here follows and whose names `wanted` holds of.
+    pub fn followed(&self, wanted: impl Fn(&str) -> bool) -> Vec<ChannelKey> {
+        let channels = self.census().into_keys();
+        channels.filter(|key| wanted(&key.name)).collect()
+    }
+
     /// Writes the gauges of live delivery.
     pub fn export(&self) {
         let counts = self.0.connections.count();

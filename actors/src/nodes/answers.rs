@@ -1,8 +1,11 @@
 //! What all nodes said, put together.
 
+use std::collections::HashMap;
+
 use signalbox_core::bus::questions::{
-    Answer, ChannelRow, ChannelsWanted, ConnectionRow, ConnectionsWanted, NodeItem, Rows,
+    Answer, ChannelRow, ChannelsWanted, ConnectionRow, ConnectionsWanted, NodeItem, Rows, SocketRow,
 };
+use signalbox_core::kernel::id::SessionId;
 
 /// What came back to a question.
 #[derive(Debug, Default)]
@@ -55,6 +58,19 @@ impl Answers {
             } => Some((node, row, channels)),
             _ => None,
         })
+    }
+
+    /// How many connections hang on each session, on all nodes together.
+    pub fn sockets(self) -> HashMap<SessionId, (SocketRow, u32)> {
+        let mut all: HashMap<SessionId, (SocketRow, u32)> = HashMap::new();
+        for (_, answer) in self.given {
+            if let Answer::Sockets { rows } = answer {
+                for row in rows {
+                    all.entry(row.session).or_insert((row, 0)).1 += row.sockets;
+                }
+            }
+        }
+        all
     }
 
     /// The page of all nodes' channels.

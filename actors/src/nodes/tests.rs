@@ -48,6 +48,7 @@ impl Local for Made {
                 items: Vec::new(),
                 total: 0,
             }),
+            Question::Sockets { .. } => Answer::Sockets { rows: Vec::new() },
         }
     }
 }

@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::fut::ActorFutureExt;
 use actix::{Actor, AsyncContext, Handler, Message, ResponseFuture, WrapFuture};
 use signalbox_core::Store;
 use signalbox_core::fault;
-use signalbox_core::kernel::id::UserId;
+use signalbox_core::kernel::error::Error;
+use signalbox_core::kernel::id::{OrganizationId, UserId};
 use signalbox_core::kernel::permission::{Rights, RightsVersion};
+use signalbox_core::sessions::warm;
 use tokio::sync::oneshot;
 
-use super::{ANSWERS, Question, Shelf, Unavailable, primary};
+use super::figures::{FIGURES, Figures};
+use super::{Question, Shelf, Unavailable, primary};
 use crate::supervision::{Context, Supervised};
 
 /// Redis is a shortcut: one that takes longer than the way round is none.
@@ -22,6 +25,14 @@ const REDIS_WITHIN: Duration = Duration::from_millis(100);
 const KEEP: Duration = Duration::from_mins(2);
 /// Between sweeps.
 const SWEEP: Duration = Duration::from_secs(30);
+/// Between two writings of the figures.
+const EXPORT: Duration = Duration::from_secs(5);
+
+/// People whose sets are read at the start at most, and in one statement.
+const WARM: usize = 5_000;
+const WARM_AT_ONCE: usize = 250;
+/// The start's reading is given up after this long: it is only a head start.
+const WARM_WITHIN: Duration = Duration::from_secs(30);
 
 type Answer = Result<Arc<Rights>, Unavailable>;
 
@@ -33,13 +44,19 @@ pub(super) struct Load(pub(super) Question);
 /// Somebody will ask this soon.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Warm(pub(super) Question);
+pub(super) struct Warm {
+    pub(super) question: Question,
+    /// When it was heard that the set had changed, if that is why.
+    pub(super) heard: Option<Instant>,
+}
 
 /// A read under way.
 struct Reading {
     /// What it will satisfy.
     at_least: RightsVersion,
     waiting: Vec<oneshot::Sender<Answer>>,
+    /// Since when it is known that what was kept is too old.
+    heard: Option<Instant>,
     /// Who came later and wants something newer than it may bring.
     later: Vec<(Question, oneshot::Sender<Answer>)>,
 }
@@ -62,6 +79,16 @@ impl Keeper {
 
     /// Has the question answered to `waiting`, by the read under way where that will do.
     fn answer(&mut self, question: Question, waiting: oneshot::Sender<Answer>, ctx: &mut Context<Self>) {
+        self.ask(question, waiting, None, ctx);
+    }
+
+    fn ask(
+        &mut self,
+        question: Question,
+        waiting: oneshot::Sender<Answer>,
+        heard: Option<Instant>,
+        ctx: &mut Context<Self>,
+    ) {
         if let Some(reading) = self.readings.get_mut(&question.user) {
             if reading.at_least.covers(question.at_least) {
                 reading.waiting.push(waiting);
@@ -73,6 +100,7 @@ impl Keeper {
         let reading = Reading {
             at_least: question.at_least,
             waiting: vec![waiting],
+            heard,
             later: Vec::new(),
         };
         self.readings.insert(question.user, reading);
@@ -97,6 +125,9 @@ impl Keeper {
         let Some(reading) = self.readings.remove(&user) else {
             return;
         };
+        if let (Ok(_), Some(heard)) = (answer, reading.heard) {
+            Figures::renewed(heard.elapsed());
+        }
         for waiting in reading.waiting {
             // Whoever went away needs no answer.
             let _ = waiting.send(answer.clone());
@@ -112,10 +143,10 @@ async fn read(store: &Store, question: Question) -> Answer {
     let kept = tokio::time::timeout(REDIS_WITHIN, store.bus.kept_rights(question.user)).await;
     if let Ok(Ok(Some(rights))) = kept {
         if rights.version.covers(question.at_least) {
-            ANSWERS.redis.increment(1);
+            FIGURES.redis();
             return Ok(Arc::new(rights));
         }
-        ANSWERS.too_old_in_redis.increment(1);
+        FIGURES.too_old_in_redis();
     }
     let rights = primary(store, question).await?;
     fault::point("rights_read").await;
@@ -129,10 +160,21 @@ impl Actor for Keeper {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(SWEEP, |keeper, _| {
-            let (people, oldest) = keeper.shelf.sweep(KEEP);
-            metrics::gauge!("signalbox_permission_sets").set(people as f64);
-            metrics::gauge!("signalbox_permission_oldest_seconds").set(oldest.as_secs_f64());
+            keeper.shelf.sweep(KEEP);
         });
+        ctx.run_interval(EXPORT, |keeper, _| {
+            let (sets, oldest) = keeper.shelf.measure();
+            FIGURES.export(sets, oldest);
+        });
+        let (from, to) = (self.store.clone(), self.shelf.clone());
+        let warm = async move { tokio::time::timeout(WARM_WITHIN, warm_up(&from, &to)).await };
+        ctx.spawn(warm.into_actor(self).map(|warmed, _, _| {
+            if !matches!(warmed, Ok(Ok(()))) {
+                tracing::info!(
+                    "permissions were not all read before anybody asked; they are when somebody does"
+                );
+            }
+        }));
     }
 }
 
@@ -157,6 +199,31 @@ impl Handler<Warm> for Keeper {
 
     fn handle(&mut self, warm: Warm, ctx: &mut Self::Context) {
         let (waiting, _) = oneshot::channel();
-        self.answer(warm.0, waiting, ctx);
+        FIGURES.warmed(1);
+        self.ask(warm.question, waiting, warm.heard, ctx);
     }
+}
+
+/// Puts the sets of those on the shelf who used a session of late. One that changes meanwhile is too old by its version, as
+/// any other would be.
+async fn warm_up(store: &Store, shelf: &Shelf) -> Result<(), Error> {
+    let mut by_organization: HashMap<OrganizationId, Vec<UserId>> = HashMap::new();
+    for (organization, user) in warm::lately(&store.db, WARM).await? {
+        by_organization.entry(organization).or_default().push(user);
+    }
+    for (organization, people) in by_organization {
+        for people in people.chunks(WARM_AT_ONCE) {
+            let sets = warm::read_rights_of(&store.db, organization, people).await?;
+            FIGURES.warmed(sets.len() as u64);
+            for (user, rights) in sets {
+                if shelf
+                    .get(user)
+                    .is_none_or(|kept| rights.version.covers(kept.version))
+                {
+                    shelf.insert(user, Arc::new(rights));
+                }
+            }
+        }
+    }
+    Ok(())
 }

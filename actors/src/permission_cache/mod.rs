@@ -5,17 +5,20 @@
 //! ([`Known::version`](crate::session_keeper::Known), which revocations keep true). So times to live bound memory, and
 //! versions decide staleness: a set that is too old is a miss, on every level.
 //!
+//! Those who used a session of late are read at the start, and whoever is given tokens at that moment: so a first request
+//! finds its set on the shelf.
+//!
 //! Invariant: nobody is answered with a set older than they asked for.
 //! Invariant: one read per person is under way, however many ask.
 //! Invariant: without the actor the answers stay right; each caller then reads the primary for themselves.
 
+mod figures;
 mod keeper;
 mod shelf;
 
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use metrics::Counter;
 use signalbox_core::Store;
 use signalbox_core::bus::control::{Revocation, RevocationKind};
 use signalbox_core::kernel::id::{OrganizationId, UserId};
@@ -23,6 +26,7 @@ use signalbox_core::kernel::permission::{Rights, RightsVersion};
 use signalbox_core::sessions::standing::read_rights;
 
 use crate::supervision::{Handle, Spec, StartError, Tree};
+use figures::FIGURES;
 use keeper::{Keeper, Load, Warm};
 use shelf::Shelf;
 
@@ -83,6 +87,10 @@ impl PermissionCache {
         };
         let heard = cache.clone();
         store.signals.on_revoked(move |revocation| heard.hear(revocation));
+        let greeting = cache.clone();
+        store
+            .signals
+            .on_came_in(move |organization, user| greeting.expect(organization, user));
         Ok(cache)
     }
 
@@ -93,10 +101,10 @@ impl PermissionCache {
     pub async fn rights(&self, question: Question) -> Result<Arc<Rights>, Unavailable> {
         if let Some(rights) = self.shelf.get(question.user) {
             if rights.version.covers(question.at_least) {
-                ANSWERS.shelf.increment(1);
+                FIGURES.shelf();
                 return Ok(rights);
             }
-            ANSWERS.too_old_on_shelf.increment(1);
+            FIGURES.too_old_on_shelf();
         }
         if let Ok(Ok(rights)) = self.handle.ask(Load(question)).await
             && rights.version.covers(question.at_least)
@@ -105,6 +113,28 @@ impl PermissionCache {
         }
         // The actor is busy, down, or gave up. The truth can be read without it.
         primary(&self.store, question).await
+    }
+
+    /// Whether there is a set of theirs on this node's shelf, however old.
+    pub fn keeps(&self, user: UserId) -> bool {
+        self.shelf.get(user).is_some()
+    }
+
+    /// Has a set read of somebody who will soon ask for it, unless there is one already.
+    fn expect(&self, organization: OrganizationId, user: UserId) {
+        if self.shelf.get(user).is_some() {
+            return;
+        }
+        let question = Question {
+            organization,
+            user,
+            at_least: RightsVersion::default(),
+        };
+        // only a head start
+        let _ = self.handle.try_send(Warm {
+            question,
+            heard: None,
+        });
     }
 
     /// Applies a revocation to what is kept here, and has a set that was in use read again before it is asked for.
@@ -127,11 +157,15 @@ impl PermissionCache {
                     at_least,
                 };
                 // Only a head start: who asks later would have it read anyway.
-                let _ = self.handle.try_send(Warm(question));
+                let _ = self.handle.try_send(Warm {
+                    question,
+                    heard: Some(Instant::now()),
+                });
             }
             // Sessions carry the new epoch from now on, for which every kept set of the organization is too old.
             RevocationKind::Organization
             | RevocationKind::Session
+            | RevocationKind::Sessions
             | RevocationKind::Key
             | RevocationKind::IpRule
             | RevocationKind::Settings => {}
@@ -141,7 +175,7 @@ impl PermissionCache {
 
 /// Reads the truth.
 async fn primary(store: &Store, question: Question) -> Result<Arc<Rights>, Unavailable> {
-    ANSWERS.primary.increment(1);
+    FIGURES.primary();
     let read = read_rights(&store.db, question.organization, question.user);
     match tokio::time::timeout(LOAD_WITHIN, read).await {
         Ok(Ok(rights)) if rights.version.covers(question.at_least) => Ok(Arc::new(rights)),
@@ -157,24 +191,3 @@ async fn primary(store: &Store, question: Question) -> Result<Arc<Rights>, Unava
         Err(_) => Err(Unavailable),
     }
 }
-
-/// Where answers come from, and where what was kept was too old to be one. Looked up once: finding a counter by its name costs more than the answer from the shelf.
-struct Answers {
-    shelf: Counter,
-    redis: Counter,
-    primary: Counter,
-    too_old_on_shelf: Counter,
-    too_old_in_redis: Counter,
-}
-
-static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
-    let from = |from: &'static str| metrics::counter!("signalbox_permission_answers_total", "from" => from);
-    let too_old = |at: &'static str| metrics::counter!("signalbox_permission_too_old_total", "at" => at);
-    Answers {
-        shelf: from("shelf"),
-        redis: from("redis"),
-        primary: from("primary"),
-        too_old_on_shelf: too_old("shelf"),
-        too_old_in_redis: too_old("redis"),
-    }
-});

@@ -56,15 +56,21 @@ impl Shelf {
 
     /// Drops what has been here for longer than `keep`. How many sets are left, and for how long the oldest has been here.
     pub(super) fn sweep(&self, keep: Duration) -> (usize, Duration) {
-        let (mut left, mut oldest) = (0, Duration::ZERO);
         for part in self.parts.iter() {
-            let mut part = part.write();
-            part.retain(|_, (since, _)| since.elapsed() <= keep);
-            left += part.len();
-            let ages = part.values().map(|(since, _)| since.elapsed());
-            oldest = ages.fold(oldest, Duration::max);
+            part.write().retain(|_, (since, _)| since.elapsed() <= keep);
         }
-        (left, oldest)
+        self.measure()
+    }
+
+    /// How many sets are here, and for how long the oldest has been.
+    pub(super) fn measure(&self) -> (usize, Duration) {
+        self.parts
+            .iter()
+            .fold((0, Duration::ZERO), |(sets, oldest), part| {
+                let part = part.read();
+                let ages = part.values().map(|(since, _)| since.elapsed());
+                (sets + part.len(), ages.fold(oldest, Duration::max))
+            })
     }
 
     /// The end of an id is random.

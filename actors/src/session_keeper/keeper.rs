@@ -16,6 +16,8 @@ use crate::supervision::{Context, Supervised};
 const SWEEP: Duration = Duration::from_secs(1);
 /// A read of `revocations` that takes longer is given up and begun again.
 const READ_WITHIN: Duration = Duration::from_secs(2);
+/// Sessions that seem to have rested for too long that are looked at in one go; the next sweep takes the others.
+const LOOKED_AT: usize = 500;
 /// Last-seen times in one statement.
 const BATCH: usize = 5_000;
 
@@ -29,6 +31,7 @@ pub(super) struct Keeper {
     ledger: Arc<Ledger>,
     reading: bool,
     writing: bool,
+    looking: bool,
 }
 
 impl Keeper {
@@ -37,6 +40,7 @@ impl Keeper {
             ledger,
             reading: false,
             writing: false,
+            looking: false,
         }
     }
 
@@ -57,7 +61,16 @@ impl Keeper {
     }
 
     fn sweep(&mut self, ctx: &mut Context<Self>) {
-        self.ledger.sweep();
+        let resting = self.ledger.sweep();
+        if !resting.is_empty() && !std::mem::replace(&mut self.looking, true) {
+            let ledger = Arc::clone(&self.ledger);
+            let look = async move {
+                for credential in resting.into_iter().take(LOOKED_AT) {
+                    ledger.look_again(credential).await;
+                }
+            };
+            ctx.spawn(look.into_actor(self).map(|(), keeper, _| keeper.looking = false));
+        }
         metrics::gauge!("signalbox_sessions_kept").set(self.ledger.sessions() as f64);
         metrics::gauge!("signalbox_session_connections").set(self.ledger.connections() as f64);
         if std::mem::replace(&mut self.writing, true) {

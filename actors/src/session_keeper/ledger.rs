@@ -11,6 +11,7 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 use signalbox_core::api_keys::{self, Use, secret::Hash};
 use signalbox_core::bus::control::{Revocation, RevocationKind};
+use signalbox_core::bus::questions::{MOST_SOCKETS, SocketRow};
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::{ApiKeyId, OrganizationId, SessionId, UserId};
@@ -20,7 +21,7 @@ use signalbox_core::{Store, ip_rules::Rules};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::connection::{ACCESS_ENDED, Attachment, Connection, SIGNED_OUT, close_all, tell_all};
+use super::connection::{ACCESS_ENDED, Attachment, Connection, SIGNED_OUT, SUCCEEDED, close_all, tell_all};
 use super::loading::{Loading, Reading, Turn};
 use super::rules::Books;
 use super::{Denied, Known, Options};
@@ -48,6 +49,16 @@ struct Entry {
     /// From where a key was last used.
     used_from: Mutex<Option<IpAddr>>,
     connections: Vec<(u64, Arc<dyn Connection>)>,
+}
+
+impl Entry {
+    /// The standing, with the last use that this node knows of.
+    fn used(&self) -> Standing {
+        Standing {
+            last_seen_at: from_micros(self.seen.load(Relaxed)),
+            ..self.standing.clone()
+        }
+    }
 }
 
 /// What is to be written of when credentials were last used.
@@ -109,10 +120,28 @@ impl Ledger {
         self.entries.load(Relaxed)
     }
 
+    /// How a session or key stands, for whoever uses it now.
     pub(super) async fn known(self: &Arc<Self>, credential: Credential) -> Result<Known, Denied> {
-        if let Some(answer) = self.remembered(credential) {
+        if let Some(answer) = self.remembered(credential, true) {
             return answer;
         }
+        let known = self.read_once(credential).await?;
+        if let Some(entry) = self.shard(credential).read().get(&credential) {
+            entry.seen.fetch_max(micros(self.store.clock.now()), Relaxed);
+        }
+        Ok(known)
+    }
+
+    /// How a session or key stands. To look is not to use: what only listens does not keep its session alive.
+    pub(super) async fn look(self: &Arc<Self>, credential: Credential) -> Result<Known, Denied> {
+        match self.remembered(credential, false) {
+            Some(answer) => answer,
+            None => self.read_once(credential).await,
+        }
+    }
+
+    /// Reads it from the primary, or waits for whoever does.
+    async fn read_once(self: &Arc<Self>, credential: Credential) -> Result<Known, Denied> {
         loop {
             match self.loading.turn(credential) {
                 Turn::Read(reading) => {
@@ -245,7 +274,16 @@ impl Ledger {
         match revocation.kind {
             RevocationKind::Session => {
                 let session = Credential::Session(SessionId(revocation.subject));
-                close_all(self.forget(session), SIGNED_OUT, &revocation.reason);
+                let code = match revocation.access_version {
+                    None => SIGNED_OUT,
+                    Some(_) => SUCCEEDED,
+                };
+                close_all(self.forget(session), code, &revocation.reason);
+            }
+            RevocationKind::Sessions => {
+                for session in self.begun_before(revocation) {
+                    close_all(self.forget(session), SIGNED_OUT, &revocation.reason);
+                }
             }
             RevocationKind::Key => {
                 let key = Credential::ApiKey(ApiKeyId(revocation.subject));
@@ -300,22 +338,29 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ends what time has ended, and makes room. Open connections count as use.
-    pub(super) fn sweep(&self) {
+    /// Ends what time has ended, and makes room. Keys with open connections are in use; sessions are not by that alone. Answers
+    /// which sessions seem to have rested for too long: another node may know of a use that this one does not, so they are
+    /// to be looked at before they end.
+    pub(super) fn sweep(&self) -> Vec<Credential> {
         let now = self.store.clock.now();
         let mut over = Vec::new();
+        let mut resting = Vec::new();
         let mut replaced = Vec::new();
         let swept = self.swept.swap(micros(now), Relaxed);
         for shard in &self.shards {
             for (credential, entry) in shard.read().iter() {
                 if !entry.connections.is_empty() {
-                    entry.seen.fetch_max(micros(now), Relaxed);
+                    if entry.standing.key.is_some() {
+                        entry.seen.fetch_max(micros(now), Relaxed);
+                    }
                     let previous = entry.standing.key.as_ref().and_then(|key| key.previous);
                     let lapsed = |until| micros(until) > swept && now >= until;
                     if now >= entry.standing.expires_at {
                         over.push(*credential);
                     } else if previous.is_some_and(|(_, until)| lapsed(until)) {
                         replaced.push(*credential);
+                    } else if entry.used().check_time(now, self.options.idle).is_err() {
+                        resting.push(*credential);
                     }
                 }
             }
@@ -328,6 +373,40 @@ impl Ledger {
             tell_all(self.doubt(credential));
         }
         self.make_room();
+        resting
+    }
+
+    /// Reads again how a session stands that seems to have rested for too long. If it has, it ends, with what is open on it.
+    pub(super) async fn look_again(self: &Arc<Self>, credential: Credential) {
+        self.doubt(credential);
+        // what cannot be told now is asked again at the next sweep
+        let _ = self.look(credential).await;
+    }
+
+    /// How many connections hang on each session of `organizations`.
+    pub(super) fn sockets(&self, organizations: &[OrganizationId]) -> Vec<SocketRow> {
+        let mut rows = Vec::new();
+        for shard in &self.shards {
+            for (credential, entry) in shard.read().iter() {
+                let Credential::Session(session) = *credential else {
+                    continue;
+                };
+                let organization = entry.standing.organization;
+                if !entry.connections.is_empty() && organizations.contains(&organization) {
+                    rows.push(SocketRow {
+                        organization,
+                        user: entry.standing.user,
+                        session,
+                        sockets: u32::try_from(entry.connections.len()).unwrap_or(u32::MAX),
+                    });
+                }
+            }
+            if rows.len() >= MOST_SOCKETS {
+                rows.truncate(MOST_SOCKETS);
+                break;
+            }
+        }
+        rows
     }
 
     /// Last-seen times that are due to be written; taken as written.
@@ -363,8 +442,8 @@ impl Ledger {
         self.trusted_until.lock().is_some()
     }
 
-    /// The answer from memory, if memory may answer.
-    fn remembered(&self, credential: Credential) -> Option<Result<Known, Denied>> {
+    /// The answer from memory, if memory may answer; to somebody who uses it, or only looks.
+    fn remembered(&self, credential: Credential, uses: bool) -> Option<Result<Known, Denied>> {
         let at = Instant::now();
         if !self.trusted_until.lock().is_some_and(|until| at < until) {
             return None;
@@ -375,16 +454,18 @@ impl Ledger {
         if entry.stale || at.duration_since(entry.read_at) >= self.options.refresh {
             return None;
         }
-        let seen = from_micros(entry.seen.load(Relaxed));
-        let standing = Standing {
-            last_seen_at: seen,
-            ..entry.standing.clone()
-        };
-        if let Err(refused) = standing.check_time(now, self.options.idle) {
-            return Some(Err(refused.into()));
+        let standing = entry.used();
+        match standing.check_time(now, self.options.idle) {
+            Ok(()) => {
+                if uses {
+                    entry.seen.fetch_max(micros(now), Relaxed);
+                }
+                Some(Ok(self.as_heard(&standing)))
+            }
+            // another node may know of a use that this one does not
+            Err(Refused::Idle) => None,
+            Err(refused) => Some(Err(refused.into())),
         }
-        entry.seen.fetch_max(micros(now), Relaxed);
-        Some(Ok(self.as_heard(&standing)))
     }
 
     /// Reads the session from the primary, again while revocations overtake the reading.
@@ -409,6 +490,9 @@ impl Ledger {
             let subjects = [itself, standing.user.0, standing.organization.0, EVERYBODY];
             let mut answer = Err(Denied::Unavailable);
             if reading.unless_heard(&subjects, || answer = self.keep(standing)) {
+                if let Err(Denied::Refused(refused)) = &answer {
+                    close_all(self.forget(credential), SIGNED_OUT, &refused.to_string());
+                }
                 return answer;
             }
         }
@@ -427,16 +511,22 @@ impl Ledger {
     /// Keeps a standing just read, if there is room, and answers with it.
     fn keep(&self, standing: Standing) -> Result<Known, Denied> {
         let now = self.store.clock.now();
+        let (credential, user) = (standing.credential, standing.user);
+        let mut standing = standing;
+        if let Some(entry) = self.shard(credential).read().get(&credential) {
+            // what this node knows of its use may not be written yet
+            standing.last_seen_at = standing.last_seen_at.max(from_micros(entry.seen.load(Relaxed)));
+        }
         standing.check_time(now, self.options.idle)?;
         let known = self.as_heard(&standing);
-        let (credential, user) = (standing.credential, standing.user);
+        let seen = micros(standing.last_seen_at);
         let mut people = self.people.lock();
         let mut shard = self.shard(credential).write();
         if let Some(entry) = shard.get_mut(&credential) {
             entry.standing = standing;
             entry.read_at = Instant::now();
             entry.stale = false;
-            entry.seen.fetch_max(micros(now), Relaxed);
+            entry.seen.fetch_max(seen, Relaxed);
         } else if self.hears() && self.entries.load(Relaxed) < self.options.sessions {
             // the first use of a key is written at once: whoever has just put one to use looks for it
             let written = standing
@@ -447,7 +537,7 @@ impl Ledger {
                 standing,
                 read_at: Instant::now(),
                 stale: false,
-                seen: AtomicI64::new(micros(now)),
+                seen: AtomicI64::new(seen),
                 written: AtomicI64::new(written),
                 used_from: Mutex::new(None),
                 connections: Vec::new(),
@@ -571,6 +661,27 @@ impl Ledger {
             // One may have been attached since.
             self.remove(credential, |entry| entry.connections.is_empty());
         }
+    }
+
+    /// Sessions of the person or organization that a revocation is about, which began before its instant.
+    fn begun_before(&self, revocation: &Revocation) -> Vec<Credential> {
+        let before = revocation.access_version.map(from_micros);
+        let all = revocation.subject == revocation.organization.0;
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            let theirs = shard.iter().filter(|(credential, entry)| {
+                matches!(credential, Credential::Session(_))
+                    && if all {
+                        entry.standing.organization == revocation.organization
+                    } else {
+                        entry.standing.user.0 == revocation.subject
+                    }
+                    && before.is_none_or(|before| entry.standing.created_at < before)
+            });
+            found.extend(theirs.map(|(credential, _)| *credential));
+        }
+        found
     }
 
     fn credentials_of(&self, user: UserId) -> Vec<Credential> {

@@ -8,6 +8,9 @@
 //! ledger directly, so a frozen actor delays nothing. What the actor cannot do in time closes the fast path: knowledge
 //! is trusted for [`Options::trust`] after the last complete read of `revocations`, then each request asks the primary.
 //!
+//! An open connection is no use of its session: who only listens is signed out when the session has rested for as long as it
+//! may, and everybody at its absolute end. Another node may know of a later use, so the primary is asked before.
+//!
 //! Addresses are asked of it too: a key's own list and the organization's IP rules are kept and kept true in the same way.
 //!
 //! Invariant: a session or key revoked before this node heard of it is never served from memory after it heard.
@@ -29,15 +32,16 @@ use futures::future::BoxFuture;
 use signalbox_core::Store;
 use signalbox_core::api_keys::secret::Hash;
 use signalbox_core::bus::control::Control;
+use signalbox_core::bus::questions::SocketRow;
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::Result;
-use signalbox_core::kernel::id::UserId;
+use signalbox_core::kernel::id::{OrganizationId, UserId};
 use signalbox_core::kernel::page::micros;
 use signalbox_core::sessions::standing::{Refused, Standing};
 
 use crate::backplane::ControlListener;
 use crate::supervision::{Handle, Spec, StartError, Tree};
-pub use connection::{ACCESS_ENDED, Attachment, Connection, SIGNED_OUT};
+pub use connection::{ACCESS_ENDED, Attachment, Connection, SIGNED_OUT, SUCCEEDED};
 use keeper::{Flush, Keeper};
 use ledger::Ledger;
 
@@ -134,6 +138,24 @@ impl SessionKeeper {
         } else {
             Err(Refused::Unknown.into())
         }
+    }
+
+    /// The same for somebody who looks and does not use it: what listens is judged again, and does not keep its session alive.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn look(&self, credential: Credential, user: UserId) -> Result<Known, Denied> {
+        let known = self.ledger.look(credential).await?;
+        if known.user == user {
+            Ok(known)
+        } else {
+            Err(Refused::Unknown.into())
+        }
+    }
+
+    /// How many connections hang on each session of `organizations` on this node, on 5,000 sessions at most.
+    pub fn sockets(&self, organizations: &[OrganizationId]) -> Vec<SocketRow> {
+        self.ledger.sockets(organizations)
     }
 
     /// The session or key, if it is good, whosever it is.

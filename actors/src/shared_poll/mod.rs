@@ -29,6 +29,7 @@ use signalbox_core::live::application::shared_poll::PollMode;
 
 use crate::live_hub::{Item, LiveHub, Outlet, Subscriber, View};
 use crate::nodes::Local;
+use crate::session_keeper::SessionKeeper;
 use crate::supervision::{Spec, StartError, Tree};
 use keys::Board;
 use poller::Poller;
@@ -108,6 +109,8 @@ pub struct Here {
     pub hub: LiveHub,
     /// The keys they track.
     pub polls: SharedPolls,
+    /// The sessions they hang on.
+    pub sessions: SessionKeeper,
 }
 
 impl Local for Here {
@@ -128,7 +131,12 @@ impl Local for Here {
     }
 
     fn answer(&self, question: &Question) -> Answer {
-        self.hub.answer(question)
+        match question {
+            Question::Sockets { organizations } => Answer::Sockets {
+                rows: self.sessions.sockets(organizations),
+            },
+            question => self.hub.answer(question),
+        }
     }
 }
 

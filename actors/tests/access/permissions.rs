@@ -191,3 +191,37 @@ async fn with_its_actor_panicked_frozen_or_hung_the_answers_stay_right() {
     }
     node.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_used_a_session_of_late_are_known_before_they_ask_and_so_is_whoever_comes_in() {
+    let test = test().await;
+    let [there, gone, newcomer] = [test.person().await, test.person().await, test.person().await];
+    may(&test, there, "users:read").await;
+    test.session(there).await;
+    test.session(gone).await;
+    test.sql(format!(
+        "UPDATE user_sessions SET revoked_at = now() WHERE user_id = '{gone}'"
+    ))
+    .await;
+    let node = Node::on(&test, Options::default()).await;
+    until("the start has read", || node.cache.keeps(there)).await;
+    assert!(!node.cache.keeps(gone) && !node.cache.keeps(newcomer));
+    may(&test, newcomer, "jobs:read").await;
+    node.store.signals.came_in(test.organization, newcomer);
+    until("the newcomer was read", || node.cache.keeps(newcomer)).await;
+    // with the database gone both are answered, and nobody else
+    node.store.db.close().await;
+    assert_eq!(
+        permissions(&node, question(&test, there, 2)).await.unwrap(),
+        ["users:read"]
+    );
+    assert_eq!(
+        permissions(&node, question(&test, newcomer, 2)).await.unwrap(),
+        ["jobs:read"]
+    );
+    assert_eq!(
+        node.cache.rights(question(&test, gone, 1)).await,
+        Err(Unavailable)
+    );
+    node.end().await;
+}

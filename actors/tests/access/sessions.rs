@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use signalbox_actors::session_keeper::{ACCESS_ENDED, Denied, Options, SIGNED_OUT};
+use signalbox_actors::session_keeper::{ACCESS_ENDED, Denied, Options, SIGNED_OUT, SUCCEEDED};
 use signalbox_actors::supervision::Poison;
-use signalbox_core::bus::control::RevocationKind::{Access, Organization, Session, User};
+use signalbox_core::bus::control::RevocationKind::{Access, Organization, Session, Sessions, User};
 use signalbox_core::kernel::clock::Clock;
-use signalbox_core::kernel::id::{SessionId, UserId};
+use signalbox_core::kernel::id::{OrganizationId, SessionId, UserId};
 use signalbox_core::sessions::standing::Refused;
+use signalbox_core::testing::TestStore;
 use time::OffsetDateTime;
 
 use crate::stage::*;
@@ -219,44 +220,190 @@ async fn changed_rights_are_told_to_connections_and_known_at_the_next_request() 
     node.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn time_ends_sessions_absolutely_and_when_idle_but_not_while_a_connection_is_open() {
-    let test = test().await;
-    let start = OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap();
-    let clock = Clock::manual(start);
+/// A node whose time is the test's, with an hour of rest, and all sessions as of its beginning.
+async fn resting(test: &TestStore) -> (Node, Clock) {
+    let clock = Clock::manual(OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap());
     let options = Options {
         idle: time::Duration::HOUR,
         ..patient()
     };
-    let node = Node::with_clock(&test, options, clock.clone()).await;
+    test.sql(
+        "UPDATE user_sessions SET created_at = to_timestamp(4000000000), last_seen_at = to_timestamp(4000000000),
+           expires_at = to_timestamp(4000000000) + interval '3 hours'",
+    )
+    .await;
+    (Node::with_clock(test, options, clock.clone()).await, clock)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_connection_does_not_keep_a_session_alive_that_nobody_uses() {
+    let test = test().await;
     let person = test.person().await;
-    let [idle, open] = [test.session(person).await, test.session(person).await];
-    test.sql("UPDATE user_sessions SET last_seen_at = to_timestamp(4000000000), expires_at = to_timestamp(4000000000) + interval '3 hours'").await;
-    let wire = wire();
-    let _held = node.keeper.attach(open, wire.clone()).await.unwrap();
-    assert!(node.keeper.known(idle).await.is_ok());
+    let [quiet, used] = [test.session(person).await, test.session(person).await];
+    let (node, clock) = resting(&test).await;
+    let wires = [wire(), wire()];
+    let _quiet = node.keeper.attach(quiet, wires[0].clone()).await.unwrap();
+    let _used = node.keeper.attach(used, wires[1].clone()).await.unwrap();
     clock.advance(time::Duration::minutes(50));
-    // Both within their hour; the open one is used by being open.
-    let seen = async || {
-        test.count(&format!(
-            "SELECT extract(epoch FROM last_seen_at)::bigint FROM user_sessions WHERE id = '{open}'"
-        ))
-        .await
-    };
-    signalbox_core::testing::eventually("the open one was seen", async || {
-        seen().await == 4_000_000_000 + 3_000
+    assert!(node.keeper.known(used).await.is_ok());
+    // what listens is judged again, which is no use
+    assert!(node.keeper.look(quiet.into(), person).await.is_ok());
+    clock.advance(time::Duration::minutes(50));
+    until("the quiet one was closed", || wires[0].ended().is_some()).await;
+    let why = "signed out: session idle for too long".to_owned();
+    assert_eq!(wires[0].ended(), Some((SIGNED_OUT, why)));
+    assert_eq!(node.keeper.known(quiet).await, Err(Refused::Idle.into()));
+    assert_eq!(wires[1].ended(), None, "the used one rested for 50 minutes");
+    assert!(node.keeper.known(used).await.is_ok());
+    clock.advance(time::Duration::minutes(50));
+    assert!(node.keeper.known(used).await.is_ok());
+    clock.advance(time::Duration::minutes(50));
+    until("the used one was closed", || wires[1].ended().is_some()).await;
+    let why = "signed out: session expired".to_owned();
+    assert_eq!(
+        wires[1].ended(),
+        Some((SIGNED_OUT, why)),
+        "at its absolute end, used or not"
+    );
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_used_on_another_node_stays_open_here() {
+    let test = test().await;
+    let person = test.person().await;
+    let session = test.session(person).await;
+    let (node, clock) = resting(&test).await;
+    let wire = wire();
+    let _held = node.keeper.attach(session, wire.clone()).await.unwrap();
+    clock.advance(time::Duration::minutes(50));
+    test.sql("UPDATE user_sessions SET last_seen_at = to_timestamp(4000000000) + interval '49 minutes'")
+        .await;
+    clock.advance(time::Duration::minutes(50));
+    // the sweep looks, and finds the use of which this node knew nothing
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(wire.ended(), None);
+    assert!(node.keeper.known(session).await.is_ok());
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shortened_time_ends_what_is_open_on_every_node() {
+    let test = test().await;
+    let person = test.person().await;
+    let session = test.session(person).await;
+    let (node, clock) = resting(&test).await;
+    let wire = wire();
+    let _held = node.keeper.attach(session, wire.clone()).await.unwrap();
+    clock.advance(time::Duration::minutes(20));
+    let also = format!(
+        "INSERT INTO organization_settings (organization_id, key, value) VALUES ('{}', 'sessions', '{{\"idle_seconds\": 600}}')",
+        test.organization
+    );
+    revoke_elsewhere(&test, Organization, test.organization.0, None, &also).await;
+    until("the connection was told to look again", || {
+        *wire.rights_changed.lock() == 1
     })
     .await;
-    clock.advance(time::Duration::minutes(50));
-    assert_eq!(node.keeper.known(idle).await, Err(Refused::Idle.into()));
-    assert!(node.keeper.known(open).await.is_ok());
-    clock.advance(time::Duration::hours(2));
-    until("the open one was closed", || wire.ended().is_some()).await;
+    // what a live connection does when it is told
     assert_eq!(
-        wire.ended(),
-        Some((SIGNED_OUT, "signed out: session expired".to_owned()))
+        node.keeper.look(session.into(), person).await,
+        Err(Refused::Idle.into())
     );
-    assert_eq!(node.keeper.known(open).await, Err(Refused::Expired.into()));
+    until("it was closed", || wire.ended().is_some()).await;
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_sessions_of_a_person_or_of_everybody_that_began_before_an_instant_end_at_once() {
+    let test = test().await;
+    let node = Node::on(&test, patient()).await;
+    let [one, other] = [test.person().await, test.person().await];
+    let owners = [one, one, other];
+    let mut sessions = Vec::new();
+    let wires = [wire(), wire(), wire()];
+    let mut held = Vec::new();
+    for (owner, wire) in owners.iter().zip(&wires) {
+        let session = test.session(*owner).await;
+        held.push(node.keeper.attach(session, wire.clone()).await.unwrap());
+        sessions.push(session);
+    }
+    test.sql(format!(
+        "UPDATE user_sessions SET created_at = now() + interval '1 hour' WHERE id = '{}'",
+        sessions[1]
+    ))
+    .await;
+    node.store
+        .signals
+        .revoked(&revocation(&test, Access, one.0, None));
+    assert!(node.keeper.known(sessions[1]).await.is_ok());
+    let now = Clock::system().now();
+    let before = |subject, at: OffsetDateTime| {
+        let micros = (at.unix_timestamp_nanos() / 1_000) as i64;
+        node.store
+            .signals
+            .revoked(&revocation(&test, Sessions, subject, Some(micros)));
+    };
+    before(one.0, now + time::Duration::minutes(1));
+    assert_eq!(
+        wires[0].ended(),
+        Some((SIGNED_OUT, "signed out: test".to_owned()))
+    );
+    assert_eq!(wires[1].ended(), None, "it began after the instant");
+    assert_eq!(wires[2].ended(), None, "somebody else's");
+    before(test.organization.0, now + time::Duration::hours(2));
+    assert!(wires[1].ended().is_some() && wires[2].ended().is_some());
+    assert_eq!(node.keeper.connections(), 0);
+    // told by the table alone, as of another node's commit
+    let session = test.session(one).await;
+    let wire = wire();
+    let _held = node.keeper.attach(session, wire.clone()).await.unwrap();
+    let later = (now + time::Duration::hours(3)).unix_timestamp() * 1_000_000;
+    let also =
+        format!("UPDATE users SET sessions_not_before = now() + interval '3 hours' WHERE id = '{one}'");
+    revoke_elsewhere(&test, Sessions, one.0, Some(later), &also).await;
+    until("it was closed", || wire.ended().is_some()).await;
+    assert!(node.keeper.known(session).await.is_err());
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_on_a_session_that_goes_on_under_another_id_is_told_to_come_back() {
+    let test = test().await;
+    let node = Node::on(&test, patient()).await;
+    let person = test.person().await;
+    let session = test.session(person).await;
+    let wire = wire();
+    let _held = node.keeper.attach(session, wire.clone()).await.unwrap();
+    let also = format!(
+        "UPDATE user_sessions SET revoked_at = now(), succeeded_by = gen_random_uuid() WHERE id = '{session}'"
+    );
+    revoke_elsewhere(&test, Session, session.0, Some(1), &also).await;
+    until("it was closed", || wire.ended().is_some()).await;
+    assert_eq!(wire.ended().unwrap().0, SUCCEEDED);
+    assert_eq!(node.keeper.known(session).await, Err(Refused::Succeeded.into()));
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_many_connections_hang_on_each_session_is_counted_by_organization() {
+    let test = test().await;
+    let node = Node::on(&test, patient()).await;
+    let person = test.person().await;
+    let [busy, idle] = [test.session(person).await, test.session(person).await];
+    let first = node.keeper.attach(busy, wire()).await.unwrap();
+    let _second = node.keeper.attach(busy, wire()).await.unwrap();
+    assert!(node.keeper.known(idle).await.is_ok());
+    let counted = || {
+        let rows = node.keeper.sockets(&[test.organization]);
+        rows.iter()
+            .map(|row| (row.session, row.user, row.sockets))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(counted(), [(busy, person, 2)]);
+    drop(first);
+    assert_eq!(counted(), [(busy, person, 1)]);
+    assert!(node.keeper.sockets(&[OrganizationId::new()]).is_empty());
     node.end().await;
 }
 

@@ -274,8 +274,8 @@ export interface paths {
         put?: never;
         /**
          * Get new tokens for a refresh token
-         * @description A refresh token is good once. Repeated within 10 seconds it gets the same successor; used again later, it ends its
-         *     session.
+         * @description A refresh token is good once. Repeated within 10 seconds by the same client it gets the same successor; used again later or
+         *     from elsewhere, it ends its session, and its person is told.
          */
         post: operations["auth.refresh"];
         delete?: never;
@@ -316,6 +316,26 @@ export interface paths {
         put?: never;
         /** Come in by the link of a sign-up */
         post: operations["auth.confirm_sign_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a one-time ticket for a stream or a socket
+         * @description For platforms that let nobody set a header on them. It opens one connection of this session within 30 seconds.
+         */
+        post: operations["auth.ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -951,6 +971,30 @@ export interface paths {
         patch: operations["me.update_profile"];
         trace?: never;
     };
+    "/api/v1/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open sessions of one's own
+         * @description How many live connections hang on each comes as `session.sockets` on `sessions:<user id>`, when that changes.
+         */
+        get: operations["me.list_sessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End one's other sessions
+         * @description The session that asks stays. Everything that hangs on the others ends at once.
+         */
+        delete: operations["me.revoke_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/wallets": {
         parameters: {
             query?: never;
@@ -1182,6 +1226,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/roles/{id}/sessions/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End all sessions of those who hold a role
+         * @description One act: where somebody among them may do what the caller may not, nobody's end. The caller's own end too where they
+         *     hold it.
+         */
+        post: operations["sessions.revoke_of_role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open sessions of everybody
+         * @description How many live connections hang on each comes as `session.sockets` on `feed:sessions`, when that changes.
+         */
+        get: operations["sessions.list_all"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End everybody's sessions
+         * @description The caller's own too. Needs `settings:update` beside `sessions:revoke`.
+         */
+        post: operations["sessions.revoke_all"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/timeouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long sessions last */
+        get: operations["sessions.timeouts"];
+        /**
+         * Say how long sessions last
+         * @description A shorter time ends those that are past it at once, with what hangs on them.
+         */
+        put: operations["sessions.set_timeouts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}": {
         parameters: {
             query?: never;
@@ -1221,6 +1347,44 @@ export interface paths {
          * @description By JSON merge patch (RFC 7396): what is absent stays, null sets back to the default. It holds on every node at once.
          */
         patch: operations["settings.update"];
+        trace?: never;
+    };
+    "/api/v1/signing-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Keys that sign or verify tokens */
+        get: operations["signing_keys.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signing-keys/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have tokens signed with a new key
+         * @description It signs after a minute, when every node knows it. The key before it verifies until the last token that it signed has run
+         *     out, so nobody is signed out.
+         */
+        post: operations["signing_keys.rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/stream": {
@@ -1536,10 +1700,33 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Open sessions of a person */
+        /**
+         * Open sessions of a person
+         * @description How many live connections hang on each comes as `session.sockets` on `sessions:<user id>`, when that changes.
+         */
         get: operations["sessions.list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/sessions/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End all sessions of a person
+         * @description None that began before the instant counts any more, on whichever node. API keys stay.
+         */
+        post: operations["sessions.revoke_of_user"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2122,6 +2309,15 @@ export interface components {
             /** @description SMS go out: none lands here any more. */
             sms_configured: boolean;
         };
+        /** @description A program on a system. */
+        Device: {
+            /** @description `desktop`, `phone`, `tablet`, `program`, or `unknown`. */
+            kind: string;
+            /** @description The browser or program, such as `Firefox` or `curl`. */
+            program?: string | null;
+            /** @description The system, such as `Windows`. */
+            system?: string | null;
+        };
         /** @description What is to be said of a person directly, no more and no less. */
         Direct: {
             /** @description On everything, or under a condition. */
@@ -2165,6 +2361,19 @@ export interface components {
          * @enum {string}
          */
         EmailConfirmed: "waiting" | "changed" | "refused";
+        /** @description What ended. */
+        EndedSessions: {
+            /**
+             * Format: int64
+             * @description How many sessions.
+             */
+            sessions: number;
+            /**
+             * Format: int64
+             * @description Of how many people.
+             */
+            people: number;
+        };
         /** @description The answer with its reasons. */
         Explanation: components["schemas"]["Proof"] & {
             /** @description Who. */
@@ -2688,10 +2897,10 @@ export interface components {
             name?: string | null;
         };
         /**
-         * @description How a key stands.
+         * @description What a key does.
          * @enum {string}
          */
-        KeyState: "active" | "expiring" | "expired" | "revoked";
+        KeyState: "next" | "signs" | "verifies";
         /** @description One statement that reaches the person. */
         Line: {
             /** @description Grant or denial. */
@@ -2712,10 +2921,12 @@ export interface components {
              */
             token: string;
         };
-        /** @description One of them, as the list shows it. */
+        /** @description One of them, as a list shows it. */
         Listed: {
             /** @description Its id. */
             id: components["schemas"]["SessionId"];
+            /** @description Whose it is. */
+            user: components["schemas"]["Owner"];
             /**
              * Format: date-time
              * @description When the person signed in.
@@ -2733,8 +2944,28 @@ export interface components {
             expires_at: string;
             /** @description Address it was opened from. */
             ip?: string | null;
-            /** @description Program it was opened with. */
+            place?: components["schemas"]["Place"] | null;
+            /** @description Program it was opened with, as it says. */
             user_agent?: string | null;
+            /** @description What that tells. */
+            device: components["schemas"]["Device"];
+            /**
+             * @description How its person proved who they are (RFC 8176 where there is a name).
+             * @example [
+             *       "pwd"
+             *     ]
+             */
+            methods: string[];
+            /**
+             * Format: date-time
+             * @description When they did so last.
+             */
+            authenticated_at: string;
+            /**
+             * Format: int32
+             * @description Live connections open on it, on all nodes; null where that is not known now.
+             */
+            sockets?: number | null;
             /** @description True for the session that asks. */
             current: boolean;
         };
@@ -3034,6 +3265,11 @@ export interface components {
             /** @description What it is for, at most 2,000 characters. */
             description?: string;
         };
+        /** @description What a ticket is for. */
+        NewTicket: {
+            /** @description What it opens. */
+            purpose: components["schemas"]["Purpose"];
+        };
         /** @description Somebody to be added. */
         NewUser: {
             /** @description Address; kept trimmed and lower-case. */
@@ -3115,6 +3351,20 @@ export interface components {
             };
             /** @description It takes nobody new, and moves whoever is connected to other nodes. */
             draining: boolean;
+        };
+        /** @description Which of them, and why. */
+        NotBefore: {
+            /**
+             * Format: date-time
+             * @description Only sessions that began before this instant end, which is not in the future; absent: all.
+             * @default null
+             */
+            not_before: string | null;
+            /**
+             * @description Why, for the audit log; at most 2000 characters.
+             * @default null
+             */
+            reason: string | null;
         };
         /** @description An act that needs no more than its name. */
         Nothing: Record<string, never>;
@@ -3258,6 +3508,13 @@ export interface components {
             /** @description The numbers. */
             counters: components["schemas"]["Counters"];
         };
+        /** @description Whose a session is. */
+        Owner: {
+            /** @description Who. */
+            id: components["schemas"]["UserId"];
+            /** @description Their name, where the viewer may see it. */
+            name?: string | null;
+        };
         /** @description A person and a permission that would not be as before. */
         Pair: {
             /** @description Who. */
@@ -3319,6 +3576,17 @@ export interface components {
          * @enum {string}
          */
         Phase: "load" | "judge" | "apply" | "done";
+        /** @description Where an address is. */
+        Place: {
+            /** @description `loopback`, `private`, `link_local`, `shared` (RFC 6598), `documentation`, or `public`. */
+            network: string;
+            /** @description ISO 3166-1 code, where a file names it. */
+            country?: string | null;
+            /** @description The country's name in English, where a file names it. */
+            country_name?: string | null;
+            /** @description The city's name in English, where a file names it. */
+            city?: string | null;
+        };
         /** @description What an organization wants of its keys. */
         Policy: {
             /**
@@ -3534,6 +3802,11 @@ export interface components {
             /** @description Any JSON. */
             data: unknown;
         };
+        /**
+         * @description What a ticket opens.
+         * @enum {string}
+         */
+        Purpose: "socket" | "stream";
         /** @description What is refreshed. */
         Refresh: {
             /** @description The refresh token; absent where the cookie carries it. */
@@ -3677,6 +3950,23 @@ export interface components {
          * @description One sign-in of a person.
          */
         SessionId: string;
+        /** @description A page of everybody's. */
+        SessionList: components["schemas"]["Position"] & {
+            /** @description Newest first. */
+            items: components["schemas"]["Listed"][];
+            /** @description For the next page; null on the last. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description Open sessions with these filters.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description People whose they are.
+             */
+            people: number;
+        };
         /** @description Open sessions of one person. */
         Sessions: {
             /** @description Newest first, 200 at most. */
@@ -3722,6 +4012,35 @@ export interface components {
             domains: string[];
             /** @default null */
             role: components["schemas"]["RoleId"] | null;
+        };
+        /** @description A key that signs or verifies tokens. */
+        SigningKey: {
+            /** @description Its id in tokens and in the JWKS: its thumbprint (RFC 7638). */
+            kid: string;
+            /** @description `EdDSA` or `ES256`. */
+            algorithm: string;
+            /** @description What it does now. */
+            state: components["schemas"]["KeyState"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description From when on it signs; null: since it was made.
+             */
+            active_from?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when it verifies; null: as long as it signs.
+             */
+            verifies_until?: string | null;
+        };
+        /** @description Keys that sign or verify tokens. */
+        SigningKeys: {
+            /** @description Newest first. */
+            items: components["schemas"]["SigningKey"][];
         };
         /** @description Granted or denied on one row. */
         Single: {
@@ -3822,6 +4141,32 @@ export interface components {
          * @enum {string}
          */
         TeamRole: "lead" | "member";
+        /** @description A ticket. */
+        Ticket: {
+            /** @description For the address, as `?ticket=`. Good once. */
+            ticket: string;
+            /**
+             * Format: int64
+             * @description Its life in seconds.
+             */
+            expires_in: number;
+        };
+        /** @description How long sessions last. */
+        Timeouts: {
+            /**
+             * Format: int32
+             * @description Seconds without a request after which a session ends, 300 to 7,776,000; null: as the installation has it
+             *     (`auth.refresh_token_seconds`), which is also the most.
+             * @default null
+             */
+            idle_seconds: number | null;
+            /**
+             * Format: int32
+             * @description Seconds after sign-in after which a session ends whatever is done with it, 900 to 31,536,000; null: 30 days.
+             * @default null
+             */
+            absolute_seconds: number | null;
+        };
         /**
          * @description What sign-in and refresh answer. Programs get tokens; a browser gets them as cookies that no script can read, and the
          *     token that its requests must repeat.
@@ -4899,6 +5244,53 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTicket"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6566,6 +6958,60 @@ export interface operations {
             };
         };
     };
+    "me.list_sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sessions"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.revoke_sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "me.link_wallet": {
         parameters: {
             query?: never;
@@ -7250,6 +7696,197 @@ export interface operations {
             };
         };
     };
+    "sessions.revoke_of_role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The role */
+                id: components["schemas"]["RoleId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotBefore"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sessions.list_all": {
+        parameters: {
+            query?: {
+                /** @description Only this person's. */
+                user?: components["schemas"]["UserId"];
+                /** @description Only of those who hold this role themselves. */
+                role?: components["schemas"]["RoleId"];
+                /** @description Rows of a page, 1 to 1000; 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same filters. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sessions.revoke_all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotBefore"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sessions.timeouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeouts"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sessions.set_timeouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Timeouts"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeouts"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "sessions.revoke": {
         parameters: {
             query?: never;
@@ -7363,6 +8000,68 @@ export interface operations {
             };
         };
     };
+    "signing_keys.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeys"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "signing_keys.rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKey"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "live.stream": {
         parameters: {
             query: {
@@ -7373,6 +8072,8 @@ export interface operations {
                  *     ]
                  */
                 channel: string[];
+                /** @description A one-time ticket of auth.ticket, where neither a header nor a cookie can be sent */
+                ticket?: string;
                 /** @description As the header, for the first request of an EventSource */
                 last_event_id?: string;
             };
@@ -8576,6 +9277,56 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sessions.revoke_of_user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotBefore"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

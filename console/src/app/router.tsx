@@ -76,6 +76,7 @@ const newImport = createRoute({ ...below, path: "/imports/new", validateSearch: 
 const oneImport = createRoute({ ...below, path: "/imports/$id", component: lazyRouteComponent(() => import("../pages/imports/ImportPage")) });
 const jobs = createRoute({ ...below, path: "/jobs", validateSearch: texts("state", "queue", "open"), component: lazyRouteComponent(() => import("../pages/jobs/Jobs")) });
 const job = createRoute({ ...below, path: "/jobs/$id", component: lazyRouteComponent(() => import("../pages/jobs/JobPage")) });
+const sessions = createRoute({ ...below, path: "/sessions", validateSearch: texts("user", "role"), component: lazyRouteComponent(() => import("../pages/sessions/Sessions")) });
 const audit = createRoute({ ...below, path: "/audit", validateSearch: texts("action", "actor", "subject", "api_key", "open"), component: lazyRouteComponent(() => import("../pages/audit/AuditLog")) });
 const system = createRoute({ ...below, path: "/system", component: lazyRouteComponent(() => import("../pages/system/System")) });
 const keys = createRoute({ ...below, path: "/keys", validateSearch: texts("open", "create"), component: lazyRouteComponent(() => import("../pages/keys/ApiKeys")) });
@@ -84,7 +85,7 @@ const invitations = createRoute({ ...below, path: "/invitations", validateSearch
 const settings = createRoute({ ...below, path: "/settings", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/settings/Settings")) });
 const account = createRoute({ ...below, path: "/account", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/account/Account")) });
 
-const tree = root.addChildren([signIn, invitation, forgot, reset, confirmEmail, signUp, confirmSignUp, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, audit, keys, addresses, system, invitations, settings, account])]);
+const tree = root.addChildren([signIn, invitation, forgot, reset, confirmEmail, signUp, confirmSignUp, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, sessions, audit, keys, addresses, system, invitations, settings, account])]);
 
 export const router = createRouter({ routeTree: tree, defaultPreload: "intent", defaultPreloadStaleTime: 0, scrollRestoration: false });
 

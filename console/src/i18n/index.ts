@@ -11,9 +11,10 @@ import type imports from "./imports.en.texts.json";
 import type hub from "./hub.en.texts.json";
 import type roles from "./roles.en.texts.json";
 import type live from "./live.en.texts.json";
+import type sessions from "./sessions.en.texts.json";
 import type joining from "./joining.en.texts.json";
 
-export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof hub | keyof typeof joining;
+export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof hub | keyof typeof joining | keyof typeof sessions;
 
 const known = new Set<string>();
 

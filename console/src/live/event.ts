@@ -20,6 +20,8 @@ export interface LiveEvent {
   data?: Record<string, unknown>;
   counters?: Record<string, number>;
   progress?: { done: number; total?: number | null; phase?: string | null };
+  /** Sessions and how many live connections hang on each. */
+  sockets?: Record<string, number>;
   items?: unknown[];
   node?: string;
 }

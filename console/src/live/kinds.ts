@@ -50,6 +50,7 @@ export const KINDS: Record<string, Kind> = {
   import: { key: "imports", channel: "feed:imports", matches: () => true },
   role: { key: "roles", channel: "feed:roles", matches: () => true },
   team: { key: "teams", channel: "feed:teams", matches: () => true },
+  session: { key: "sessions", channel: "feed:sessions", matches: () => true },
   api_key: { key: "api_keys", channel: "feed:api_keys", matches: () => true },
 };
 

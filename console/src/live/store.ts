@@ -15,6 +15,7 @@ import { perFrame } from "./frames";
 import { type MemberPages, withMember } from "./members";
 import { Link } from "./link";
 import { pill } from "./pill";
+import { applySessions } from "./sessions";
 import { forgetProgress, type Progress, setProgress } from "./progress";
 
 type AnyRow = Row & Record<string, unknown>;
@@ -164,6 +165,7 @@ function apply(events: LiveEvent[], me: string): void {
   addJobEvents(events);
   patchImports(events);
   applyState(events);
+  applySessions(queries, events);
   if (grantsChanged(events, me)) setTimeout(() => void queries.invalidateQueries(), jitter());
 }
 

@@ -89,6 +89,7 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
         authenticated_at: row.created_at,
         last_seen_at: row.last_used_at.unwrap_or(row.created_at),
         expires_at: row.expires_at.unwrap_or(row.created_at + NEVER),
+        idle: None,
         version: RightsVersion {
             access: row.access_version,
             epoch: row.access_epoch,

@@ -1,4 +1,4 @@
-//! Forgetting refresh tokens that prove nothing any more.
+//! Forgetting refresh tokens, tickets and keys that prove nothing any more.
 
 use crate::Store;
 use crate::kernel::error::Result;
@@ -9,8 +9,8 @@ const BATCH: i64 = 2_000;
 /// A token is kept this long after it ran out, so that clocks need not agree to the second.
 const GRACE: Duration = Duration::days(1);
 
-/// Deletes one batch of tokens that ran out a day ago; true while there may be more. The last one of an open session
-/// stays: by it the session is known to have ended.
+/// Deletes one batch of tokens that ran out a day ago, with the tickets and signing keys that did; true while there may be
+/// more. The last token of an open session stays: by it the session is known to have ended.
 pub async fn forget_tokens(store: &Store) -> Result<bool> {
     let mut tx = store.db.bookkeeping().await?;
     let gone = sqlx::query!(
@@ -25,6 +25,19 @@ pub async fn forget_tokens(store: &Store) -> Result<bool> {
     .execute(&mut *tx)
     .await?
     .rows_affected();
+    sqlx::query!(
+        "DELETE FROM auth_tickets WHERE hash IN (SELECT hash FROM auth_tickets WHERE expires_at <= $1 LIMIT $2)",
+        store.clock.now(),
+        BATCH,
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM signing_keys WHERE verifies_until < $1",
+        store.clock.now() - GRACE
+    )
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await?;
     Ok(gone == BATCH as u64)
 }

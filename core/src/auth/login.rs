@@ -26,6 +26,8 @@ pub struct Client {
     pub user_agent: Option<String>,
     /// W3C trace id.
     pub trace_id: String,
+    /// Its tokens are cookies.
+    pub by_cookie: bool,
 }
 
 impl Client {
@@ -96,16 +98,18 @@ pub async fn logout(auth: &Auth, ctx: &Ctx) -> Result<()> {
 }
 
 /// The tokens of a session.
-pub(super) fn signed_in(
+pub(super) async fn signed_in(
     auth: &Auth,
     session: SessionId,
     holder: &Holder,
     refresh_token: SecretString,
     now: OffsetDateTime,
 ) -> Result<SignedIn> {
+    auth.keys.keep_fresh(&auth.store).await;
+    auth.store.signals.came_in(holder.organization, holder.user);
     let claims = Claims::new(Use::Access, holder, now, auth.lives.access);
     Ok(SignedIn {
-        access_token: auth.keys.sign(&claims, Use::Access)?,
+        access_token: auth.keys.sign(&claims, Use::Access, now)?,
         expires_in: claims.exp - claims.iat,
         refresh_token,
         refresh_expires_in: auth.lives.refresh.min(holder.expires_at - now).whole_seconds(),

@@ -1,7 +1,8 @@
 //! Signing in, staying signed in, and signing out.
 //!
-//! Tables: `auth_tokens`, `signing_keys`, and of `user_sessions` and `users` what a sign-in changes.
-//! Acts: `auth.login`, `auth.login_failed`, `auth.logout`, `auth.refresh_reused`, `me.change_password`.
+//! Tables: `auth_tokens`, `auth_tickets`, `signing_keys`, and of `user_sessions` and `users` what a sign-in changes.
+//! Acts: `auth.login`, `auth.login_failed`, `auth.logout`, `auth.refresh_reused`, `me.change_password`,
+//! `signing_keys.rotate`.
 //!
 //! Invariant: a failed sign-in says the same, after the same time, whether or not there is such an account.
 //! Invariant: tokens are kept as hashes, keys sealed; a token proves a session, never a permission.
@@ -15,16 +16,20 @@ mod oneself;
 mod opening;
 mod password;
 mod refresh;
+mod rotation;
 pub mod sign_in;
+mod tickets;
 mod token;
 
 pub use bootstrap::{Bootstrapped, bootstrap, create_owner, organization};
 pub use forget::forget_tokens;
-pub use keys::Keys;
+pub use keys::{AHEAD, Algorithm, Keys};
 pub use login::{Client, SignedIn, login, logout};
 pub use oneself::{Myself, Oneself, OrganizationName, oneself};
 pub use password::change_password;
 pub use refresh::refresh;
+pub use rotation::{KeyState, SigningKey, signing_keys};
+pub use tickets::{LIFE as TICKET_LIFE, Purpose};
 pub use token::{Claims, Holder, Use};
 
 use crate::Store;
@@ -51,16 +56,29 @@ pub struct Auth {
     store: Store,
     keys: Arc<Keys>,
     lives: Lives,
+    algorithm: Algorithm,
 }
 
 impl Auth {
     /// With the installation's signing keys, made at the first start.
     pub async fn start(store: &Store, lives: Lives) -> Result<Self> {
+        Self::start_with(store, lives, Algorithm::default()).await
+    }
+
+    /// The same; keys that are made from then on, the first one too, are for `algorithm`.
+    pub async fn start_with(store: &Store, lives: Lives, algorithm: Algorithm) -> Result<Self> {
         Ok(Self {
-            keys: Arc::new(Keys::load(store).await?),
+            keys: Arc::new(Keys::load(store, algorithm).await?),
             store: store.clone(),
             lives,
+            algorithm,
         })
+    }
+
+    /// The public keys by which others may check our tokens, as a JWKS (RFC 7517 §5).
+    pub async fn public_keys(&self) -> Result<serde_json::Value> {
+        self.keys.keep_fresh(&self.store).await;
+        Ok(serde_json::to_value(self.keys.public(self.store.clock.now()))?)
     }
 
     /// The claims of a good access token; `auth.unauthenticated` otherwise.
@@ -78,10 +96,11 @@ impl Auth {
     pub fn live_token(&self, standing: &Standing, generation: Option<i32>) -> Result<(String, i64)> {
         let (life, now) = (LIVE_TOKEN.min(self.lives.access), self.store.clock.now());
         let claims = Claims::new(Use::Live, &Holder::of(standing, generation, now), now, life);
-        Ok((self.keys.sign(&claims, Use::Live)?, claims.exp - claims.iat))
+        Ok((self.keys.sign(&claims, Use::Live, now)?, claims.exp - claims.iat))
     }
 
     async fn verified(&self, token: &str, uses: &[Use]) -> Result<Claims> {
+        self.keys.keep_fresh(&self.store).await;
         let now = self.store.clock.now();
         match self.keys.verify(token, uses, now) {
             Err(token::Refused::UnknownKey) if self.keys.renew(&self.store).await? => {
@@ -113,5 +132,7 @@ pub fn csrf_matches(sealer: &Sealer, session: SessionId, sent: &[u8]) -> bool {
     csrf_token(sealer, session).as_bytes().ct_eq(sent).into()
 }
 
+#[cfg(test)]
+mod confusion_tests;
 #[cfg(test)]
 mod tests;

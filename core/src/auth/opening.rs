@@ -42,7 +42,8 @@ impl<'a> Opening<'a> {
     /// Opens it, proved by `methods`, with all else that stands in the change.
     pub(super) async fn finish(mut self, methods: &[String]) -> Result<SignedIn> {
         let (organization, session, at) = (self.account.organization, self.session, self.change.at());
-        let expires_at = at + sessions::ABSOLUTE;
+        let timeouts = sessions::read_timeouts(self.change.tx(), organization).await?;
+        let expires_at = at + timeouts.life();
         sqlx::query!(
             "INSERT INTO user_sessions (id, organization_id, user_id, ip, user_agent, created_at, last_seen_at, expires_at,
                methods, authenticated_at)
@@ -59,7 +60,7 @@ impl<'a> Opening<'a> {
         .execute(self.change.tx())
         .await?;
         let life = self.auth.lives.refresh;
-        let token = refresh::issue(self.change.tx(), organization, session, at, life).await?;
+        let token = refresh::issue(self.change.tx(), organization, session, self.client, at, life).await?;
         self.change
             .record(sessions::created(session, self.account.id))
             .await?;
@@ -71,7 +72,7 @@ impl<'a> Opening<'a> {
             organization,
             expires_at,
         };
-        signed_in(self.auth, session, &holder, token, at)
+        signed_in(self.auth, session, &holder, token, at).await
     }
 }
 

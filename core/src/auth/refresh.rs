@@ -1,7 +1,12 @@
 //! Refresh tokens: opaque, kept as hashes, used once (RFC 9700 §4.14.2).
 //!
-//! A refresh repeated within [`GRACE`] gets the same successor, so that many tabs refreshing at once sign nobody out.
-//! Later reuse means that somebody else holds the token: the session ends, whoever of the two asks.
+//! All tokens of a session are one family. A refresh repeated within [`GRACE`] by the same client gets the same successor, so
+//! that many tabs refreshing at once sign nobody out. Any other reuse means that somebody else holds the token: the session
+//! ends, whoever of the two asks, and its person is told.
+//!
+//! A token is bound to how its client carries it (a cookie, or itself) and to the program that it says it is. The first
+//! binds for good: what was given as a cookie is never taken from elsewhere. The second is only compared within [`GRACE`],
+//! for a browser renews itself.
 
 use super::login::{Client, SignedIn, signed_in};
 use super::token::Holder;
@@ -10,9 +15,12 @@ use crate::change::Change;
 use crate::db::PgConnection;
 use crate::ip_rules;
 use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::seal::random;
+use crate::messages::{self, Address, Message};
 use crate::sessions::{self, standing};
+use crate::users;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
@@ -28,6 +36,23 @@ struct Token {
     session: SessionId,
     user: UserId,
     expires_at: OffsetDateTime,
+    binding: Option<Vec<u8>>,
+}
+
+impl Token {
+    /// Whether it was given to somebody who carries it as `client` does. One of an older node was bound to nothing.
+    fn carried_by(&self, client: &Client) -> bool {
+        let carried = self.binding.as_ref().and_then(|binding| binding.first());
+        carried.is_none_or(|carried| *carried == u8::from(client.by_cookie))
+    }
+}
+
+/// How the client carries its tokens, and SHA-256 of what program it says it is.
+fn binding(client: &Client) -> Vec<u8> {
+    let agent = client.user_agent.as_deref().unwrap_or_default();
+    let mut binding = vec![u8::from(client.by_cookie)];
+    binding.extend_from_slice(&Sha256::digest(agent.as_bytes()));
+    binding
 }
 
 /// New tokens for `token`. `csrf` is what a browser repeated; `None` where no cookie is involved.
@@ -44,6 +69,9 @@ pub async fn refresh(
     }
     let standing = standing::read(&auth.store.db, token.session, token.user).await?;
     let standing = standing.map_err(|why| sessions::ended(&why))?;
+    standing
+        .check_time(now, auth.lives.refresh)
+        .map_err(|why| sessions::ended(&why))?;
     let holder = Holder::of(&standing, None, now);
     if holder.expires_at <= now || token.expires_at <= now {
         return Err(refused());
@@ -52,8 +80,13 @@ pub async fn refresh(
     if !rules.admit(&standing.roles, client.ip) {
         return Err(ip_rules::refused(client.ip));
     }
-    match rotate(auth, &token, &hash, now).await? {
-        Some(next) => signed_in(auth, token.session, &holder, next, now),
+    let next = if token.carried_by(client) {
+        rotate(auth, &token, &hash, client, now).await?
+    } else {
+        None
+    };
+    match next {
+        Some(next) => signed_in(auth, token.session, &holder, next, now).await,
         None => Err(end_family(auth, &token, client).await?),
     }
 }
@@ -69,32 +102,34 @@ fn require_csrf(auth: &Auth, session: SessionId, sent: Option<&[u8]>) -> Result<
     ))
 }
 
-/// The token's successor: a new one at its first use, the same one again within [`GRACE`], none later. The row is locked,
-/// so that of two at once the second finds the first one's successor.
+/// The token's successor: a new one at its first use, the same one again within [`GRACE`] for the same client, none later. The
+/// row is locked, so that of two at once the second finds the first one's successor.
 async fn rotate(
     auth: &Auth,
     token: &Token,
     hash: &[u8],
+    client: &Client,
     now: OffsetDateTime,
 ) -> Result<Option<SecretString>> {
     let mut tx = auth.store.db.bookkeeping().await?;
     let row = sqlx::query!(
-        "SELECT used_at, successor FROM auth_tokens WHERE hash = $1 FOR UPDATE",
+        "SELECT used_at, successor, binding FROM auth_tokens WHERE hash = $1 FOR UPDATE",
         hash
     )
     .fetch_optional(&mut *tx)
     .await?
     .ok_or_else(refused)?;
+    let same = row.binding.is_none_or(|bound| bound == binding(client));
     match (row.used_at, row.successor) {
         (None, _) => {
             let life = auth.lives.refresh;
-            let next = issue(&mut tx, token.organization, token.session, now, life).await?;
-            mark_used(auth, &mut tx, hash, &next, now).await?;
+            let next = issue(&mut tx, token.organization, token.session, client, now, life).await?;
+            mark_used(auth, &mut tx, hash, &next, client, now).await?;
             note_seen(&mut tx, token.session, now).await?;
             tx.commit().await?;
             Ok(Some(next))
         }
-        (Some(used), Some(sealed)) if now - used <= GRACE => {
+        (Some(used), Some(sealed)) if same && now - used <= GRACE => {
             let bytes = auth.store.sealer.open_bytes(hash, &sealed).ok_or_else(refused)?;
             Ok(Some(String::from_utf8(bytes).map_err(Error::internal)?.into()))
         }
@@ -102,11 +137,12 @@ async fn rotate(
     }
 }
 
-/// Makes a refresh token of `session`, good from `now` for `life`.
+/// Makes a refresh token of `session` for `client`, good from `now` for `life`.
 pub(super) async fn issue(
     connection: &mut PgConnection,
     organization: OrganizationId,
     session: SessionId,
+    client: &Client,
     now: OffsetDateTime,
     life: Duration,
 ) -> Result<SecretString> {
@@ -114,12 +150,14 @@ pub(super) async fn issue(
     random(&mut bytes)?;
     let token = SecretString::from(URL_SAFE_NO_PAD.encode(bytes));
     sqlx::query!(
-        "INSERT INTO auth_tokens (hash, organization_id, session_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO auth_tokens (hash, organization_id, session_id, created_at, expires_at, binding)
+         VALUES ($1, $2, $3, $4, $5, $6)",
         hash(&token),
         organization.0,
         session.0,
         now,
         now + life,
+        binding(client),
     )
     .execute(connection)
     .await?;
@@ -129,7 +167,7 @@ pub(super) async fn issue(
 async fn find(auth: &Auth, hash: &[u8]) -> Result<Option<Token>> {
     let mut tx = auth.store.db.snapshot().await?;
     let row = sqlx::query!(
-        "SELECT t.organization_id, t.session_id, s.user_id, t.expires_at
+        "SELECT t.organization_id, t.session_id, s.user_id, t.expires_at, t.binding
          FROM auth_tokens t JOIN user_sessions s ON s.id = t.session_id WHERE t.hash = $1",
         hash
     )
@@ -140,6 +178,7 @@ async fn find(auth: &Auth, hash: &[u8]) -> Result<Option<Token>> {
         session: SessionId(row.session_id),
         user: UserId(row.user_id),
         expires_at: row.expires_at,
+        binding: row.binding,
     }))
 }
 
@@ -161,6 +200,7 @@ async fn mark_used(
     connection: &mut PgConnection,
     hash: &[u8],
     next: &SecretString,
+    client: &Client,
     now: OffsetDateTime,
 ) -> Result<()> {
     let sealed = auth
@@ -168,17 +208,18 @@ async fn mark_used(
         .sealer
         .seal_bytes(hash, next.expose_secret().as_bytes())?;
     sqlx::query!(
-        "UPDATE auth_tokens SET used_at = $2, successor = $3 WHERE hash = $1",
+        "UPDATE auth_tokens SET used_at = $2, successor = $3, binding = $4 WHERE hash = $1",
         hash,
         now,
-        sealed
+        sealed,
+        binding(client),
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Ends the session of a token that was used twice, and answers what whoever used it is told.
+/// Ends the session of a token that was used twice, alerts its person, and answers what whoever used it is told.
 async fn end_family(auth: &Auth, session: &Token, client: &Client) -> Result<Error> {
     let ctx = client.ctx(session.organization);
     let mut change = Change::begin(&auth.store, &ctx).await?;
@@ -192,6 +233,11 @@ async fn end_family(auth: &Auth, session: &Token, client: &Client) -> Result<Err
     )
     .await?
     {
+        change.record(alert(session)).await?;
+        if let Some(user) = users::store::find(change.tx(), session.organization, session.user).await? {
+            let address = Address::of(user.person(), user.email, user.name);
+            messages::mail(&mut change, &address, Message::SessionDoubted).await?;
+        }
         change.commit().await?;
     }
     Ok(Error::new(
@@ -199,6 +245,26 @@ async fn end_family(auth: &Auth, session: &Token, client: &Client) -> Result<Err
         "auth.refresh_reused",
         "This refresh token was used before, so its session has been ended for safety. Sign in again.",
     ))
+}
+
+/// What the person is told on every page they have open, and on the next one they open. The act is audited as the end of the
+/// session is.
+fn alert(token: &Token) -> Event {
+    let subject = Subject {
+        kind: "user".into(),
+        id: token.user.0,
+        version: 0,
+    };
+    Event::new(
+        "auth.refresh_reused",
+        "auth.refresh_reused",
+        subject,
+        format!("inbox:{}", token.user),
+        "A token of one of your sessions was used twice, so somebody else may have held it. The session was ended",
+    )
+    .severity(Severity::Bad)
+    .data("session_id", serde_json::json!(token.session))
+    .unaudited()
 }
 
 fn hash(token: &SecretString) -> Vec<u8> {

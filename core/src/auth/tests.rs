@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernel::ctx::{Actor, Credential, Ctx};
 use crate::sessions;
 use crate::testing::{self, TestStore};
 use futures::future::join_all;
@@ -21,6 +22,7 @@ fn client() -> Client {
         ip: "192.0.2.7".parse().ok(),
         user_agent: Some("test".to_owned()),
         trace_id: "t".to_owned(),
+        by_cookie: false,
     }
 }
 
@@ -198,4 +200,275 @@ async fn a_refresh_token_is_forgotten_a_day_after_it_ran_out_but_not_the_last_of
         .texts("SELECT encode(hash, 'hex') FROM auth_tokens ORDER BY hash")
         .await;
     assert_eq!(left, ["02", "03", "04", "06"]);
+}
+
+/// A store whose time is the test's, and an owner in it.
+async fn with_owner() -> (TestStore, Store) {
+    let test = testing::store().await;
+    let mut store = test.store.clone();
+    store.clock = crate::kernel::clock::Clock::manual(test.store.clock.now());
+    create_owner(&store, "o@example.com", Some("12345678".into()))
+        .await
+        .unwrap();
+    (test, store)
+}
+
+fn key_of(token: &str) -> String {
+    jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
+}
+
+#[tokio::test]
+async fn a_new_key_signs_when_every_node_knows_it_and_nobody_is_signed_out_by_a_rotation() {
+    let (test, store) = with_owner().await;
+    let ctx = Ctx::system(test.organization, "test");
+    let [one, other] = [
+        Auth::start(&store, LIVES).await.unwrap(),
+        Auth::start(&store, LIVES).await.unwrap(),
+    ];
+    let before = sign_in(&one, "o@example.com", "12345678").await.unwrap();
+    let made = one.rotate_unasked(&ctx).await.unwrap();
+    let again = other.rotate_unasked(&ctx).await.unwrap_err();
+    assert_eq!(again.code, "signing_key.rotating");
+    let meanwhile = sign_in(&one, "o@example.com", "12345678").await.unwrap();
+    assert_eq!(
+        key_of(&meanwhile.access_token),
+        key_of(&before.access_token),
+        "it signs too early"
+    );
+    let public = |keys: &serde_json::Value| keys["keys"].as_array().unwrap().len();
+    store.clock.advance(Duration::seconds(11));
+    let told = other.public_keys().await.unwrap();
+    assert_eq!(
+        public(&told),
+        2,
+        "whoever checks our tokens knows it before it signs"
+    );
+    assert!(
+        told["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|key| key.get("d").is_none())
+    );
+
+    store.clock.advance(AHEAD);
+    let after = sign_in(&one, "o@example.com", "12345678").await.unwrap();
+    assert_eq!(key_of(&after.access_token), made.kid);
+    for token in [&before, &meanwhile, &after] {
+        for node in [&one, &other] {
+            node.verify(&token.access_token).await.unwrap();
+        }
+    }
+    // a refresh token is not signed, so it outlives every key
+    let refreshed = refresh(&other, &before.refresh_token, None, &client())
+        .await
+        .unwrap();
+    assert_eq!(key_of(&refreshed.access_token), made.kid);
+    // the last token of the old key has run out, and then so has the key
+    store.clock.advance(LIVES.access + Duration::minutes(2));
+    assert_eq!(public(&other.public_keys().await.unwrap()), 1);
+    let late = other.verify(&before.access_token).await.unwrap_err();
+    assert_eq!(
+        late.code, "auth.unauthenticated",
+        "of a key that verifies no more"
+    );
+    store.clock.advance(Duration::days(2));
+    forget_tokens(&store).await.unwrap();
+    assert_eq!(test.count("SELECT count(*) FROM signing_keys").await, 1);
+}
+
+#[tokio::test]
+async fn a_node_that_slept_through_a_rotation_signs_with_the_new_key_at_once() {
+    let (test, store) = with_owner().await;
+    let [asleep, awake] = [
+        Auth::start(&store, LIVES).await.unwrap(),
+        Auth::start(&store, LIVES).await.unwrap(),
+    ];
+    let made = awake
+        .rotate_unasked(&Ctx::system(test.organization, "test"))
+        .await
+        .unwrap();
+    store.clock.advance(Duration::hours(5));
+    let token = sign_in(&asleep, "o@example.com", "12345678")
+        .await
+        .unwrap()
+        .access_token;
+    assert_eq!(key_of(&token), made.kid);
+    awake.verify(&token).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_of_p256_sign_verify_and_are_told_like_those_of_ed25519_and_follow_them() {
+    let (test, store) = with_owner().await;
+    let ctx = Ctx::system(test.organization, "test");
+    let auth = Auth::start(&store, LIVES).await.unwrap();
+    let before = sign_in(&auth, "o@example.com", "12345678")
+        .await
+        .unwrap()
+        .access_token;
+    let auth = Auth::start_with(&store, LIVES, Algorithm::ES256).await.unwrap();
+    assert_eq!(auth.rotate_unasked(&ctx).await.unwrap().algorithm, "ES256");
+    store.clock.advance(AHEAD);
+    let after = sign_in(&auth, "o@example.com", "12345678")
+        .await
+        .unwrap()
+        .access_token;
+    let header = jsonwebtoken::decode_header(&after).unwrap();
+    assert_eq!(header.alg, jsonwebtoken::Algorithm::ES256);
+    auth.verify(&before).await.unwrap();
+    auth.verify(&after).await.unwrap();
+    // anybody who reads the public keys can check both
+    let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_value(auth.public_keys().await.unwrap()).unwrap();
+    for token in [&before, &after] {
+        let header = jsonwebtoken::decode_header(token).unwrap();
+        let key = keys.find(&header.kid.unwrap()).unwrap();
+        let mut rules = jsonwebtoken::Validation::new(header.alg);
+        rules.set_audience(&["signalbox:api"]);
+        rules.validate_exp = false;
+        let key = jsonwebtoken::DecodingKey::from_jwk(key).unwrap();
+        jsonwebtoken::decode::<Claims>(token, &key, &rules).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn keys_are_rotated_by_whoever_may_and_not_by_a_program() {
+    let (test, store) = with_owner().await;
+    let auth = Auth::start(&store, LIVES).await.unwrap();
+    let mut ctx = Ctx::system(test.organization, "test");
+    ctx.actor = Actor::User(test.person().await);
+    ctx.credential = Credential::Session(crate::kernel::id::SessionId::new());
+    assert_eq!(
+        auth.rotate_keys(&ctx).await.unwrap_err().code,
+        "permission.missing"
+    );
+    assert!(signing_keys(&store, &ctx).await.is_err());
+    ctx.permissions = ["signing_keys:rotate", "signing_keys:read"].into_iter().collect();
+    auth.rotate_keys(&ctx).await.unwrap();
+    let states: Vec<_> = signing_keys(&store, &ctx)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|key| key.state)
+        .collect();
+    assert_eq!(states, [KeyState::Next, KeyState::Signs]);
+    ctx.credential = Credential::ApiKey(crate::kernel::id::ApiKeyId::new());
+    assert_eq!(
+        auth.rotate_keys(&ctx).await.unwrap_err().code,
+        "auth.session_required"
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_its_clients_a_browsers_cookie_is_not_taken_from_elsewhere() {
+    let (test, store) = with_owner().await;
+    let auth = Auth::start(&store, LIVES).await.unwrap();
+    let browser = Client {
+        by_cookie: true,
+        ..client()
+    };
+    let turn = store.passwords.turn().await.unwrap();
+    let outcome = login(&auth, turn, "o@example.com", "12345678".into(), &browser).await;
+    let sign_in::Outcome::SignedIn(signed_in) = outcome.unwrap() else {
+        panic!("a factor is asked for");
+    };
+    let next = refresh(&auth, &signed_in.refresh_token, None, &browser)
+        .await
+        .unwrap();
+    // the browser has renewed itself: it is still the one that holds the cookie
+    let renewed = Client {
+        user_agent: Some("test 2".to_owned()),
+        ..browser.clone()
+    };
+    let next = refresh(&auth, &next.refresh_token, None, &renewed).await.unwrap();
+    let stolen = refresh(&auth, &next.refresh_token, None, &client())
+        .await
+        .unwrap_err();
+    assert_eq!(stolen.code, "auth.refresh_reused");
+    let alerted = test
+        .texts("SELECT type FROM outbox WHERE event ->> 'severity' = 'bad'")
+        .await;
+    assert_eq!(alerted, ["auth.refresh_reused"]);
+}
+
+#[tokio::test]
+async fn within_the_grace_a_successor_is_given_again_to_the_same_client_only() {
+    let (_test, store) = with_owner().await;
+    let auth = Auth::start(&store, LIVES).await.unwrap();
+    let signed_in = sign_in(&auth, "o@example.com", "12345678").await.unwrap();
+    let first = refresh(&auth, &signed_in.refresh_token, None, &client())
+        .await
+        .unwrap();
+    let again = refresh(&auth, &signed_in.refresh_token, None, &client())
+        .await
+        .unwrap();
+    assert_eq!(
+        first.refresh_token.expose_secret(),
+        again.refresh_token.expose_secret()
+    );
+    let other = Client {
+        user_agent: Some("another program".to_owned()),
+        ..client()
+    };
+    let reused = refresh(&auth, &signed_in.refresh_token, None, &other)
+        .await
+        .unwrap_err();
+    assert_eq!(reused.code, "auth.refresh_reused");
+    let over = refresh(&auth, &first.refresh_token, None, &client())
+        .await
+        .unwrap_err();
+    assert_eq!(over.code, "auth.session_ended");
+}
+
+#[tokio::test]
+async fn a_ticket_opens_once_what_it_is_for_within_half_a_minute_and_only_its_hash_is_kept() {
+    let (test, store) = with_owner().await;
+    let auth = Auth::start(&store, LIVES).await.unwrap();
+    let person = test.person().await;
+    let session = test.session(person).await;
+    let mut ctx = Ctx::system(test.organization, "test");
+    ctx.actor = Actor::User(person);
+    ctx.credential = Credential::Session(session);
+    let ticket = async |purpose| {
+        let ticket = auth.ticket(&ctx, purpose).await.unwrap();
+        ticket.expose_secret().to_owned()
+    };
+    let good = ticket(Purpose::Socket).await;
+    let kept = test
+        .texts("SELECT auth_tickets::text FROM auth_tickets")
+        .await
+        .concat();
+    assert!(!kept.contains(&good) && !kept.contains(&hex::encode(&good)));
+    let redeemed = async |ticket: &str, purpose| auth.redeem(ticket, purpose).await.unwrap();
+    assert_eq!(redeemed(&good, Purpose::Socket).await, Some((session, person)));
+    assert_eq!(redeemed(&good, Purpose::Socket).await, None, "a second time");
+    let other = ticket(Purpose::Stream).await;
+    assert_eq!(
+        redeemed(&other, Purpose::Socket).await,
+        None,
+        "for something else"
+    );
+    assert_eq!(
+        redeemed(&other, Purpose::Stream).await,
+        None,
+        "it is used all the same"
+    );
+    let late = ticket(Purpose::Stream).await;
+    store.clock.advance(TICKET_LIFE);
+    assert_eq!(redeemed(&late, Purpose::Stream).await, None, "too late");
+    for wrong in ["", "sbt_", "sbt_made-up", "made up", &"sbt_x".repeat(100)] {
+        assert_eq!(redeemed(wrong, Purpose::Stream).await, None, "{wrong}");
+    }
+    for _ in 0..100 {
+        ticket(Purpose::Socket).await;
+    }
+    let many = auth.ticket(&ctx, Purpose::Socket).await.unwrap_err();
+    assert_eq!(many.code, "auth.too_many_tickets");
+    store.clock.advance(TICKET_LIFE);
+    forget_tokens(&store).await.unwrap();
+    assert_eq!(test.count("SELECT count(*) FROM auth_tickets").await, 0);
+    ctx.credential = Credential::ApiKey(crate::kernel::id::ApiKeyId::new());
+    assert_eq!(
+        auth.ticket(&ctx, Purpose::Socket).await.unwrap_err().code,
+        "auth.session_required"
+    );
 }

@@ -14,8 +14,11 @@ use uuid::Uuid;
 pub enum RevocationKind {
     /// Everything a person has open ends.
     User,
-    /// One session ends.
+    /// One session ends; or, where a version stands beside it, goes on under another id.
     Session,
+    /// All sessions of a person or of the organization end that began before an instant: the version beside it, in
+    /// microseconds since 1970.
+    Sessions,
     /// A person's rights changed: look again.
     Access,
     /// The rights of all in the organization changed: look again.
@@ -34,6 +37,7 @@ impl RevocationKind {
         match self {
             Self::User => "user",
             Self::Session => "session",
+            Self::Sessions => "sessions",
             Self::Access => "access",
             Self::Organization => "organization",
             Self::Key => "key",
@@ -47,6 +51,7 @@ impl RevocationKind {
         match text {
             "user" => Some(Self::User),
             "session" => Some(Self::Session),
+            "sessions" => Some(Self::Sessions),
             "access" => Some(Self::Access),
             "organization" => Some(Self::Organization),
             "key" => Some(Self::Key),
@@ -66,7 +71,8 @@ pub struct Revocation {
     pub kind: RevocationKind,
     /// The person, session, key or organization.
     pub subject: Uuid,
-    /// The subject's access version (person), epoch (organization) or version (key) after the change, where one was bumped.
+    /// The subject's access version (person), epoch (organization) or version (key) after the change, where one was bumped. Of
+    /// sessions see [`RevocationKind`].
     pub access_version: Option<i64>,
     /// Shown to whoever was cut off; never personal.
     pub reason: String,

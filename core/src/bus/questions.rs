@@ -3,7 +3,7 @@
 //! Invariant: an answer is bounded by [`MOST`] rows, and pages of all nodes put together are a page of the whole: each node
 //! gives the first rows behind the cursor in one order that all share.
 
-use crate::kernel::id::OrganizationId;
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::page::{MAX_LIMIT, micros};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +29,11 @@ pub enum Question {
     },
     /// Some of the channels its connections follow.
     Channels(ChannelsWanted),
+    /// How many connections hang on each of its sessions.
+    Sockets {
+        /// Whose.
+        organizations: Vec<OrganizationId>,
+    },
 }
 
 /// One node's.
@@ -46,6 +51,27 @@ pub enum Answer {
     },
     /// To [`Question::Channels`].
     Channels(Rows<ChannelRow>),
+    /// To [`Question::Sockets`].
+    Sockets {
+        /// Those that have any, [`MOST_SOCKETS`] at most.
+        rows: Vec<SocketRow>,
+    },
+}
+
+/// Sessions of one node that are told of at most; of those beyond it is not said how many connections they have.
+pub const MOST_SOCKETS: usize = 5_000;
+
+/// A session with live connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketRow {
+    /// Whose data.
+    pub organization: OrganizationId,
+    /// Whose it is.
+    pub user: UserId,
+    /// Which.
+    pub session: SessionId,
+    /// How many on this node.
+    pub sockets: u32,
 }
 
 /// The first rows behind a cursor.

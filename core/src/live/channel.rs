@@ -16,6 +16,8 @@ pub enum Channel {
     Job(JobId),
     /// `inbox:<user id>`.
     Inbox(UserId),
+    /// `sessions:<user id>`: how many live connections hang on each of a person's sessions, and nothing else.
+    Sessions(UserId),
     /// `page:<path>`: who looks at a page of the console, and nothing else. With the permission that the page needs.
     Page(&'static str),
 }
@@ -31,6 +33,7 @@ const PAGES: &[(&str, &str)] = &[
     ("keys", "api_keys:read"),
     ("settings", "settings:read"),
     ("invitations", "invitations:read"),
+    ("sessions", "sessions:read"),
     ("channels", "live:read"),
 ];
 
@@ -52,6 +55,7 @@ pub const FEEDS: &[(&str, &str)] = &[
     ("feed:ip_rules", "ip_rules:read"),
     ("feed:settings", "settings:read"),
     ("feed:invitations", "invitations:read"),
+    ("feed:sessions", "sessions:read"),
 ];
 
 impl Channel {
@@ -68,6 +72,9 @@ impl Channel {
             let page = PAGES.iter().find(|(page, _)| *page == first);
             return page.map(|(_, permission)| Self::Page(permission));
         }
+        if let Some(user) = name.strip_prefix("sessions:") {
+            return user.parse().ok().map(Self::Sessions);
+        }
         name.strip_prefix("inbox:")?.parse().ok().map(Self::Inbox)
     }
 
@@ -76,7 +83,7 @@ impl Channel {
         match self {
             Self::Feed(name, _) => !STATE.contains(name),
             Self::Job(_) | Self::Inbox(_) => true,
-            Self::Page(_) => false,
+            Self::Page(_) | Self::Sessions(_) => false,
         }
     }
 
@@ -87,6 +94,7 @@ impl Channel {
             Self::Feed(_, permission) | Self::Page(permission) => permissions.has(permission),
             Self::Job(_) => permissions.has("jobs:read") || requested_by == Some(user),
             Self::Inbox(owner) => *owner == user,
+            Self::Sessions(owner) => *owner == user || permissions.has("sessions:read"),
         }
     }
 }
@@ -104,6 +112,7 @@ mod tests {
             "job:",
             "job:1",
             "inbox:x",
+            "sessions:x",
             "users",
             "page:",
             "page:users",
@@ -119,6 +128,16 @@ mod tests {
         let page = Channel::parse("page:/users/018f").unwrap();
         let may = |permission: &str| page.admits(UserId::new(), &[permission].into_iter().collect(), None);
         assert!(may("users:read") && !may("jobs:read") && !page.keeps_events());
+    }
+
+    #[test]
+    fn what_hangs_on_somebodys_sessions_is_told_to_them_and_to_who_may_see_sessions() {
+        let owner = UserId::new();
+        let channel = Channel::parse(&format!("sessions:{owner}")).unwrap();
+        let none = PermissionSet::default();
+        assert!(channel.admits(owner, &none, None) && !channel.keeps_events());
+        assert!(!channel.admits(UserId::new(), &none, None));
+        assert!(channel.admits(UserId::new(), &["sessions:read"].into_iter().collect(), None));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Message {
     },
     /// A password was replaced by way of a mail.
     PasswordWasReset,
+    /// A token of one of their sessions was used twice, so the session was ended.
+    SessionDoubted,
     /// Somebody wants another address; this goes to the one they have.
     EmailChangeFrom {
         /// For `/confirm-email`.
@@ -83,6 +85,17 @@ impl Message {
     }
 }
 
+fn doubted(organization: &str, console: &str) -> Vec<String> {
+    vec![
+        format!(
+            "One of your sessions at {organization} was ended: a token of it was used twice, so somebody else may have held a copy."
+        ),
+        "Sign in again. If anything looks strange, end your other sessions and choose a new password."
+            .to_owned(),
+        format!("{console}/account?section=sessions"),
+    ]
+}
+
 /// `message` in words, from `organization`, with links into the console at `console`.
 pub(super) fn written(message: &Message, organization: &str, console: &str) -> Text {
     let link = |path: &str, token: &SecretString| format!("{console}{path}#{}", token.expose_secret());
@@ -113,6 +126,7 @@ pub(super) fn written(message: &Message, organization: &str, console: &str) -> T
             ];
             (at("Choose a new password"), lines)
         }
+        Message::SessionDoubted => (at("A session of yours was ended"), doubted(organization, console)),
         Message::PasswordWasReset => {
             let lines = vec![
                 format!(

@@ -23,7 +23,7 @@ pub const PREDEFINED: &[(&str, &str, May)] = &[
     (
         "admin",
         "Runs this hub from day to day",
-        May::AllBut(&["settings:update", "roles:manage"]),
+        May::AllBut(&["settings:update", "roles:manage", "signing_keys:rotate"]),
     ),
     (
         "manager",

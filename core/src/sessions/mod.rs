@@ -1,26 +1,43 @@
 //! Sessions: one sign-in of a person, and what ends it.
 //!
-//! Tables: `user_sessions`, `revocations` (written by `Change::revoke`, read here).
+//! Tables: `user_sessions`, `revocations` (written by `Change::revoke`, read here), the row `sessions` of
+//! `organization_settings`, and of `users` and `organizations` the column `sessions_not_before`.
 //!
 //! Invariant: somebody is let in because their session is known good, read from the primary; never because it is
 //! missing from a list of bad ones.
+//! Invariant: "not before" never moves back.
 //!
-//! Events: `session.created`, `session.revoked`, on the person's own inbox.
+//! Events, on `feed:sessions` and the person's own inbox: `session.created`, `session.revoked`, `session.succeeded`,
+//! `session.others_revoked`, `session.all_revoked`; on `feed:sessions` alone `session.timeouts_changed`.
 
+mod bulk;
+pub mod device;
 mod expire;
 mod forget;
 mod list;
+pub mod place;
 pub mod revocations;
 mod service;
 pub mod standing;
+mod succeed;
+mod timeouts;
+pub mod warm;
 
+pub use bulk::{EndedSessions, NotBefore, Whose, end_all, end_others};
 pub use expire::expire;
 pub use forget::forget_revocations;
-pub use list::{Listed, list};
+pub use list::{Listed, Owner, Query, SessionList, list, list_all};
 pub use service::{created, end, ended, revoke};
+pub use succeed::{Successor, succeed};
+pub use timeouts::{Timeouts, read as read_timeouts, set_timeouts, timeouts};
 
-/// A session ends after this long, however often it is refreshed.
+/// Wire channel of the sessions' events.
+pub const CHANNEL: &str = "feed:sessions";
+
+/// A session ends after this long, however often it is refreshed, where its organization says nothing else.
 pub const ABSOLUTE: time::Duration = time::Duration::days(30);
 
+#[cfg(test)]
+mod acts_tests;
 #[cfg(test)]
 mod tests;

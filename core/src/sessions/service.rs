@@ -1,5 +1,6 @@
 //! How a session ends.
 
+use super::CHANNEL;
 use super::standing::Refused;
 use crate::Store;
 use crate::bus::control::{Revocation, RevocationKind};
@@ -92,7 +93,7 @@ pub fn created(session: SessionId, user: UserId) -> Event {
     .counts("sessions_active", 1)
 }
 
-fn event(
+pub(super) fn event(
     kind: &'static str,
     action: &'static str,
     session: SessionId,
@@ -106,11 +107,12 @@ fn event(
         version,
     };
     Event::new(kind, action, subject, format!("inbox:{user}"), text)
+        .also(CHANNEL)
         .data("user_id", json!(user))
         .detail("user_id", json!(user))
 }
 
-fn revocation(organization: OrganizationId, session: SessionId, why: &str) -> Revocation {
+pub(super) fn revocation(organization: OrganizationId, session: SessionId, why: &str) -> Revocation {
     Revocation {
         organization,
         kind: RevocationKind::Session,

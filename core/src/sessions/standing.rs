@@ -34,6 +34,8 @@ pub struct Standing {
     pub last_seen_at: OffsetDateTime,
     /// Its end, whatever is refreshed.
     pub expires_at: OffsetDateTime,
+    /// How long it may go unused, where its organization says so; `None` for a key.
+    pub idle: Option<Duration>,
     /// How new the person's rights are at least.
     pub version: RightsVersion,
     /// The person may only change their password.
@@ -94,6 +96,9 @@ pub enum Refused {
     /// It was ended, with the reason given then.
     #[error("{0}")]
     Revoked(String),
+    /// It goes on under another id, since a moment ago: its client may not have the successor's tokens yet.
+    #[error("session goes on under another id")]
+    Succeeded,
     /// It reached its end.
     #[error("session expired")]
     Expired,
@@ -118,11 +123,13 @@ pub enum Refused {
 }
 
 impl Standing {
-    /// Refuses what time has ended. `idle` is how long a session may go unused; a key may rest as long as it likes.
+    /// Refuses what time has ended. `idle` is how long a session of this installation may go unused; its organization may
+    /// say less. A key may rest as long as it likes.
     pub fn check_time(&self, now: OffsetDateTime, idle: Duration) -> Result<(), Refused> {
         if now >= self.expires_at {
             return Err(Refused::Expired);
         }
+        let idle = self.idle.map_or(idle, |own| own.min(idle));
         if self.key.is_none() && now >= self.last_seen_at + idle {
             return Err(Refused::Idle);
         }
@@ -181,10 +188,14 @@ pub async fn read(db: &Db, session: SessionId, user: UserId) -> Result<Result<St
 pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refused>> {
     let mut tx = db.snapshot().await?;
     let row = sqlx::query!(
-        r#"SELECT s.user_id, s.organization_id, s.created_at, s.last_seen_at, s.expires_at,
+        r#"SELECT s.user_id, s.organization_id, s.created_at, s.last_seen_at,
+             least(s.expires_at, s.created_at + make_interval(secs => (t.value ->> 'absolute_seconds')::float8)) AS "expires_at!",
              coalesce(s.authenticated_at, s.created_at) AS "authenticated_at!",
-             s.revoked_at IS NOT NULL AS "revoked!", s.revoked_reason, u.status, u.deleted_at IS NOT NULL AS "deleted!",
-             coalesce(s.created_at < u.sessions_not_before, false) AS "outdated!",
+             (t.value ->> 'idle_seconds')::bigint AS idle_seconds,
+             s.revoked_at IS NOT NULL AS "revoked!", s.revoked_reason,
+             coalesce(s.succeeded_by IS NOT NULL AND s.revoked_at > now() - interval '30 seconds', false) AS "succeeded!",
+             u.status, u.deleted_at IS NOT NULL AS "deleted!",
+             coalesce(s.created_at < greatest(u.sessions_not_before, o.sessions_not_before), false) AS "outdated!",
              u.must_change_password, u.access_version, o.access_epoch,
              ARRAY(WITH RECURSIVE held (role_id) AS (
                      SELECT role_id FROM user_roles WHERE organization_id = s.organization_id AND user_id = s.user_id
@@ -192,6 +203,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
                      SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
                    SELECT role_id FROM held) AS "roles!"
            FROM user_sessions s JOIN users u ON u.id = s.user_id JOIN organizations o ON o.id = s.organization_id
+           LEFT JOIN organization_settings t ON t.organization_id = s.organization_id AND t.key = 'sessions'
            WHERE s.id = $1"#,
         session.0,
     )
@@ -205,6 +217,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
         _ if row.deleted => Some(Refused::Deleted),
         "banned" => Some(Refused::Banned),
         "suspended" => Some(Refused::Suspended),
+        _ if row.succeeded && !row.outdated => Some(Refused::Succeeded),
         _ if row.revoked || row.outdated => {
             let reason = row
                 .revoked_reason
@@ -223,6 +236,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
                 authenticated_at: row.authenticated_at,
                 last_seen_at: row.last_seen_at,
                 expires_at: row.expires_at,
+                idle: row.idle_seconds.map(Duration::seconds),
                 version: RightsVersion {
                     access: row.access_version,
                     epoch: row.access_epoch,

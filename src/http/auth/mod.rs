@@ -7,6 +7,7 @@ mod logout;
 mod recovery;
 mod refresh;
 mod sign_up;
+mod tickets;
 
 use super::origin::Origin;
 use super::{Problem, State};
@@ -29,7 +30,8 @@ pub(super) fn routes(api: &mut ServiceConfig) {
         .service(recovery::confirm_email)
         .service(sign_up::open_to)
         .service(sign_up::ask)
-        .service(sign_up::confirm);
+        .service(sign_up::confirm)
+        .service(tickets::create);
 }
 
 /// What sign-in and refresh answer. Programs get tokens; a browser gets them as cookies that no script can read, and the
@@ -131,6 +133,7 @@ pub(super) fn client(request: &HttpRequest) -> Client {
         ip: origin.as_ref().and_then(|origin| origin.ip),
         user_agent: origin.as_ref().and_then(|origin| origin.user_agent.clone()),
         trace_id: origin.map(|origin| origin.trace_id).unwrap_or_default(),
+        by_cookie: is_console(request),
     }
 }
 

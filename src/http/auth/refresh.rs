@@ -18,8 +18,8 @@ pub struct Refresh {
 
 /// Get new tokens for a refresh token
 ///
-/// A refresh token is good once. Repeated within 10 seconds it gets the same successor; used again later, it ends its
-/// session.
+/// A refresh token is good once. Repeated within 10 seconds by the same client it gets the same successor; used again later or
+/// from elsewhere, it ends its session, and its person is told.
 #[utoipa::path(
     operation_id = "auth.refresh", tag = "auth", security(()),
     request_body = Refresh,
@@ -32,7 +32,8 @@ pub async fn refresh(
     Json(body): Json<Refresh>,
 ) -> Answer<HttpResponse> {
     require_https(&request, &state)?;
-    let client = client(&request);
+    let mut client = client(&request);
+    client.by_cookie = body.refresh_token.is_none();
     if let Some(token) = body.refresh_token {
         let signed_in = auth::refresh(&state.auth, &token, None, &client).await?;
         return Ok(answer(&state, signed_in, false));

@@ -71,7 +71,7 @@ async fn of_hub(state: &State, caller: &Caller, channel: &str, limit: u32) -> An
         return Err(match known {
             Channel::Feed(_, permission) | Channel::Page(permission) => Error::forbidden(permission),
             Channel::Job(_) => Error::forbidden("jobs:read"),
-            Channel::Inbox(_) => Error::not_found("channel"),
+            Channel::Inbox(_) | Channel::Sessions(_) => Error::not_found("channel"),
         }
         .into());
     }

@@ -31,6 +31,7 @@ use signalbox_actors::backplane::{Backplane, ControlListener};
 use signalbox_actors::live_hub::{ChannelKey, Disconnect, LiveHub, Outlet, Signal};
 use signalbox_actors::nodes::Nodes;
 use signalbox_actors::presence::Presence;
+use signalbox_actors::session_keeper::{Options as KeeperOptions, SessionKeeper};
 use signalbox_actors::shared_poll::{Here, SharedPolls};
 use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::bus::control::Control;
@@ -118,6 +119,7 @@ impl Gatekeeper for Door {
         let (token, lasts) = match credentials {
             Credentials::Token(token) => (token, Some(Duration::from_secs(600))),
             Credentials::Cookie(cookie) => (cookie, None),
+            Credentials::Ticket(..) => return Box::pin(std::future::ready(Err(SignInError::Invalid))),
             Credentials::Nothing => {
                 let result = self.application.admit_nameless();
                 return Box::pin(async move { result });
@@ -293,6 +295,7 @@ impl Node {
         let here = Here {
             hub: hub.clone(),
             polls: polls.clone(),
+            sessions: SessionKeeper::supervise(&tree, &test.store, KeeperOptions::default()).unwrap(),
         };
         let nodes = Nodes::supervise(&tree, &test.store, &name, Arc::new(here)).unwrap();
         let presence = Presence::supervise(&tree, &test.store, &nodes, namespaces).unwrap();

@@ -43,6 +43,11 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ),
     ("users.unban", "user.not_banned", "nobody has banned them"),
     (
+        "signing_keys.rotate",
+        "signing_key.rotating",
+        "one rotation after the other, a minute apart",
+    ),
+    (
         "me.unlink_wallet",
         "wallet.not_found",
         "the wallet that was made is somebody else's",
@@ -130,6 +135,9 @@ pub fn word(name: &str) -> Option<Value> {
         "phone" => json!("+27 82 555 0100"),
         "requests_per_minute" => json!(100_000),
         "current_password" | "new_password" => json!(PASSWORD),
+        // before anybody signed in, so that nobody is signed out
+        "not_before" => json!("2020-01-01T00:00:00Z"),
+        "idle_seconds" | "absolute_seconds" => json!(604_800),
         "q" => json!("Made"),
         "channel" => json!("feed:users"),
         _ => return None,

@@ -48,6 +48,7 @@ impl Local for Made {
                 total: 0,
             }),
             Question::Connection { .. } => Answer::Connection { found: None },
+            Question::Sockets { .. } => Answer::Sockets { rows: Vec::new() },
             Question::Node => Answer::Node(NodeState {
                 connections: 3,
                 users: 2,

@@ -4,7 +4,7 @@ import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
 export interface Page {
-  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/system" | "/invitations" | "/settings";
+  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/sessions" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/system" | "/invitations" | "/settings";
   name: TextId;
   icon: IconName;
   /** Null for everybody. */
@@ -33,6 +33,7 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
       { to: "/invitations", name: "nav.invitations", icon: "mail", permission: "invitations:read", letter: "v" },
       { to: "/roles", name: "nav.roles", icon: "shield", permission: "roles:read", letter: "r" },
       { to: "/teams", name: "nav.teams", icon: "teams", permission: "teams:read", letter: "t" },
+      { to: "/sessions", name: "nav.sessions", icon: "out", permission: "sessions:read", letter: "w" },
     ],
   },
   {

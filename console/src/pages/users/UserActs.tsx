@@ -17,7 +17,7 @@ import { RowMenu } from "../../parts/RowMenu";
 import { toast } from "../../parts/toast";
 import { told } from "../../parts/undo";
 import { ban, remove, resetPassword, unban } from "./acts";
-import { sessionsQuery } from "./queries";
+import { sessionsQuery } from "../sessions/queries";
 
 type Asked = "ban" | "unban" | "reset" | "delete" | null;
 

@@ -15,10 +15,11 @@ import { Face, Raw, StatePill } from "../../parts/basics";
 import { ErrorState, Lines } from "../../parts/states";
 import { Profile } from "./Profile";
 import { userQuery } from "./queries";
-import { ActivityTab, SessionsTab } from "./tabs";
+import { ActivityTab } from "./tabs";
 import { useUserActs } from "./UserActs";
 import css from "./users.module.css";
 
+const PersonSessions = lazy(() => import("../sessions/PersonSessions"));
 const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
 const AboutTab = lazy(() => import("./About"));
 const AccessTab = lazy(() => import("../access/AccessTab"));
@@ -54,7 +55,7 @@ export default function UserDetail({ id, tab, onTab }: { id: string; tab: string
         {shown === "profile" && <Profile user={user} />}
         {shown === "access" && <Suspense fallback={<Lines count={6} height={28} />}><AccessTab user={user} /></Suspense>}
         {shown === "about" && <Suspense fallback={<Lines count={6} height={28} />}><AboutTab id={id} /></Suspense>}
-        {shown === "sessions" && <SessionsTab id={id} />}
+        {shown === "sessions" && <Suspense fallback={<Lines count={3} height={44} />}><PersonSessions id={id} name={user.name} /></Suspense>}
         {shown === "activity" && <ActivityTab id={id} />}
         {shown === "raw" && <Raw value={user} />}
       </div>

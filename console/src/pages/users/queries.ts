@@ -24,13 +24,6 @@ export const userQuery = (id: string) =>
     },
   });
 
-export const sessionsQuery = (id: string) =>
-  queryOptions({
-    queryKey: ["users", "sessions", id],
-    queryFn: ({ signal }) => must(api.GET("/api/v1/users/{id}/sessions", { params: { path: { id } }, signal })),
-    staleTime: 0,
-  });
-
 export const activityQuery = (id: string) =>
   infiniteQueryOptions({
     queryKey: ["users", "activity", id],

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Namespaces of the hub's own channels: nobody may configure them.
-pub const RESERVED: &[&str] = &["feed", "job", "case", "inbox", "page"];
+pub const RESERVED: &[&str] = &["feed", "job", "case", "inbox", "page", "sessions"];
 
 /// A channel's name, taken apart: `$namespace:rest#user,user`, everything but `rest` optional.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,199 @@
+//! What hangs on a session: tickets that open it where no header can be set, and how many connections it has, told live.
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::{Desk, OWNER, PASSWORD, program};
+use crate::services::hub::{Folder, Hub};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A hub that says as much of itself as an operator would have it say.
+async fn talkative() -> Desk {
+    let folder = Folder::new();
+    let mut command = program();
+    command.env("SIGNALBOX__LOG__LEVEL", "debug");
+    let mut hub = Hub::launch(command, folder.path());
+    hub.wait_until_ready();
+    let mut desk = Desk {
+        hub,
+        folder,
+        token: String::new(),
+    };
+    desk.token = desk.sign_in(OWNER).await;
+    desk
+}
+
+impl Desk {
+    async fn ticket(&self, purpose: &str) -> String {
+        let made = self.act("/auth/tickets", json!({"purpose": purpose})).await;
+        made["ticket"].as_str().unwrap().to_owned()
+    }
+
+    /// Follows the people with nothing but a ticket.
+    async fn stream_by(&self, ticket: &str) -> Response {
+        let path = format!("/stream?channel=feed:users&ticket={ticket}");
+        self.ask(Method::GET, &path).send().await.unwrap()
+    }
+
+    /// Connects with what is in the address and `connect`; what is answered.
+    async fn socket(&self, query: &str, connect: Value) -> (Socket, Value) {
+        let url = format!("ws://{}/connection/websocket{query}", self.hub.address);
+        let (mut socket, _) = connect_async(url).await.unwrap();
+        let command = json!({"id": 1, "connect": connect});
+        socket.send(Message::text(command.to_string())).await.unwrap();
+        let answer = next(&mut socket).await;
+        (socket, answer)
+    }
+}
+
+/// The next message; of a close, its code.
+async fn next(socket: &mut Socket) -> Value {
+    loop {
+        let told = tokio::time::timeout(PATIENCE, socket.next());
+        match told.await.expect("nothing is told") {
+            Some(Ok(Message::Text(text))) if text.as_str() != "{}" => {
+                return serde_json::from_str(text.lines().next().unwrap()).unwrap();
+            }
+            Some(Ok(Message::Close(Some(frame)))) => return json!({"closed": u16::from(frame.code)}),
+            Some(Ok(_)) => {}
+            gone => panic!("{gone:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_opens_one_stream_or_one_socket_ends_with_its_session_and_is_never_logged() {
+    let mut desk = talkative().await;
+    let ticket = desk.ticket("stream").await;
+    let stream = desk.stream_by(&ticket).await;
+    assert_eq!(stream.status(), StatusCode::OK);
+    let again = desk.stream_by(&ticket).await;
+    assert_eq!(again.status(), StatusCode::UNAUTHORIZED, "a second time");
+
+    let for_socket = desk.ticket("socket").await;
+    let (mut socket, answer) = desk.socket(&format!("?ticket={for_socket}"), json!({})).await;
+    assert!(answer["connect"]["client"].is_string(), "{answer}");
+    assert!(
+        answer["connect"].get("expires").is_none(),
+        "the session decides how long it lasts"
+    );
+    let other = desk.ticket("stream").await;
+    for wrong in [&for_socket, &other] {
+        let (_, answer) = desk.socket(&format!("?ticket={wrong}"), json!({})).await;
+        assert_eq!(answer["closed"], 3500, "{answer}");
+    }
+    let socket_for_stream = desk.ticket("socket").await;
+    let refused = desk.stream_by(&socket_for_stream).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+
+    // what a ticket opened hangs on the session that asked for it
+    let ended = desk.ask(Method::POST, "/auth/logout").bearer_auth(&desk.token);
+    assert_eq!(ended.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!(next(&mut socket).await["closed"], 4500);
+    let rest = tokio::time::timeout(PATIENCE, stream.text())
+        .await
+        .expect("the stream does not end");
+    assert!(rest.unwrap().contains("event: end\ndata: {\"code\":4500"));
+    let said = desk.hub.said();
+    assert!(
+        said.contains("answered"),
+        "the log is not what it should be: {said}"
+    );
+    for ticket in [&ticket, &for_socket, &other, &socket_for_stream] {
+        assert!(!said.contains(ticket.as_str()), "a ticket is in the log");
+    }
+}
+
+/// The next count of connections on `session` that `wanted` holds of.
+async fn counted(
+    lines: &mut (impl StreamExt<Item = reqwest::Result<bytes::Bytes>> + Unpin),
+    text: &mut String,
+    session: &str,
+    wanted: u64,
+) {
+    let reading = async {
+        loop {
+            while let Some((line, rest)) = text.split_once('\n') {
+                let data = line.strip_prefix("data: ").map(str::to_owned);
+                *text = rest.to_owned();
+                let event: Option<Value> = data.and_then(|data| serde_json::from_str(&data).ok());
+                let Some(event) = event.filter(|event| event["type"] == "session.sockets") else {
+                    continue;
+                };
+                if event["sockets"][session].as_u64().unwrap_or_default() == wanted {
+                    return;
+                }
+            }
+            let more = lines.next().await.expect("the stream ends").unwrap();
+            text.push_str(std::str::from_utf8(&more).unwrap());
+        }
+    };
+    let within = tokio::time::timeout(PATIENCE, reading).await;
+    within.unwrap_or_else(|_| panic!("never {wanted} connections on {session}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_more_or_less_shows_to_who_looks_at_the_sessions_without_asking_again() {
+    let desk = Desk::open().await;
+    let vera = desk.person("vera", &["user"]).await;
+    let login = json!({"email": "vera@example.com", "password": PASSWORD});
+    let tokens: Value = desk
+        .ask(Method::POST, "/auth/login")
+        .json(&login)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let (token, session) = (
+        tokens["access_token"].as_str().unwrap().to_owned(),
+        tokens["session_id"].as_str().unwrap().to_owned(),
+    );
+    let follow = async |token: &str, channel: &str| {
+        let path = format!("/stream?channel={channel}");
+        desk.ask(Method::GET, &path)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        follow(&token, "feed:sessions").await.status(),
+        StatusCode::FORBIDDEN
+    );
+    let of_owner = follow(&token, &format!("sessions:{}", uuid::Uuid::new_v4())).await;
+    assert_eq!(of_owner.status(), StatusCode::FORBIDDEN, "somebody else's");
+    let mut all = follow(&desk.token, "feed:sessions").await.bytes_stream();
+    let mut own = follow(&token, &format!("sessions:{vera}")).await.bytes_stream();
+    let (mut of_all, mut of_own) = (String::new(), String::new());
+    // her event stream is the first
+    counted(&mut all, &mut of_all, &session, 1).await;
+    let (socket, _) = desk.socket("", json!({"token": token})).await;
+    counted(&mut all, &mut of_all, &session, 2).await;
+    counted(&mut own, &mut of_own, &session, 2).await;
+    let listed: Value = desk
+        .ask(Method::GET, "/me/sessions")
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(listed["items"][0]["sockets"], 2);
+    drop(socket);
+    counted(&mut own, &mut of_own, &session, 1).await;
+    counted(&mut all, &mut of_all, &session, 1).await;
+    drop(own);
+    counted(&mut all, &mut of_all, &session, 0).await;
+}
