@@ -19,6 +19,7 @@ use signalbox_actors::nodes::Nodes;
 use signalbox_actors::presence::Presence;
 use signalbox_actors::private_services::{PrivateServices, ServerState};
 use signalbox_actors::supervision::Tree;
+use signalbox_actors::user_cache::UserCache;
 use signalbox_core::Store;
 use signalbox_core::auth;
 use signalbox_core::jobs::Node;
@@ -106,7 +107,8 @@ async fn floors(
         .transpose()?;
     let state = State::start(store.clone(), Arc::new(settings.clone()))
         .await?
-        .with_access(Arc::new(access));
+        .with_access(Arc::new(access))
+        .with_users(UserCache::start(&store, &actors.sessions));
     let system = web::Data::new(System {
         tree: actors.tree.clone(),
         node,

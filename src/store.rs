@@ -7,6 +7,7 @@ use signalbox_core::db::{self, Db};
 use signalbox_core::kernel::clock::Clock;
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::password::Passwords;
+use signalbox_core::kernel::password_policy::Breached;
 use signalbox_core::kernel::seal::Sealer;
 use signalbox_core::outbound::Outside;
 use signalbox_core::outbound::mail::Mailer;
@@ -40,7 +41,7 @@ pub async fn open(settings: &Settings, servers: &Servers) -> anyhow::Result<Stor
             .await
             .with_context(|| unreachable("Redis"))?,
         sealer: Sealer::new(&secret),
-        passwords: Passwords::new(settings.auth.argon2_memory_kib, settings.auth.argon2_passes)?,
+        passwords: passwords(settings)?,
         clock: Clock::system(),
         signals: Signals::default(),
         outside: outside(settings)?,
@@ -69,4 +70,15 @@ pub fn outside(settings: &Settings) -> Result<Outside> {
         outside.console_is_at(url);
     }
     Ok(outside)
+}
+
+fn passwords(settings: &Settings) -> anyhow::Result<Passwords> {
+    let auth = &settings.auth;
+    let passwords = Passwords::new(auth.argon2_memory_kib, auth.argon2_passes)?;
+    let Some(path) = &auth.breached_passwords else {
+        return Ok(passwords);
+    };
+    let breached = Breached::open(path)
+        .with_context(|| format!("`auth.breached_passwords`: {} cannot be used", path.display()))?;
+    Ok(passwords.with_breached(breached))
 }

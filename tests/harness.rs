@@ -76,13 +76,25 @@ pub async fn hub_as_node(settings: &[(&str, &str)], local: Arc<dyn Local>) -> Hu
     start(settings, Some(local)).await
 }
 
+async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub {
+    let clock = Clock::manual(Clock::system().now());
+    let hub = serve(testing::store().await, clock, settings, local).await;
+    auth::create_owner(&hub.test.store, "owner@example.com", Some(PASSWORD.into()))
+        .await
+        .unwrap();
+    hub
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the server ends with the test's runtime"
 )]
-async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub {
-    let mut test = testing::store().await;
-    let clock = Clock::manual(Clock::system().now());
+async fn serve(
+    mut test: TestStore,
+    clock: Clock,
+    settings: &[(&str, &str)],
+    local: Option<Arc<dyn Local>>,
+) -> Hub {
     test.store.clock = clock.clone();
     let settings = settings_of(settings);
     let state = State::start(test.store.clone(), Arc::new(settings.clone()))
@@ -120,9 +132,6 @@ async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub 
     let server = server.run();
     let handle = server.handle();
     tokio::spawn(server);
-    auth::create_owner(&test.store, "owner@example.com", Some(PASSWORD.into()))
-        .await
-        .unwrap();
     Hub {
         test,
         url,
@@ -130,6 +139,21 @@ async fn start(settings: &[(&str, &str)], local: Option<Arc<dyn Local>>) -> Hub 
         presence,
         server: handle,
         _tree: tree,
+    }
+}
+
+impl Hub {
+    /// Another node on the same servers, by the same clock.
+    pub async fn another_node(&self, settings: &[(&str, &str)]) -> Self {
+        let test = TestStore {
+            store: self.test.store.clone(),
+            organization: self.test.organization,
+            app_url: self.test.app_url.clone(),
+            admin_url: self.test.admin_url.clone(),
+            redis_url: self.test.redis_url.clone(),
+            prefix: self.test.prefix.clone(),
+        };
+        serve(test, self.clock.clone(), settings, None).await
     }
 }
 

@@ -21,3 +21,4 @@ pub mod shared_poll;
 pub mod socket_feed;
 pub mod supervision;
 pub mod system_feed;
+pub mod user_cache;

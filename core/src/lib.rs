@@ -50,4 +50,4 @@ pub mod testing;
 pub mod users;
 
 mod store;
-pub use store::{Signals, Store};
+pub use store::{KeepsRows, Signals, Store};

@@ -1,7 +1,7 @@
 //! Everything core needs to work: database, bus, sealing, time, and who wants to hear of a commit at once.
 
 use crate::bus::Bus;
-use crate::bus::control::Revocation;
+use crate::bus::control::{Revocation, Touched};
 use crate::db::Db;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Result;
@@ -15,6 +15,16 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 type Listener = Arc<dyn Fn(&Revocation) + Send + Sync>;
+type Keeper = Arc<dyn KeepsRows>;
+
+/// Whoever keeps people's rows in memory. Called in the task that writes or hears: must be quick and must not wait.
+pub trait KeepsRows: Send + Sync {
+    /// These are being written: drop them, and keep none that is read from now on.
+    fn writing(&self, touched: &[Touched]);
+
+    /// They are written, or not after all. What was read before this is not kept; what is read from now on may be.
+    fn written(&self, touched: &[Touched]);
+}
 type Greeter = Arc<dyn Fn(OrganizationId, UserId) + Send + Sync>;
 
 /// Handed to every floor above. Cheap to clone.
@@ -58,6 +68,7 @@ pub struct Signals {
     pub jobs: Arc<Notify>,
     revoked: Arc<RwLock<Vec<Listener>>>,
     settings: Arc<Book>,
+    rows: Arc<RwLock<Vec<Keeper>>>,
     came_in: Arc<RwLock<Vec<Greeter>>>,
 }
 
@@ -88,6 +99,39 @@ impl Signals {
         let listeners = self.revoked.read().clone();
         for listener in listeners {
             listener(revocation);
+        }
+    }
+
+    /// `keeper` hears of every write of people's rows: of this node's own before they are committed.
+    pub fn on_touched(&self, keeper: Keeper) {
+        self.rows.write().push(keeper);
+    }
+
+    /// These rows are being written until what this returns is dropped.
+    pub(crate) fn touching(&self, touched: Vec<Touched>) -> Touching {
+        let keepers = self.rows.read().clone();
+        for keeper in keepers.iter().filter(|_| !touched.is_empty()) {
+            keeper.writing(&touched);
+        }
+        Touching { keepers, touched }
+    }
+
+    /// These rows were written somewhere.
+    pub fn touched(&self, touched: &[Touched]) {
+        drop(self.touching(touched.to_vec()));
+    }
+}
+
+/// Rows that are being written by this node.
+pub(crate) struct Touching {
+    keepers: Vec<Keeper>,
+    touched: Vec<Touched>,
+}
+
+impl Drop for Touching {
+    fn drop(&mut self) {
+        for keeper in self.keepers.iter().filter(|_| !self.touched.is_empty()) {
+            keeper.written(&self.touched);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub const EMAIL: &str = "owner@example.com";
-const PASSWORD: &str = "load tests are patient 42";
+pub const PASSWORD: &str = "load tests are patient 42";
 
 /// A running hub, stopped when dropped.
 pub struct Hub {

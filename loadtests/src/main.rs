@@ -3,6 +3,7 @@
 //!
 //! Machines that run this are small and noisy, so every figure stands beside another one of the same run.
 
+mod auth;
 mod chaos;
 mod client;
 mod cluster;
@@ -139,6 +140,11 @@ enum Scenario {
         #[arg(long, default_value_t = 1_000)]
         people: usize,
     },
+    /// `GET /users/{id}` beside a bare actix-web handler, how often the caches answer, and a storm of sign-ins.
+    Auth {
+        #[command(flatten)]
+        wish: auth::Wish,
+    },
     /// Everything is killed, restarted and flushed, and referees check every message.
     Chaos {
         #[command(flatten)]
@@ -148,6 +154,14 @@ enum Scenario {
     Bare {
         #[arg(long)]
         listen: SocketAddr,
+    },
+    /// The bare actix-web handler that `auth` measures against.
+    BareHttp {
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Of each answer.
+        #[arg(long)]
+        bytes: usize,
     },
     /// Listens to channels over WebSocket until it is ended, and writes down what it hears.
     Referee {
@@ -216,12 +230,14 @@ async fn main() -> anyhow::Result<()> {
         Scenario::Reconnect { clients, loss } => reconnect::run(&arguments.binary, clients, loss).await?,
         Scenario::Slow { wish } => slow::run(&programs, wish).await?,
         Scenario::Permission { people } => permission::run(&arguments.binary, people).await?,
+        Scenario::Auth { wish } => auth::run(&arguments.binary, wish).await?,
         Scenario::Chaos { wish } => {
             let (report, judged) = chaos::run(&arguments.binary, wish).await?;
             report.finish(&arguments.out)?;
             return judged;
         }
         Scenario::Bare { listen } => return peers::serve_bare(listen).await,
+        Scenario::BareHttp { listen, bytes } => return auth::serve_bare(listen, bytes).await,
         Scenario::Import { rows } => import::run(&arguments.binary, rows).await?,
         Scenario::Live {
             subscribers,

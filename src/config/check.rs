@@ -9,6 +9,7 @@ pub(super) fn complaints(settings: &Settings) -> Vec<String> {
     let mut found = Vec::new();
     servers(settings, &mut found);
     addresses(settings, &mut found);
+    origins(settings, &mut found);
     bootstrap(settings, &mut found);
     ranges(settings, &mut found);
     let environment = &settings.auth.api_key_environment;
@@ -20,6 +21,7 @@ pub(super) fn complaints(settings: &Settings) -> Vec<String> {
     }
     settings.live.complaints(&mut found);
     messages(settings, &mut found);
+    crate::http::limits::complaints(&settings.limits, &mut found);
     found
 }
 
@@ -106,6 +108,26 @@ fn addresses(settings: &Settings, found: &mut Vec<String>) {
     }
 }
 
+/// Browsers compare an origin letter by letter, so nothing may stand behind it; and nobody lets every page in by mistake.
+fn origins(settings: &Settings, found: &mut Vec<String>) {
+    for origin in &settings.server.allowed_origins {
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        let good = host.is_some_and(|host| {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
+        });
+        if !good {
+            found.push(format!(
+                "`server.allowed_origins`: {origin} is no origin; name each page's scheme and host, such as https://app.example.com"
+            ));
+        }
+    }
+}
+
 fn bootstrap(settings: &Settings, found: &mut Vec<String>) {
     let (email, password) = (&settings.bootstrap.email, &settings.bootstrap.password);
     if email.is_none() && password.is_some() {
@@ -139,6 +161,11 @@ fn ranges(settings: &Settings, found: &mut Vec<String>) {
         (
             "auth.failures_per_address_per_minute",
             s.auth.failures_per_address_per_minute.into(),
+            1,
+        ),
+        (
+            "auth.failures_of_strangers",
+            s.auth.failures_of_strangers.into(),
             1,
         ),
         ("jobs.concurrency", s.jobs.concurrency as u64, 1),

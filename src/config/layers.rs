@@ -140,10 +140,16 @@ fn environment_layer(
 }
 
 /// What stands at `key` if nobody sets it; `None` when there is no such setting. Sections that an operator names, which
-/// the default cannot have, take theirs from the options that every namespace has.
+/// the default cannot have, take theirs from the options that every namespace has, or every limit.
 fn default_of(known: &Value, key: &str) -> Option<Value> {
     if let Some(default) = known.find_ref(key) {
         return default.as_dict().is_none().then(|| default.clone());
+    }
+    if let Some(number) = key
+        .strip_prefix("limits.")
+        .and_then(|entry| entry.splitn(3, '.').nth(2))
+    {
+        return known.find_ref(&format!("limits.default.read.{number}")).cloned();
     }
     let option = key.strip_prefix("live.without_namespace.").or_else(|| {
         let (_, option) = key.strip_prefix("live.namespaces.")?.split_once('.')?;

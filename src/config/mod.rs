@@ -8,6 +8,7 @@
 
 mod check;
 mod layers;
+mod limits;
 pub mod live;
 mod secret;
 mod settings;
@@ -15,6 +16,7 @@ mod settings;
 mod tests;
 
 pub use layers::{ConfigError, Flags, load, load_from};
+pub use limits::{Limits, Quotas};
 pub use live::Live;
 pub use settings::{
     Auth, Bootstrap, Data, Database, ForwardedBy, Imports, Jobs, Log, LogFormat, Redis, Role, Server,

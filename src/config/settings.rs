@@ -8,7 +8,7 @@ use signalbox_core::sessions::place::Places;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Live, secret};
+use super::{Limits, Live, secret};
 
 /// Everything an installation can set, checked.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -21,6 +21,7 @@ pub struct Settings {
     pub redis: Redis,
     pub data: Data,
     pub auth: Auth,
+    pub limits: Limits,
     pub live: Live,
     pub jobs: Jobs,
     pub imports: Imports,
@@ -53,6 +54,7 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     pub forwarded_by: ForwardedBy,
     pub body_max_bytes: usize,
+    pub allowed_origins: Vec<String>,
     pub shutdown_seconds: u64,
 }
 
@@ -103,8 +105,11 @@ pub struct Auth {
     pub failures_per_account: u32,
     pub failure_window_seconds: u64,
     pub failures_per_address_per_minute: u32,
+    pub failures_of_strangers: u32,
     pub https_required: bool,
     pub api_key_environment: String,
+    #[serde(with = "optional_path")]
+    pub breached_passwords: Option<PathBuf>,
     pub token_algorithm: Algorithm,
 }
 

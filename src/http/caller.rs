@@ -2,7 +2,7 @@
 
 use super::access::{Known, Shown};
 use super::origin::Origin;
-use super::{Problem, State, idempotency, refused};
+use super::{Problem, State, idempotency, limits, refused};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, ORIGIN};
@@ -109,6 +109,7 @@ impl AnyCaller {
             state.access.known(Shown::from(&claims), from).await?
         };
         refused::note(request, known.standing.organization, known.standing.user);
+        limits::admit(request, state, &known.standing).await?;
         let mut ctx = anonymous(request, known.standing.organization);
         ctx.actor = Actor::User(known.standing.user);
         ctx.credential = known.standing.credential;
@@ -130,15 +131,13 @@ async fn by_key(state: &State, token: &str, from: Option<IpAddr>) -> Result<Know
             sentence(&why.to_string()),
         )),
     };
-    let known = match outcome {
+    match outcome {
         Err(error) if error.kind == Kind::Unauthenticated => {
             let counted = state.wrong_keys.count(from);
-            return Err(counted.map_or_else(too_many_wrong, |()| error).into());
+            Err(counted.map_or_else(too_many_wrong, |()| error).into())
         }
-        outcome => outcome?,
-    };
-    state.key_pace.keep(&state.store, &known.standing).await?;
-    Ok(known)
+        outcome => Ok(outcome?),
+    }
 }
 
 fn too_many_wrong(seconds: u64) -> Error {

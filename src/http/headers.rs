@@ -13,6 +13,10 @@ pub fn secure(headers: &mut HeaderMap, https: bool) {
         }
     };
     add(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    );
     add(X_FRAME_OPTIONS, "DENY");
     add(REFERRER_POLICY, "no-referrer");
     add(

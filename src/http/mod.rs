@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 pub mod caller;
 pub mod console;
+pub mod cors;
 pub mod etag;
 mod find;
 mod forwarded;
@@ -120,6 +121,8 @@ pub fn app(
         .wrap(from_fn(idempotency::read_key))
         .wrap(from_fn(pace::keep_pace))
         .wrap(from_fn(admission::admit))
+        .wrap(from_fn(limits::keep))
+        .wrap(from_fn(cors::preflight))
         .wrap(from_fn(observe::observe))
 }
 

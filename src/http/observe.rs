@@ -2,14 +2,15 @@
 //!
 //! Invariant: nothing personal is logged: the route's pattern, never its path or query.
 
-use super::operations::Operations;
+use super::operations::{Operation, Operations, answers};
 use super::origin::Origin;
-use super::{Problem, State, caller, headers, problem, refused};
+use super::{Problem, State, caller, cors, headers, limits, problem, refused};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use signalbox_core::kernel::error::{Error as CoreError, Kind};
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
 
@@ -24,14 +25,43 @@ pub async fn observe(
     };
     let origin = Origin::of(&request, &state.settings);
     let span = tracing::info_span!("request", trace_id = %origin.trace_id);
+    let operation = request
+        .app_data::<web::Data<Operations>>()
+        .and_then(|operations| operations.asked(&request));
     request.extensions_mut().insert(origin.clone());
+    if let Some(operation) = &operation {
+        request.extensions_mut().insert(Arc::clone(operation));
+    }
     // No clone of the request may live while it is routed: actix takes its parts apart. Whatever fails on the way in is an
     // answer with an error in it, never an `Err`.
     let answered = next.call(request).instrument(span.clone()).await?;
     let mut answer = describe(answered.map_into_boxed_body(), &origin, &span).await;
-    headers::secure(answer.headers_mut(), origin.https);
-    count(answer.request(), answer.status().as_u16(), started, &span);
+    if let Some(told) = limits::tell(answer.request(), answer.headers()) {
+        for (name, value) in told {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    if let Some(page) = cors::reader(answer.request(), answer.headers()) {
+        cors::allow(page, answer.headers_mut());
+    }
+    headers::secure(answer.headers_mut(), origin.https || is_https(&state));
+    if let Some(operation) = &operation {
+        state.limits.took(operation, started.elapsed());
+    }
+    count(
+        operation.as_deref(),
+        answer.request(),
+        answer.status().as_u16(),
+        started,
+        &span,
+    );
     Ok(answer)
+}
+
+/// Whether the hub is reached over TLS, whatever this request came by: a browser heeds what follows over TLS alone.
+fn is_https(state: &State) -> bool {
+    let public = state.settings.server.public_url.as_deref();
+    public.is_some_and(|url| url.starts_with("https://"))
 }
 
 async fn describe(answer: ServiceResponse, origin: &Origin, span: &tracing::Span) -> ServiceResponse {
@@ -95,20 +125,22 @@ fn log(error: &CoreError, span: &tracing::Span) {
     }
 }
 
-fn count(request: &HttpRequest, status: u16, started: Instant, span: &tracing::Span) {
-    let pattern = request.match_pattern();
-    let operations = request.app_data::<web::Data<Operations>>();
-    let operation = pattern
-        .as_deref()
-        .zip(operations)
-        .and_then(|(pattern, operations)| operations.id(request.method().as_str(), pattern))
-        .map(str::to_owned)
-        .or(pattern)
-        .unwrap_or_else(|| "none".to_owned());
+fn count(
+    operation: Option<&Operation>,
+    request: &HttpRequest,
+    status: u16,
+    started: Instant,
+    span: &tracing::Span,
+) {
     let took = started.elapsed();
-    tracing::debug!(parent: span, operation, status, took_us = took.as_micros() as u64, "answered");
-    metrics::counter!("signalbox_http_requests_total", "operation" => operation.clone(), "status" => status.to_string())
-        .increment(1);
-    metrics::histogram!("signalbox_http_request_seconds", "operation" => operation)
-        .record(took.as_secs_f64());
+    let took_us = took.as_micros() as u64;
+    if let Some(operation) = operation {
+        tracing::debug!(parent: span, operation = operation.id, status, took_us, "answered");
+        operation.answered(status, took);
+        return;
+    }
+    let pattern = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    tracing::debug!(parent: span, operation = pattern, status, took_us, "answered");
+    answers(pattern.clone(), status).increment(1);
+    metrics::histogram!("signalbox_http_request_seconds", "operation" => pattern).record(took.as_secs_f64());
 }

@@ -2,8 +2,9 @@
 
 use super::access::{Access, FromPrimary};
 use super::api_keys::KeyPace;
-use super::limits::{KeyLimit, LoginLimits};
+use super::limits::{KeyLimit, Limits, LoginLimits};
 use crate::config::Settings;
+use signalbox_actors::user_cache::UserCache;
 use signalbox_core::Store;
 use signalbox_core::auth::{Auth, Lives};
 use signalbox_core::kernel::error::Result;
@@ -23,6 +24,10 @@ pub struct State {
     pub places: Places,
     /// Who may get in, and what they may do.
     pub access: Arc<dyn Access>,
+    /// People's rows in memory; without, each is read from the primary.
+    pub users: Option<UserCache>,
+    /// How many requests anybody may make.
+    pub limits: Limits,
     /// How often signing in may fail.
     pub logins: LoginLimits,
     /// How often an API key may be wrong.
@@ -55,6 +60,8 @@ impl State {
                 store: store.clone(),
                 idle: lives.refresh,
             }),
+            users: None,
+            limits: Limits::of(&settings.limits),
             logins: LoginLimits::of(&settings.auth),
             wrong_keys: KeyLimit::of(&settings.auth),
             wrong_links: KeyLimit::of(&settings.auth),
@@ -68,6 +75,12 @@ impl State {
     /// With another keeper of access: one that remembers what it has checked.
     pub fn with_access(mut self, access: Arc<dyn Access>) -> Self {
         self.access = access;
+        self
+    }
+
+    /// With people's rows kept in memory.
+    pub fn with_users(mut self, users: UserCache) -> Self {
+        self.users = Some(users);
         self
     }
 }

@@ -122,3 +122,70 @@ async fn plain_http_from_another_machine_is_told_to_come_over_tls() {
     assert_eq!(over_tls.status(), 200);
     assert!(over_tls.headers().contains_key("strict-transport-security"));
 }
+
+/// An attempt to sign in to the owner's account from an address, with a device's cookie or none.
+async fn attempt(hub: &Hub, password: &str, from: &str, device: Option<&str>) -> Response {
+    let mut asked = hub
+        .ask(Method::POST, "/auth/login")
+        .header("x-forwarded-for", from)
+        .header("x-forwarded-proto", "https")
+        .header("x-signalbox-client", "console");
+    if let Some(device) = device {
+        asked = asked.header("cookie", device);
+    }
+    let body = json!({"email": "owner@example.com", "password": password});
+    asked.json(&body).send().await.unwrap()
+}
+
+const BEHIND_PROXY: [(&str, &str); 3] = [
+    ("SIGNALBOX__SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+    ("SIGNALBOX__AUTH__FAILURES_PER_ACCOUNT", "3"),
+    ("SIGNALBOX__AUTH__FAILURES_OF_STRANGERS", "6"),
+];
+
+#[tokio::test]
+async fn strangers_on_all_nodes_lock_nobody_out_who_has_signed_in_before() {
+    let hub = hub_with(&BEHIND_PROXY).await;
+    let another = hub.another_node(&BEHIND_PROXY).await;
+    let home = attempt(&hub, PASSWORD, "192.0.2.1", None).await;
+    assert_eq!(home.status(), 200);
+    let set = home.headers().get_all("set-cookie").iter();
+    let device = set
+        .map(|cookie| cookie.to_str().unwrap())
+        .find(|cookie| cookie.contains("_device="));
+    let device = device.unwrap().split(';').next().unwrap().to_owned();
+    for n in 0..3 {
+        for (node, at) in [(&hub, 10), (&another, 20)] {
+            let failed = attempt(node, "wrong password", &format!("10.0.{at}.{n}"), None).await;
+            assert_eq!(failed.status(), 401);
+        }
+    }
+    for node in [&hub, &another] {
+        let stranger = attempt(node, PASSWORD, "10.0.30.1", None).await;
+        assert!(stranger.headers().contains_key("retry-after"));
+        assert_eq!(problem(stranger).await, (429, "auth.too_many_attempts".into()));
+        let travelling = attempt(node, PASSWORD, "10.0.31.1", Some(&device)).await;
+        assert_eq!(travelling.status(), 200, "by the browser's cookie");
+        let home = attempt(node, PASSWORD, "192.0.2.1", None).await;
+        assert_eq!(home.status(), 200, "from where the account was used before");
+    }
+    let forged = format!("__Host-signalbox_device={}.{}", "0".repeat(32), "0".repeat(64));
+    assert_eq!(
+        attempt(&hub, PASSWORD, "10.0.30.2", Some(&forged)).await.status(),
+        429
+    );
+}
+
+#[tokio::test]
+async fn failures_on_one_node_count_on_the_other() {
+    let hub = hub_with(&BEHIND_PROXY).await;
+    let another = hub.another_node(&BEHIND_PROXY).await;
+    for node in [&hub, &another, &hub] {
+        let failed = attempt(node, "wrong password", "192.0.2.1", None).await;
+        assert_eq!(failed.status(), 401);
+    }
+    for node in [&another, &hub] {
+        assert_eq!(attempt(node, PASSWORD, "192.0.2.1", None).await.status(), 429);
+        assert_eq!(attempt(node, PASSWORD, "192.0.2.2", None).await.status(), 200);
+    }
+}

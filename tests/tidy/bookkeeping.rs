@@ -40,6 +40,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("sign_ups", "-"),
     ("signing_keys", "+ -"),
     ("user_sessions", "last_seen_at"),
+    ("users_touched", "-"),
 ];
 
 /// How a transaction comes about that is no `Change`.

@@ -212,13 +212,18 @@ impl Ledger {
         }
     }
 
+    /// Whether everything that was committed more than [`Options::trust`] ago is known here.
+    pub(super) fn is_current(&self) -> bool {
+        self.trusted_until
+            .lock()
+            .is_some_and(|until| Instant::now() < until)
+    }
+
     /// What an organization lets in: from memory where that may answer, else from the primary.
     async fn rules(&self, organization: OrganizationId) -> Result<Arc<Rules>, Denied> {
-        let trusted = self
-            .trusted_until
-            .lock()
-            .is_some_and(|until| Instant::now() < until);
-        if trusted && let Some(rules) = self.books.fresh(organization, self.options.refresh) {
+        if self.is_current()
+            && let Some(rules) = self.books.fresh(organization, self.options.refresh)
+        {
             return Ok(rules);
         }
         let read = self.books.read(&self.store.db, organization);
@@ -329,6 +334,7 @@ impl Ledger {
         for revocation in &news.revocations {
             self.spread(revocation);
         }
+        self.store.signals.touched(&news.touched);
         if !self.hears() {
             // The first read only set the place. What was read of sessions before it may have been revoked before it.
             self.loading.hear(EVERYBODY);

@@ -196,6 +196,11 @@ impl SessionKeeper {
         self.ledger.attach(credential.into(), connection).await
     }
 
+    /// Whether this node has lately read to their end what other nodes have committed: what it keeps is true then.
+    pub fn is_current(&self) -> bool {
+        self.ledger.is_current()
+    }
+
     /// Connections open on this node.
     pub fn connections(&self) -> usize {
         self.ledger.connections()
@@ -227,6 +232,7 @@ impl ControlListener for SessionKeeper {
                 metrics::histogram!("signalbox_revocation_cutoff_seconds")
                     .record(Duration::from_micros(u64::try_from(took).unwrap_or_default()));
             }
+            Control::Touched { touched } => self.ledger.store.signals.touched(&touched),
             Control::OutboxHint => self.ledger.store.signals.outbox.notify_one(),
             Control::JobsHint => self.ledger.store.signals.jobs.notify_one(),
             // of others

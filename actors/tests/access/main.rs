@@ -1,4 +1,4 @@
-//! SessionKeeper and PermissionCache on a real PostgreSQL and Redis.
+//! SessionKeeper, PermissionCache and UserCache on a real PostgreSQL and Redis.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,3 +12,4 @@ mod sessions;
 mod settings;
 mod stage;
 mod system_feed;
+mod users;

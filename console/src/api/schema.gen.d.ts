@@ -2188,7 +2188,7 @@ export interface components {
             current_password: string;
             /**
              * Format: password
-             * @description At least 8 characters, at most 1024 bytes.
+             * @description 8 to 128 characters; none that guessers try first.
              */
             new_password: string;
         };

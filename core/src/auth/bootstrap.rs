@@ -6,7 +6,8 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::event::{Event, Subject};
 use crate::kernel::id::{OrganizationId, RoleId};
-use crate::kernel::password::{one_time, require_choosable};
+use crate::kernel::password::one_time;
+use crate::kernel::password_policy;
 use crate::roles;
 use crate::users::{self, NewUser};
 use secrecy::SecretString;
@@ -102,7 +103,7 @@ impl Chosen {
     async fn of(store: &Store, email: Option<&str>, password: Option<SecretString>) -> Result<Self> {
         let email = email.unwrap_or(OWNER);
         let (password, made) = if let Some(given) = password {
-            require_choosable(&given, "password")?;
+            password_policy::check(&store.passwords, &given, "password", &[email]).await?;
             (given, None)
         } else {
             let made = one_time()?;

@@ -118,6 +118,12 @@ impl Keys {
         self.renew_after(store, LOOK_AGAIN_SECONDS).await
     }
 
+    /// Whether a key of this id verifies at `now`.
+    pub(super) fn knows(&self, kid: &str, now: OffsetDateTime) -> bool {
+        let ring = self.ring.load();
+        ring.0.iter().any(|key| key.kid == kid && key.verifies(now))
+    }
+
     /// Reads them again where that was not done for [`FRESH`]. Without the database what is known is used on.
     pub(super) async fn keep_fresh(&self, store: &Store) {
         if let Err(error) = self.renew_after(store, FRESH.whole_seconds()).await {

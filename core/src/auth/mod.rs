@@ -20,6 +20,7 @@ mod rotation;
 pub mod sign_in;
 mod tickets;
 mod token;
+mod verified;
 
 pub use bootstrap::{Bootstrapped, bootstrap, create_owner, organization};
 pub use forget::forget_tokens;
@@ -56,6 +57,7 @@ pub struct Auth {
     store: Store,
     keys: Arc<Keys>,
     lives: Lives,
+    verified: Arc<verified::Verified>,
     algorithm: Algorithm,
 }
 
@@ -71,6 +73,7 @@ impl Auth {
             keys: Arc::new(Keys::load(store, algorithm).await?),
             store: store.clone(),
             lives,
+            verified: Arc::default(),
             algorithm,
         })
     }
@@ -102,12 +105,21 @@ impl Auth {
     async fn verified(&self, token: &str, uses: &[Use]) -> Result<Claims> {
         self.keys.keep_fresh(&self.store).await;
         let now = self.store.clock.now();
-        match self.keys.verify(token, uses, now) {
-            Err(token::Refused::UnknownKey) if self.keys.renew(&self.store).await? => {
-                self.keys.verify(token, uses, now).map_err(Error::from)
-            }
-            other => other.map_err(Error::from),
+        let seconds = now.unix_timestamp();
+        if let Some(claims) = self
+            .verified
+            .get(token, uses, seconds, |kid| self.keys.knows(kid, now))
+        {
+            return Ok(claims);
         }
+        let claims = match self.keys.verify(token, uses, now) {
+            Err(token::Refused::UnknownKey) if self.keys.renew(&self.store).await? => {
+                self.keys.verify(token, uses, now)
+            }
+            other => other,
+        }?;
+        self.verified.keep(token, &claims, seconds);
+        Ok(claims)
     }
 }
 

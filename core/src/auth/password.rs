@@ -7,7 +7,8 @@ use crate::kernel::ctx::{Credential, Ctx};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Subject};
 use crate::kernel::id::{SessionId, UserId};
-use crate::kernel::password::{Turn, require_choosable};
+use crate::kernel::password::Turn;
+use crate::kernel::password_policy;
 use crate::sessions;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -22,8 +23,9 @@ pub async fn change_password(
 ) -> Result<()> {
     ctx.require_session()?;
     let user = ctx.actor.user().ok_or_else(super::unauthenticated)?;
-    require_choosable(&new, "new_password")?;
-    let hash = password_hash(auth, ctx, user).await?;
+    let (hash, own) = known(auth, ctx, user).await?;
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    password_policy::check(&auth.store.passwords, &new, "new_password", &own).await?;
     if !auth.store.passwords.verify(turn, current.clone(), hash).await? {
         return Err(Error::new(
             Kind::Forbidden,
@@ -70,16 +72,19 @@ pub async fn change_password(
     change.commit().await
 }
 
-async fn password_hash(auth: &Auth, ctx: &Ctx, user: UserId) -> Result<Option<String>> {
+/// The hash of the present password, and the words that a new one may not be made of.
+async fn known(auth: &Auth, ctx: &Ctx, user: UserId) -> Result<(Option<String>, Vec<String>)> {
     let mut tx = auth.store.db.primary(ctx.organization).await?;
-    let hash = sqlx::query_scalar!(
-        "SELECT password_hash FROM users WHERE organization_id = $1 AND id = $2",
+    let row = sqlx::query!(
+        "SELECT password_hash, email, name FROM users WHERE organization_id = $1 AND id = $2",
         ctx.organization.0,
         user.0
     )
     .fetch_optional(&mut *tx)
     .await?;
-    Ok(hash.flatten())
+    Ok(row.map_or_else(Default::default, |row| {
+        (row.password_hash, vec![row.email, row.name])
+    }))
 }
 
 /// The row keeps its version: nothing that others see of the person has changed. The access version moves, because a

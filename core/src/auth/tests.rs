@@ -68,7 +68,7 @@ async fn a_password_that_was_given_need_not_be_changed_and_must_be_long_enough()
     let short = bootstrap(&test.store, Some("a@example.com"), Some("1234567".into())).await;
     assert_eq!(short.unwrap_err().errors[0].code, "too_short");
     assert_eq!(test.count("SELECT count(*) FROM organizations").await, 0);
-    let made = bootstrap(&test.store, Some(" A@Example.com"), Some("12345678".into()))
+    let made = bootstrap(&test.store, Some(" A@Example.com"), Some("sesame open 9".into()))
         .await
         .unwrap()
         .unwrap();
@@ -97,10 +97,10 @@ async fn nodes_share_their_keys_and_learn_a_new_one_by_seeing_it() {
         .map(Result::unwrap)
         .collect();
     assert_eq!(test.count("SELECT count(*) FROM signing_keys").await, 1);
-    create_owner(&store, "o@example.com", Some("12345678".into()))
+    create_owner(&store, "o@example.com", Some("sesame open 9".into()))
         .await
         .unwrap();
-    let token = sign_in(&nodes[0], "o@example.com", "12345678")
+    let token = sign_in(&nodes[0], "o@example.com", "sesame open 9")
         .await
         .unwrap()
         .access_token;
@@ -109,7 +109,7 @@ async fn nodes_share_their_keys_and_learn_a_new_one_by_seeing_it() {
     clock.advance(Duration::minutes(1));
     let newer = Auth::start(&store, LIVES).await.unwrap();
     test.sql("UPDATE signing_keys SET retired_at = NULL").await;
-    let token = sign_in(&newer, "o@example.com", "12345678")
+    let token = sign_in(&newer, "o@example.com", "sesame open 9")
         .await
         .unwrap()
         .access_token;
@@ -146,11 +146,11 @@ async fn a_session_that_time_has_ended_is_closed_recorded_and_no_longer_counted(
     let mut store = test.store.clone();
     store.clock = crate::kernel::clock::Clock::manual(test.store.clock.now());
     let auth = Auth::start(&store, LIVES).await.unwrap();
-    create_owner(&store, "o@example.com", Some("12345678".into()))
+    create_owner(&store, "o@example.com", Some("sesame open 9".into()))
         .await
         .unwrap();
-    let used = sign_in(&auth, "o@example.com", "12345678").await.unwrap();
-    sign_in(&auth, "o@example.com", "12345678").await.unwrap();
+    let used = sign_in(&auth, "o@example.com", "sesame open 9").await.unwrap();
+    sign_in(&auth, "o@example.com", "sesame open 9").await.unwrap();
     store.clock.advance(Duration::days(6));
     refresh(&auth, &used.refresh_token, None, &client())
         .await

@@ -4,7 +4,7 @@ use super::Bus;
 use super::orders::Order;
 use super::questions::Question;
 use crate::kernel::error::Result;
-use crate::kernel::id::OrganizationId;
+use crate::kernel::id::{OrganizationId, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -78,6 +78,15 @@ pub struct Revocation {
     pub reason: String,
 }
 
+/// What is kept of somebody's row is not true any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Touched {
+    /// Of which organization.
+    pub organization: OrganizationId,
+    /// Whose; `None`: everybody's.
+    pub user: Option<UserId>,
+}
+
 /// A message on the control channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -88,6 +97,11 @@ pub enum Control {
         revocation: Revocation,
         /// When it was committed, in microseconds since 1970 by the clock of the node that did.
         committed: i64,
+    },
+    /// People's rows were changed.
+    Touched {
+        /// Whose.
+        touched: Vec<Touched>,
     },
     /// The outbox has rows to order.
     OutboxHint,

@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 mod enqueue;
 pub mod idempotency;
 pub mod ledger;
+mod touched;
 
 /// Telling other nodes must not hold up the answer: their poll finds the row within 100 ms anyway.
 const TELL_TIMEOUT: Duration = Duration::from_millis(50);
@@ -137,7 +138,10 @@ impl Change {
         if !self.answered {
             idempotency::keep(&mut self.tx, &self.store, &self.ctx, self.at, 204, None).await?;
         }
+        let touched = touched::by_now(&mut self.tx).await?;
+        let touching = self.store.signals.touching(touched.clone());
         self.tx.commit().await?;
+        drop(touching);
         let committed = micros(self.store.clock.now());
         for revocation in &self.revocations {
             self.store.signals.revoked(revocation);
@@ -152,6 +156,9 @@ impl Change {
         });
         let mut messages: Vec<Control> = revoked.collect();
         messages.extend(self.cancelled.map(|job| Control::JobCancel { job: job.0 }));
+        if !touched.is_empty() {
+            messages.push(Control::Touched { touched });
+        }
         messages.push(Control::OutboxHint);
         if self.jobs {
             messages.push(Control::JobsHint);

@@ -1,5 +1,6 @@
 //! Coming in by an invitation's link.
 
+use super::model::Invitation;
 use super::service::event;
 use super::store;
 use crate::Store;
@@ -9,7 +10,8 @@ use crate::kernel::ctx::{Actor, Ctx};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{InvitationId, OrganizationId, UserId};
 use crate::kernel::link_token;
-use crate::kernel::password::{Turn, require_choosable};
+use crate::kernel::password::Turn;
+use crate::kernel::password_policy;
 use crate::users;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -63,11 +65,16 @@ pub async fn accept(
     password: SecretString,
     client: &Client,
 ) -> Result<Accepted> {
-    require_choosable(&password, "password")?;
     let (hash, id, organization) = find(store, token).await?;
-    let password = store.passwords.hash(turn, password).await?;
     let mut ctx = client.ctx(organization);
-    ctx.actor = Actor::User(invited(store, &ctx, id).await?);
+    let invited = invited(store, &ctx, id).await?;
+    let own = [
+        invited.email.as_deref().unwrap_or_default(),
+        invited.name.as_str(),
+    ];
+    password_policy::check(&store.passwords, &password, "password", &own).await?;
+    let password = store.passwords.hash(turn, password).await?;
+    ctx.actor = Actor::User(invited.user);
     let mut change = Change::begin(store, &ctx).await?;
     let at = change.at();
     // the row is locked from here on: of two who come at once the second finds it used
@@ -95,10 +102,10 @@ async fn find(store: &Store, token: &SecretString) -> Result<([u8; 32], Invitati
     Ok((hash, id, organization))
 }
 
-async fn invited(store: &Store, ctx: &Ctx, id: InvitationId) -> Result<UserId> {
+async fn invited(store: &Store, ctx: &Ctx, id: InvitationId) -> Result<Invitation> {
     let mut tx = store.db.primary(ctx.organization).await?;
     let mut found = store::select(&mut tx, ctx.organization, Some(id), None, 1).await?;
-    found.pop().map(|invitation| invitation.user).ok_or_else(gone)
+    found.pop().ok_or_else(gone)
 }
 
 /// The same whatever is wrong with a link.

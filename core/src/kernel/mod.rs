@@ -1,6 +1,6 @@
 //! Words every feature uses: ids, who asks, permissions, errors, events, sealing, time.
 //!
-//! Invariant: nothing in here touches the network or the disk.
+//! Invariant: nothing in here touches the network or the disk, but for the operator's file of breached passwords.
 
 pub mod clock;
 pub mod ctx;
@@ -11,5 +11,6 @@ pub mod link_token;
 pub mod network;
 pub mod page;
 pub mod password;
+pub mod password_policy;
 pub mod permission;
 pub mod seal;

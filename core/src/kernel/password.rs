@@ -5,6 +5,7 @@
 //! Invariant: checking the password of nobody costs what checking somebody's does.
 
 use super::error::{Error, Kind, Result};
+use super::password_policy::Breached;
 use super::seal::random;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -15,14 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many may wait for their turn.
 pub const WAITING: usize = 64;
-/// Fewest characters of a password (NIST SP 800-63B §5.1.1.2).
-pub const SHORTEST: usize = 8;
-/// Most bytes of a password: long ones are welcome, books are not.
-pub const LONGEST: usize = 1024;
 
 /// Hashes and checks passwords. Cheap to clone; clones share one queue.
 #[derive(Clone)]
-pub struct Passwords(Arc<Inner>);
+pub struct Passwords(Arc<Inner>, Option<Breached>);
 
 struct Inner {
     argon2: Argon2<'static>,
@@ -51,12 +48,24 @@ impl Passwords {
         random(&mut unguessable)?;
         let nobody = argon2.hash_password(&unguessable).map_err(internal)?.to_string();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             argon2,
             turns: Arc::new(Semaphore::new((cores / 2).max(1))),
             waiting: AtomicUsize::new(0),
             nobody,
-        })))
+        };
+        Ok(Self(Arc::new(inner), None))
+    }
+
+    /// Has none chosen that is in `breached`.
+    pub fn with_breached(mut self, breached: Breached) -> Self {
+        self.1 = Some(breached);
+        self
+    }
+
+    /// The operator's file of breached passwords, where there is one.
+    pub(super) fn breached(&self) -> Option<&Breached> {
+        self.1.as_ref()
     }
 
     /// Waits for a turn; `auth.busy` when [`WAITING`] others wait already.
@@ -97,26 +106,6 @@ impl Passwords {
         })
         .await
     }
-}
-
-/// Passes when `password` may be chosen; else says what is wrong with field `field`.
-pub fn require_choosable(password: &SecretString, field: &'static str) -> Result<()> {
-    let text = password.expose_secret();
-    if text.chars().count() < SHORTEST {
-        return Err(Error::field(
-            field,
-            "too_short",
-            format!("A password has at least {SHORTEST} characters."),
-        ));
-    }
-    if text.len() > LONGEST {
-        return Err(Error::field(
-            field,
-            "too_long",
-            format!("A password has at most {LONGEST} bytes."),
-        ));
-    }
-    Ok(())
 }
 
 /// A password to be used once: 120 random bits in groups of four letters and digits that are not mistaken for others.

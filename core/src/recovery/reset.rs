@@ -9,7 +9,8 @@ use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::link_token;
-use crate::kernel::password::{Turn, require_choosable};
+use crate::kernel::password::Turn;
+use crate::kernel::password_policy;
 use crate::messages::{self, Address, Message};
 use crate::users::{self, User, UserStatus};
 use secrecy::{ExposeSecret, SecretString};
@@ -23,9 +24,11 @@ pub async fn reset(
     password: SecretString,
     client: &Client,
 ) -> Result<UserId> {
-    require_choosable(&password, "password")?;
     let hash = link_token::hash(token.expose_secret()).ok_or_else(gone)?;
     let (user, organization) = find(store, &hash).await?.ok_or_else(gone)?;
+    let whose = whose(store, organization, user).await?;
+    let own = [whose.email.as_str(), whose.name.as_str()];
+    password_policy::check(&store.passwords, &password, "password", &own).await?;
     let password = store.passwords.hash(turn, password).await?;
     let mut ctx = client.ctx(organization);
     ctx.actor = Actor::User(user);
@@ -54,6 +57,14 @@ async fn find(store: &Store, hash: &[u8; 32]) -> Result<Option<(UserId, Organiza
     .fetch_optional(&mut *tx)
     .await?;
     Ok(row.map(|row| (UserId(row.user_id), OrganizationId(row.organization_id))))
+}
+
+/// Whose link it is, as they are now.
+async fn whose(store: &Store, organization: OrganizationId, user: UserId) -> Result<User> {
+    let mut tx = store.db.primary(organization).await?;
+    users::store::find(&mut tx, organization, user)
+        .await?
+        .ok_or_else(gone)
 }
 
 /// Uses the link up; the other links of the person go with their sessions. False where somebody was first.

@@ -1,13 +1,13 @@
-//! Reading `revocations` so that none is missed.
+//! Reading `revocations`, and with it `users_touched`, so that none is missed.
 //!
 //! A row's `seq` is taken when it is written, and seen when its transaction commits, which may be long after higher
 //! ones. So reading goes by transaction id: everything from the oldest transaction that was still running at the last
 //! read. Rows then come more than once; a revocation is a state, and a repeat is harmless.
 
-use crate::bus::control::{Revocation, RevocationKind};
+use crate::bus::control::{Revocation, RevocationKind, Touched};
 use crate::db::Db;
 use crate::kernel::error::Result;
-use crate::kernel::id::OrganizationId;
+use crate::kernel::id::{OrganizationId, UserId};
 use std::collections::HashSet;
 
 /// A reader's place in the table. It survives whatever reads; two readers have two.
@@ -16,7 +16,7 @@ pub struct Reader {
     /// Transactions older than this had all ended when it was last read. `None` before the first read.
     oldest: Option<String>,
     /// The rows of the last read, which may come again.
-    seen: HashSet<i64>,
+    seen: HashSet<(bool, i64)>,
 }
 
 /// What a read found.
@@ -24,6 +24,8 @@ pub struct Reader {
 pub struct News {
     /// Committed since the last read, in the order they were written.
     pub revocations: Vec<Revocation>,
+    /// Whose rows were written.
+    pub touched: Vec<Touched>,
 }
 
 impl Reader {
@@ -35,8 +37,14 @@ impl Reader {
         let rows = sqlx::query!(
             r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS "oldest!", r.seq AS "seq?",
                  r.organization_id AS "organization_id?", r.kind AS "kind?", r.subject AS "subject?",
-                 r.access_version, r.reason AS "reason?"
-               FROM (SELECT 1) AS one LEFT JOIN revocations r ON r.xid >= ($1::text)::xid8 ORDER BY r.seq"#,
+                 r.access_version AS "access_version?", r.reason AS "reason?"
+               FROM (SELECT 1) AS one LEFT JOIN (
+                 SELECT seq, organization_id, kind, subject, access_version, reason FROM revocations
+                 WHERE xid >= ($1::text)::xid8
+                 UNION ALL
+                 SELECT seq, organization_id, NULL, user_id, NULL, NULL FROM users_touched
+                 WHERE xid >= ($1::text)::xid8) r ON true
+               ORDER BY r.seq"#,
             self.oldest,
         )
         .fetch_all(&mut *tx)
@@ -47,21 +55,26 @@ impl Reader {
             if self.oldest.as_ref() != Some(&row.oldest) {
                 self.oldest = Some(row.oldest);
             }
-            let (Some(seq), Some(organization), Some(kind), Some(subject)) =
-                (row.seq, row.organization_id, row.kind, row.subject)
-            else {
+            let (Some(seq), Some(organization)) = (row.seq, row.organization_id) else {
                 continue;
             };
-            seen.insert(seq);
-            if self.seen.contains(&seq) {
+            let place = (row.kind.is_some(), seq);
+            seen.insert(place);
+            if self.seen.contains(&place) {
                 continue;
             }
+            let organization = OrganizationId(organization);
+            let Some(kind) = row.kind else {
+                let user = row.subject.map(UserId);
+                news.touched.push(Touched { organization, user });
+                continue;
+            };
             // A kind of a newer node: everybody of the organization is looked at again.
             let known = RevocationKind::parse(&kind);
             news.revocations.push(Revocation {
-                organization: OrganizationId(organization),
+                organization,
                 kind: known.unwrap_or(RevocationKind::Organization),
-                subject: if known.is_some() { subject } else { organization },
+                subject: row.subject.filter(|_| known.is_some()).unwrap_or(organization.0),
                 access_version: known.and(row.access_version),
                 reason: row.reason.unwrap_or_default(),
             });

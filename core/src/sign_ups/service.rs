@@ -6,7 +6,8 @@ use crate::change::Change;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::link_token;
-use crate::kernel::password::{Turn, require_choosable};
+use crate::kernel::password::Turn;
+use crate::kernel::password_policy;
 use crate::messages::{self, Address, Message};
 use crate::recovery::ANSWERED_AFTER;
 use crate::users::{self, check};
@@ -122,9 +123,9 @@ pub async fn confirm(
     (name, password): (&str, SecretString),
     client: &Client,
 ) -> Result<UserId> {
-    require_choosable(&password, "password")?;
     let hash = link_token::hash(token.expose_secret()).ok_or_else(gone)?;
     let (email, organization) = find(store, &hash).await?.ok_or_else(gone)?;
+    password_policy::check(&store.passwords, &password, "password", &[email.as_str(), name]).await?;
     let password = store.passwords.hash(turn, password).await?;
     let mut change = Change::begin(store, &client.ctx(organization)).await?;
     let at = change.at();

@@ -5,7 +5,7 @@ use super::model::User;
 use super::store::Profile;
 use crate::kernel::error::{Error, FieldError, Result};
 use crate::kernel::id::RoleId;
-use crate::kernel::password::require_choosable;
+use crate::kernel::password_policy;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -93,7 +93,12 @@ impl NewUser {
                 detail: format!("A person has at most {MOST_ROLES} roles."),
             });
         }
-        if let Some(Err(error)) = self.password.as_ref().map(|it| require_choosable(it, "password")) {
+        let own = [self.email.as_str(), self.name.as_str()];
+        let judged = self
+            .password
+            .as_ref()
+            .map(|password| password_policy::plain(password, "password", &own));
+        if let Some(Err(error)) = judged {
             faults.0.extend(error.errors);
         }
         let profile = Profile {

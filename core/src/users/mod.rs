@@ -19,9 +19,11 @@ pub mod search;
 pub mod service;
 mod sort;
 pub mod store;
+mod whole;
 
 pub use input::{NewUser, UserChange};
 pub use model::{InTeam, TeamRole, User, UserItem, UserStatus};
+pub use whole::{Alike, Whole};
 
 /// Wire channel of everything that happens to people.
 pub const CHANNEL: &str = "feed:users";

@@ -264,16 +264,26 @@ impl User {
     /// What the actor of `ctx` may do, given what this person holds. The same rules as in `service`, so that what is
     /// shown is what is granted.
     pub fn can(&self, ctx: &Ctx, held: &PermissionSet) -> Vec<String> {
+        let bits = self.acts_by(ctx, held);
+        let mine = ACTS.iter().enumerate().filter(|(bit, _)| bits & 1 << bit != 0);
+        mine.map(|(_, (act, _))| (*act).to_owned()).collect()
+    }
+
+    /// As [`Self::can`], a bit for each of [`ACTS`].
+    pub(super) fn acts_by(&self, ctx: &Ctx, held: &PermissionSet) -> u8 {
         if !ctx.permissions.outranks(held) {
-            return Vec::new();
+            return 0;
         }
-        let oneself = ctx.actor.user() == Some(self.id);
-        let acts = self.acts();
-        ACTS.iter()
-            .filter(|(act, permission)| acts.contains(act) && self.is_permitted(ctx, permission))
-            .filter(|(act, _)| !(oneself && NOT_TO_ONESELF.contains(act)))
-            .map(|(act, _)| (*act).to_owned())
-            .collect()
+        let (oneself, scope) = (ctx.actor.user() == Some(self.id), self.scope());
+        let (facts, acts) = (self.facts(ctx, &scope), self.acts());
+        let may = |act: &str, permission: &str| {
+            acts.contains(&act)
+                && !(oneself && NOT_TO_ONESELF.contains(&act))
+                && ctx.permissions.permits(permission, &facts)
+        };
+        let bits = ACTS.iter().enumerate();
+        bits.filter(|(_, (act, permission))| may(act, permission))
+            .fold(0, |bits, (bit, _)| bits | 1 << bit)
     }
 
     /// As the actor of `ctx` sees it: masked by the one rule of `live::view`, with what they may do.

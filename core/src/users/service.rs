@@ -4,7 +4,7 @@ use super::input::{NewUser, UserChange};
 use super::model::{User, UserItem, UserStatus};
 use super::search::{self, Query, Total};
 use super::store::{self, Profile};
-use super::{CHANNEL, check, rights};
+use super::{CHANNEL, Whole, check, rights};
 use crate::Store;
 use crate::activity::{self, list::ActivityList};
 use crate::bus::control::{Revocation, RevocationKind};
@@ -15,8 +15,9 @@ use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{RoleId, UserId};
 use crate::kernel::password::one_time;
+use crate::kernel::password_policy;
 use crate::kernel::permission::PermissionSet;
-use crate::live::position::{self, Position};
+use crate::live::position::Position;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
@@ -84,14 +85,10 @@ pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<UserList> {
 /// Reads one person.
 pub async fn get(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneUser> {
     ctx.require_some("users:read")?;
-    let mut tx = store.db.read(ctx.organization).await?;
-    let position = position::told(&mut tx, ctx, CHANNEL).await?;
-    let user = seen(&mut tx, ctx, id).await?;
-    let held = rights::of(&mut tx, ctx.organization, id).await?;
-    Ok(OneUser {
-        user: user.seen_by(ctx, &held)?,
-        position,
-    })
+    let one = Whole::read(store, ctx.organization, id).await?;
+    one.filter(|one| one.shows_to(ctx))
+        .ok_or_else(|| Error::not_found("user"))?
+        .seen_by(ctx)
 }
 
 /// Reads one page of what a person did and what was done to them.
@@ -151,7 +148,11 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewUser) -> Result<UserItem>
     ctx.require("users:create")?;
     let profile = new.profile()?;
     let hash = match &new.password {
-        Some(password) => Some(hash(store, password).await?),
+        Some(password) => {
+            let own = [new.email.as_str(), new.name.as_str()];
+            password_policy::check(&store.passwords, password, "password", &own).await?;
+            Some(hash(store, password).await?)
+        }
         None => None,
     };
     let mut change = Change::begin(store, ctx).await?;

@@ -17,15 +17,47 @@ const COUNT_WITHIN: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub struct KeyPace(Mutex<(i64, HashMap<ApiKeyId, u64>)>);
 
-impl KeyPace {
-    /// Counts one request.
+/// How a key stands to its limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Paced {
+    /// In a minute.
+    pub most: u32,
+    /// In the present minute, with this one.
+    made: u64,
+    /// Seconds until the next minute.
+    pub reset: u64,
+}
+
+impl Paced {
+    /// How many more may be made.
+    pub fn left(&self) -> u32 {
+        let left = u64::from(self.most).saturating_sub(self.made);
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
+    /// Passes, unless it is one too many.
     ///
     /// # Errors
-    /// It is one too many, with the seconds until the next minute.
-    pub async fn keep(&self, store: &Store, standing: &Standing) -> Result<()> {
+    /// That, with the seconds until the next minute.
+    pub fn admit(&self) -> Result<()> {
+        let most = self.most;
+        if self.made <= u64::from(most) {
+            return Ok(());
+        }
+        let detail =
+            format!("This API key may make {most} requests in a minute. Wait, or have its limit raised.");
+        let mut error = Error::new(Kind::TooMany, "api_key.too_many_requests", detail);
+        error.retry_after = Some(self.reset);
+        Err(error)
+    }
+}
+
+impl KeyPace {
+    /// Counts one request; `None` for whoever has no limit.
+    pub async fn keep(&self, store: &Store, standing: &Standing) -> Option<Paced> {
         let most = standing.key.as_ref().and_then(|key| key.requests_per_minute);
         let (Some(most), Credential::ApiKey(key)) = (most, standing.credential) else {
-            return Ok(());
+            return None;
         };
         let second = store.clock.now().unix_timestamp();
         let minute = second / 60;
@@ -35,14 +67,11 @@ impl KeyPace {
             Ok(Ok(made)) => made,
             _ => self.count_here(key, minute),
         };
-        if made <= u64::from(most) {
-            return Ok(());
-        }
-        let detail =
-            format!("This API key may make {most} requests in a minute. Wait, or have its limit raised.");
-        let mut error = Error::new(Kind::TooMany, "api_key.too_many_requests", detail);
-        error.retry_after = Some(60 - second.rem_euclid(60) as u64);
-        Err(error)
+        Some(Paced {
+            most,
+            made,
+            reset: 60 - second.rem_euclid(60) as u64,
+        })
     }
 
     fn count_here(&self, key: ApiKeyId, minute: i64) -> u64 {

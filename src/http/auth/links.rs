@@ -1,6 +1,7 @@
 //! What all links in mail have in common: who sends wrong tokens is slowed down, and who asks for links as well.
 
 use super::client;
+use crate::http::limits::Trier;
 use crate::http::{Problem, State};
 use actix_web::HttpRequest;
 use signalbox_core::kernel::error::{Error, Kind, Result};
@@ -20,7 +21,10 @@ pub fn counted<T>(state: &State, request: &HttpRequest, outcome: Result<T>) -> R
 /// that somebody has and for one that nobody has.
 pub(super) fn asked(state: &State, request: &HttpRequest, email: &str) -> Result<(), Problem> {
     // never taken back: each asking may send a mail
-    match state.links_asked.begin(email, client(request).ip) {
+    match state
+        .links_asked
+        .begin(&Trier::of(email, client(request).ip, None))
+    {
         Ok(_) => Ok(()),
         Err(refused) => Err(slower(refused.retry_after.unwrap_or(60)).into()),
     }

@@ -1,5 +1,7 @@
+use super::cookies::{device, remember};
 use super::{FactorAsked, Tokens, client, is_console, outcome, require_https};
 use crate::http::caller::require_origin;
+use crate::http::limits::Trier;
 use crate::http::{Answer, Json, State};
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use secrecy::SecretString;
@@ -42,20 +44,27 @@ pub async fn login(
         require_origin(&request, &state, false)?;
     }
     let client = client(&request);
-    let refused = |error| state.logins.described(error, &login.email, client.ip);
-    state.logins.admit(&login.email, client.ip).map_err(refused)?;
+    let trier = Trier::of(&login.email, client.ip, device(&request, &state, &login.email));
+    let refused = |error| state.logins.described(error, &trier);
+    state.logins.hear(&state.store.bus, &trier).await;
+    state.logins.admit(&trier).map_err(refused)?;
     let turn = state.store.passwords.turn().await?;
-    let attempt = state.logins.begin(&login.email, client.ip).map_err(refused)?;
+    let attempt = state.logins.begin(&trier).map_err(refused)?;
     let known = auth::login(&state.auth, turn, &login.email, login.password, &client).await;
-    if !matches!(&known, Err(error) if matches!(error.kind, Kind::Unauthenticated | Kind::Forbidden)) {
-        attempt.take_back();
+    match &known {
+        Ok(_) => attempt.succeeded(&state.store.bus).await,
+        Err(error) if matches!(error.kind, Kind::Unauthenticated | Kind::Forbidden) => {
+            attempt.failed(&state.store.bus).await;
+        }
+        Err(_) => attempt.take_back(),
     }
     let mut answer = match known {
         Ok(known) => outcome(&state, known, is_console(&request)),
         Err(error) => return Err(refused(error)),
     };
-    state
-        .logins
-        .describe(&login.email, client.ip, answer.headers_mut());
+    if is_console(&request) {
+        remember(&mut answer, &state, &login.email)?;
+    }
+    state.logins.describe(&trier, answer.headers_mut());
     Ok(answer)
 }

@@ -1,3 +1,4 @@
+use crate::http::limits::Trier;
 use crate::http::{Answer, AnyCaller, Json, State};
 use actix_web::{HttpResponse, post, web};
 use secrecy::SecretString;
@@ -12,7 +13,7 @@ pub struct ChangePassword {
     /// The present one.
     #[schema(value_type = String, format = "password")]
     current_password: SecretString,
-    /// At least 8 characters, at most 1024 bytes.
+    /// 8 to 128 characters; none that guessers try first.
     #[schema(value_type = String, format = "password")]
     new_password: SecretString,
 }
@@ -33,13 +34,16 @@ pub async fn change(
     // before anything is counted: a key must not use up its owner's attempts
     caller.ctx.require_session()?;
     let account = caller.known.standing.user.to_string();
-    state.logins.admit(&account, caller.ctx.ip)?;
+    let trier = Trier::of(&account, caller.ctx.ip, None);
+    state.logins.hear(&state.store.bus, &trier).await;
+    state.logins.admit(&trier)?;
     let turn = state.store.passwords.turn().await?;
-    let attempt = state.logins.begin(&account, caller.ctx.ip)?;
+    let attempt = state.logins.begin(&trier)?;
     let (current, new) = (body.current_password, body.new_password);
     let outcome = auth::change_password(&state.auth, &caller, turn, current, new).await;
-    if !matches!(&outcome, Err(error) if error.kind == Kind::Forbidden) {
-        attempt.take_back();
+    match &outcome {
+        Err(error) if error.kind == Kind::Forbidden => attempt.failed(&state.store.bus).await,
+        _ => attempt.take_back(),
     }
     outcome?;
     Ok(HttpResponse::NoContent().finish())

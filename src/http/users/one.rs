@@ -1,6 +1,7 @@
 //! One person: add, see, change, delete.
 
 use super::{Answer, Caller, IfMatch, Json, State, etag};
+use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, delete, get, patch, post, web};
 use signalbox_core::kernel::id::UserId;
 use signalbox_core::users::service::{self, OneUser};
@@ -38,8 +39,14 @@ pub(super) async fn get(
     caller: Caller,
     id: web::Path<UserId>,
 ) -> Answer<HttpResponse> {
+    let mut answer = HttpResponse::Ok();
+    if let Some(users) = &state.users {
+        let seen = users.get(&caller, *id).await?;
+        answer.content_type(ContentType::json());
+        return Ok(etag::etag(&mut answer, seen.version).body(seen.body));
+    }
     let one = service::get(&state.store, &caller, *id).await?;
-    Ok(etag::etag(&mut HttpResponse::Ok(), one.user.version).json(one))
+    Ok(etag::etag(&mut answer, one.user.version).json(one))
 }
 
 /// Change a person

@@ -1,6 +1,7 @@
 //! Clients that mean harm, against the real program: each ends with the right code within its bound, what the hub holds of
 //! them stays bounded, and somebody who means none gets every publication meanwhile.
 
+mod hijack;
 mod raw;
 
 use std::sync::Arc;

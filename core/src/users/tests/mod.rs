@@ -2,6 +2,7 @@ mod acts;
 mod doors;
 mod pages;
 mod reach;
+mod touched;
 
 use super::{NewUser, UserItem, rights, service};
 use crate::kernel::ctx::{Actor, Ctx};
