@@ -171,7 +171,7 @@ const FLOORS: &[&[&str]] = &[
     &["auth", "analytics"],
     &["recovery"],
     &["invitations", "email_changes", "sign_ups"],
-    &["imports"],
+    &["imports", "providers"],
     &["demo"],
 ];
 

@@ -3,7 +3,8 @@
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
 //! may name only those before it: `kernel fault outbound db bus settings` < `people` < `outbox audit activity jobs files live` <
 //! `change outbox_relay` < `messages` < `users ip_rules` < `roles sessions connections teams
-//! organizations profiles` < `api_keys factors` < `auth` < `recovery` < `invitations email_changes sign_ups` < `imports`.
+//! organizations profiles` < `api_keys factors` < `auth` < `recovery` < `invitations email_changes sign_ups` < `imports
+//! providers`.
 
 #![cfg_attr(
     test,
@@ -39,6 +40,7 @@ pub mod outbox_relay;
 pub mod overview;
 pub mod people;
 pub mod profiles;
+pub mod providers;
 pub mod recovery;
 pub mod roles;
 pub mod sessions;

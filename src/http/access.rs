@@ -12,11 +12,12 @@ use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::{Error, Result};
 use signalbox_core::kernel::id::UserId;
 use signalbox_core::kernel::permission::PermissionSet;
+use signalbox_core::providers::Verified;
 use signalbox_core::sessions::{
     self,
     standing::{self, Refused, Standing},
 };
-use signalbox_core::{Store, ip_rules};
+use signalbox_core::{Store, ip_rules, providers};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub struct Known {
 /// What somebody shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Shown {
-    /// A token of ours, whose claims are these.
+    /// A token of ours, whose claims are these, or one of an external issuer that was found good.
     Token {
         /// Of which session or key.
         credential: Credential,
@@ -45,6 +46,16 @@ pub enum Shown {
     },
     /// The secret of an API key, by its hash.
     Key(Hash),
+}
+
+impl From<&Verified> for Shown {
+    fn from(verified: &Verified) -> Self {
+        Self::Token {
+            credential: Credential::External(verified.account),
+            user: verified.user,
+            generation: None,
+        }
+    }
 }
 
 impl From<&Claims> for Shown {
@@ -98,6 +109,7 @@ impl FromPrimary {
         match credential {
             Credential::Session(session) => standing::find(&self.store.db, session).await,
             Credential::ApiKey(key) => api_keys::find(&self.store.db, key).await,
+            Credential::External(account) => providers::standing(&self.store.db, account).await,
             Credential::Internal => Ok(Err(Refused::Unknown)),
         }
     }

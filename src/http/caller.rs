@@ -102,11 +102,18 @@ impl AnyCaller {
         let known = if secret::looks_like(&token) && !by_cookie {
             by_key(state, &token, from).await?
         } else {
-            let claims = state.auth.verify(&token).await?;
-            if by_cookie {
-                require_own_page(request, state, &claims)?;
+            match state.auth.verify(&token).await {
+                Ok(claims) => {
+                    if by_cookie {
+                        require_own_page(request, state, &claims)?;
+                    }
+                    state.access.known(Shown::from(&claims), from).await?
+                }
+                Err(error) if is_another_issuers(&error) && !by_cookie => {
+                    by_external(state, request, &token, error).await?
+                }
+                Err(error) => return Err(error.into()),
             }
-            state.access.known(Shown::from(&claims), from).await?
         };
         refused::note(request, known.standing.organization, known.standing.user);
         limits::admit(request, state, &known.standing).await?;
@@ -119,6 +126,31 @@ impl AnyCaller {
         idempotency::replay(request, &state.store, &mut ctx).await?;
         Ok(Self { ctx, known })
     }
+}
+
+/// Whether a token is none of ours, so that another issuer may have made it.
+fn is_another_issuers(error: &Error) -> bool {
+    error.code == "auth.unauthenticated"
+}
+
+/// Whose token of an external issuer this is; `error` where it is of none. Wrong ones are counted as wrong keys are.
+async fn by_external(
+    state: &State,
+    request: &HttpRequest,
+    token: &str,
+    error: Error,
+) -> Result<Known, Problem> {
+    let client = super::auth::client(request);
+    let verified = match state.providers.external(token, &client).await {
+        Ok(None) => return Err(error.into()),
+        Ok(Some(verified)) => verified,
+        Err(wrong) if is_another_issuers(&wrong) => {
+            let counted = state.wrong_keys.count(client.ip);
+            return Err(counted.map_or_else(too_many_wrong, |()| wrong).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(state.access.known(Shown::from(&verified), client.ip).await?)
 }
 
 /// Whose key this is. A right one is never counted, so that nobody behind the same address can shut programs out.
@@ -141,7 +173,7 @@ async fn by_key(state: &State, token: &str, from: Option<IpAddr>) -> Result<Know
 }
 
 fn too_many_wrong(seconds: u64) -> Error {
-    let detail = "Too many wrong API keys from this address. Wait, then send a right one.";
+    let detail = "Too many wrong API keys or tokens from this address. Wait, then send a right one.";
     let mut error = Error::new(Kind::TooMany, "api_key.too_many_wrong", detail);
     error.retry_after = Some(seconds);
     error

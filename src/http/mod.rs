@@ -39,6 +39,7 @@ pub mod pace;
 pub mod page;
 pub mod problem;
 mod profiles;
+mod providers;
 mod refused;
 mod roles;
 pub mod server_api;
@@ -81,6 +82,7 @@ fn routes(api: &mut ServiceConfig) {
         .configure(organizations::routes)
         .configure(messages::routes)
         .configure(signing_keys::routes)
+        .configure(providers::routes)
         .configure(audit::routes)
         .configure(imports::routes)
         .configure(jobs::routes)

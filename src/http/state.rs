@@ -9,6 +9,7 @@ use signalbox_core::Store;
 use signalbox_core::auth::{Auth, Lives};
 use signalbox_core::kernel::error::Result;
 use signalbox_core::sessions::place::Places;
+use signalbox_core::providers::Directory;
 use std::sync::Arc;
 use time::Duration;
 
@@ -22,6 +23,8 @@ pub struct State {
     pub auth: Auth,
     /// Where addresses are.
     pub places: Places,
+    /// Through whom people sign in.
+    pub providers: Arc<Directory>,
     /// Who may get in, and what they may do.
     pub access: Arc<dyn Access>,
     /// People's rows in memory; without, each is read from the primary.
@@ -56,6 +59,7 @@ impl State {
         Ok(Self {
             auth: Auth::start_with(&store, lives, settings.auth.token_algorithm).await?,
             places: settings.geo.places()?,
+            providers: Arc::new(Directory::start(&store)?),
             access: Arc::new(FromPrimary {
                 store: store.clone(),
                 idle: lives.refresh,

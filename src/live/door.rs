@@ -16,6 +16,7 @@ use signalbox_actors::session_keeper::{
 };
 use signalbox_core::api_keys::secret;
 use signalbox_core::auth::Purpose;
+use signalbox_core::auth::Client;
 use signalbox_core::jobs::store as jobs;
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::{Error, Kind};
@@ -25,6 +26,7 @@ use signalbox_core::live::application::namespaces::RESERVED;
 use signalbox_core::live::channel::Channel;
 use signalbox_core::live::scope::Sight;
 use signalbox_core::people;
+use signalbox_core::providers::Verified;
 use signalbox_core::sessions::standing::{Refused, Standing};
 
 use super::Application;
@@ -77,9 +79,12 @@ impl Door {
         }
         let claims = match self.state.auth.verify_live(&token).await {
             Ok(claims) => claims,
-            // not of this hub; perhaps of the application it serves
+            // not of this hub; perhaps of an issuer it trusts, or of the application it serves
             Err(error) if of_token(&error) == SignInError::Invalid => {
-                return self.application.admit(&token).await;
+                return match self.external(&token, renewed_by_client, from).await? {
+                    Some(verified) => self.let_in_by_external(&verified, from, outlet).await,
+                    None => self.application.admit(&token).await,
+                };
             }
             Err(error) => return Err(of_token(&error)),
         };
@@ -152,6 +157,51 @@ impl Door {
         Ok(Admission {
             viewer: Viewer::Member(member),
             expires_in: None,
+            subscriptions: Vec::new(),
+            hold: Box::new(hold),
+        })
+    }
+
+    /// Whose token of an external issuer it is; `None` for what such an issuer would not sign. No cookie carries one.
+    async fn external(
+        &self,
+        token: &str,
+        shown_itself: bool,
+        from: Option<IpAddr>,
+    ) -> Result<Option<Verified>, SignInError> {
+        let client = Client {
+            ip: from,
+            user_agent: None,
+            trace_id: String::new(),
+        };
+        if !shown_itself {
+            return Ok(None);
+        }
+        match self.state.providers.external(token, &client).await {
+            Err(error) if of_token(&error) == SignInError::Invalid => Ok(None),
+            Err(error) if error.kind == Kind::Forbidden => {
+                Err(SignInError::Close(Disconnect::PermissionDenied))
+            }
+            outcome => outcome.map_err(|error| of_token(&error)),
+        }
+    }
+
+    /// What is open by a token of an external issuer lasts as long as the token.
+    async fn let_in_by_external(
+        self,
+        verified: &Verified,
+        from: Option<IpAddr>,
+        outlet: Arc<Outlet>,
+    ) -> Result<Admission, SignInError> {
+        let shown = (Credential::External(verified.account), None);
+        let (standing, member, hold) = self.attached(shown, from, outlet).await?;
+        if standing.user != verified.user {
+            return Err(SignInError::Invalid);
+        }
+        let left = verified.expires_at - self.state.store.clock.now().unix_timestamp();
+        Ok(Admission {
+            viewer: Viewer::Member(member),
+            expires_in: Some(Duration::from_secs(u64::try_from(left).unwrap_or_default())),
             subscriptions: Vec::new(),
             hold: Box::new(hold),
         })

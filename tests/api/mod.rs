@@ -22,6 +22,7 @@ mod live;
 mod matrix;
 mod openapi;
 mod profiles;
+mod providers;
 mod roles;
 mod server_api;
 mod sessions;

@@ -3,8 +3,10 @@
 
 mod cable;
 pub mod driver;
+pub mod identity;
 mod places;
 mod polled;
+mod providers;
 mod sessions;
 mod sign_ins;
 mod views;

@@ -15,6 +15,7 @@ use signalbox_core::bus::questions::{MOST_SOCKETS, SocketRow};
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::{ApiKeyId, OrganizationId, SessionId, UserId};
+use signalbox_core::providers;
 use signalbox_core::sessions::revocations::Reader;
 use signalbox_core::sessions::standing::{self, Refused, Standing};
 use signalbox_core::{Store, ip_rules::Rules};
@@ -435,7 +436,7 @@ impl Ledger {
                             let from = *entry.used_from.lock();
                             due.keys.push(Use { key, at, from });
                         }
-                        Credential::Internal => {}
+                        Credential::External(_) | Credential::Internal => {}
                     }
                 }
             }
@@ -510,6 +511,7 @@ impl Ledger {
         match credential {
             Credential::Session(session) => standing::find(&self.store.db, session).await,
             Credential::ApiKey(key) => api_keys::find(&self.store.db, key).await,
+            Credential::External(account) => providers::standing(&self.store.db, account).await,
             Credential::Internal => Ok(Err(Refused::Unknown)),
         }
     }

@@ -263,6 +263,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Providers to sign in through */
+        get: operations["auth.providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/providers/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Come back from a provider
+         * @description Takes what stood in the query of `/sign-in/callback`. Answers as `POST /api/v1/auth/login` does; the header
+         *     `X-Signalbox-Next` says where in the console to go on.
+         */
+        post: operations["auth.provider_finish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/providers/{id}/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A provider says that somebody has signed out there
+         * @description OpenID Connect Back-Channel Logout 1.0: what was opened through that sign-in has ended, with every stream, when this answers.
+         */
+        post: operations["auth.provider_logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/providers/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave for a provider to sign in
+         * @description Answers where the browser goes, and gives it a cookie for the way back. It is sent back to `/sign-in/callback` of the hub's
+         *     own address, which is `server.public_url` and nothing else.
+         */
+        post: operations["auth.provider_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/refresh": {
         parameters: {
             query?: never;
@@ -911,6 +990,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/linked_accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** My linked accounts */
+        get: operations["me.linked_accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/linked_accounts/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Come back from a provider with an account to link
+         * @description In the session in which you left. The header `X-Signalbox-Next` says where in the console to go on.
+         */
+        post: operations["me.link_finish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/linked_accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Unlink one of my accounts
+         * @description Never the last way in. Needs a proof of who you are from the last ten minutes.
+         */
+        delete: operations["me.unlink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/linked_accounts/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave for a provider to link my account there
+         * @description Needs a proof of who you are from the last ten minutes.
+         */
+        post: operations["me.link_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/password": {
         parameters: {
             query?: never;
@@ -1095,6 +1251,72 @@ export interface paths {
         get: operations["permissions.holders"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All providers */
+        get: operations["providers.list"];
+        put?: never;
+        /**
+         * Add a provider
+         * @description Needs a proof of who you are from the last ten minutes. Its claims give no role that holds more than you do.
+         */
+        post: operations["providers.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One provider */
+        get: operations["providers.get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a provider
+         * @description With every link to it, and the roles that came from it. Sessions that were opened through it go on.
+         */
+        delete: operations["providers.delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a provider
+         * @description Who its people are is never changed: not its issuer, its keys' address, its audience, nor its subject's claim.
+         */
+        patch: operations["providers.update"];
+        trace?: never;
+    };
+    "/api/v1/providers/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a provider whether it works
+         * @description Fetches its configuration and its keys now.
+         */
+        post: operations["providers.test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2133,8 +2355,18 @@ export interface components {
             /** @description Its name, where it has one. */
             label?: string | null;
         };
+        /** @description Where to go. */
+        AwayToProvider: {
+            /** @description The provider's own page, for the browser that asked: it holds a cookie that belongs to it. */
+            authorization_url: string;
+        };
         BTreeMap: {
             [key: string]: string;
+        };
+        /** @description A provider's word that somebody has signed out there, as a form. */
+        BackchannelLogout: {
+            /** @description The logout token. */
+            logout_token: string;
         };
         /** @description Why somebody is shut out. */
         Ban: {
@@ -2191,6 +2423,33 @@ export interface components {
              * @description 8 to 128 characters; none that guessers try first.
              */
             new_password: string;
+        };
+        /** @description Which claims say what. Each is the name of a claim, or, where it begins with a slash, a JSON Pointer (RFC 6901). */
+        ClaimNames: {
+            /**
+             * @description Who it is; never changed afterwards.
+             * @default sub
+             * @example sub
+             */
+            subject: string;
+            /**
+             * @description Their e-mail address.
+             * @default email
+             * @example email
+             */
+            email: string;
+            /**
+             * @description Whether the provider has verified that address: true, or the text "true".
+             * @default email_verified
+             * @example email_verified
+             */
+            email_verified: string;
+            /**
+             * @description Their name.
+             * @default name
+             * @example name
+             */
+            name: string;
         };
         /**
          * @description On which rows a grant counts.
@@ -2901,6 +3160,15 @@ export interface components {
          * @enum {string}
          */
         KeyState: "next" | "signs" | "verifies";
+        KeyState: "active" | "expiring" | "expired" | "revoked";
+        /** @description How somebody leaves for a provider. */
+        LeaveForProvider: {
+            /**
+             * @description Where in the console to go on afterwards: a path of it.
+             * @example /users
+             */
+            next?: string | null;
+        };
         /** @description One statement that reaches the person. */
         Line: {
             /** @description Grant or denial. */
@@ -2922,6 +3190,47 @@ export interface components {
             token: string;
         };
         /** @description One of them, as a list shows it. */
+        /** @description A provider that one may link. */
+        LinkableProvider: {
+            /** @description Id. */
+            id: components["schemas"]["ProviderId"];
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description One of one's own accounts at a provider. */
+        LinkedAccount: {
+            /** @description Id. */
+            id: components["schemas"]["LinkedAccountId"];
+            /** @description The provider. */
+            provider_id: components["schemas"]["ProviderId"];
+            /** @description Its name. */
+            provider: string;
+            /**
+             * Format: date-time
+             * @description When it was linked.
+             */
+            linked_at: string;
+            /**
+             * Format: date-time
+             * @description When somebody last signed in through it.
+             */
+            last_used_at?: string | null;
+            /** @description Whether it may be unlinked; false where it is the last way in. */
+            may_unlink: boolean;
+        };
+        /**
+         * Format: uuid
+         * @description Who somebody is at a provider.
+         */
+        LinkedAccountId: string;
+        /** @description One's own accounts at providers, and where one may have another. */
+        LinkedAccounts: {
+            /** @description Linked, oldest first. */
+            items: components["schemas"]["LinkedAccount"][];
+            /** @description Providers of the organization that are not linked. */
+            available: components["schemas"]["LinkableProvider"][];
+        };
+        /** @description One of them, as the list shows it. */
         Listed: {
             /** @description Its id. */
             id: components["schemas"]["SessionId"];
@@ -3247,6 +3556,49 @@ export interface components {
             /** @description What network that is, at most 200 characters. */
             note?: string;
         };
+        /** @description A provider to be added. */
+        NewProvider: {
+            /** @description What kind it is; never changed. */
+            kind: components["schemas"]["ProviderKind"];
+            /** @description As people know it, 1 to 100 characters. */
+            name: string;
+            /**
+             * @description Its issuer, exactly as it writes it; never changed.
+             * @example https://id.example.com
+             */
+            issuer: string;
+            /** @description As whom the hub comes to it. Only for `oidc`, which needs it. */
+            client_id?: string | null;
+            /**
+             * Format: password
+             * @description That client's secret; absent for a public client. Kept sealed and never shown.
+             */
+            client_secret?: string | null;
+            /** @description What is asked of an `oidc` provider; `openid email profile` when absent. */
+            scopes?: string[] | null;
+            /** @description Where an external issuer's keys are; never changed. Only for `external_jwt`, which needs it. */
+            jwks_url?: string | null;
+            /** @description What an external issuer's tokens must be for (`aud`); never changed. Only for `external_jwt`, which needs it. */
+            audience?: string | null;
+            /** @description Algorithms its signatures may have; RS256, PS256, ES256 and EdDSA when absent. */
+            algorithms?: string[] | null;
+            /** @description Which claims say what; the usual names when absent. */
+            claims?: components["schemas"]["ClaimNames"];
+            /** @description Nobody comes in through it while false; true when absent. */
+            enabled?: boolean;
+            /** @description Whether it stands on the sign-in page; true when absent. */
+            listed?: boolean;
+            /** @description Whether whoever it vouches for and nobody knows is added as a person: with a verified address only. */
+            provision?: boolean;
+            /** @description Of which domains such an address must be; empty: of any. */
+            email_domains?: string[];
+            /** @description Whether a verified address links to the person who has it. Never to somebody who may do more than you. */
+            link_by_email?: boolean;
+            /** @description Whether what it vouches for counts as two factors. */
+            second_factor?: boolean;
+            /** @description Roles that its claims give; none may hold a permission that you lack. */
+            mappings?: components["schemas"]["RoleMapping"][];
+        };
         /** @description A role to be made. */
         NewRole: {
             /** @description Unique in the organization, 1 to 100 characters. */
@@ -3403,6 +3755,8 @@ export interface components {
             /** @description The channels it follows, by name. */
             subscriptions: string[];
         };
+        /** @description One provider. */
+        OneProvider: components["schemas"]["Provider"] & components["schemas"]["Position"];
         /** @description One team. */
         OneTeam: components["schemas"]["TeamItem"] & components["schemas"]["Position"];
         /** @description A password that is good for one sign-in, shown once. */
@@ -3797,6 +4151,152 @@ export interface components {
             /** @enum {string} */
             kind: "permissions";
         };
+        /** @description A provider as one viewer sees it. */
+        Provider: {
+            /** @description Id. */
+            id: components["schemas"]["ProviderId"];
+            /** @description What kind it is. */
+            kind: components["schemas"]["ProviderKind"];
+            /** @description As people know it: what stands on its button. */
+            name: string;
+            /**
+             * @description Its issuer, exactly as it writes it.
+             * @example https://id.example.com
+             */
+            issuer: string;
+            /** @description As whom the hub comes to it; null for an external issuer. */
+            client_id?: string | null;
+            /** @description Whether the hub has a secret of that client. It is never shown. */
+            has_client_secret: boolean;
+            /** @description What is asked of it. */
+            scopes: string[];
+            /** @description Where an external issuer's keys are. */
+            jwks_url?: string | null;
+            /** @description What an external issuer's tokens must be for. */
+            audience?: string | null;
+            /**
+             * @description Algorithms that its signatures may have.
+             * @example [
+             *       "RS256"
+             *     ]
+             */
+            algorithms: string[];
+            /** @description Which claims say what. */
+            claims: components["schemas"]["ClaimNames"];
+            /** @description False: nobody comes in through it. */
+            enabled: boolean;
+            /** @description Whether it stands on the sign-in page. */
+            listed: boolean;
+            /** @description Whether whoever it vouches for and nobody knows is added as a person. */
+            provision: boolean;
+            /** @description Of which domains a verified address must be to be added or linked; empty: of any. */
+            email_domains: string[];
+            /** @description Whether a verified address links to the person who has it. */
+            link_by_email: boolean;
+            /** @description Whether what it vouches for counts as two factors. */
+            second_factor: boolean;
+            /** @description Roles that its claims give. */
+            mappings: components["schemas"]["RoleMapping"][];
+            /** @description Where it sends people back to, to be registered there; null where `server.public_url` is not set. */
+            redirect_uri?: string | null;
+            /** @description Where it says that somebody has signed out there (OpenID Connect Back-Channel Logout 1.0). */
+            backchannel_logout_uri?: string | null;
+            /**
+             * Format: date-time
+             * @description Made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description For `If-Match`; grows by one with each change.
+             */
+            version: number;
+            /** @description What this viewer may do to it: `providers.update`, `providers.delete`, `providers.test`. */
+            can?: string[];
+        };
+        /** @description What the browser brought back (RFC 6749 §4.1.2, RFC 9207). */
+        ProviderAnswer: {
+            /** @description As it was sent away with. */
+            state: string;
+            /** @description What the provider gave it. */
+            code?: string | null;
+            /** @description Who the provider says it is. */
+            iss?: string | null;
+            /** @description Why there is no code. */
+            error?: string | null;
+        };
+        /** @description What is to change: absent stays. */
+        ProviderChange: {
+            /** @description As people know it. */
+            name?: string | null;
+            /** @description As whom the hub comes to it. */
+            client_id?: string | null;
+            /**
+             * Format: password
+             * @description That client's secret; null takes it away.
+             */
+            client_secret?: string | null;
+            /** @description What is asked of it. */
+            scopes?: string[] | null;
+            /** @description Algorithms its signatures may have. */
+            algorithms?: string[] | null;
+            claims?: components["schemas"]["ClaimNames"] | null;
+            /** @description Nobody comes in through it while false. Tokens of an external issuer stop being taken at once. */
+            enabled?: boolean | null;
+            /** @description Whether it stands on the sign-in page. */
+            listed?: boolean | null;
+            /** @description Whether whoever it vouches for and nobody knows is added as a person. */
+            provision?: boolean | null;
+            /** @description Of which domains a verified address must be. */
+            email_domains?: string[] | null;
+            /** @description Whether a verified address links to the person who has it. */
+            link_by_email?: boolean | null;
+            /** @description Whether what it vouches for counts as two factors. */
+            second_factor?: boolean | null;
+            /** @description Roles that its claims give. */
+            mappings?: components["schemas"]["RoleMapping"][] | null;
+        };
+        /** @description A provider on the sign-in page. */
+        ProviderChoice: {
+            /** @description Id. */
+            id: components["schemas"]["ProviderId"];
+            /** @description What stands on its button. */
+            name: string;
+        };
+        /** @description Providers that one may choose. */
+        ProviderChoices: {
+            /** @description Those on the sign-in page, oldest first. */
+            items: components["schemas"]["ProviderChoice"][];
+        };
+        /**
+         * Format: uuid
+         * @description Through whom people sign in.
+         */
+        ProviderId: string;
+        /**
+         * @description What kind of provider it is.
+         * @enum {string}
+         */
+        ProviderKind: "oidc" | "external_jwt";
+        /** @description All providers. */
+        ProviderList: components["schemas"]["Position"] & {
+            /** @description Providers, oldest first; there are 50 at most. */
+            items: components["schemas"]["Provider"][];
+        };
+        /** @description What came of a test. */
+        ProviderTest: {
+            /** @description True: it answered as it should. */
+            works: boolean;
+            /** @description What it answered, or what is wrong. */
+            detail: string;
+            /** @description Keys that it has now and the hub can use. */
+            keys: number;
+        };
         /** @description What is published. */
         Publish: {
             /** @description Any JSON. */
@@ -3904,6 +4404,21 @@ export interface components {
         RoleList: components["schemas"]["Position"] & {
             /** @description The predefined first. */
             items: components["schemas"]["RoleItem"][];
+        };
+        /** @description A role that a claim gives. */
+        RoleMapping: {
+            /**
+             * @description The claim, or a JSON Pointer to it.
+             * @example /realm_access/roles
+             */
+            claim: string;
+            /**
+             * @description What it must be, or hold where it is a list.
+             * @example hub-moderators
+             */
+            value: string;
+            /** @description The role. */
+            role: components["schemas"]["RoleId"];
         };
         /** @description A role that somebody holds. */
         RoleName: {
@@ -5102,6 +5617,178 @@ export interface operations {
                 };
             };
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderChoices"];
+                };
+            };
+        };
+    };
+    "auth.provider_finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderAnswer"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAsked"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.provider_logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider */
+                id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["BackchannelLogout"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.provider_start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider */
+                id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeaveForProvider"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AwayToProvider"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6753,6 +7440,164 @@ export interface operations {
             };
         };
     };
+    "me.linked_accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkedAccounts"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.link_finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderAnswer"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.unlink": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The linked account */
+                id: components["schemas"]["LinkedAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.link_start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider */
+                id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeaveForProvider"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AwayToProvider"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "me.change_password": {
         parameters: {
             query?: never;
@@ -7271,6 +8116,272 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "providers.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "providers.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProvider"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "providers.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider */
+                id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneProvider"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "providers.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The provider */
+                id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "providers.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The provider */
+                id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "providers.test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider */
+                id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTest"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -7,6 +7,8 @@ type Ok<P extends keyof paths, M extends keyof paths[P], S extends number = 200>
   ? B
   : never;
 
+type Body<P extends keyof paths, M extends keyof paths[P]> = paths[P][M] extends { requestBody: { content: { "application/json": infer B } } } ? B : never;
+
 export type Me = Ok<"/api/v1/me", "get">;
 export type UserPage = Ok<"/api/v1/users", "get">;
 /** `gone` is the console's own mark: deleted while it was on the screen. */
@@ -35,6 +37,13 @@ export type Job = JobPage["items"][number];
 export type JobDetail = Ok<"/api/v1/jobs/{id}", "get">;
 export type Import = Ok<"/api/v1/imports/{id}", "get">;
 export type ImportPreview = Ok<"/api/v1/imports/{id}/preview", "get">;
+export type Choices = Ok<"/api/v1/auth/providers", "get">;
+export type LinkedAccounts = Ok<"/api/v1/me/linked_accounts", "get">;
+export type ProviderList = Ok<"/api/v1/providers", "get">;
+export type Provider = ProviderList["items"][number];
+export type NewProvider = Body<"/api/v1/providers", "post">;
+export type ProviderChange = Body<"/api/v1/providers/{id}", "patch">;
+export type Tested = Ok<"/api/v1/providers/{id}/test", "post">;
 export type Overview = Ok<"/api/v1/overview", "get">;
 export type Actors = Ok<"/api/v1/system/actors", "get">;
 export type Actor = Actors["items"][number];

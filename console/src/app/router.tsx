@@ -39,6 +39,7 @@ const reset = createRoute({ ...welcome, path: "/reset-password", component: lazy
 const confirmEmail = createRoute({ ...welcome, path: "/confirm-email", component: lazyRouteComponent(() => import("../pages/welcome/ConfirmEmail")) });
 const signUp = createRoute({ ...welcome, path: "/sign-up", component: lazyRouteComponent(() => import("../pages/welcome/SignUp")) });
 const confirmSignUp = createRoute({ ...welcome, path: "/confirm-sign-up", component: lazyRouteComponent(() => import("../pages/welcome/ConfirmSignUp")) });
+const callback = createRoute({ getParentRoute: () => root, path: "/sign-in/callback", validateSearch: texts("state", "code", "iss", "error"), component: lazyRouteComponent(() => import("../pages/signin/Callback")) });
 
 const shell = createRoute({
   getParentRoute: () => root,
@@ -81,11 +82,12 @@ const audit = createRoute({ ...below, path: "/audit", validateSearch: texts("act
 const system = createRoute({ ...below, path: "/system", component: lazyRouteComponent(() => import("../pages/system/System")) });
 const keys = createRoute({ ...below, path: "/keys", validateSearch: texts("open", "create"), component: lazyRouteComponent(() => import("../pages/keys/ApiKeys")) });
 const addresses = createRoute({ ...below, path: "/addresses", component: lazyRouteComponent(() => import("../pages/addresses/Addresses")) });
+const providers = createRoute({ ...below, path: "/providers", component: lazyRouteComponent(() => import("../pages/providers/Providers")) });
 const invitations = createRoute({ ...below, path: "/invitations", validateSearch: texts("create"), component: lazyRouteComponent(() => import("../pages/invitations/Invitations")) });
 const settings = createRoute({ ...below, path: "/settings", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/settings/Settings")) });
 const account = createRoute({ ...below, path: "/account", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/account/Account")) });
 
-const tree = root.addChildren([signIn, invitation, forgot, reset, confirmEmail, signUp, confirmSignUp, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, sessions, audit, keys, addresses, system, invitations, settings, account])]);
+const tree = root.addChildren([signIn, callback, invitation, forgot, reset, confirmEmail, signUp, confirmSignUp, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, sessions, audit, keys, addresses, providers, system, invitations, settings, account])]);
 
 export const router = createRouter({ routeTree: tree, defaultPreload: "intent", defaultPreloadStaleTime: 0, scrollRestoration: false });
 

@@ -13,8 +13,9 @@ import type roles from "./roles.en.texts.json";
 import type live from "./live.en.texts.json";
 import type sessions from "./sessions.en.texts.json";
 import type joining from "./joining.en.texts.json";
+import type providers from "./providers.en.texts.json";
 
-export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof hub | keyof typeof joining | keyof typeof sessions;
+export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof hub | keyof typeof joining | keyof typeof sessions | keyof typeof providers;
 
 const known = new Set<string>();
 

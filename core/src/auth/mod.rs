@@ -29,11 +29,12 @@ pub use login::{Client, SignedIn, login, logout};
 pub use oneself::{Myself, Oneself, OrganizationName, oneself};
 pub use password::change_password;
 pub use refresh::refresh;
-pub use rotation::{KeyState, SigningKey, signing_keys};
+pub use rotation::{SigningKeyState, SigningKey, signing_keys};
 pub use tickets::{LIFE as TICKET_LIFE, Purpose};
 pub use token::{Claims, Holder, Use};
 
 use crate::Store;
+use crate::kernel::ctx::Credential;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::SessionId;
 use crate::kernel::seal::Sealer;
@@ -97,6 +98,13 @@ impl Auth {
     /// A token that opens live connections of a session or API key and nothing else, and its life in seconds. It
     /// stands in a page's memory, so it is short-lived. `generation` is that of the key's secret that was shown.
     pub fn live_token(&self, standing: &Standing, generation: Option<i32>) -> Result<(String, i64)> {
+        if matches!(standing.credential, Credential::External(_)) {
+            return Err(Error::new(
+                Kind::Forbidden,
+                "auth.session_required",
+                "A token of another issuer opens a live connection itself, for as long as it is good.",
+            ));
+        }
         let (life, now) = (LIVE_TOKEN.min(self.lives.access), self.store.clock.now());
         let claims = Claims::new(Use::Live, &Holder::of(standing, generation, now), now, life);
         Ok((self.keys.sign(&claims, Use::Live, now)?, claims.exp - claims.iat))

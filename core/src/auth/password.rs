@@ -110,7 +110,7 @@ async fn others(change: &mut Change, user: UserId) -> Result<Vec<SessionId>> {
     let organization = change.ctx().organization;
     let mine = match change.ctx().credential {
         Credential::Session(session) => Some(session.0),
-        Credential::ApiKey(_) | Credential::Internal => None,
+        Credential::ApiKey(_) | Credential::External(_) | Credential::Internal => None,
     };
     let ids = sqlx::query_scalar!(
         "SELECT id FROM user_sessions

@@ -18,7 +18,7 @@ const SKEW: Duration = Duration::minutes(1);
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum KeyState {
+pub enum SigningKeyState {
     /// It is known everywhere and will sign soon.
     Next,
     /// It signs new tokens.
@@ -35,7 +35,7 @@ pub struct SigningKey {
     /// `EdDSA` or `ES256`.
     pub algorithm: String,
     /// What it does now.
-    pub state: KeyState,
+    pub state: SigningKeyState,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -62,9 +62,9 @@ pub async fn signing_keys(store: &Store, ctx: &Ctx) -> Result<Vec<SigningKey>> {
     let mut signs = false;
     let keys = rows.into_iter().map(|row| {
         let state = match row.active_from {
-            Some(from) if from > now => KeyState::Next,
-            _ if std::mem::replace(&mut signs, true) => KeyState::Verifies,
-            _ => KeyState::Signs,
+            Some(from) if from > now => SigningKeyState::Next,
+            _ if std::mem::replace(&mut signs, true) => SigningKeyState::Verifies,
+            _ => SigningKeyState::Signs,
         };
         SigningKey {
             kid: row.kid,
@@ -121,7 +121,7 @@ impl Auth {
         let made = SigningKey {
             kid: new.kid,
             algorithm: self.algorithm.as_str().to_owned(),
-            state: KeyState::Next,
+            state: SigningKeyState::Next,
             created_at: at,
             active_from: Some(active_from),
             verifies_until: None,

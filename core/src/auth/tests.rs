@@ -350,7 +350,7 @@ async fn keys_are_rotated_by_whoever_may_and_not_by_a_program() {
         .into_iter()
         .map(|key| key.state)
         .collect();
-    assert_eq!(states, [KeyState::Next, KeyState::Signs]);
+    assert_eq!(states, [SigningKeyState::Next, SigningKeyState::Signs]);
     ctx.credential = Credential::ApiKey(crate::kernel::id::ApiKeyId::new());
     assert_eq!(
         auth.rotate_keys(&ctx).await.unwrap_err().code,

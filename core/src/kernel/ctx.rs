@@ -1,7 +1,7 @@
 //! Who asks, through what, on whose behalf, from where: carried by every change into audit, outbox and jobs.
 
 use super::error::{Error, Result};
-use super::id::{ApiKeyId, OrganizationId, SessionId, UserId};
+use super::id::{ApiKeyId, LinkedAccountId, OrganizationId, SessionId, UserId};
 use super::permission::{Missing, PermissionSet, ResourceFacts};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -47,6 +47,8 @@ pub enum Credential {
     Session(SessionId),
     /// A program with a person's API key. It acts as that person, within the key's scopes.
     ApiKey(ApiKeyId),
+    /// A token of an outside issuer that the organization trusts, by whose account there it is.
+    External(LinkedAccountId),
     /// The hub's own hands.
     Internal,
 }
@@ -64,20 +66,22 @@ impl From<ApiKeyId> for Credential {
 }
 
 impl Credential {
-    /// `session`, `api_key` or `internal`.
+    /// `session`, `api_key`, `external` or `internal`.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Session(_) => "session",
             Self::ApiKey(_) => "api_key",
+            Self::External(_) => "external",
             Self::Internal => "internal",
         }
     }
 
-    /// The session's or key's id.
+    /// The session's, key's or outside account's id.
     pub fn id(self) -> Option<Uuid> {
         match self {
             Self::Session(session) => Some(session.0),
             Self::ApiKey(key) => Some(key.0),
+            Self::External(account) => Some(account.0),
             Self::Internal => None,
         }
     }
@@ -162,8 +166,8 @@ impl Ctx {
         pass(held, permission, Some(facts))
     }
 
-    /// Passes for a person who has signed in. A program with a key never does what decides over ways in: make or change
-    /// keys, choose passwords, say which addresses are let in.
+    /// Passes for a person who has signed in. A program with a key, or a token of an outside issuer, never does what decides
+    /// over ways in: make or change keys, choose passwords, say which addresses are let in.
     pub fn require_session(&self) -> Result<()> {
         if matches!(self.credential, Credential::Session(_)) {
             return Ok(());
@@ -171,7 +175,7 @@ impl Ctx {
         Err(Error::new(
             super::error::Kind::Forbidden,
             "auth.session_required",
-            "An API key cannot do this. Sign in and do it as yourself.",
+            "Neither an API key nor the token of another issuer can do this. Sign in and do it as yourself.",
         ))
     }
 

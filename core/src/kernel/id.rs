@@ -53,6 +53,10 @@ ids! {
     InvitationId,
     /// A wallet that is linked to a person.
     WalletId,
+    /// Through whom people sign in.
+    ProviderId,
+    /// Who somebody is at a provider.
+    LinkedAccountId,
     /// An allowed network.
     IpRuleId,
     /// An entry of the audit log.

@@ -56,6 +56,7 @@ pub const FEEDS: &[(&str, &str)] = &[
     ("feed:settings", "settings:read"),
     ("feed:invitations", "invitations:read"),
     ("feed:sessions", "sessions:read"),
+    ("feed:providers", "providers:read"),
 ];
 
 impl Channel {

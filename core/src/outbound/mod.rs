@@ -4,11 +4,14 @@
 pub mod mail;
 pub mod sms;
 
+pub mod address;
+
 use crate::kernel::error::{Error, Result};
 use bytes::{Bytes, BytesMut};
 use reqwest::RequestBuilder;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::Policy;
+use secrecy::{ExposeSecret, SecretString};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -77,19 +80,31 @@ impl Outbound {
     /// # Errors
     /// This machine has no usable certificates.
     pub fn new() -> Result<Self> {
+        Self::with(Policy::custom(|attempt| {
+            let left_https = attempt.previous().iter().any(|url| url.scheme() == "https");
+            if attempt.previous().len() > REDIRECTS || (left_https && attempt.url().scheme() != "https") {
+                attempt.stop()
+            } else {
+                attempt.follow()
+            }
+        }))
+    }
+
+    /// A client that goes where it is sent and nowhere else: no answer sends it on.
+    ///
+    /// # Errors
+    /// As [`Outbound::new`].
+    pub fn straight() -> Result<Self> {
+        Self::with(Policy::none())
+    }
+
+    fn with(redirects: Policy) -> Result<Self> {
         // fails where it was installed already, which is as good
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_WITHIN)
             .timeout(ANSWER_WITHIN)
-            .redirect(Policy::custom(|attempt| {
-                let left_https = attempt.previous().iter().any(|url| url.scheme() == "https");
-                if attempt.previous().len() > REDIRECTS || (left_https && attempt.url().scheme() != "https") {
-                    attempt.stop()
-                } else {
-                    attempt.follow()
-                }
-            }))
+            .redirect(redirects)
             .user_agent(concat!("signalbox/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(Error::internal)?;
@@ -104,6 +119,41 @@ impl Outbound {
         answered(self.client.get(url), most).await
     }
 
+    /// What `url` answers to GET by whoever holds `token`: a body of at most `most` bytes with a status of 200.
+    ///
+    /// # Errors
+    /// As [`Outbound::get`].
+    pub async fn get_as(&self, url: &str, token: &str, most: usize) -> Result<Bytes> {
+        answered(self.client.get(url).bearer_auth(token), most).await
+    }
+
+    /// What `url` answers to POST of a form, whatever its status, by whoever is named with a secret: status, and a body of at
+    /// most `most` bytes. Name and secret are encoded as RFC 6749 §2.3.1 asks.
+    ///
+    /// # Errors
+    /// As [`Outbound::get`], but for the status.
+    pub async fn post_form(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+        by: Option<(&str, &SecretString)>,
+        most: usize,
+    ) -> Result<(u16, Bytes)> {
+        let encoded = |text: &str| address::form(&[(text, "")]).trim_end_matches('=').to_owned();
+        let mut request = self
+            .client
+            .post(url)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json");
+        if let Some((name, secret)) = by {
+            request = request.basic_auth(encoded(name), Some(encoded(secret.expose_secret())));
+        }
+        let answer = request.body(address::form(form)).send().await;
+        let answer = answer.map_err(|error| Error::unavailable("outside", error))?;
+        let status = answer.status().as_u16();
+        Ok((status, body(answer, most).await?))
+    }
+
     /// What `url` answers to POST of `json`: a body of at most `most` bytes with a status of 200.
     ///
     /// # Errors
@@ -116,15 +166,23 @@ impl Outbound {
 
 async fn answered(request: RequestBuilder, most: usize) -> Result<Bytes> {
     let gone = |error| Error::unavailable("outside", error);
-    let mut answer = request.send().await.map_err(gone)?;
+    let answer = request.send().await.map_err(gone)?;
     if answer.status() != reqwest::StatusCode::OK {
         return Err(Error::unavailable(
             "outside",
             format!("answered {}", answer.status()),
         ));
     }
+    body(answer, most).await
+}
+
+async fn body(mut answer: reqwest::Response, most: usize) -> Result<Bytes> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await.map_err(gone)? {
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|error| Error::unavailable("outside", error))?
+    {
         if body.len() + chunk.len() > most {
             return Err(Error::unavailable(
                 "outside",

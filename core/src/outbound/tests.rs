@@ -123,3 +123,21 @@ async fn a_circle_of_redirects_ends() {
     );
     assert_eq!(stand_in.times(), REDIRECTS + 1);
 }
+
+#[tokio::test]
+async fn a_straight_client_goes_nowhere_else() {
+    let stand_in = StandIn::answering(ok("{}")).await;
+    let elsewhere = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        stand_in.url
+    );
+    let sends_on = StandIn::answering(elsewhere).await;
+    let outbound = Outbound::straight().unwrap();
+    let refused = outbound.get(&sends_on.url, 10).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Unavailable);
+    let posted = outbound
+        .post_form(&sends_on.url, &[("code", "secret")], None, 10)
+        .await;
+    assert_eq!(posted.unwrap().0, 307);
+    assert_eq!((sends_on.times(), stand_in.times()), (2, 0));
+}

@@ -145,6 +145,40 @@ async fn change(
     Ok(item)
 }
 
+/// Gives and takes roles on the word of a provider, within its change. Whether that is allowed was asked when its mappings were
+/// set. A role that is held already is not given, one that is not held is not taken, and the last owner stays one. Whether
+/// anything was recorded.
+pub async fn adjust(change: &mut Change, id: UserId, give: &[RoleId], take: &[RoleId]) -> Result<bool> {
+    let organization = change.ctx().organization;
+    let Some(before) = users::store::lock(change.tx(), organization, id).await? else {
+        return Ok(false);
+    };
+    let holds = |role: &RoleId| before.roles.iter().any(|held| held.id == *role);
+    let give: Vec<RoleId> = give.iter().copied().filter(|role| !holds(role)).collect();
+    let mut take: Vec<RoleId> = take.iter().copied().filter(holds).collect();
+    if rights::require_another_owner(change.tx(), organization, id)
+        .await
+        .is_err()
+    {
+        let is_owner = |role: &RoleId| {
+            before
+                .roles
+                .iter()
+                .any(|held| held.id == *role && held.name == rights::OWNER)
+        };
+        take.retain(|role| !is_owner(role));
+    }
+    if give.is_empty() && take.is_empty() {
+        return Ok(false);
+    }
+    rights::hold_still(change.tx(), organization).await?;
+    let access_version = write(change, id, &give, &take).await?;
+    let after = users::store::find(change.tx(), organization, id).await?;
+    let after = after.ok_or_else(|| Error::not_found("user"))?;
+    record(change, &before, &after, access_version).await?;
+    Ok(true)
+}
+
 fn require_not_oneself(ctx: &Ctx, id: UserId) -> Result<()> {
     if ctx.actor.user() != Some(id) {
         return Ok(());

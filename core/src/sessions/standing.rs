@@ -124,13 +124,14 @@ pub enum Refused {
 
 impl Standing {
     /// Refuses what time has ended. `idle` is how long a session of this installation may go unused; its organization may
-    /// say less. A key may rest as long as it likes.
+    /// say less. Anything else may rest as long as it likes.
     pub fn check_time(&self, now: OffsetDateTime, idle: Duration) -> Result<(), Refused> {
         if now >= self.expires_at {
             return Err(Refused::Expired);
         }
         let idle = self.idle.map_or(idle, |own| own.min(idle));
-        if self.key.is_none() && now >= self.last_seen_at + idle {
+        let is_session = matches!(self.credential, Credential::Session(_));
+        if is_session && now >= self.last_seen_at + idle {
             return Err(Refused::Idle);
         }
         Ok(())

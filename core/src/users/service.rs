@@ -180,6 +180,12 @@ pub async fn found(change: &mut Change, new: &NewUser, password_hash: &str) -> R
     .await
 }
 
+/// Adds somebody whom a provider vouches for, without a password and without roles.
+pub async fn provisioned(change: &mut Change, new: &NewUser) -> Result<User> {
+    let profile = new.profile()?;
+    add(change, &profile, &[], None, UserStatus::Active).await
+}
+
 pub(super) async fn add(
     change: &mut Change,
     profile: &Profile,

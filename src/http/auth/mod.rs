@@ -4,6 +4,7 @@ mod cookies;
 pub(super) mod links;
 mod login;
 mod logout;
+pub mod providers;
 mod recovery;
 mod refresh;
 mod sign_up;
@@ -25,6 +26,10 @@ pub(super) fn routes(api: &mut ServiceConfig) {
     api.service(login::login)
         .service(refresh::refresh)
         .service(logout::logout)
+        .service(providers::list)
+        .service(providers::finish)
+        .service(providers::start)
+        .service(providers::logout)
         .service(recovery::forgot)
         .service(recovery::reset)
         .service(recovery::confirm_email)
@@ -127,6 +132,7 @@ pub(super) async fn come_in(
     Ok(outcome(state, known, is_console(request)))
 }
 
+/// From where somebody comes.
 pub(super) fn client(request: &HttpRequest) -> Client {
     let origin = Origin::noted(request);
     Client {

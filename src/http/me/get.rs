@@ -39,7 +39,7 @@ pub async fn get(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json
     let (session, key) = match standing.credential {
         Credential::Session(session) => (Some(session), None),
         Credential::ApiKey(key) => (None, Some(key)),
-        Credential::Internal => (None, None),
+        Credential::External(_) | Credential::Internal => (None, None),
     };
     let held = &caller.ctx.permissions;
     let limited = held.reaches().filter(|(name, _)| !held.has(name));

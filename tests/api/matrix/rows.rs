@@ -4,12 +4,12 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt, SinkExt, StreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
-use signalbox_core::kernel::id::SessionId;
+use signalbox_core::kernel::id::{LinkedAccountId, SessionId};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::spec::Operation;
 use super::special;
-use super::values::{Ids, kinds};
+use super::values::{Ids, kinds, number};
 use super::wire::{Answer, Asked};
 use super::world::{Side, Socket, World};
 use crate::faults::relay::cluster::until;
@@ -62,6 +62,8 @@ impl World {
                 "job" => self.import(side, "commit").await.1,
                 "import" => self.import(side, "dry_run").await.0,
                 "wallet" => self.wallet(side, known).await,
+                "provider" => self.provider(side).await,
+                "linked_account" => self.linked_account(side).await,
                 "refusal" => self.refusal(side).await,
                 "client" => self.client(side).await,
                 "channel" => "feed:users".to_owned(),
@@ -126,6 +128,27 @@ impl World {
             wallet["address"].as_str().map(str::to_lowercase) == address.as_str().map(str::to_lowercase)
         });
         text(&wallet.unwrap_or_else(|| panic!("{made}"))["id"])
+    }
+
+    /// A provider that nobody signs in through.
+    async fn provider(&self, side: &Side) -> String {
+        let new = json!({
+            "kind": "oidc", "name": format!("{} {}", side.mark, number()), "issuer": "https://id.example.com", "client_id": "hub",
+            "listed": false,
+        });
+        text(&self.act(&side.owner, Method::POST, "/providers", new).await["id"])
+    }
+
+    /// An account that somebody without rights has at a provider.
+    async fn linked_account(&self, side: &Side) -> String {
+        let (provider, id) = (self.provider(side).await, LinkedAccountId::new());
+        let (organization, user) = (side.organization, side.bare.id);
+        let made = format!(
+            "INSERT INTO linked_accounts (id, organization_id, provider_id, user_id, subject)
+             VALUES ('{id}', '{organization}', '{provider}', '{user}', 'subject {id}')"
+        );
+        self.cluster.test.sql(made).await;
+        id.to_string()
     }
 
     /// An import that has ended, with one line that was rejected; its id and its job's.

@@ -53,6 +53,22 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
         "the wallet that was made is somebody else's",
     ),
     (
+        "me.unlink",
+        "linked_account.not_found",
+        "the account that was made is somebody else's",
+    ),
+    (
+        "me.link_start",
+        "providers.public_url_needed",
+        "the hub of the tests does not know its own address",
+    ),
+    ("me.link_finish", "providers.public_url_needed", "the same"),
+    (
+        "providers.create",
+        "request.invalid",
+        "what is needed beside the name goes by the kind, which no schema says",
+    ),
+    (
         "me.change_password",
         "request.invalid",
         "it is the present one, with which they go on signing in",

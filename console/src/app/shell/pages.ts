@@ -4,7 +4,7 @@ import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
 export interface Page {
-  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/sessions" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/system" | "/invitations" | "/settings";
+  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/sessions" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/providers" | "/system" | "/invitations" | "/settings";
   name: TextId;
   icon: IconName;
   /** Null for everybody. */
@@ -49,6 +49,7 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
       { to: "/audit", name: "nav.audit", icon: "audit", permission: "audit:read", letter: "a" },
       { to: "/keys", name: "nav.apiKeys", icon: "key", permission: "api_keys:read", letter: "k" },
       { to: "/addresses", name: "nav.addresses", icon: "link", permission: "ip_rules:read", letter: "n" },
+      { to: "/providers", name: "nav.providers", icon: "account", permission: "providers:read", letter: "p" },
       { to: "/system", name: "nav.system", icon: "system", permission: "system:read", letter: "s" },
       { to: "/settings", name: "nav.settings", icon: "settings", permission: "settings:read", letter: "," },
     ],

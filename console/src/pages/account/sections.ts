@@ -20,6 +20,7 @@ export interface Section {
 const SECTIONS: Section[] = [
   { id: "profile", label: "account.section.profile", order: 10, component: lazy(() => import("./Profile")) },
   { id: "sign-in", label: "account.section.signIn", order: 20, component: lazy(() => import("./SignIn")), mustChange: true },
+  { id: "linked", label: "account.section.linked", order: 40, component: lazy(() => import("./LinkedAccounts")) },
   { id: "keys", label: "account.section.keys", order: 50, component: lazy(() => import("./Keys")), show: (me) => me.permissions.includes("api_keys:read") },
   { id: "sessions", label: "account.section.sessions", order: 30, component: lazy(() => import("./Sessions")) },
   { id: "preferences", label: "account.section.preferences", order: 60, component: lazy(() => import("./Preferences")) },

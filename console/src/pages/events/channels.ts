@@ -21,6 +21,7 @@ const FEEDS: { channel: string; permission: string; first: boolean }[] = [
   { channel: "feed:ip_rules", permission: "ip_rules:read", first: true },
   { channel: "feed:invitations", permission: "invitations:read", first: true },
   { channel: "feed:settings", permission: "settings:read", first: true },
+  { channel: "feed:providers", permission: "providers:read", first: true },
   { channel: "feed:overview", permission: "overview:read", first: false },
   { channel: "feed:system", permission: "system:read", first: false },
   { channel: "feed:live", permission: "live:read", first: false },

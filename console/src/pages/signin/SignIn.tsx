@@ -10,6 +10,7 @@ import { Field } from "../../parts/Field";
 import { ErrorLine } from "../../parts/states";
 import mark from "../../theme/mark.svg";
 import { OtherWays } from "./OtherWays";
+import { ProviderButtons } from "./ProviderButtons";
 import css from "./signin.module.css";
 
 export default function SignIn() {
@@ -62,6 +63,7 @@ export default function SignIn() {
             {t("signin.action")}
           </Button>
         </form>
+        <ProviderButtons next={next} />
         <OtherWays />
       </div>
     </main>

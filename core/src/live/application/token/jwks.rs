@@ -21,13 +21,13 @@ const MOST_KEYS: usize = 32;
 
 /// How long what is held, and how often it may be asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// A set younger than this is taken as it is.
-    pub(super) fresh: Duration,
+    pub(crate) fresh: Duration,
     /// One older than this is not believed any more.
-    pub(super) stale: Duration,
+    pub(crate) stale: Duration,
     /// Between two questions at least, answered or not.
-    pub(super) pause: Duration,
+    pub(crate) pause: Duration,
 }
 
 impl Default for Pace {
@@ -40,7 +40,8 @@ impl Default for Pace {
     }
 }
 
-pub(super) struct Jwks {
+/// The key set of one address.
+pub(crate) struct Jwks {
     url: String,
     outbound: Outbound,
     pace: Pace,
@@ -55,23 +56,25 @@ struct Set {
 }
 
 impl Jwks {
-    pub(super) fn at(url: &str) -> Result<Self> {
-        Ok(Self {
+    /// At `url`, to be asked for by `outbound`. Nothing is fetched yet.
+    pub(crate) fn at(url: &str, outbound: Outbound) -> Self {
+        Self {
             url: url.to_owned(),
-            outbound: Outbound::new()?,
+            outbound,
             pace: Pace::default(),
             set: ArcSwapOption::empty(),
             asked: Mutex::new(None),
-        })
+        }
     }
 
+    /// Asked for at another pace.
     #[cfg(test)]
-    pub(super) fn paced(self, pace: Pace) -> Self {
+    pub(crate) fn paced(self, pace: Pace) -> Self {
         Self { pace, ..self }
     }
 
     /// Keys that a token of `algorithm` may be checked with: the one it names, or all of its kind. None is an answer.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
@@ -114,7 +117,7 @@ impl Jwks {
                 true
             }
             Err(error) => {
-                tracing::warn!(%error, cause = error.source.as_deref().map(tracing::field::display), "the key set of live.token cannot be fetched");
+                tracing::warn!(%error, cause = error.source.as_deref().map(tracing::field::display), "a key set cannot be fetched");
                 *asked = Some((Instant::now(), false));
                 false
             }

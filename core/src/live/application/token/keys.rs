@@ -3,6 +3,7 @@
 use super::Refused;
 use super::claims::Registered;
 use super::jwks::Jwks;
+use crate::outbound::Outbound;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Header, Validation, decode, decode_header};
 use secrecy::{ExposeSecret, SecretString};
@@ -76,7 +77,8 @@ impl Keys {
                 own.push(read(pem.as_bytes()).map_err(|_| name)?);
             }
         }
-        let fetched = (!sources.jwks_url.is_empty()).then(|| Jwks::at(&sources.jwks_url));
+        let fetched = (!sources.jwks_url.is_empty())
+            .then(|| Outbound::new().map(|outbound| Jwks::at(&sources.jwks_url, outbound)));
         Ok(Self {
             own,
             fetched: fetched.transpose().map_err(|_| "jwks_url")?,

@@ -5,7 +5,7 @@
 //! Invariant: nothing of a token is logged but why it was refused.
 
 mod claims;
-mod jwks;
+pub(crate) mod jwks;
 mod keys;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,116 @@
+/**
+ * Sign-in through a real OpenID provider in a real browser: an owner adds the provider and tests it, somebody new signs in
+ * through it and is a person, somebody who was there before links their account and takes the link away.
+ *
+ * SIGNALBOX names the hub's binary: this test starts a hub of its own, which knows its own address. SHOTS names a folder for
+ * pictures.
+ */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { ownHub } from "./hub.mjs";
+
+const hub = await ownHub();
+process.env.SIGNALBOX__SERVER__PUBLIC_URL = hub.url;
+await hub.start();
+process.env.BASE_URL = hub.url;
+const { BASE, check, equal, failures, finish, open, OWNER, signIn, watched } = await import("./browser.mjs");
+
+const provider = spawn("node", [new URL("../../tests/live/provider.mjs", import.meta.url).pathname], { stdio: ["pipe", "pipe", "ignore"] });
+const lines = createInterface({ input: provider.stdout })[Symbol.asyncIterator]();
+const told = async () => JSON.parse((await lines.next()).value);
+const { issuer } = await told();
+const order = async (what) => {
+  provider.stdin.write(`${JSON.stringify(what)}\n`);
+  equal((await told()).done, true, "what the provider was told");
+};
+await order({
+  client: { client_id: "hub", client_secret: "browser test", redirect_uris: [`${BASE}/sign-in/callback`], response_types: ["code"], grant_types: ["authorization_code"] },
+  people: { ada: { email: "ada@example.com", email_verified: true, name: "Ada" }, bob: { email: "bob@example.com", email_verified: true, name: "Bob" } },
+});
+
+const browser = await open();
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+const owner = await watched(context);
+const shot = (page, name) => process.env.SHOTS && page.screenshot({ path: join(process.env.SHOTS, `${name}.png`), fullPage: true });
+
+/** Signs in at the provider's own page, and consents. */
+async function atProvider(page, login) {
+  await page.locator("input[name=login]").fill(login);
+  await page.locator("input[name=password]").fill("any");
+  await page.locator("button[type=submit]").click();
+  await page.locator("input[value=consent]").waitFor({ state: "attached" });
+  await page.locator("button[type=submit]").click();
+}
+
+await check("an owner adds a provider and tests it", async () => {
+  const { page } = owner;
+  await signIn(page);
+  await page.goto(`${BASE}/providers`);
+  await page.getByText("Everybody signs in here").waitFor();
+  await page.getByRole("button", { name: "Add a provider" }).first().click();
+  const form = page.getByRole("dialog");
+  await form.getByLabel("Name", { exact: true }).fill("Staff");
+  await form.getByLabel("Issuer").fill(issuer);
+  await form.getByLabel("Client id").fill("hub");
+  await form.getByLabel("Client secret").fill("browser test");
+  await form.getByLabel("Add people nobody knows yet").check();
+  await shot(page, "providers-form");
+  await form.getByRole("button", { name: "Add it" }).click();
+  await form.waitFor({ state: "detached" });
+  await page.getByText(`${BASE}/sign-in/callback`).waitFor();
+  await page.getByRole("button", { name: "Test" }).click();
+  await page.getByText(/Staff answers as it should/).waitFor();
+  await shot(page, "providers");
+  equal((await page.content()).includes("browser test"), false, "the secret is on the page");
+});
+
+await check("somebody new signs in through it and comes to the page that was asked for", async () => {
+  const away = await browser.newContext();
+  const page = await away.newPage();
+  await page.goto(`${BASE}/account?section=linked`);
+  await page.getByRole("button", { name: "Continue with Staff" }).waitFor();
+  await shot(page, "sign-in");
+  await page.getByRole("button", { name: "Continue with Staff" }).click();
+  await atProvider(page, "ada");
+  await page.waitForURL(`${BASE}/account?section=linked`);
+  await page.getByText("This is your only way in").waitFor();
+  await shot(page, "linked-only");
+  equal(await page.getByRole("button", { name: "Unlink" }).isDisabled(), true, "the last way in stays");
+  await away.close();
+});
+
+await check("the owner links an account, signs in through it, and takes the link away", async () => {
+  const { page } = owner;
+  await page.goto(`${BASE}/account?section=linked`);
+  await page.getByRole("button", { name: "Link Staff" }).click();
+  await atProvider(page, "bob");
+  await page.waitForURL(`${BASE}/account?section=linked`);
+  await page.getByTestId("linked").getByText("Staff").waitFor();
+  const other = await browser.newContext();
+  const through = await other.newPage();
+  await through.goto(`${BASE}/sign-in`);
+  await through.getByRole("button", { name: "Continue with Staff" }).click();
+  await atProvider(through, "bob");
+  await through.getByRole("navigation").first().waitFor();
+  const me = await through.evaluate(async () => (await (await fetch("/api/v1/me", { headers: { "X-Signalbox-Client": "console" } })).json()).user.email);
+  equal(me, OWNER.email, "who signed in");
+  await page.getByRole("button", { name: "Unlink" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Unlink" }).click();
+  await page.getByText("No account elsewhere is linked to yours.").waitFor();
+  await shot(page, "linked-none");
+  await other.close();
+});
+
+await check("an answer that belongs to no sign-in leads back with its reason", async () => {
+  const { page } = owner;
+  await page.goto(`${BASE}/sign-in/callback?state=s.x&code=y`);
+  await page.getByText(/belongs to no sign-in/).waitFor();
+  await shot(page, "callback-failed");
+  await page.getByRole("link", { name: "Back to sign-in" }).waitFor();
+});
+
+await browser.close();
+provider.kill();
+await hub.end(failures() > 0);
+finish();

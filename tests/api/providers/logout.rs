@@ -1,0 +1,147 @@
+//! What a provider says by itself (back-channel logout). A live connection that ends with it is in `tests/live/providers.rs`.
+
+use super::Stage;
+use crate::harness::problem;
+use crate::live::identity::CLIENT;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+impl Stage {
+    async fn signed_in(&self, login: &str) -> String {
+        let tokens: Value = self.sign_in(login).await.json().await.unwrap();
+        tokens["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn status(&self, token: &str) -> u16 {
+        let asked = self
+            .hub
+            .ask(Method::GET, "/me")
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap();
+        asked.status().as_u16()
+    }
+
+    async fn tell(&self, logout_token: &str) -> Response {
+        let path = format!("/auth/providers/{}/logout", self.id);
+        let form = format!("logout_token={logout_token}");
+        let request = self.hub.ask(Method::POST, &path).body(form);
+        request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .send()
+            .await
+            .unwrap()
+    }
+
+    fn logout(&self, jti: &str) -> Value {
+        let now = self.hub.clock.now().unix_timestamp();
+        json!({
+            "iss": self.identity.issuer, "aud": CLIENT, "sub": "ada", "jti": jti, "iat": now, "exp": now + 120,
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_token_ends_every_session_of_its_person_through_the_provider_and_no_other_and_counts_once() {
+    let mut stage = Stage::set(json!({"provision": true})).await;
+    let (one, two, other) = (
+        stage.signed_in("ada").await,
+        stage.signed_in("ada").await,
+        stage.signed_in("eve").await,
+    );
+    let said = stage.logout("j-1");
+    let token = stage
+        .identity
+        .token(said, json!({"typ": "logout+jwt"}), "provider")
+        .await;
+    assert_eq!(stage.tell(&token).await.status(), 200);
+    assert_eq!((stage.status(&one).await, stage.status(&two).await), (401, 401));
+    assert_eq!(
+        (stage.status(&other).await, stage.status(&stage.owner.token).await),
+        (200, 200)
+    );
+    let again = stage.signed_in("ada").await;
+    assert_eq!(
+        problem(stage.tell(&token).await).await,
+        (400, "providers.logout_refused".into())
+    );
+    assert_eq!(
+        stage.status(&again).await,
+        200,
+        "what was said before ends nothing that came after"
+    );
+    let ended = stage
+        .hub
+        .test
+        .texts("SELECT revoked_reason FROM user_sessions WHERE revoked_at IS NOT NULL")
+        .await;
+    assert_eq!(ended, ["You have signed out at the provider."; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_logout_token_of_this_provider_ends_nothing() {
+    let mut stage = Stage::set(json!({"provision": true})).await;
+    let session = stage.signed_in("ada").await;
+    let base = stage.logout("j");
+    let with = |field: &str, value: Value| {
+        let mut changed = base.clone();
+        changed[field] = value;
+        changed
+    };
+    let now = base["iat"].as_i64().unwrap();
+    for (what, claims, header, by) in [
+        ("by a stranger", base.clone(), json!({}), "stranger"),
+        ("by an issuer's other key", base.clone(), json!({}), ""),
+        (
+            "for another client",
+            with("aud", json!("another")),
+            json!({}),
+            "provider",
+        ),
+        (
+            "of another issuer",
+            with("iss", json!("https://evil.example.com")),
+            json!({}),
+            "provider",
+        ),
+        ("expired", with("exp", json!(now - 1)), json!({}), "provider"),
+        (
+            "without its event",
+            with("events", json!({})),
+            json!({}),
+            "provider",
+        ),
+        (
+            "with a nonce, as an ID token has",
+            with("nonce", json!("n")),
+            json!({}),
+            "provider",
+        ),
+        ("without an id", with("jti", Value::Null), json!({}), "provider"),
+        ("of nobody", with("sub", Value::Null), json!({}), "provider"),
+        (
+            "of another type",
+            base.clone(),
+            json!({"typ": "at+jwt"}),
+            "provider",
+        ),
+    ] {
+        let token = stage.identity.token(claims, header, by).await;
+        let refused = problem(stage.tell(&token).await).await;
+        assert_eq!(refused, (400, "providers.logout_refused".into()), "{what}");
+    }
+    for form in ["", "a=b", "logout_token"] {
+        let path = format!("/auth/providers/{}/logout", stage.id);
+        let refused = stage
+            .hub
+            .ask(Method::POST, &path)
+            .body(form)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(problem(refused).await.0, 400, "{form}");
+    }
+    assert_eq!(stage.status(&session).await, 200);
+}
