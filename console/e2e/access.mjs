@@ -141,7 +141,7 @@ await check("a ban ends the open tab at once, says why, and the tab does not try
   equal(asked, [], "requests of the tab after it was signed out");
   await page.getByLabel("Email").fill(victim.email);
   await page.getByLabel("Password").fill(victim.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("alert").filter({ hasText: "This account is banned" }).waitFor();
   equal(watch.faults, [], "faults");
   await context.close();

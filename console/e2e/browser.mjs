@@ -86,6 +86,6 @@ export async function signIn(page, { email, password } = OWNER) {
   await page.goto(`${BASE}/sign-in`);
   await page.getByLabel("Email").fill(email);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("navigation").or(page.getByRole("button", { name: "Open navigation" })).first().waitFor();
 }

@@ -16,7 +16,7 @@ await check("a wrong password is refused with a sentence, and the address is kep
   await page.goto(`${BASE}/users`);
   await page.getByLabel("Email").fill(OWNER.email);
   await page.getByLabel("Password").fill("certainly not the password");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("alert").waitFor();
   equal(await page.getByLabel("Email").inputValue(), OWNER.email, "address");
   equal(await page.getByLabel("Password").inputValue(), "", "password");
@@ -24,7 +24,7 @@ await check("a wrong password is refused with a sentence, and the address is kep
 
 await check("signing in leads to the page that was asked for", async () => {
   await page.getByLabel("Password").fill(OWNER.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("grid", { name: "Users" }).locator("[role=rowgroup] [role=row][id]").first().waitFor();
   equal(new URL(page.url()).pathname, "/users", "path");
   here.expected.length = 0;

@@ -29,6 +29,8 @@ use crate::messages;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::time::Duration;
 
+pub mod authenticator;
+
 /// The secret every test installation has.
 pub const SECRET: [u8; 32] = [42; 32];
 
@@ -362,4 +364,11 @@ pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
         assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// The code that an authenticator app with this secret shows at `at`.
+pub fn code(secret: &str, at: time::OffsetDateTime) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret).unwrap();
+    let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    app.generate(at.unix_timestamp().unsigned_abs()).to_string()
 }

@@ -15,6 +15,7 @@ pub mod caller;
 pub mod console;
 pub mod cors;
 pub mod etag;
+mod factors;
 mod find;
 mod forwarded;
 pub mod headers;
@@ -71,6 +72,7 @@ pub type Answer<T> = Result<T, Problem>;
 fn routes(api: &mut ServiceConfig) {
     api.configure(auth::routes)
         .configure(me::routes)
+        .configure(factors::routes)
         .configure(sessions::routes)
         .configure(invitations::routes)
         .configure(users::routes)

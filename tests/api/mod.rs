@@ -12,6 +12,7 @@ mod auth_refresh;
 mod bad_input;
 mod browsers;
 mod console;
+mod factors;
 mod grants;
 mod idempotency;
 mod imports;

@@ -16,6 +16,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("counters", "+ updated_at value"),
     ("development_outbox", "+ -"),
     ("email_changes", "-"),
+    ("factor_attempts", "+ blocked_until code_tries failed_at failures"),
     ("file_chunks", "+"),
     ("files", "+ - complete sha256 size"),
     ("idempotency", "-"),

@@ -26,6 +26,7 @@ fn ctx(test: &TestStore, person: UserId) -> Ctx {
     let mut ctx = Ctx::system(test.organization, "test");
     ctx.actor = Actor::User(person);
     ctx.credential = Credential::Session(SessionId::new());
+    ctx.authenticated_at = Some(test.store.clock.now());
     ctx.permissions = ["api_keys:read", "api_keys:manage", "users:read"]
         .into_iter()
         .collect();

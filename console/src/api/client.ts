@@ -2,9 +2,11 @@
  * The one way to the hub's REST API. Types come from the committed OpenAPI document.
  *
  * Invariant: a 401 leads to one refresh for all tabs together (a refresh token turns once; two tabs that both turn it
- * would look like a thief), then to one repeat of the request, then to the sign-in page.
+ * would look like a thief), then to one repeat of the request, then to the sign-in page. Where the hub wants a proof of who
+ * one is first, the person is asked and the request repeated once.
  */
 import createClient from "openapi-fetch";
+import { prove, wantsProof } from "../auth/stepUp";
 import { problemFrom } from "./problem";
 import type { paths } from "./schema.gen";
 
@@ -58,6 +60,12 @@ export function refresh(before: number): Promise<boolean> {
 }
 
 async function send(request: Request): Promise<Response> {
+  const proved = request.clone();
+  const response = await sendFresh(request);
+  return (await wantsProof(response)) && (await prove()) ? sendFresh(proved) : response;
+}
+
+async function sendFresh(request: Request): Promise<Response> {
   const began = Date.now();
   const again = request.clone();
   const response = await fetch(dressed(request));

@@ -3,6 +3,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, forgetCsrf, keepCsrf, must } from "../api/client";
 import type { Me } from "../api/types";
 import { queries } from "../app/queries";
+import type { Asked } from "./factors";
 
 export const meQuery = queryOptions({
   queryKey: ["me"],
@@ -34,9 +35,12 @@ export function permissions(): ReadonlySet<string> {
   return new Set(queries.getQueryData(meQuery.queryKey)?.permissions ?? []);
 }
 
-export async function signIn(email: string, password: string): Promise<void> {
+/** What is still owed; null where the person is signed in. */
+export async function signIn(email: string, password: string): Promise<Asked | null> {
   const told = await must(api.POST("/api/v1/auth/login", { body: { email, password } }));
+  if ("factor_needed" in told) return told.factor_needed;
   if ("csrf_token" in told) keepCsrf(told.csrf_token);
+  return null;
 }
 
 export async function signOut(): Promise<void> {

@@ -72,6 +72,11 @@ export class Link {
     this.line.say({ do: "hello", user: this.user, lock: null });
   }
 
+  /** Connects anew, with a token of the present session. */
+  renew(): void {
+    this.line.say({ do: "renew" });
+  }
+
   measure(): void {
     this.line.say({ do: "measure" });
   }

@@ -217,6 +217,8 @@ export function stopLive(signedOut: boolean): void {
 }
 
 export const connectAgain = (): void => link?.again();
+/** The session goes on under a new id: the link moves over to it and misses nothing. */
+export const renewLink = (): void => link?.renew();
 export const measureLatency = (): void => link?.measure();
 
 /** Hears everything that arrives, in whichever channel, as it came. The returned function ends it. */

@@ -14,9 +14,11 @@ type FieldProps = Labelled & Pick<OutlinedInputProps, "value" | "type" | "autoCo
   onValue: (value: string) => void;
   /** For what is read letter by letter: JSON, ids. */
   mono?: boolean;
+  /** Digits alone: a phone shows them. */
+  numeric?: boolean;
 };
 
-export function Field({ label, note, error, hideLabel, onValue, required, mono, ...input }: FieldProps) {
+export function Field({ label, note, error, hideLabel, onValue, required, mono, numeric, ...input }: FieldProps) {
   const id = useId();
   const described = error || note ? `${id}-note` : undefined;
   return (
@@ -31,7 +33,7 @@ export function Field({ label, note, error, hideLabel, onValue, required, mono, 
         fullWidth
         className={mono ? css.mono : undefined}
         onChange={(event) => onValue(event.target.value)}
-        slotProps={{ input: { "aria-describedby": described, "aria-required": required, "aria-invalid": Boolean(error), spellCheck: mono ? false : undefined } }}
+        slotProps={{ input: { "aria-describedby": described, "aria-required": required, "aria-invalid": Boolean(error), spellCheck: mono ? false : undefined, inputMode: numeric ? "numeric" : undefined } }}
       />
       {(error || note) && (
         <span id={described} className={error ? css.fieldError : css.note}>

@@ -121,6 +121,18 @@ pub(super) fn scopes(ctx: &Ctx, asked: &[String]) -> Result<Vec<String>> {
     Ok(asked.into_iter().cloned().collect())
 }
 
+/// Whoever gives a program more than reading has proved just now who they are: it goes on after the session.
+pub(super) fn require_proof<'a>(
+    ctx: &Ctx,
+    given: impl IntoIterator<Item = &'a String>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    if given.into_iter().all(|scope| scope.ends_with(":read")) {
+        return Ok(());
+    }
+    ctx.require_recent_proof(now)
+}
+
 /// Networks as they are kept.
 pub(super) fn addresses(asked: &[String]) -> Result<Vec<IpNet>> {
     if asked.len() > MOST_ADDRESSES {

@@ -125,6 +125,7 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
         revoked_reason: None,
         version: 1,
     };
+    input::require_proof(ctx, &key.scopes, at)?;
     store::insert(change.tx(), ctx.organization, &key, &secret::hash(&secret)).await?;
     let mut event = event(
         "api_key.created",
@@ -164,6 +165,8 @@ pub async fn update(
         key.name = input::name(name)?;
     }
     if let Some(scopes) = &wanted.scopes {
+        let more = scopes.iter().filter(|scope| !key.scopes.contains(scope));
+        input::require_proof(ctx, more, at)?;
         key.scopes = input::scopes(ctx, scopes)?;
     }
     if let Some(addresses) = &wanted.addresses {
@@ -203,6 +206,7 @@ pub async fn rotate(
 ) -> Result<Revealed> {
     ctx.require("api_keys:manage")?;
     let grace = rotation.grace()?;
+    ctx.require_recent_proof(store.clock.now())?;
     let secret = secret::generate(environment)?;
     let mut act = Act::begin(store, ctx, id).await?;
     if !ctx.is_oneself(act.key.owner) {

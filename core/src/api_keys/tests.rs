@@ -13,6 +13,8 @@ async fn person(test: &TestStore, permissions: &[&str]) -> (UserId, Ctx) {
     let mut ctx = Ctx::system(test.organization, "test");
     ctx.actor = Actor::User(user);
     ctx.credential = Credential::Session(SessionId::new());
+    // whatever time a test makes it, they have just proved who they are
+    ctx.authenticated_at = Some(test.store.clock.now() + Duration::days(3_650));
     ctx.permissions = permissions.iter().copied().collect();
     (user, ctx)
 }

@@ -3,6 +3,7 @@
 use super::Auth;
 use super::login::Client;
 use crate::change::Change;
+use crate::factors::Owner;
 use crate::ip_rules;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity, Subject};
@@ -18,6 +19,13 @@ pub(super) struct Account {
 }
 
 impl Account {
+    pub(super) fn owner(&self) -> Owner {
+        Owner {
+            user: self.id,
+            organization: self.organization,
+        }
+    }
+
     /// What is said of the person on their own inbox.
     pub(super) fn event(&self, kind: &'static str, action: &'static str, text: &'static str) -> Event {
         let subject = Subject {

@@ -1,8 +1,9 @@
 //! Signing in, staying signed in, and signing out.
 //!
-//! Tables: `auth_tokens`, `auth_tickets`, `signing_keys`, and of `user_sessions` and `users` what a sign-in changes.
-//! Acts: `auth.login`, `auth.login_failed`, `auth.logout`, `auth.refresh_reused`, `me.change_password`,
-//! `signing_keys.rotate`.
+//! Tables: `auth_tokens`, `auth_tickets`, `signing_keys`, `sign_in_tickets`, and of `user_sessions` and `users` what a sign-in
+//! changes.
+//! Acts: `auth.login`, `auth.login_failed`, `auth.logout`, `auth.refresh_reused`, `auth.factor`, `auth.factor_demanded`,
+//! `me.prove`, `me.change_password`, `signing_keys.rotate`.
 //!
 //! Invariant: a failed sign-in says the same, after the same time, whether or not there is such an account.
 //! Invariant: tokens are kept as hashes, keys sealed; a token proves a session, never a permission.
@@ -14,7 +15,9 @@ mod keys;
 mod login;
 mod oneself;
 mod opening;
+mod owing;
 mod password;
+pub mod prove;
 mod refresh;
 mod rotation;
 pub mod sign_in;

@@ -21,17 +21,13 @@ pub async fn change_password(
     current: SecretString,
     new: SecretString,
 ) -> Result<()> {
-    ctx.require_session()?;
+    ctx.require_recent_proof(auth.store.clock.now())?;
     let user = ctx.actor.user().ok_or_else(super::unauthenticated)?;
     let (hash, own) = known(auth, ctx, user).await?;
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     password_policy::check(&auth.store.passwords, &new, "new_password", &own).await?;
     if !auth.store.passwords.verify(turn, current.clone(), hash).await? {
-        return Err(Error::new(
-            Kind::Forbidden,
-            "auth.wrong_password",
-            "The present password is wrong.",
-        ));
+        return Err(wrong());
     }
     if new.expose_secret() == current.expose_secret() {
         return Err(Error::field(
@@ -70,6 +66,19 @@ pub async fn change_password(
         sessions::end(&mut change, session, user, "me.change_password", why).await?;
     }
     change.commit().await
+}
+
+pub(super) fn wrong() -> Error {
+    Error::new(
+        Kind::Forbidden,
+        "auth.wrong_password",
+        "The present password is wrong.",
+    )
+}
+
+/// What the person's password is checked against.
+pub(super) async fn hash_of(auth: &Auth, ctx: &Ctx, user: UserId) -> Result<Option<String>> {
+    Ok(known(auth, ctx, user).await?.0)
 }
 
 /// The hash of the present password, and the words that a new one may not be made of.

@@ -10,9 +10,10 @@
 
 use super::login::{Client, SignedIn, signed_in};
 use super::token::Holder;
-use super::{Auth, csrf_matches};
+use super::{Auth, csrf_matches, sign_in};
 use crate::change::Change;
 use crate::db::PgConnection;
+use crate::factors::Owner;
 use crate::ip_rules;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity, Subject};
@@ -80,12 +81,15 @@ pub async fn refresh(
     if !rules.admit(&standing.roles, client.ip) {
         return Err(ip_rules::refused(client.ip));
     }
-    let next = if token.carried_by(client) {
-        rotate(auth, &token, &hash, client, now).await?
-    } else {
-        None
+    if !token.carried_by(client) {
+        return Err(end_family(auth, &token, client).await?);
+    }
+    let owner = Owner {
+        user: token.user,
+        organization: token.organization,
     };
-    match next {
+    sign_in::require_enough(auth, token.session, owner, client).await?;
+    match rotate(auth, &token, &hash, client, now).await? {
         Some(next) => signed_in(auth, token.session, &holder, next, now).await,
         None => Err(end_family(auth, &token, client).await?),
     }

@@ -7,10 +7,16 @@ use super::Auth;
 use super::account::{self, Account};
 use super::login::{Client, SignedIn};
 use super::opening::Opening;
-use crate::factors::FactorKind;
-use crate::kernel::error::Result;
-use crate::kernel::id::UserId;
+use super::owing::{self, Ticket};
+use crate::change::Change;
+use crate::factors::{
+    self, Ceremony, Confirmation, Enrolled, Enrollment, FactorKind, Owed, Owner, Proof, Site, Wanted, passkey,
+};
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::id::{SessionId, UserId};
+use crate::sessions;
 use secrecy::SecretString;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 /// How somebody proved who they are.
@@ -35,6 +41,11 @@ pub enum Method {
 }
 
 impl Method {
+    /// True where no second factor is owed beside it.
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Passkey | Self::ProviderFactors)
+    }
+
     /// Name of the method (RFC 8176 §2 where there is one).
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,6 +107,12 @@ pub(super) async fn admit(
     client: &Client,
 ) -> Result<Outcome> {
     account::require_open(auth, account, client).await?;
+    let owed = factors::owed(&auth.store, account.owner()).await?;
+    let whole = methods.iter().any(|method| method.is_whole());
+    if !whole && (owed.demanded || !owed.kinds.is_empty()) {
+        let needed = ask(auth, account, methods, owed, client).await?;
+        return Ok(Outcome::FactorNeeded(needed));
+    }
     let opening = Opening::begin(auth, account, client).await?;
     let signed_in = opening.finish(&names(methods)).await?;
     Ok(Outcome::SignedIn(signed_in))
@@ -103,4 +120,177 @@ pub(super) async fn admit(
 
 fn names(methods: &[Method]) -> Vec<String> {
     methods.iter().map(|method| method.as_str().to_owned()).collect()
+}
+
+async fn ask(
+    auth: &Auth,
+    account: &Account,
+    methods: &[Method],
+    owed: Owed,
+    client: &Client,
+) -> Result<FactorNeeded> {
+    let mut change = Change::begin(&auth.store, &client.ctx(account.organization)).await?;
+    let needed = owing::issue(auth, &mut change, account.owner(), &names(methods), owed, client).await?;
+    let said = "{subject} was asked for a second factor";
+    change
+        .record(account.event("auth.factor_asked", "auth.login", said))
+        .await?;
+    change.commit().await?;
+    Ok(needed)
+}
+
+/// Opens the session that `ticket` stands for, to whoever shows a factor of theirs.
+///
+/// # Errors
+/// `auth.ticket_refused`; what [`factors::verify`] and [`proven`] say.
+pub async fn complete(
+    auth: &Auth,
+    ticket: &SecretString,
+    proof: &Proof,
+    site: Option<&Site>,
+    client: &Client,
+) -> Result<SignedIn> {
+    let (ticket, account) = held(auth, ticket, false, client).await?;
+    let ctx = client.ctx(account.organization);
+    let used = factors::verify(&auth.store, &ctx, account.owner(), proof, site).await?;
+    let mut opening = Opening::begin(auth, &account, client).await?;
+    owing::take(&mut opening.change, &ticket).await?;
+    factors::note(&mut opening.change, account.owner(), &used).await?;
+    let mut methods = ticket.methods;
+    methods.push(used.kind.method().to_owned());
+    opening.finish(&methods).await
+}
+
+/// Begins a ceremony for a passkey: one of the person's whom `ticket` belongs to; without one, of whoever has one.
+pub async fn ask_for_passkey(
+    auth: &Auth,
+    ticket: Option<&SecretString>,
+    site: &Site,
+    client: &Client,
+) -> Result<Ceremony> {
+    let owner = match ticket {
+        Some(ticket) => Some(held(auth, ticket, false, client).await?.0.owner),
+        None => None,
+    };
+    passkey::begin_showing(&auth.store, site, owner).await
+}
+
+/// Signs in whoever's passkey has answered, without a password.
+///
+/// # Errors
+/// `auth.passkey_refused`; what [`proven`] says.
+pub async fn by_passkey(
+    auth: &Auth,
+    ceremony: &str,
+    credential: &Value,
+    site: &Site,
+    client: &Client,
+) -> Result<SignedIn> {
+    let who = passkey::who(&auth.store, site, ceremony, credential).await?;
+    let (owner, used) = who.ok_or_else(passkey_refused)?;
+    let account = account::by_id(auth, owner.user)
+        .await?
+        .ok_or_else(passkey_refused)?;
+    account::require_open(auth, &account, client).await?;
+    let mut opening = Opening::begin(auth, &account, client).await?;
+    factors::note(&mut opening.change, owner, &used).await?;
+    opening.finish(&names(&[Method::Passkey])).await
+}
+
+/// Sends a code to the phone of whoever holds `ticket`.
+pub async fn send_code(auth: &Auth, ticket: &SecretString, client: &Client) -> Result<()> {
+    let (ticket, account) = held(auth, ticket, false, client).await?;
+    factors::send_code(&auth.store, &client.ctx(account.organization), ticket.owner).await
+}
+
+/// Begins to set up the factor that a role demands, for whoever has none.
+pub async fn begin_enrollment(
+    auth: &Auth,
+    ticket: &SecretString,
+    wanted: &Wanted,
+    site: Option<&Site>,
+    client: &Client,
+) -> Result<Enrollment> {
+    let (ticket, account) = held(auth, ticket, true, client).await?;
+    let ctx = client.ctx(account.organization);
+    factors::begin(&auth.store, &ctx, ticket.owner, wanted, site).await
+}
+
+/// Keeps that factor and opens the session.
+///
+/// # Errors
+/// `auth.ticket_refused`, also where a factor was set up meanwhile; what [`factors::confirm`] and [`proven`] say.
+pub async fn finish_enrollment(
+    auth: &Auth,
+    ticket: &SecretString,
+    confirmation: &Confirmation,
+    site: Option<&Site>,
+    client: &Client,
+) -> Result<(SignedIn, Enrolled)> {
+    let (ticket, account) = held(auth, ticket, true, client).await?;
+    factors::count(&auth.store, ticket.owner, confirmation).await?;
+    let mut opening = Opening::begin(auth, &account, client).await?;
+    owing::take(&mut opening.change, &ticket).await?;
+    let enrolled =
+        factors::confirm(&auth.store, &mut opening.change, ticket.owner, confirmation, site).await?;
+    if enrolled.recovery_codes.is_none() {
+        // not the first: whoever has one shows it
+        return Err(owing::refused());
+    }
+    let mut methods = ticket.methods;
+    methods.push(enrolled.factor.kind.method().to_owned());
+    Ok((opening.finish(&methods).await?, enrolled))
+}
+
+/// The ticket, where it is of this purpose, and its account, which is open.
+async fn held(
+    auth: &Auth,
+    ticket: &SecretString,
+    enroll: bool,
+    client: &Client,
+) -> Result<(Ticket, Account)> {
+    let ticket = owing::find(auth, ticket, client).await?;
+    if ticket.enroll != enroll {
+        return Err(owing::refused());
+    }
+    let account = account::by_id(auth, ticket.owner.user)
+        .await?
+        .ok_or_else(owing::refused)?;
+    account::require_open(auth, &account, client).await?;
+    Ok((ticket, account))
+}
+
+/// Ends `session` where a role has come to demand a factor since, and it was opened without one. Asked at each
+/// refresh, so that nobody goes on without for longer than an access token lives.
+pub(super) async fn require_enough(
+    auth: &Auth,
+    session: SessionId,
+    owner: Owner,
+    client: &Client,
+) -> Result<()> {
+    let mut tx = auth.store.db.primary(owner.organization).await?;
+    let shown = sqlx::query_scalar!(
+        r#"SELECT methods && ARRAY['otp', 'hwk', 'sms', 'rc', 'mfa'] AS "shown!" FROM user_sessions WHERE id = $1"#,
+        session.0,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    drop(tx);
+    if shown == Some(true) || !factors::owed(&auth.store, owner).await?.demanded {
+        return Ok(());
+    }
+    let why = "A role of yours now demands a second factor. Sign in again.";
+    let mut change = Change::begin(&auth.store, &client.ctx(owner.organization)).await?;
+    if sessions::end(&mut change, session, owner.user, "auth.factor_demanded", why).await? {
+        change.commit().await?;
+    }
+    Err(Error::new(Kind::Unauthenticated, "auth.factor_demanded", why))
+}
+
+fn passkey_refused() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "auth.passkey_refused",
+        "This passkey is not known here, or it answered too late. Try again, or sign in with your password.",
+    )
 }

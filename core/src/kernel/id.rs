@@ -59,6 +59,8 @@ ids! {
     LinkedAccountId,
     /// An allowed network.
     IpRuleId,
+    /// A second factor.
+    FactorId,
     /// An entry of the audit log.
     AuditId,
     /// An entry of the activity log.

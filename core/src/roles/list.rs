@@ -33,6 +33,9 @@ pub struct Role {
     pub inherits: Vec<RoleId>,
     /// All that it says itself, by permission.
     pub statements: Vec<Statement>,
+    /// Whether its holders, and those of roles that inherit from it, need a second factor.
+    #[serde(default)]
+    pub requires_factor: bool,
     /// Grows by one with each change.
     pub version: i64,
 }
@@ -147,7 +150,7 @@ async fn read(
     id: Option<RoleId>,
 ) -> Result<Vec<Role>> {
     let rows = sqlx::query!(
-        r#"SELECT r.id, r.name, r.description, r.predefined, r.version,
+        r#"SELECT r.id, r.name, r.description, r.predefined, r.version, r.requires_factor,
              ARRAY(SELECT parent_id FROM role_parents WHERE organization_id = $1 AND role_id = r.id ORDER BY parent_id) AS "inherits!",
              s.permissions AS "permissions!", s.granted AS "granted!", s.only_on AS "only_on!"
            FROM roles r CROSS JOIN LATERAL (
@@ -182,6 +185,7 @@ async fn read(
                 permissions: everywhere(&statements),
                 inherits: row.inherits.into_iter().map(RoleId).collect(),
                 statements,
+                requires_factor: row.requires_factor,
                 version: row.version,
             }
         })

@@ -38,6 +38,9 @@ pub struct NewRole {
     /// What it says itself.
     #[serde(default)]
     pub statements: Vec<Statement>,
+    /// Whether its holders need a second factor.
+    #[serde(default)]
+    pub requires_factor: bool,
 }
 
 /// What is to change of a role; what is absent stays.
@@ -56,6 +59,25 @@ pub struct RoleChange {
     /// What it says itself, no more and no less.
     #[serde(default)]
     pub statements: Option<Vec<Statement>>,
+    /// Whether its holders, and those of roles that inherit from it, need a second factor. The one thing that changes of the
+    /// hub's own roles.
+    #[serde(default)]
+    pub requires_factor: Option<bool>,
+}
+
+impl RoleChange {
+    /// True where nothing else is to change.
+    fn is_about_factors_alone(&self) -> bool {
+        let Self {
+            name,
+            description,
+            inherits,
+            statements,
+            requires_factor,
+        } = self;
+        let others = name.is_some() || description.is_some() || inherits.is_some() || statements.is_some();
+        requires_factor.is_some() && !others
+    }
 }
 
 /// Makes a role that nobody holds yet.
@@ -71,12 +93,14 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewRole) -> Result<Role> {
     doors::require_no_rise(ctx, &act.before, &after, id)?;
     let (organization, at) = (ctx.organization, act.change.at());
     sqlx::query!(
-        "INSERT INTO roles (id, organization_id, name, description, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)",
+        "INSERT INTO roles (id, organization_id, name, description, requires_factor, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $6, $5, $5)",
         id.0,
         organization.0,
         name,
         description,
         at,
+        new.requires_factor,
     )
     .execute(act.change.tx())
     .await
@@ -102,7 +126,7 @@ pub async fn update(
     wanted: &RoleChange,
 ) -> Result<Role> {
     let mut act = Act::begin(store, ctx).await?;
-    let role = act.custom(id, if_match).await?;
+    let role = act.role(id, if_match, !wanted.is_about_factors_alone()).await?;
     let name = wanted.name.as_deref().map(checked_name).transpose()?;
     let description = wanted
         .description
@@ -121,12 +145,13 @@ pub async fn update(
     }
     let at = act.change.at();
     sqlx::query!(
-        "UPDATE roles SET name = coalesce($2, name), description = coalesce($3, description), version = version + 1,
-           updated_at = $4 WHERE id = $1",
+        "UPDATE roles SET name = coalesce($2, name), description = coalesce($3, description),
+           requires_factor = coalesce($5, requires_factor), version = version + 1, updated_at = $4 WHERE id = $1",
         id.0,
         name,
         description,
         at,
+        wanted.requires_factor,
     )
     .execute(act.change.tx())
     .await
@@ -154,7 +179,7 @@ pub async fn update(
 /// Deletes a role that nobody holds and no role inherits from.
 pub async fn delete(store: &Store, ctx: &Ctx, id: RoleId, if_match: Option<i64>) -> Result<()> {
     let mut act = Act::begin(store, ctx).await?;
-    let role = act.custom(id, if_match).await?;
+    let role = act.role(id, if_match, true).await?;
     doors::require_within_reach(ctx, &act.before, id)?;
     let organization = ctx.organization;
     let held = sqlx::query_scalar!(
@@ -203,6 +228,7 @@ struct Act {
 impl Act {
     async fn begin(store: &Store, ctx: &Ctx) -> Result<Self> {
         ctx.require("roles:manage")?;
+        ctx.require_recent_proof(store.clock.now())?;
         let mut change = Change::begin(store, ctx).await?;
         let epoch = rights::take_roles(change.tx(), ctx.organization).await?;
         let actor: Vec<_> = ctx.actor.user().into_iter().collect();
@@ -214,11 +240,11 @@ impl Act {
         })
     }
 
-    /// The role, which is not one of the hub's own; of the version that is believed.
-    async fn custom(&mut self, id: RoleId, if_match: Option<i64>) -> Result<Role> {
+    /// The role, of the version that is believed; where `custom`, not one of the hub's own.
+    async fn role(&mut self, id: RoleId, if_match: Option<i64>, custom: bool) -> Result<Role> {
         let organization = self.change.ctx().organization;
         let role = list::one(self.change.tx(), organization, id).await?;
-        if role.predefined {
+        if custom && role.predefined {
             return Err(Error::new(
                 Kind::Conflict,
                 "role.predefined",
@@ -385,7 +411,7 @@ fn event(role: &Role, kind: &'static str, action: &'static str, text: &'static s
 /// What is different, field by field.
 fn changes(mut event: Event, before: Option<&Role>, after: Option<&Role>) -> Result<Event> {
     let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(after)?);
-    for field in ["name", "description", "inherits", "statements"] {
+    for field in ["name", "description", "inherits", "statements", "requires_factor"] {
         event = event.changed(field, before[field].clone(), after[field].clone());
     }
     Ok(event)

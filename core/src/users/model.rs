@@ -213,6 +213,7 @@ const ACTS: &[(&str, &str)] = &[
     ("users.ban", "users:ban"),
     ("users.unban", "users:ban"),
     ("users.reset_password", "users:reset_password"),
+    ("users.reset_factors", "users:reset_factors"),
     ("roles.assign", "roles:assign"),
 ];
 
@@ -222,6 +223,7 @@ const NOT_TO_ONESELF: &[&str] = &[
     "users.ban",
     "users.unban",
     "users.reset_password",
+    "users.reset_factors",
     "roles.assign",
 ];
 

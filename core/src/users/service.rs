@@ -261,6 +261,8 @@ pub async fn update(
 
 /// Marks a person as deleted.
 pub async fn delete(store: &Store, ctx: &Ctx, id: UserId, if_match: Option<i64>) -> Result<()> {
+    ctx.require_some("users:delete")?;
+    ctx.require_recent_proof(store.clock.now())?;
     let mut act = Act::begin(store, ctx, id, "users:delete").await?;
     act.require_version(if_match)?;
     act.require_another("user.not_oneself", "delete").await?;

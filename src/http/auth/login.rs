@@ -1,6 +1,5 @@
 use super::cookies::{device, remember};
-use super::{FactorAsked, Tokens, client, is_console, outcome, require_https};
-use crate::http::caller::require_origin;
+use super::{FactorAsked, Tokens, client, enter, is_console, outcome};
 use crate::http::limits::Trier;
 use crate::http::{Answer, Json, State};
 use actix_web::{HttpRequest, HttpResponse, post, web};
@@ -39,10 +38,7 @@ pub async fn login(
     request: HttpRequest,
     Json(login): Json<Login>,
 ) -> Answer<HttpResponse> {
-    require_https(&request, &state)?;
-    if is_console(&request) {
-        require_origin(&request, &state, false)?;
-    }
+    enter(&request, &state)?;
     let client = client(&request);
     let trier = Trier::of(&login.email, client.ip, device(&request, &state, &login.email));
     let refused = |error| state.logins.described(error, &trier);

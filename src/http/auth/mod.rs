@@ -1,29 +1,39 @@
 //! `/api/v1/auth`: in, on, and out again.
 
 mod cookies;
+mod factor;
 pub(super) mod links;
 mod login;
 mod logout;
 pub mod providers;
+mod passkey;
 mod recovery;
 mod refresh;
 mod sign_up;
 mod tickets;
 
+use super::caller::require_origin;
 use super::origin::Origin;
-use super::{Problem, State};
-use actix_web::{HttpRequest, HttpResponse};
+use super::{Answer, Problem, State};
+use actix_web::http::header::{AUTHORIZATION, ORIGIN};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use signalbox_core::auth::sign_in::{self, FactorNeeded, Method, Outcome};
 use signalbox_core::auth::{Client, SignedIn, csrf_token};
-use signalbox_core::factors::FactorKind;
+use signalbox_core::factors::{FactorKind, Site, passkey as passkeys};
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::{SessionId, UserId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn routes(api: &mut ServiceConfig) {
     api.service(login::login)
+        .service(factor::factor)
+        .service(factor::send_code)
+        .service(factor::enroll)
+        .service(factor::confirm)
+        .service(passkey::options)
+        .service(passkey::passkey)
         .service(refresh::refresh)
         .service(logout::logout)
         .service(providers::list)
@@ -84,27 +94,63 @@ pub(super) fn is_console(request: &HttpRequest) -> bool {
     client.is_some_and(|client| client == "console")
 }
 
-fn answer(state: &State, signed_in: SignedIn, by_cookie: bool) -> HttpResponse {
+impl Tokens {
+    fn of(state: &State, signed_in: &SignedIn, by_cookie: bool) -> Self {
+        let csrf = by_cookie.then(|| csrf_token(&state.store.sealer, signed_in.session));
+        Self {
+            access_token: (!by_cookie).then(|| signed_in.access_token.clone()),
+            expires_in: signed_in.expires_in,
+            refresh_token: (!by_cookie).then(|| signed_in.refresh_token.expose_secret().to_owned()),
+            session_id: signed_in.session,
+            csrf_token: csrf,
+        }
+    }
+}
+
+/// The tokens, in cookies where the page keeps them there.
+pub(super) fn answer(state: &State, signed_in: &SignedIn, by_cookie: bool) -> HttpResponse {
+    begin_answer(signed_in, by_cookie).json(Tokens::of(state, signed_in, by_cookie))
+}
+
+fn begin_answer(signed_in: &SignedIn, by_cookie: bool) -> HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
     if by_cookie {
-        for cookie in cookies::set(&signed_in) {
+        for cookie in cookies::set(signed_in) {
             answer.cookie(cookie);
         }
     }
-    let csrf = by_cookie.then(|| csrf_token(&state.store.sealer, signed_in.session));
-    answer.json(Tokens {
-        access_token: (!by_cookie).then_some(signed_in.access_token),
-        expires_in: signed_in.expires_in,
-        refresh_token: (!by_cookie).then(|| signed_in.refresh_token.expose_secret().to_owned()),
-        session_id: signed_in.session,
-        csrf_token: csrf,
-    })
+    answer
+}
+
+/// What stands before every way in: no secret travels in the clear, and no foreign page signs anybody in.
+fn enter(request: &HttpRequest, state: &State) -> Answer<()> {
+    require_https(request, state)?;
+    if is_console(request) {
+        require_origin(request, state, false)?;
+    }
+    Ok(())
+}
+
+/// True where a cookie carries the session.
+pub(super) fn by_cookie(request: &HttpRequest) -> bool {
+    !request.headers().contains_key(AUTHORIZATION)
+}
+
+/// The site that asks, where it is a page of the hub's own that was opened by a name.
+pub(super) fn site(request: &HttpRequest, state: &State) -> Option<Site> {
+    require_origin(request, state, true).ok()?;
+    Site::of(request.headers().get(ORIGIN)?.to_str().ok()?).ok()
+}
+
+/// As [`site`], where nothing goes without.
+pub(super) fn require_site(request: &HttpRequest, state: &State) -> Answer<Site> {
+    Ok(site(request, state).ok_or_else(passkeys::needs_name)?)
 }
 
 /// Tokens, or what is still owed.
 fn outcome(state: &State, outcome: Outcome, by_cookie: bool) -> HttpResponse {
     match outcome {
-        Outcome::SignedIn(signed_in) => answer(state, signed_in, by_cookie),
+        Outcome::SignedIn(signed_in) => answer(state, &signed_in, by_cookie),
         Outcome::FactorNeeded(needed) => HttpResponse::Accepted().json(asked(state, &needed)),
     }
 }

@@ -36,7 +36,7 @@ pub async fn refresh(
     client.by_cookie = body.refresh_token.is_none();
     if let Some(token) = body.refresh_token {
         let signed_in = auth::refresh(&state.auth, &token, None, &client).await?;
-        return Ok(answer(&state, signed_in, false));
+        return Ok(answer(&state, &signed_in, false));
     }
     let cookie = request.cookie(REFRESH_COOKIE).ok_or_else(auth::unauthenticated)?;
     require_origin(&request, &state, true)?;
@@ -46,5 +46,5 @@ pub async fn refresh(
     let csrf = if is_console(&request) { None } else { Some(sent) };
     let token = SecretString::from(cookie.value().to_owned());
     let signed_in = auth::refresh(&state.auth, &token, csrf, &client).await?;
-    Ok(answer(&state, signed_in, true))
+    Ok(answer(&state, &signed_in, true))
 }

@@ -32,7 +32,7 @@ pub async fn change(
     Json(body): Json<ChangePassword>,
 ) -> Answer<HttpResponse> {
     // before anything is counted: a key must not use up its owner's attempts
-    caller.ctx.require_session()?;
+    caller.ctx.require_recent_proof(state.store.clock.now())?;
     let account = caller.known.standing.user.to_string();
     let trier = Trier::of(&account, caller.ctx.ip, None);
     state.logins.hear(&state.store.bus, &trier).await;

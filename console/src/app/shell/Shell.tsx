@@ -22,6 +22,7 @@ import { MeMenu } from "./MeMenu";
 import { overviewQuery } from "./overviewQuery";
 import { type Page, visibleGroups } from "./pages";
 import css from "./shell.module.css";
+import { Proving } from "./Proving";
 
 const Palette = lazy(() => import("./Palette"));
 const KeySheet = lazy(() => import("./KeySheet"));
@@ -103,6 +104,7 @@ export function Shell() {
         )}
         {palette && <Palette onClose={() => setPalette(false)} />}
         {keys && <KeySheet onClose={() => setKeys(false)} />}
+        <Proving />
         {!me.must_change_password && (me.permissions.includes("imports:read") || me.permissions.includes("jobs:read")) && <Dock />}
       </Suspense>
     </div>

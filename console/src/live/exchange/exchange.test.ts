@@ -11,12 +11,12 @@ const at = (offset: number, epoch = "e"): Position => ({ epoch, offset });
 
 /** A hub with one way in: every subscription of every socket, newest last. */
 class Hub {
-  sockets: { on: SocketEvents; token: () => Promise<string>; open: boolean }[] = [];
+  sockets: { on: SocketEvents; token: () => Promise<string>; open: boolean; renewed: number }[] = [];
   subscriptions: { channel: string; since?: Position; on: ChannelEvents; open: boolean }[] = [];
   private waits = new Map<string, () => void>();
   exchange = new Exchange({
     open: (on, token) => {
-      const socket = { on, token, open: true };
+      const socket = { on, token, open: true, renewed: 0 };
       this.sockets.push(socket);
       return {
         follow: (channel, since, on) => {
@@ -25,6 +25,9 @@ class Hub {
           return { close: () => void (subscription.open = false) };
         },
         measure: () => Promise.resolve(7),
+        renew: () => {
+          socket.renewed += 1;
+        },
         close: () => void (socket.open = false),
       };
     },
@@ -335,6 +338,14 @@ describe("the token", () => {
     expect(asked(other)).toBe(-1);
     one.say({ do: "token", ask: asked(one), token: "t", refused: false });
     expect(await token).toBe("t");
+  });
+
+  it("is fetched anew for all tabs where the session of one has another id", () => {
+    const hub = new Hub();
+    const [one, other] = [hub.tab(), hub.tab()];
+    one.say({ do: "renew" });
+    expect([hub.sockets.length, hub.socket.renewed, hub.socket.open]).toEqual([1, 1, true]);
+    expect(other.heard.some((tell) => tell.is === "ended")).toBe(false);
   });
 
   it("is fetched by another where one cannot", async () => {

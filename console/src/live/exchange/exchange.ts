@@ -97,6 +97,8 @@ export class Exchange {
         return;
       case "token":
         return this.tokenCame(say);
+      case "renew":
+        return this.socket?.renew();
       case "measure":
         return void this.measure();
       case "network":

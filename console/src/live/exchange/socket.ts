@@ -26,6 +26,8 @@ export interface Socket {
   follow: (channel: string, since: Position | undefined, on: ChannelEvents) => Following;
   /** A question to the hub and back, in milliseconds. */
   measure: () => Promise<number>;
+  /** Opens anew with another token; what is followed goes on from where it stands. */
+  renew: () => void;
   close: () => void;
 }
 
@@ -60,6 +62,11 @@ export function openSocket(on: SocketEvents, token: () => Promise<string>, netwo
       // The hub offers no such procedure; that it says so is the answer.
       await client.rpc("ping", {}).catch(() => {});
       return performance.now() - began;
+    },
+    renew: () => {
+      client.disconnect();
+      client.setToken("");
+      client.connect();
     },
     close: () => client.disconnect(),
   };

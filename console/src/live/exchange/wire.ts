@@ -29,6 +29,8 @@ export type Say =
   /** So many arrivals were taken: more may come. */
   | { do: "took"; count: number }
   | { do: "measure" }
+  /** The session has a new id: the socket is opened anew. */
+  | { do: "renew" }
   /** The browser says so. */
   | { do: "network"; online: boolean }
   | { do: "bye"; signedOut: boolean };

@@ -1,4 +1,4 @@
-/** How I sign in: my password. */
+/** How I sign in: my password, and what I show beside it. */
 import Button from "@mui/material/Button";
 import { useState } from "react";
 import { api, must } from "../../api/client";
@@ -11,11 +11,22 @@ import { Field } from "../../parts/Field";
 import css from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
 import { toast } from "../../parts/toast";
+import { Factors } from "./Factors";
 
 /** The hub's least length of a password, in characters. */
 const LEAST = 12;
 
 export default function SignIn() {
+  const me = useMe();
+  return (
+    <>
+      <Password />
+      {!me.must_change_password && <Factors />}
+    </>
+  );
+}
+
+function Password() {
   const me = useMe();
   const [current, setCurrent] = useState("");
   const [next, setNext] = useState("");

@@ -8,6 +8,7 @@ import { asProblem } from "../../api/problem";
 import type { Role } from "../../api/types";
 import { useMay, useMe } from "../../auth/session";
 import { number, roleName, t } from "../../i18n";
+import "../../i18n/factors";
 import "../../i18n/people";
 import "../../i18n/roles";
 import { useOffer } from "../../keys/registry";
@@ -20,6 +21,7 @@ import parts from "../../parts/parts.module.css";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
 import { toast } from "../../parts/toast";
 import { rolesQuery } from "../users/queries";
+import { Demand } from "./Demand";
 import EditRole from "./EditRole";
 import { History } from "./History";
 import { Members } from "./Members";
@@ -94,6 +96,7 @@ function Acts({ role, roles, onDeleted }: { role: Role; roles: Role[]; onDeleted
     <div className={parts.row}>
       <Act variant="outlined" startIcon={<Icon name="edit" small />} why={locked} onClick={() => setAsked("edit")}>{t("roles.edit")}</Act>
       <Act variant="outlined" color="error" why={locked ?? used} onClick={() => setAsked("delete")}>{t("roles.delete")}</Act>
+      {me.permissions.includes("roles:manage") && <Demand role={role} />}
       <Link className={css.to} to="/roles" search={{ view: "matrix", role: role.id }}>{t("roles.toMatrix")}</Link>
       {asked === "edit" && <EditRole role={role} onClose={() => setAsked(null)} />}
       <ConfirmWithImpact open={asked === "delete"} onClose={() => setAsked(null)} title={t("roles.delete.title", { name: role.name })} text={t("roles.delete.text")} impact={t("roles.delete.impact", { n: role.statements.length })} action={t("roles.delete")} run={remove} />
@@ -110,6 +113,7 @@ function About({ role, roles }: { role: Role; roles: Role[] }) {
           [t("roles.description"), role.description || "–"],
           [t("roles.inherits"), role.inherits.length > 0 ? <RoleLinks key="parents" ids={role.inherits} roles={roles} /> : "–"],
           [t("roles.heirs"), heirs.length > 0 ? <RoleLinks key="heirs" ids={heirs.map((heir) => heir.id)} roles={roles} /> : "–"],
+          [t("factors.demand.fact"), t(role.requires_factor ? "factors.demand.yes" : "factors.demand.no")],
           [t("roles.members"), number(role.members)],
           [t("field.version"), role.version],
           [t("field.id"), <Id key="id" value={role.id} />],

@@ -57,6 +57,7 @@ export interface RoleFields {
   description?: string;
   inherits?: string[];
   statements?: Statement[];
+  requires_factor?: boolean;
 }
 
 export async function saveRole({ id, version }: Pick<Role, "id" | "version">, body: RoleFields): Promise<void> {

@@ -1,17 +1,21 @@
 import Alert from "@mui/material/Alert";
 import Button from "@mui/material/Button";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { asProblem, type Problem } from "../../api/problem";
 import { queries } from "../../app/queries";
+import { type Asked, signInWithPasskey } from "../../auth/factors";
 import { signIn, takeReason } from "../../auth/session";
+import { passkeysWork } from "../../auth/webauthn";
 import { t } from "../../i18n";
 import { Field } from "../../parts/Field";
-import { ErrorLine } from "../../parts/states";
+import { ErrorLine, Lines } from "../../parts/states";
 import mark from "../../theme/mark.svg";
 import { OtherWays } from "./OtherWays";
 import { ProviderButtons } from "./ProviderButtons";
 import css from "./signin.module.css";
+
+const SecondStep = lazy(() => import("./SecondStep"));
 
 export default function SignIn() {
   const { next } = useSearch({ from: "/sign-in" });
@@ -20,51 +24,74 @@ export default function SignIn() {
   const [why] = useState(takeReason);
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
-  const [busy, setBusy] = useState(false);
+  const [busy, setBusy] = useState<"password" | "passkey" | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [asked, setAsked] = useState<Asked | null>(null);
   useEffect(() => {
     document.title = `${t("signin.title")} · Signalbox`;
   }, []);
 
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
+  const enter = async () => {
+    queries.clear();
+    // Only a path of this console: an address from elsewhere must not be a way out.
+    if (next?.startsWith("/") && !next.startsWith("//")) router.history.replace(next);
+    else await navigate({ to: "/", replace: true });
+  };
+  const attempt = async (how: "password" | "passkey", work: () => Promise<Asked | null>) => {
+    setBusy(how);
     setProblem(null);
     try {
-      await signIn(email.trim(), password);
-      queries.clear();
-      // Only a path of this console: an address from elsewhere must not be a way out.
-      if (next?.startsWith("/") && !next.startsWith("//")) router.history.replace(next);
-      else await navigate({ to: "/", replace: true });
+      const owed = await work();
+      setPassword("");
+      if (owed) setAsked(owed);
+      else await enter();
     } catch (error) {
       setProblem(asProblem(error));
       setPassword("");
     } finally {
-      setBusy(false);
+      setBusy(null);
     }
   };
+  const submit = (event: React.FormEvent) => {
+    event.preventDefault();
+    void attempt("password", () => signIn(email.trim(), password));
+  };
+  const byPasskey = () => attempt("passkey", () => signInWithPasskey().then(() => null));
 
   return (
     <main className={css.page}>
       <div className={css.card}>
         <img src={mark} alt="" className={css.mark} />
-        <h1>{t("signin.title")}</h1>
-        <p>{t("signin.text")}</p>
-        {why && (
-          <Alert severity="info" icon={false} className={css.why}>
-            {why}
-          </Alert>
+        {asked ? (
+          <Suspense fallback={<Lines count={3} height={44} />}>
+            <SecondStep asked={asked} onDone={() => void enter()} onBack={() => setAsked(null)} />
+          </Suspense>
+        ) : (
+          <>
+            <h1>{t("signin.title")}</h1>
+            <p>{t("signin.text")}</p>
+            {why && (
+              <Alert severity="info" icon={false} className={css.why}>
+                {why}
+              </Alert>
+            )}
+            <form className={css.form} onSubmit={submit}>
+              <Field label={t("field.email")} type="email" autoComplete="username" autoFocus value={email} onValue={setEmail} required />
+              <Field label={t("field.password")} type="password" autoComplete="current-password" value={password} onValue={setPassword} required />
+              <ErrorLine problem={problem} />
+              <Button type="submit" variant="contained" loading={busy === "password"} disabled={!email || !password || busy !== null}>
+                {t("signin.action")}
+              </Button>
+              {passkeysWork() && (
+                <Button type="button" variant="outlined" loading={busy === "passkey"} disabled={busy !== null} onClick={() => void byPasskey()}>
+                  {t("signin.passkey")}
+                </Button>
+              )}
+            </form>
+            <ProviderButtons next={next} />
+            <OtherWays />
+          </>
         )}
-        <form className={css.form} onSubmit={submit}>
-          <Field label={t("field.email")} type="email" autoComplete="username" autoFocus value={email} onValue={setEmail} required />
-          <Field label={t("field.password")} type="password" autoComplete="current-password" value={password} onValue={setPassword} required />
-          <ErrorLine problem={problem} />
-          <Button type="submit" variant="contained" loading={busy} disabled={!email || !password}>
-            {t("signin.action")}
-          </Button>
-        </form>
-        <ProviderButtons next={next} />
-        <OtherWays />
       </div>
     </main>
   );

@@ -16,10 +16,10 @@ import parts from "../../parts/parts.module.css";
 import { RowMenu } from "../../parts/RowMenu";
 import { toast } from "../../parts/toast";
 import { told } from "../../parts/undo";
-import { ban, remove, resetPassword, unban } from "./acts";
+import { ban, remove, resetFactors, resetPassword, unban } from "./acts";
 import { sessionsQuery } from "../sessions/queries";
 
-type Asked = "ban" | "unban" | "reset" | "delete" | null;
+type Asked = "ban" | "unban" | "reset" | "factors" | "delete" | null;
 
 export interface Act extends MenuAction {
   danger?: boolean;
@@ -46,6 +46,7 @@ export function useUserActs(user: User): Acts {
     if (!banned && may("users.ban")) acts.push(act("ban", "ban", true));
     if (banned && (may("users.unban") || may("users.ban"))) acts.push(act("unban", "check"));
     if (may("users.reset_password")) acts.push(act("reset", "key"));
+    if (may("users.reset_factors")) acts.push(act("factors", "key"));
     if (may("users.delete")) acts.push(act("delete", "trash", true));
   }
   const { name } = user;
@@ -65,6 +66,7 @@ export function useUserActs(user: User): Acts {
       <ConfirmWithImpact open={asked === "unban"} onClose={close} title={t("unban.title", { name })} text={t("unban.text")} action={t("act.unban")} danger={false} run={doUnban} />
       <ConfirmWithImpact open={asked === "delete"} onClose={close} title={t("delete.title", { name })} text={t("delete.text")} impact={impact} action={t("act.delete")} run={() => remove(user).then(() => toast(t("delete.done", { name })))} />
       <ConfirmWithImpact open={asked === "reset"} onClose={close} title={t("reset.title", { name })} text={t("reset.text")} impact={impact} action={t("act.reset")} run={async () => setSecret(await resetPassword(user))} />
+      <ConfirmWithImpact open={asked === "factors"} onClose={close} title={t("factorsReset.title", { name })} text={t("factorsReset.text")} action={t("act.factors")} run={() => resetFactors(user).then(() => toast(t("factorsReset.done", { name })))} />
       <Secret secret={secret} name={name} onClose={() => setSecret(null)} />
     </>
   );

@@ -19,6 +19,10 @@ export async function remove(user: Target): Promise<void> {
   await must(api.DELETE("/api/v1/users/{id}", { params: { ...path(user), header: { "If-Match": `"${user.version}"` } } as never }));
 }
 
+export async function resetFactors(user: Target): Promise<void> {
+  await must(api.DELETE("/api/v1/users/{id}/factors", { params: path(user) }));
+}
+
 export async function resetPassword(user: Target): Promise<string> {
   const told = await must(api.POST("/api/v1/users/{id}/reset_password", { params: { ...path(user), header: once() } as never, body: {} as never }));
   return told.one_time_password;

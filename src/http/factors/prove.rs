@@ -1,0 +1,93 @@
+use super::{Answer, AnyCaller, Json, State};
+use crate::http::auth::{Tokens, answer, by_cookie, client, require_site, site};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use serde::Serialize;
+use signalbox_core::auth::prove as proving;
+use signalbox_core::factors::{self, Ceremony, FactorKind, Proof};
+use signalbox_core::kernel::error::Kind;
+
+/// What may be shown.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Provable {
+    /// Factors of which one must be shown; empty where it is the password.
+    kinds: Vec<FactorKind>,
+    /// Seconds that a proof counts.
+    counts_for: i64,
+}
+
+/// How I prove again who I am
+#[utoipa::path(
+    operation_id = "me.what_proves", tag = "me",
+    responses((status = 200, body = Provable), (status = 403, body = crate::http::problem::Body))
+)]
+#[get("/me/prove")]
+pub async fn what(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json<Provable>> {
+    let owed = proving::what_proves(&state.auth, &caller).await?;
+    Ok(web::Json(Provable {
+        kinds: owed.kinds,
+        counts_for: signalbox_core::kernel::ctx::RECENT.whole_seconds(),
+    }))
+}
+
+/// Begin to prove it with a passkey
+#[utoipa::path(
+    operation_id = "me.ask_passkey", tag = "me",
+    responses((status = 200, body = Ceremony), (status = 409, body = crate::http::problem::Body))
+)]
+#[post("/me/prove/passkey")]
+pub async fn passkey(
+    state: web::Data<State>,
+    request: HttpRequest,
+    caller: AnyCaller,
+) -> Answer<web::Json<Ceremony>> {
+    let site = require_site(&request, &state)?;
+    Ok(web::Json(
+        proving::ask_for_own_passkey(&state.auth, &caller, &site).await?,
+    ))
+}
+
+/// Send a code to my phone, to prove it with
+#[utoipa::path(
+    operation_id = "me.send_code", tag = "me",
+    responses((status = 204), (status = 404, body = crate::http::problem::Body),
+              (status = 429, body = crate::http::problem::Body))
+)]
+#[post("/me/prove/code")]
+pub async fn send_code(state: web::Data<State>, caller: AnyCaller) -> Answer<HttpResponse> {
+    factors::send_own_code(&state.store, &caller).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Prove again who I am
+///
+/// The session goes on under a new id, with new tokens; the old ones are good for half a minute more. Acts that answer
+/// `auth.step_up_needed` are allowed for the next 10 minutes. Whoever has a second factor shows it. Wrong passwords count as
+/// failed sign-ins.
+#[utoipa::path(
+    operation_id = "me.prove", tag = "me", request_body = Proof,
+    responses((status = 200, body = Tokens), (status = 403, body = crate::http::problem::Body),
+              (status = 429, body = crate::http::problem::Body))
+)]
+#[post("/me/prove")]
+pub async fn prove(
+    state: web::Data<State>,
+    request: HttpRequest,
+    caller: AnyCaller,
+    Json(proof): Json<Proof>,
+) -> Answer<HttpResponse> {
+    // before anything is counted: a key must not use up its owner's attempts
+    caller.require_session()?;
+    let account = caller.known.standing.user.to_string();
+    let by_password = proof.kind().is_none();
+    let attempt = by_password
+        .then(|| state.logins.begin(&account, caller.ip))
+        .transpose()?;
+    let (site, client) = (site(&request, &state), client(&request));
+    let outcome = proving::prove_again(&state.auth, &caller, &proof, site.as_ref(), &client).await;
+    if !matches!(&outcome, Err(error) if error.kind == Kind::Forbidden)
+        && let Some(attempt) = attempt
+    {
+        attempt.take_back();
+    }
+    Ok(answer(&state, &outcome?, by_cookie(&request)))
+}
