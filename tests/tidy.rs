@@ -171,7 +171,14 @@ const FLOORS: &[&[&str]] = &[
     &["auth", "analytics"],
     &["recovery"],
     &["invitations", "email_changes", "sign_ups"],
-    &["imports", "providers"],
+    &[
+        "imports",
+        "providers",
+        "bulk",
+        "saved_filters",
+        "impersonation",
+        "personal_data",
+    ],
     &["demo"],
 ];
 

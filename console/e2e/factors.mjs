@@ -55,7 +55,10 @@ const typePassword = async () => {
 };
 const isIn = () => page.getByRole("navigation").first().waitFor();
 const signOut = async () => {
+  // What a section asks for once one is signed out is refused, and the browser writes that down: it is read first.
+  const read = ["email", "profile", "privacy"].map((what) => page.waitForResponse((answer) => answer.url().endsWith(`/api/v1/me/${what}`)));
   await page.goto(`${BASE}/account`);
+  await Promise.all(read);
   await page.getByRole("button", { name: "Sign out" }).first().click();
   await page.getByLabel("Email").waitFor();
 };
@@ -71,7 +74,9 @@ await check("a passkey is added, with recovery codes that are shown once", async
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name").fill("Laptop");
   await dialog.getByRole("button", { name: /^Passkey/ }).click();
-  codes = await page.getByTestId("recovery-codes").locator("li").allInnerTexts();
+  const shown = page.getByTestId("recovery-codes").locator("li");
+  await shown.first().waitFor();
+  codes = await shown.allInnerTexts();
   equal(codes.length, 10, "recovery codes");
   await page.getByRole("button", { name: "I have kept them" }).click();
   await page.getByRole("list", { name: "Second factors" }).getByText("Laptop").waitFor();
@@ -126,9 +131,10 @@ await check("its code signs in, a wrong one does not, and a recovery code does o
 
 await check("an act in a session of which nobody proved anything lately asks who one is, and is then done", async () => {
   // What the hub answers after ten minutes, once: nobody waits for them here.
-  await page.route("**/api/v1/me/factors/*", async (route) => {
-    if (route.request().method() !== "DELETE") return route.fallback();
-    await page.unroute("**/api/v1/me/factors/*");
+  let refused = false;
+  await page.route("**/api/v1/me/factors/*", (route) => {
+    if (refused || route.request().method() !== "DELETE") return route.fallback();
+    refused = true;
     const problem = { type: "urn:signalbox:problem:auth.step_up_needed", title: "Forbidden", status: 403, code: "auth.step_up_needed", detail: "Prove again who you are.", trace_id: "0".repeat(32), errors: [] };
     return route.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify(problem) });
   });
@@ -141,6 +147,8 @@ await check("an act in a session of which nobody proved anything lately asks who
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await page.getByRole("heading", { name: "Is it you?" }).waitFor();
   await page.getByRole("button", { name: "Use the passkey" }).click();
+  // While a dialog is open, no role is found behind it: the list must be there again before it can lack something.
+  await list.waitFor();
   await app.waitFor({ state: "detached" });
   equal((await session()) === before, false, "the session kept its id");
   await until("the live link to stand in the new session", () => page.locator("header button[data-state=live]").count());

@@ -5,6 +5,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { watchActing } from "./auth/acting";
 import { watchSession } from "./app/leave";
 import { queries } from "./app/queries";
 import { router } from "./app/router";
@@ -18,6 +19,7 @@ import "./theme/global.css";
 applyScheme(chosenScheme());
 listen();
 watchSession();
+watchActing();
 takeUpdates();
 
 // The policy admits only style elements that carry the nonce the hub wrote into this page.

@@ -4,7 +4,7 @@
 //! may name only those before it: `kernel fault outbound db bus settings` < `people` < `outbox audit activity jobs files live` <
 //! `change outbox_relay` < `messages` < `users ip_rules` < `roles sessions connections teams
 //! organizations profiles` < `api_keys factors` < `auth` < `recovery` < `invitations email_changes sign_ups` < `imports
-//! providers`.
+//! providers bulk saved_filters impersonation personal_data`.
 
 #![cfg_attr(
     test,
@@ -18,6 +18,7 @@ pub mod activity;
 pub mod api_keys;
 pub mod audit;
 pub mod auth;
+pub mod bulk;
 pub mod bus;
 pub mod change;
 pub mod connections;
@@ -26,6 +27,7 @@ pub mod email_changes;
 pub mod factors;
 pub mod fault;
 pub mod files;
+pub mod impersonation;
 pub mod imports;
 pub mod invitations;
 pub mod ip_rules;
@@ -39,10 +41,12 @@ pub mod outbox;
 pub mod outbox_relay;
 pub mod overview;
 pub mod people;
+pub mod personal_data;
 pub mod profiles;
 pub mod providers;
 pub mod recovery;
 pub mod roles;
+pub mod saved_filters;
 pub mod sessions;
 pub mod settings;
 pub mod sign_ups;

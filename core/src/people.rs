@@ -16,12 +16,13 @@ use uuid::Uuid;
 /// Members that point at somebody, and the member of them that takes the name.
 const POINTERS: &[(&str, &str)] = &[
     ("actor", "name"),
+    ("on_behalf_of", "name"),
     ("subject", "label"),
     ("requested_by", "name"),
     ("created_by", "name"),
 ];
 
-/// Opens every sealed value in `values`, and names the people in members `actor`, `subject`, `requested_by` and `created_by` (shaped
+/// Opens every sealed value in `values`, and names the people in members `actor`, `on_behalf_of`, `subject`, `requested_by` and `created_by` (shaped
 /// `{kind: "user", id}`; without `kind` a person is meant, except in `subject`). Whoever was erased stays nameless.
 pub async fn open(connection: &mut PgConnection, sealer: &Sealer, values: &mut [Value]) -> Result<()> {
     let mut people = BTreeSet::new();

@@ -9,7 +9,7 @@ use signalbox_core::bus::control::Control;
 use signalbox_core::change::{idempotency, ledger};
 use signalbox_core::kernel::error::Result;
 use signalbox_core::kernel::id::JobId;
-use signalbox_core::{api_keys, auth, files, imports, jobs, recovery, sessions};
+use signalbox_core::{api_keys, auth, bulk, files, imports, jobs, personal_data, recovery, sessions};
 use std::time::Duration;
 
 const RECONCILE: Duration = Duration::from_secs(1);
@@ -150,6 +150,14 @@ async fn forget(desk: &Desk) {
         match recovery::forget_links(&desk.store).await {
             Ok(true) => continue,
             forgot => each("forget links in mail", forgot.map(|_| ())),
+        }
+        match personal_data::sweep(&desk.store).await {
+            Ok(true) => continue,
+            swept => each("forget exports of personal data", swept.map(|_| ())),
+        }
+        match bulk::sweep(&desk.store).await {
+            Ok(true) => continue,
+            swept => each("forget old acts on many", swept.map(|_| ())),
         }
         match sessions::forget_revocations(&desk.store).await {
             Ok(true) => continue,

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use signalbox_core::jobs::{Outcome, Run};
-use signalbox_core::{Store, imports, messages};
+use signalbox_core::{Store, bulk, imports, messages, personal_data};
 
 /// Runs a job, or goes on with it from its checkpoint.
 pub type Handler = for<'a> fn(&'a Store, &'a Run) -> BoxFuture<'a, Outcome>;
@@ -37,6 +37,18 @@ pub fn registry() -> Vec<Kind> {
         Kind {
             queue: messages::SMS,
             run: |store, run| messages::send_sms(store, run).boxed(),
+        },
+        Kind {
+            queue: bulk::QUEUE,
+            run: |store, run| bulk::run(store, run).boxed(),
+        },
+        Kind {
+            queue: personal_data::EXPORTS,
+            run: |store, run| personal_data::run_export(store, run).boxed(),
+        },
+        Kind {
+            queue: personal_data::ERASURES,
+            run: |store, run| personal_data::run_erasure(store, run).boxed(),
         },
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::access::{Known, Shown};
 use super::origin::Origin;
-use super::{Problem, State, idempotency, limits, refused};
+use super::{Problem, State, acting, idempotency, limits, refused};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, ORIGIN};
@@ -99,6 +99,7 @@ impl AnyCaller {
         let state = state(request)?;
         let (token, by_cookie) = token(request)?;
         let from = Origin::noted(request).and_then(|origin| origin.ip);
+        let mut act = None;
         let known = if secret::looks_like(&token) && !by_cookie {
             by_key(state, &token, from).await?
         } else {
@@ -107,6 +108,7 @@ impl AnyCaller {
                     if by_cookie {
                         require_own_page(request, state, &claims)?;
                     }
+                    act = claims.act.map(|act| act.sub);
                     state.access.known(Shown::from(&claims), from).await?
                 }
                 Err(error) if is_another_issuers(&error) && !by_cookie => {
@@ -115,12 +117,21 @@ impl AnyCaller {
                 Err(error) => return Err(error.into()),
             }
         };
+        let terms = known.standing.impersonation.clone();
+        if terms.as_ref().map(|terms| terms.by.0) != act {
+            return Err(auth::unauthenticated().into());
+        }
         refused::note(request, known.standing.organization, known.standing.user);
         limits::admit(request, state, &known.standing).await?;
         let mut ctx = anonymous(request, known.standing.organization);
         ctx.actor = Actor::User(known.standing.user);
         ctx.credential = known.standing.credential;
         ctx.permissions = known.permissions.clone();
+        if let Some(terms) = &terms {
+            tracing::Span::current().record("on_behalf_of", tracing::field::display(terms.by));
+            ctx.on_behalf_of = Some(terms.by);
+            acting::require_allowed(request, terms, state.store.clock.now())?;
+        }
         ctx.authenticated_at = Some(known.standing.authenticated_at);
         request.extensions_mut().remove::<Wanted>();
         idempotency::replay(request, &state.store, &mut ctx).await?;

@@ -7,10 +7,12 @@
 //! [`Answer`]. Errors of core become RFC 9457 problems in one place, [`problem`].
 
 pub mod access;
+mod acting;
 pub mod admission;
 mod api_keys;
 mod audit;
 mod auth;
+mod bulk;
 pub mod caller;
 pub mod console;
 pub mod cors;
@@ -20,6 +22,7 @@ mod find;
 mod forwarded;
 pub mod headers;
 pub mod idempotency;
+mod impersonation;
 mod imports;
 mod invitations;
 mod ip_rules;
@@ -38,11 +41,13 @@ pub mod origin;
 mod overview;
 pub mod pace;
 pub mod page;
+mod personal_data;
 pub mod problem;
 mod profiles;
 mod providers;
 mod refused;
 mod roles;
+mod saved_filters;
 pub mod server_api;
 mod sessions;
 mod signing_keys;
@@ -73,8 +78,11 @@ fn routes(api: &mut ServiceConfig) {
     api.configure(auth::routes)
         .configure(me::routes)
         .configure(factors::routes)
+        .configure(impersonation::routes)
         .configure(sessions::routes)
         .configure(invitations::routes)
+        .configure(bulk::routes)
+        .configure(personal_data::routes)
         .configure(users::routes)
         .configure(profiles::routes)
         .configure(roles::routes)
@@ -90,6 +98,7 @@ fn routes(api: &mut ServiceConfig) {
         .configure(jobs::routes)
         .configure(overview::routes)
         .configure(find::routes)
+        .configure(saved_filters::routes)
         .configure(live_token::routes)
         .configure(live::routes)
         .configure(crate::live::api_routes)

@@ -24,7 +24,8 @@ pub async fn observe(
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
     let origin = Origin::of(&request, &state.settings);
-    let span = tracing::info_span!("request", trace_id = %origin.trace_id);
+    let span =
+        tracing::info_span!("request", trace_id = %origin.trace_id, on_behalf_of = tracing::field::Empty);
     let operation = request
         .app_data::<web::Data<Operations>>()
         .and_then(|operations| operations.asked(&request));

@@ -8,8 +8,8 @@ use signalbox_actors::user_cache::UserCache;
 use signalbox_core::Store;
 use signalbox_core::auth::{Auth, Lives};
 use signalbox_core::kernel::error::Result;
-use signalbox_core::sessions::place::Places;
 use signalbox_core::providers::Directory;
+use signalbox_core::sessions::place::Places;
 use std::sync::Arc;
 use time::Duration;
 

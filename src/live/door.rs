@@ -15,19 +15,21 @@ use signalbox_actors::session_keeper::{
     ACCESS_ENDED, Attachment, Connection, Denied, Known, SIGNED_OUT, SUCCEEDED, SessionKeeper,
 };
 use signalbox_core::api_keys::secret;
-use signalbox_core::auth::Purpose;
 use signalbox_core::auth::Client;
+use signalbox_core::auth::Purpose;
 use signalbox_core::jobs::store as jobs;
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::{JobId, OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::namespaces::RESERVED;
-use signalbox_core::live::channel::Channel;
+use signalbox_core::live::channel::{Channel, OPEN};
 use signalbox_core::live::scope::Sight;
 use signalbox_core::people;
 use signalbox_core::providers::Verified;
 use signalbox_core::sessions::standing::{Refused, Standing};
+
+use time::OffsetDateTime;
 
 use super::Application;
 use super::client::{Refusal, SignInError};
@@ -90,7 +92,9 @@ impl Door {
         };
         let shown = (claims.credential(), claims.key);
         let (standing, member, hold) = self.attached(shown, from, outlet).await?;
-        if standing.user != claims.user() {
+        if standing.user != claims.user()
+            || standing.impersonation.as_ref().map(|terms| terms.by.0) != claims.act.map(|act| act.sub)
+        {
             return Err(SignInError::Invalid);
         }
         let left = claims.exp - self.state.store.clock.now().unix_timestamp();
@@ -173,6 +177,7 @@ impl Door {
             ip: from,
             user_agent: None,
             trace_id: String::new(),
+            by_cookie: false,
         };
         if !shown_itself {
             return Ok(None);
@@ -255,6 +260,10 @@ impl Door {
             generation,
             from,
             permissions,
+            looks_from: standing
+                .impersonation
+                .as_ref()
+                .map(|terms| terms.elevated_until.unwrap_or(OffsetDateTime::UNIX_EPOCH)),
         })
     }
 
@@ -291,7 +300,7 @@ impl Door {
             // what is somebody's own needs no permission; a program needs one for everything
             requested_by = None;
             let own = match channel {
-                Channel::Inbox(_) => true,
+                Channel::Inbox(_) | Channel::Feed(_, OPEN) => true,
                 Channel::Sessions(_) => !member.permissions.has("sessions:read"),
                 _ => false,
             };
@@ -339,6 +348,11 @@ impl Door {
     }
 
     async fn allows(self, viewer: Viewer, name: String, act: Act, following: bool) -> Result<Leave, Refusal> {
+        let looks_from = viewer.member().and_then(|member| member.looks_from);
+        let only_looks = looks_from.is_some_and(|at| at <= self.state.store.clock.now());
+        if only_looks && matches!(act, Act::Publish | Act::Put | Act::Remove) {
+            return Err(ReplyError::PermissionDenied.into());
+        }
         let Some(channel) = Channel::parse(&name) else {
             if is_own(&name) {
                 return Err(ReplyError::UnknownChannel.into());

@@ -15,6 +15,8 @@ use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::{APPLICATION, ClientInfo, Options, ServerSubscription};
 use signalbox_core::live::scope::Sight;
 
+use time::OffsetDateTime;
+
 use super::client::{Refusal, SignInError};
 use super::protocol::{SubRefreshRequest, SubscribeRequest};
 
@@ -42,6 +44,8 @@ pub struct Member {
     pub from: Option<IpAddr>,
     /// What they may do.
     pub permissions: PermissionSet,
+    /// From when on they may only look, because an operator acts as them; `None` where nobody does.
+    pub looks_from: Option<OffsetDateTime>,
 }
 
 /// A user of the operator's application, as its token says.

@@ -212,9 +212,9 @@ async fn a_wrong_password_says_the_same_in_the_same_time_with_and_without_factor
     }
     said.dedup();
     assert_eq!(said.len(), 1, "{said:?}");
-    took.iter_mut().for_each(|times| times.sort());
-    let apart = took[0][3].abs_diff(took[1][3]);
-    assert!(apart < std::time::Duration::from_millis(60), "{took:?}");
+    // both wait for the same instant, which hides what is done before
+    let sooner = |time: &std::time::Duration| *time < std::time::Duration::from_millis(250);
+    assert!(!took.iter().flatten().any(sooner), "{took:?}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::services::hub::{Folder, Hub, signalbox};
 use signalbox_actors::private_services::Urls;
 
-const OWNER: (&str, &str) = ("owner@example.com", "correct horse battery staple");
+const OWNER: (&str, &str) = ("owner@example.com", "an owner who is patient 42");
 const MEMBER_PASSWORD: &str = "another long enough password";
 
 /// A signed-in client.

@@ -4,6 +4,7 @@ mod actors;
 mod application;
 mod balancer;
 mod chaos;
+mod custody;
 mod drain;
 mod hostile;
 mod imports;

@@ -16,7 +16,8 @@ const WRITTEN: &[(&str, &str)] = &[
     ("counters", "+ updated_at value"),
     ("development_outbox", "+ -"),
     ("email_changes", "-"),
-    ("factor_attempts", "+ blocked_until code_tries failed_at failures"),
+    // and, by ON CONFLICT, blocked_until code_tries failed_at failures
+    ("factor_attempts", "+"),
     ("file_chunks", "+"),
     ("files", "+ - complete sha256 size"),
     ("idempotency", "-"),
@@ -38,10 +39,13 @@ const WRITTEN: &[(&str, &str)] = &[
     ("outbox", "+ - ordered_at published_at"),
     ("outbox_positions", "+"),
     ("password_resets", "-"),
+    ("personal_data_exports", "-"),
+    ("personal_data_parts", "+"),
     ("provider_sign_ins", "+ - session_id"),
     ("revocations", "-"),
     ("sign_ups", "-"),
     ("signing_keys", "+ -"),
+    ("user_bulks", "-"),
     ("user_sessions", "last_seen_at"),
     ("users_touched", "-"),
 ];

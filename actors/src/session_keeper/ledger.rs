@@ -14,7 +14,7 @@ use signalbox_core::bus::control::{Revocation, RevocationKind};
 use signalbox_core::bus::questions::{MOST_SOCKETS, SocketRow};
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::Result;
-use signalbox_core::kernel::id::{ApiKeyId, OrganizationId, SessionId, UserId};
+use signalbox_core::kernel::id::{ApiKeyId, OrganizationId, SessionId};
 use signalbox_core::providers;
 use signalbox_core::sessions::revocations::Reader;
 use signalbox_core::sessions::standing::{self, Refused, Standing};
@@ -74,8 +74,8 @@ pub(super) struct Ledger {
     pub(super) store: Store,
     pub(super) options: Options,
     shards: [RwLock<HashMap<Credential, Entry>>; SHARDS],
-    /// Sessions and keys in memory by person. Taken before a shard's lock where both are held.
-    people: Mutex<HashMap<UserId, HashSet<Credential>>>,
+    /// Sessions and keys in memory by whose end is theirs ([`Standing::hangs_on`]). Taken before a shard's lock where both are held.
+    people: Mutex<HashMap<Uuid, HashSet<Credential>>>,
     /// Which key a secret belongs to, by its hash. Only where to look: what the key's terms say decides.
     secrets: Mutex<HashMap<Hash, ApiKeyId>>,
     /// Which addresses each organization lets in.
@@ -285,6 +285,9 @@ impl Ledger {
                     Some(_) => SUCCEEDED,
                 };
                 close_all(self.forget(session), code, &revocation.reason);
+                for acting in self.credentials_of(revocation.subject) {
+                    close_all(self.forget(acting), SIGNED_OUT, &revocation.reason);
+                }
             }
             RevocationKind::Sessions => {
                 for session in self.begun_before(revocation) {
@@ -299,12 +302,12 @@ impl Ledger {
                 }
             }
             RevocationKind::User => {
-                for credential in self.credentials_of(UserId(revocation.subject)) {
+                for credential in self.credentials_of(revocation.subject) {
                     close_all(self.forget(credential), ACCESS_ENDED, &revocation.reason);
                 }
             }
             RevocationKind::Access => {
-                for credential in self.credentials_of(UserId(revocation.subject)) {
+                for credential in self.credentials_of(revocation.subject) {
                     tell_all(self.doubt(credential));
                 }
             }
@@ -494,7 +497,8 @@ impl Ledger {
                 Err(_) => return Err(Denied::Unavailable),
             };
             let itself = credential.id().unwrap_or(EVERYBODY);
-            let subjects = [itself, standing.user.0, standing.organization.0, EVERYBODY];
+            let mut subjects = vec![itself, standing.organization.0, EVERYBODY];
+            subjects.extend(standing.hangs_on());
             let mut answer = Err(Denied::Unavailable);
             if reading.unless_heard(&subjects, || answer = self.keep(standing)) {
                 if let Err(Denied::Refused(refused)) = &answer {
@@ -519,7 +523,7 @@ impl Ledger {
     /// Keeps a standing just read, if there is room, and answers with it.
     fn keep(&self, standing: Standing) -> Result<Known, Denied> {
         let now = self.store.clock.now();
-        let (credential, user) = (standing.credential, standing.user);
+        let credential = standing.credential;
         let mut standing = standing;
         if let Some(entry) = self.shard(credential).read().get(&credential) {
             // what this node knows of its use may not be written yet
@@ -528,6 +532,7 @@ impl Ledger {
         standing.check_time(now, self.options.idle)?;
         let known = self.as_heard(&standing);
         let seen = micros(standing.last_seen_at);
+        let subjects: Vec<Uuid> = standing.hangs_on().collect();
         let mut people = self.people.lock();
         let mut shard = self.shard(credential).write();
         if let Some(entry) = shard.get_mut(&credential) {
@@ -551,7 +556,9 @@ impl Ledger {
                 connections: Vec::new(),
             };
             shard.insert(credential, entry);
-            people.entry(user).or_default().insert(credential);
+            for subject in subjects {
+                people.entry(subject).or_default().insert(credential);
+            }
             self.entries.fetch_add(1, Relaxed);
         }
         Ok(known)
@@ -587,10 +594,12 @@ impl Ledger {
             return Vec::new();
         };
         drop(shard);
-        if let Some(theirs) = people.get_mut(&entry.standing.user) {
-            theirs.remove(&credential);
-            if theirs.is_empty() {
-                people.remove(&entry.standing.user);
+        for subject in entry.standing.hangs_on() {
+            if let Some(theirs) = people.get_mut(&subject) {
+                theirs.remove(&credential);
+                if theirs.is_empty() {
+                    people.remove(&subject);
+                }
             }
         }
         self.entries.fetch_sub(1, Relaxed);
@@ -683,7 +692,7 @@ impl Ledger {
                     && if all {
                         entry.standing.organization == revocation.organization
                     } else {
-                        entry.standing.user.0 == revocation.subject
+                        entry.standing.hangs_on().any(|id| id == revocation.subject)
                     }
                     && before.is_none_or(|before| entry.standing.created_at < before)
             });
@@ -692,10 +701,10 @@ impl Ledger {
         found
     }
 
-    fn credentials_of(&self, user: UserId) -> Vec<Credential> {
+    fn credentials_of(&self, subject: Uuid) -> Vec<Credential> {
         self.people
             .lock()
-            .get(&user)
+            .get(&subject)
             .map(|theirs| theirs.iter().copied().collect())
             .unwrap_or_default()
     }

@@ -159,9 +159,11 @@ fn touched(revocation: &Revocation) -> Vec<Touched> {
     let user = match revocation.kind {
         RevocationKind::User | RevocationKind::Access => Some(UserId(revocation.subject)),
         RevocationKind::Organization => None,
-        RevocationKind::Session | RevocationKind::Key | RevocationKind::IpRule | RevocationKind::Settings => {
-            return Vec::new();
-        }
+        RevocationKind::Session
+        | RevocationKind::Sessions
+        | RevocationKind::Key
+        | RevocationKind::IpRule
+        | RevocationKind::Settings => return Vec::new(),
     };
     vec![Touched { organization, user }]
 }

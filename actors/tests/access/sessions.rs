@@ -532,3 +532,48 @@ async fn with_its_actor_panicked_frozen_or_hung_the_keeper_lets_nobody_in_who_wa
     }
     node.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_acts_as_somebody_is_cut_off_with_their_own_session_account_or_permission() {
+    for kind in [Session, User, Access] {
+        let test = test().await;
+        let node = Node::on(&test, patient()).await;
+        let (operator, person) = (test.person().await, test.person().await);
+        let own = test.session(operator).await;
+        let acting = test.session(person).await;
+        let organization = test.organization;
+        test.sql(format!(
+            "UPDATE user_sessions SET impersonated_by = '{operator}', impersonator_session = '{own}', impersonation_reason = 'test' WHERE id = '{acting}';
+             INSERT INTO user_permissions (organization_id, user_id, permission) VALUES ('{organization}', '{operator}', 'users:impersonate')"
+        ))
+        .await;
+        let wire = wire();
+        let _held = node.keeper.attach(acting, wire.clone()).await.unwrap();
+        let (subject, sql) = match kind {
+            Session => (
+                own.0,
+                format!("UPDATE user_sessions SET revoked_at = now() WHERE id = '{own}'"),
+            ),
+            User => (
+                operator.0,
+                format!("UPDATE users SET status = 'banned' WHERE id = '{operator}'"),
+            ),
+            _ => (
+                operator.0,
+                format!("DELETE FROM user_permissions WHERE user_id = '{operator}'"),
+            ),
+        };
+        // as another node's commit leaves it
+        revoke_elsewhere(&test, kind, subject, None, &sql).await;
+        if kind == Access {
+            until("its rights are looked at again", || {
+                *wire.rights_changed.lock() == 1
+            })
+            .await;
+        } else {
+            until("it is cut off", || wire.ended().is_some()).await;
+        }
+        assert!(node.keeper.known(acting).await.is_err(), "{kind:?}");
+        node.end().await;
+    }
+}

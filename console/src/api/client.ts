@@ -7,6 +7,7 @@
  */
 import createClient from "openapi-fetch";
 import { prove, wantsProof } from "../auth/stepUp";
+import { ACTING, began as actingThen, isActing } from "./acting";
 import { problemFrom } from "./problem";
 import type { paths } from "./schema.gen";
 
@@ -70,7 +71,16 @@ async function sendFresh(request: Request): Promise<Response> {
   const again = request.clone();
   const response = await fetch(dressed(request));
   if (response.status !== 401 || new URL(request.url).pathname.startsWith("/api/v1/auth/")) return response;
-  if (await refresh(began)) return fetch(dressed(again));
+  if (actingThen || isActing()) {
+    // Who acts here is another by now. What was meant as one person is not done as the other: all tabs begin anew.
+    if (actingThen && isActing()) {
+      await refresh(began);
+      localStorage.removeItem(ACTING);
+    }
+    location.reload();
+    return response;
+  }
+  if (mayBeSignedIn() && (await refresh(began))) return fetch(dressed(again));
   for (const listener of signedOut) listener();
   return response;
 }

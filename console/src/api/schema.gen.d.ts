@@ -180,6 +180,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/enroll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to set up the factor that a role demands
+         * @description For whoever sign-in answered `enroll: true`.
+         */
+        post: operations["auth.enroll"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/enroll/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Finish setting up the factor that a role demands, and sign in */
+        post: operations["auth.confirm_enrollment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show the second factor that sign-in asked for
+         * @description Each kind of factor counts its own failures: after five in a row there is a wait that grows from a minute to an hour. The
+         *     others stay open.
+         */
+        post: operations["auth.factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/factor/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a code to the phone that is a second factor
+         * @description Good for 5 minutes, 5 tries, and once. One in 30 seconds and 5 in an hour at most.
+         */
+        post: operations["auth.send_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -216,6 +294,46 @@ export interface paths {
          * @description The session ends at once, with every stream that hangs on it.
          */
         post: operations["auth.logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with a passkey alone
+         * @description It knows its owner by a PIN, a finger or a face, so no second factor is asked for.
+         */
+        post: operations["auth.passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/passkey/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to sign in with a passkey
+         * @description The page that asks must be the hub's own, and opened by a name: passkeys are bound to it.
+         */
+        post: operations["auth.ask_passkey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -968,6 +1086,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/elevate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change things too, for ten minutes */
+        post: operations["me.elevate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/email": {
         parameters: {
             query?: never;
@@ -985,6 +1120,88 @@ export interface paths {
         post: operations["me.change_email"];
         /** Keep the address of now */
         delete: operations["me.keep_email"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** My second factors */
+        get: operations["me.factors"];
+        put?: never;
+        /**
+         * Begin to set up a second factor
+         * @description Nothing counts until it is confirmed. Needs a proof of who one is of the last 10 minutes.
+         */
+        post: operations["me.begin_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/factors/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm a second factor
+         * @description With a code of the app, or with what the browser made. The first factor comes with recovery codes, shown once.
+         */
+        post: operations["me.add_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/factors/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a second factor
+         * @description Needs a proof of who one is of the last 10 minutes. The last one stays where a role demands one.
+         */
+        delete: operations["me.remove_factor"];
+        options?: never;
+        head?: never;
+        /** Rename a second factor */
+        patch: operations["me.rename_factor"];
+        trace?: never;
+    };
+    "/api/v1/me/impersonation/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Be oneself again
+         * @description Everything that is open as the other person ends at once.
+         */
+        post: operations["impersonation.end"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1087,6 +1304,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/personal_data/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gather everything that is held on oneself */
+        post: operations["personal_data.export_own"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/privacy": {
         parameters: {
             query?: never;
@@ -1125,6 +1359,83 @@ export interface paths {
         head?: never;
         /** Change your profile */
         patch: operations["me.update_profile"];
+        trace?: never;
+    };
+    "/api/v1/me/prove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How I prove again who I am */
+        get: operations["me.what_proves"];
+        put?: never;
+        /**
+         * Prove again who I am
+         * @description The session goes on under a new id, with new tokens; the old ones are good for half a minute more. Acts that answer
+         *     `auth.step_up_needed` are allowed for the next 10 minutes. Whoever has a second factor shows it. Wrong passwords count as
+         *     failed sign-ins.
+         */
+        post: operations["me.prove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/prove/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a code to my phone, to prove it with */
+        post: operations["me.send_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/prove/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to prove it with a passkey */
+        post: operations["me.ask_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/recovery_codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make new recovery codes
+         * @description Those made before are good no more. Needs a proof of who one is of the last 10 minutes.
+         */
+        post: operations["me.recovery_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/me/sessions": {
@@ -1249,6 +1560,43 @@ export interface paths {
          * @description A page may be short, or empty, before the last: follow `next_cursor` until it is null.
          */
         get: operations["permissions.holders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/personal_data/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Exports that the caller asked for */
+        get: operations["personal_data.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/personal_data/exports/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch an export that the caller asked for
+         * @description JSON lines: first what it is, then `{"table", "row"}` for each row. Each time it is fetched is recorded.
+         */
+        get: operations["personal_data.download"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1464,6 +1812,60 @@ export interface paths {
          */
         post: operations["sessions.revoke_of_role"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved_filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Views of a page */
+        get: operations["saved_filters.list"];
+        put?: never;
+        /** Keep a view */
+        post: operations["saved_filters.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved_filters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a view */
+        delete: operations["saved_filters.delete"];
+        options?: never;
+        head?: never;
+        /** Change a view */
+        patch: operations["saved_filters.update"];
+        trace?: never;
+    };
+    "/api/v1/saved_filters/{id}/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Have the page open with a view, for oneself */
+        put: operations["saved_filters.set_default"];
+        post?: never;
+        /** Have the page open without a view again, for oneself */
+        delete: operations["saved_filters.unset_default"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1755,6 +2157,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Do the same to many people
+         * @description With `ids` it is done before the answer, which says for each what came of it. With `filter` everybody whom it finds is
+         *     counted first (`dry_run`), then the count is confirmed (`expected`), and a job does it. Each person is changed on their own:
+         *     who cannot be changed stays as they are.
+         */
+        post: operations["users.bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/bulk/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An act on everybody whom a filter found */
+        get: operations["users.bulk_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/bulk/{id}/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whom an act could not change or did not reach, as CSV */
+        get: operations["users.bulk_failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/{id}": {
         parameters: {
             query?: never;
@@ -1817,6 +2275,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{id}/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The newest erasure of a person
+         * @description Nothing (204) where nobody has asked for one.
+         */
+        get: operations["users.erasure"];
+        put?: never;
+        /**
+         * Erase a person, after the days that the organization leaves to think again
+         * @description Their values go everywhere, their sessions and keys end, and what stands sealed in the logs can be opened by nobody. It cannot
+         *     be undone once it has begun.
+         */
+        post: operations["users.erase"];
+        /** Take an erasure back that has not begun */
+        delete: operations["users.cancel_erasure"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/{id}/explain": {
         parameters: {
             query?: never;
@@ -1828,6 +2312,47 @@ export interface paths {
         get: operations["users.explain"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take somebody's second factors away
+         * @description For whoever lost them all. The person is told. Needs a proof of who one is of the last 10 minutes.
+         */
+        delete: operations["users.reset_factors"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/impersonate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act as somebody who may do less
+         * @description For an hour at most, read-only unless elevated. The person sees it in their activity, and every act is recorded with both
+         *     names. It ends with the operator's own session.
+         */
+        post: operations["users.impersonate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1850,6 +2375,26 @@ export interface paths {
          */
         put: operations["users.set_permissions"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/personal_data/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gather everything that is held on a person
+         * @description As a job. Whoever asked, and nobody else, may fetch it for a week.
+         */
+        post: operations["personal_data.export"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2022,6 +2567,28 @@ export interface components {
              * @description The password to sign in with from now on: at least 8 characters, at most 1024 bytes.
              */
             password: string;
+        };
+        /** @description On which terms somebody acts as the person they seem to be. */
+        Acting: {
+            /** @description Who really acts. */
+            by: components["schemas"]["Operator"];
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description Until when at most.
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description Until when things may be changed too.
+             */
+            elevated_until?: string | null;
         };
         /** @description Who did it. */
         ActivityActor: {
@@ -2253,6 +2820,11 @@ export interface components {
             /** @description For the next page; null on the last. */
             next_cursor?: string | null;
         };
+        /** @description For whom. */
+        AskPasskey: {
+            /** @description Of sign-in, where a passkey is to be the second factor. Without one it is to be all. */
+            ticket?: string | null;
+        };
         /** @description What is owed. */
         Asked: {
             /** @description Stands for the proof that was given. Good for one session, and only from where it was got. */
@@ -2312,6 +2884,7 @@ export interface components {
             action: string;
             /** @description Who. */
             actor: components["schemas"]["AuditActor"];
+            on_behalf_of?: components["schemas"]["AuditPerson"] | null;
             /** @description Through what. */
             credential: components["schemas"]["AuditCredential"];
             /** @description To what. */
@@ -2342,6 +2915,16 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             /** @description For the next page; null on the last. */
             next_cursor?: string | null;
+        };
+        /** @description A person beside the actor. */
+        AuditPerson: {
+            /**
+             * Format: uuid
+             * @description Who.
+             */
+            id: string;
+            /** @description The person's name. */
+            name?: string | null;
         };
         /** @description What it was done to. */
         AuditSubject: {
@@ -2382,6 +2965,26 @@ export interface components {
             /** @description Roles that are taken from all of them. */
             take?: components["schemas"]["RoleId"][];
         };
+        /**
+         * @description What is done to each.
+         * @enum {string}
+         */
+        BulkAction: "ban" | "unban" | "suspend" | "reinstate" | "delete" | "assign_role" | "revoke_role" | "reset_password";
+        /** @description Whom a filter finds: the filters of the list of people. */
+        BulkFilter: {
+            /** @description Text in name, e-mail or department. */
+            q?: string | null;
+            status?: components["schemas"]["UserStatus"] | null;
+            role?: components["schemas"]["RoleId"] | null;
+            team?: components["schemas"]["TeamId"] | null;
+            /** @description Only this department, whatever its case. */
+            department?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description One act on many people.
+         */
+        BulkId: string;
         /** @description What came of it for one person. */
         BulkItem: {
             /** @description Whose. */
@@ -2393,10 +2996,83 @@ export interface components {
             /** @description What to do about it. */
             detail?: string | null;
         };
+        /** @description What came of it, or what would. */
+        BulkOutcome: {
+            /**
+             * Format: int64
+             * @description How many people it is about.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description How many open sessions they have; told by a dry run.
+             */
+            sessions: number;
+            /**
+             * Format: int64
+             * @description How many it was done to.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description How many it could not be done to.
+             */
+            failed: number;
+            /** @description Person by person, in the order asked; only for `ids`. */
+            items: components["schemas"]["UserBulkItem"][];
+            bulk_id?: components["schemas"]["BulkId"] | null;
+            job_id?: components["schemas"]["JobId"] | null;
+        };
         /** @description What came of it, person by person. */
         BulkResult: {
             /** @description In the order that was asked. */
             items: components["schemas"]["BulkItem"][];
+        };
+        /** @description An act on everybody whom a filter found. */
+        BulkRun: {
+            /** @description Id. */
+            id: components["schemas"]["BulkId"];
+            /** @description Its job. */
+            job_id: components["schemas"]["JobId"];
+            /** @description What is done to each. */
+            action: components["schemas"]["BulkAction"];
+            /**
+             * Format: int64
+             * @description How many people it is for.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description How many it was done to.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description How many it could not be done to.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description How many it did not reach (yet).
+             */
+            left: number;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was over.
+             */
+            finished_at?: string | null;
+        };
+        /** @description A ceremony that has begun. */
+        Ceremony: {
+            /** @description To be given back with the browser's answer, within 5 minutes. */
+            ceremony: string;
+            /** @description For `navigator.credentials` (`PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON`). */
+            options: Record<string, never>;
         };
         /**
          * @description A chain on which a wallet can be.
@@ -2466,6 +3142,13 @@ export interface components {
             /** @description False refuses it. */
             confirm: boolean;
         };
+        /** @description That the factor works. */
+        ConfirmFactor: {
+            /** @description Of sign-in. */
+            ticket: string;
+            /** @description What was set up. */
+            confirmation: components["schemas"]["Confirmation"];
+        };
         /** @description Who comes. */
         ConfirmSignUp: {
             /**
@@ -2480,6 +3163,17 @@ export interface components {
              * @description At least 8 characters, at most 1024 bytes.
              */
             password: string;
+        };
+        /** @description That it works. */
+        Confirmation: {
+            /** @description As it was given. */
+            enrollment: string;
+            /** @description What to call it, 1 to 100 characters. */
+            name: string;
+            /** @description A code of the app, or the one that was sent to the phone. */
+            code?: string | null;
+            /** @description What the browser made (`RegistrationResponseJSON` of WebAuthn). */
+            credential?: Record<string, never> | null;
         };
         /** @description The numbers. None is below zero. */
         Counters: {
@@ -2596,6 +3290,14 @@ export interface components {
          * @enum {string}
          */
         Effect: "grant" | "deny";
+        /** @description Until when things may be changed. */
+        Elevated: {
+            /**
+             * Format: date-time
+             * @description Ten minutes, and never past the end of the whole.
+             */
+            elevated_until: string;
+        };
         /** @description A change that waits. */
         EmailChange: {
             /** @description The address that is wanted. */
@@ -2633,6 +3335,80 @@ export interface components {
              */
             people: number;
         };
+        /** @description A factor to be set up for a ticket. */
+        EnrollFactor: {
+            /** @description Of sign-in. */
+            ticket: string;
+            /** @description What is to be set up. */
+            factor: components["schemas"]["Wanted"];
+        };
+        /** @description What was set up. */
+        Enrolled: {
+            /** @description The factor. */
+            factor: components["schemas"]["Factor"];
+            /** @description With the first factor: ten recovery codes, shown once. */
+            recovery_codes?: string[] | null;
+        };
+        /** @description What a person needs to go on. */
+        Enrollment: {
+            /** @description To be given back with the confirmation. Of a passkey it is good for 5 minutes, else for 10. */
+            enrollment: string;
+            /** @description Of an app: the secret, to be typed. Shown once. */
+            secret?: string | null;
+            /** @description Of an app: the same as a URL, to be drawn as a picture. */
+            url?: string | null;
+            /** @description Of a passkey: for `navigator.credentials.create` (`PublicKeyCredentialCreationOptionsJSON`). */
+            options?: Record<string, never> | null;
+        };
+        /** @description Tokens, and what is shown once. */
+        EnteredAndEnrolled: components["schemas"]["Tokens"] & {
+            /** @description Ten recovery codes, shown once. */
+            recovery_codes: string[];
+        };
+        /** @description Why somebody is erased. */
+        Erase: {
+            /** @description For operators to read until it is done, 1 to 2000 characters. */
+            reason: string;
+        };
+        /** @description An erasure. */
+        Erasure: {
+            /** @description Id. */
+            id: components["schemas"]["ErasureId"];
+            /** @description Of whom. */
+            user_id: components["schemas"]["UserId"];
+            requested_by?: components["schemas"]["UserId"] | null;
+            /** @description Why; empty once it is done. */
+            reason: string;
+            /** @description The job that does it. */
+            job_id: components["schemas"]["JobId"];
+            /** @description Where it stands. */
+            state: components["schemas"]["ErasureState"];
+            /**
+             * Format: date-time
+             * @description Not before.
+             */
+            due_at: string;
+            /**
+             * Format: date-time
+             * @description Asked for.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Over.
+             */
+            finished_at?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description An erasure of a person.
+         */
+        ErasureId: string;
+        /**
+         * @description Where an erasure stands.
+         * @enum {string}
+         */
+        ErasureState: "waiting" | "running" | "done" | "failed" | "cancelled";
         /** @description The answer with its reasons. */
         Explanation: components["schemas"]["Proof"] & {
             /** @description Who. */
@@ -2644,16 +3420,64 @@ export interface components {
             permission: string;
             resource?: components["schemas"]["Resource"] | null;
         };
+        /**
+         * Format: uuid
+         * @description An export of what is held on a person.
+         */
+        ExportId: string;
+        /** @description Exports that one person asked for, newest first. */
+        ExportList: {
+            /** @description 50 at most. */
+            items: components["schemas"]["PersonalDataExport"][];
+        };
+        /** @description A factor as its person sees it. */
+        Factor: {
+            /** @description Id. */
+            id: components["schemas"]["FactorId"];
+            /** @description What it is. */
+            kind: components["schemas"]["FactorKind"];
+            /** @description What its person calls it. */
+            name: string;
+            /** @description Of a passkey: the name of the site it belongs to. It cannot be shown at another. */
+            site?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was set up.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last shown.
+             */
+            last_used_at?: string | null;
+        };
         /** @description What sign-in answers whoever owes a second factor. */
         FactorAsked: {
             /** @description What is owed. */
             factor_needed: components["schemas"]["Asked"];
         };
         /**
+         * Format: uuid
+         * @description A second factor.
+         */
+        FactorId: string;
+        /**
          * @description What a factor is.
          * @enum {string}
          */
         FactorKind: "totp" | "passkey" | "sms" | "recovery_code";
+        /** @description Somebody's factors. */
+        Factors: {
+            /** @description All of them, in the order they were set up. */
+            items: components["schemas"]["Factor"][];
+            /**
+             * Format: int64
+             * @description How many recovery codes are left.
+             */
+            recovery_codes: number;
+            /** @description True where a role demands a second factor: the last one cannot be removed. */
+            demanded: boolean;
+        };
         /** @description Something a column can hold. */
         Field: {
             /** @description `email`, `name`, ... */
@@ -2770,6 +3594,28 @@ export interface components {
             items: components["schemas"]["Holder"][];
             /** @description For the next page; null on the last. */
             next_cursor?: string | null;
+        };
+        /**
+         * @description What whoever acts as somebody gets. Programs get a token; a browser gets it as its access cookie, while its refresh cookie
+         *     stays the operator's own and leads back.
+         */
+        Impersonating: {
+            /** @description JWT for `Authorization: Bearer`, with the claim `act`. Absent in cookie mode. */
+            access_token?: string | null;
+            /**
+             * Format: int64
+             * @description Its life in seconds, and the session's: it cannot be refreshed.
+             */
+            expires_in: number;
+            /** @description The session. */
+            session_id: components["schemas"]["SessionId"];
+            /**
+             * Format: date-time
+             * @description Its end.
+             */
+            expires_at: string;
+            /** @description For the header X-CSRF-Token. Only in cookie mode. */
+            csrf_token?: string | null;
         };
         /** @description One import, as lists and events show it. */
         Import: {
@@ -3156,10 +4002,9 @@ export interface components {
             name?: string | null;
         };
         /**
-         * @description What a key does.
+         * @description How a key stands.
          * @enum {string}
          */
-        KeyState: "next" | "signs" | "verifies";
         KeyState: "active" | "expiring" | "expired" | "revoked";
         /** @description How somebody leaves for a provider. */
         LeaveForProvider: {
@@ -3189,7 +4034,6 @@ export interface components {
              */
             token: string;
         };
-        /** @description One of them, as a list shows it. */
         /** @description A provider that one may link. */
         LinkableProvider: {
             /** @description Id. */
@@ -3230,7 +4074,7 @@ export interface components {
             /** @description Providers of the organization that are not linked. */
             available: components["schemas"]["LinkableProvider"][];
         };
-        /** @description One of them, as the list shows it. */
+        /** @description One of them, as a list shows it. */
         Listed: {
             /** @description Its id. */
             id: components["schemas"]["SessionId"];
@@ -3446,6 +4290,7 @@ export interface components {
             api_key_id?: components["schemas"]["ApiKeyId"] | null;
             /** @description For the header X-CSRF-Token, where cookies are used; null for an API key. */
             csrf_token?: string | null;
+            impersonation?: components["schemas"]["Acting"] | null;
             /** @description True: nothing but POST /api/v1/me/password is allowed now. */
             must_change_password: boolean;
         };
@@ -3536,6 +4381,24 @@ export interface components {
              */
             expires_at?: string | null;
         };
+        /** @description What is asked for: of `ids` and `filter` exactly one. */
+        NewBulk: {
+            /** @description What is done to each. */
+            action: components["schemas"]["BulkAction"];
+            /** @description Why, for `ban` and `suspend`; 1 to 2000 characters. */
+            reason?: string | null;
+            role?: components["schemas"]["RoleId"] | null;
+            /** @description These people, 500 at most (50 for `reset_password`): done before the answer. */
+            ids?: components["schemas"]["UserId"][] | null;
+            filter?: components["schemas"]["BulkFilter"] | null;
+            /** @description True: only counts. */
+            dry_run?: boolean;
+            /**
+             * Format: int64
+             * @description How many the filter found in the dry run: another number now is refused.
+             */
+            expected?: number | null;
+        };
         /** @description Somebody to be invited. */
         NewInvitation: {
             /** @description Address, to which the link goes. */
@@ -3555,6 +4418,11 @@ export interface components {
             cidr: string;
             /** @description What network that is, at most 200 characters. */
             note?: string;
+        };
+        /** @description What a factor is called from now on. */
+        NewName: {
+            /** @description 1 to 100 characters. */
+            name: string;
         };
         /** @description A provider to be added. */
         NewProvider: {
@@ -3609,6 +4477,24 @@ export interface components {
             inherits?: components["schemas"]["RoleId"][];
             /** @description What it says itself. */
             statements?: components["schemas"]["Statement"][];
+            /** @description Whether its holders need a second factor. */
+            requires_factor?: boolean;
+        };
+        /** @description A new view. */
+        NewSavedFilter: {
+            /** @description The page: 1 to 50 of `a` to `z` and `_`. */
+            page: string;
+            /** @description Name, 1 to 100 characters. */
+            name: string;
+            /** @description The page's query, without `?`; at most 2000 characters. */
+            query: string;
+            /** @description Who sees it; only oneself when absent. */
+            audience?: components["schemas"]["SavedFilterAudienceKind"];
+            /**
+             * Format: uuid
+             * @description The team or role, where it is for one.
+             */
+            audience_id?: string | null;
         };
         /** @description A team to make. */
         NewTeam: {
@@ -3792,6 +4678,13 @@ export interface components {
             user?: components["schemas"]["UserId"] | null;
             explanation?: components["schemas"]["Explanation"] | null;
         };
+        /** @description The operator. */
+        Operator: {
+            /** @description Who. */
+            id: components["schemas"]["UserId"];
+            /** @description Name as it is shown. */
+            name: string;
+        };
         /** @description An organization: the row, and at the same time the `patch` of every event about it. */
         Organization: {
             /** @description Id. */
@@ -3856,6 +4749,14 @@ export interface components {
              *     }
              */
             invitations: components["schemas"]["InvitationSettings"];
+            /**
+             * @description What becomes of people who are erased.
+             * @default {
+             *       "bar_addresses": false,
+             *       "cooling_days": 7
+             *     }
+             */
+            personal_data: components["schemas"]["PersonalDataSettings"];
         };
         /** @description What the Overview shows first. */
         Overview: components["schemas"]["Position"] & {
@@ -3924,6 +4825,53 @@ export interface components {
         Permissions: {
             /** @description By category. */
             items: components["schemas"]["Permission"][];
+        };
+        /** @description An export. */
+        PersonalDataExport: {
+            /** @description Id. */
+            id: components["schemas"]["ExportId"];
+            /** @description About whom. */
+            user_id: components["schemas"]["UserId"];
+            /** @description Their name. */
+            user_name: string;
+            /** @description The job that makes it. */
+            job_id: components["schemas"]["JobId"];
+            /** @description Where it stands. */
+            state: components["schemas"]["PersonalDataExportState"];
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+            /**
+             * Format: date-time
+             * @description Asked for.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Until when it can be fetched.
+             */
+            expires_at: string;
+        };
+        /**
+         * @description Where an export stands.
+         * @enum {string}
+         */
+        PersonalDataExportState: "making" | "ready" | "failed";
+        /** @description What becomes of people who are erased. */
+        PersonalDataSettings: {
+            /**
+             * Format: int32
+             * @description Days between asking for an erasure and its beginning, in which it can be taken back: 0 to 90.
+             * @default 7
+             */
+            cooling_days: number;
+            /**
+             * @description True: a keyed hash of the address is kept, and nobody is added under it again. False: the address is free.
+             * @default false
+             */
+            bar_addresses: boolean;
         };
         /**
          * @description How far an import is: the furthest stage that has begun, as the stages overlap.
@@ -4151,6 +5099,16 @@ export interface components {
             /** @enum {string} */
             kind: "permissions";
         };
+        /** @description What may be shown. */
+        Provable: {
+            /** @description Factors of which one must be shown; empty where it is the password. */
+            kinds: components["schemas"]["FactorKind"][];
+            /**
+             * Format: int64
+             * @description Seconds that a proof counts.
+             */
+            counts_for: number;
+        };
         /** @description A provider as one viewer sees it. */
         Provider: {
             /** @description Id. */
@@ -4307,10 +5265,22 @@ export interface components {
          * @enum {string}
          */
         Purpose: "socket" | "stream";
+        /** @description Codes that are shown once. */
+        RecoveryCodes: {
+            /** @description Ten codes, each good once. Those made before are good no more. */
+            recovery_codes: string[];
+        };
         /** @description What is refreshed. */
         Refresh: {
             /** @description The refresh token; absent where the cookie carries it. */
             refresh_token?: string | null;
+        };
+        /** @description An export that was asked for. */
+        Requested: {
+            /** @description Its id. */
+            id: components["schemas"]["ExportId"];
+            /** @description The job that makes it. */
+            job_id: components["schemas"]["JobId"];
         };
         /** @description A new password. */
         ResetPassword: {
@@ -4370,6 +5340,8 @@ export interface components {
             inherits: components["schemas"]["RoleId"][];
             /** @description All that it says itself, by permission. */
             statements: components["schemas"]["Statement"][];
+            /** @description Whether its holders, and those of roles that inherit from it, need a second factor. */
+            requires_factor?: boolean;
             /**
              * Format: int64
              * @description Grows by one with each change.
@@ -4386,6 +5358,11 @@ export interface components {
             inherits?: components["schemas"]["RoleId"][] | null;
             /** @description What it says itself, no more and no less. */
             statements?: components["schemas"]["Statement"][] | null;
+            /**
+             * @description Whether its holders, and those of roles that inherit from it, need a second factor. The one thing that changes of the
+             *     hub's own roles.
+             */
+            requires_factor?: boolean | null;
         };
         /**
          * Format: uuid
@@ -4455,6 +5432,87 @@ export interface components {
             /** @description Its name. */
             name?: string | null;
         };
+        /** @description A view. */
+        SavedFilter: {
+            /** @description Id. */
+            id: components["schemas"]["SavedFilterId"];
+            /** @description The page: `users`, `jobs`, `audit`, ... */
+            page: string;
+            /** @description Name. */
+            name: string;
+            /** @description The page's query, without `?`. */
+            query: string;
+            /** @description Whose. */
+            owner_id: components["schemas"]["UserId"];
+            /** @description The owner's name. */
+            owner_name: string;
+            /** @description Who sees it. */
+            audience: components["schemas"]["SavedFilterAudience"];
+            /** @description Whether the page opens with it, for whoever asks. */
+            is_default: boolean;
+            /**
+             * Format: int64
+             * @description For `If-Match`; grows by one with each change.
+             */
+            version: number;
+            /**
+             * Format: date-time
+             * @description Made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Last changed.
+             */
+            updated_at: string;
+            /** @description What whoever asks may do: `saved_filters.update`, `saved_filters.delete`. */
+            can: string[];
+        };
+        /** @description Who sees a view, by name. */
+        SavedFilterAudience: {
+            /** @description Whom. */
+            kind: components["schemas"]["SavedFilterAudienceKind"];
+            /**
+             * Format: uuid
+             * @description The team or role.
+             */
+            id?: string | null;
+            /** @description Its name. */
+            name?: string | null;
+        };
+        /**
+         * @description Who sees a view.
+         * @enum {string}
+         */
+        SavedFilterAudienceKind: "me" | "team" | "role" | "everyone";
+        /** @description A change of a view; what is absent stays. */
+        SavedFilterChange: {
+            /** @description Another name. */
+            name?: string | null;
+            /** @description Another query. */
+            query?: string | null;
+            audience?: components["schemas"]["SavedFilterAudienceKind"] | null;
+            /**
+             * Format: uuid
+             * @description See `audience`.
+             */
+            audience_id?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description A view that somebody keeps.
+         */
+        SavedFilterId: string;
+        /** @description Views of a page that somebody sees. */
+        SavedFilterList: {
+            /** @description One's own first, then by name. */
+            items: components["schemas"]["SavedFilter"][];
+        };
+        /** @description For whom a code is sent. */
+        SendCode: {
+            /** @description Of sign-in. */
+            ticket: string;
+        };
         /** @description A server the hub works with. */
         Server: {
             /** @description Its version; `null` while it does not answer. */
@@ -4494,6 +5552,20 @@ export interface components {
              * @description For `If-Match`; grows with each change.
              */
             version: number;
+        };
+        /** @description A factor for a ticket. */
+        ShowFactor: {
+            /** @description Of sign-in. */
+            ticket: string;
+            /** @description What is shown. */
+            proof: components["schemas"]["Proof"];
+        };
+        /** @description A passkey's answer. */
+        ShowPasskey: {
+            /** @description As it was given with the options. */
+            ceremony: string;
+            /** @description What the browser answered (`AuthenticationResponseJSON` of WebAuthn). */
+            credential: Record<string, never>;
         };
         /** @description Who signs up. */
         SignUp: {
@@ -4535,7 +5607,7 @@ export interface components {
             /** @description `EdDSA` or `ES256`. */
             algorithm: string;
             /** @description What it does now. */
-            state: components["schemas"]["KeyState"];
+            state: components["schemas"]["SigningKeyState"];
             /**
              * Format: date-time
              * @description When it was made.
@@ -4552,6 +5624,11 @@ export interface components {
              */
             verifies_until?: string | null;
         };
+        /**
+         * @description What a key does.
+         * @enum {string}
+         */
+        SigningKeyState: "next" | "signs" | "verifies";
         /** @description Keys that sign or verify tokens. */
         SigningKeys: {
             /** @description Newest first. */
@@ -4776,6 +5853,19 @@ export interface components {
             /** @description Fields that are null because this viewer may not see them. */
             masked: string[];
         };
+        /** @description What came of it for one person. */
+        UserBulkItem: {
+            /** @description Whose. */
+            user: components["schemas"]["UserId"];
+            /** @description True: done, or there was nothing to do. */
+            done: boolean;
+            /** @description Why not; the same code as for one person alone. */
+            code?: string | null;
+            /** @description What to do about it. */
+            detail?: string | null;
+            /** @description Shown once, for `reset_password`. */
+            one_time_password?: string | null;
+        };
         /** @description What is to change: absent stays, null empties. */
         UserChange: {
             /**
@@ -4883,6 +5973,19 @@ export interface components {
          * @description A wallet that is linked to a person.
          */
         WalletId: string;
+        /** @description What is to be set up. */
+        Wanted: {
+            /** @enum {string} */
+            kind: "totp";
+        } | {
+            /** @enum {string} */
+            kind: "passkey";
+        } | {
+            /** @description With its country: `+49 30 123456`. */
+            phone: string;
+            /** @enum {string} */
+            kind: "sms";
+        };
         /** @description What would come of a change. */
         WhatIf: {
             /** @description Pairs that would change, 1000 at most. */
@@ -4904,6 +6007,11 @@ export interface components {
             people: number;
             /** @description False: there are more people, or more pairs, than were looked at or told. */
             complete: boolean;
+        };
+        /** @description Why. */
+        Why: {
+            /** @description For the person and for operators to read, 10 to 2000 characters. */
+            reason: string;
         };
     };
     responses: never;
@@ -5454,6 +6562,176 @@ export interface operations {
             };
         };
     };
+    "auth.enroll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnrollFactor"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrollment"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.confirm_enrollment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmFactor"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnteredAndEnrolled"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShowFactor"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.send_code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendCode"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "auth.login": {
         parameters: {
             query?: never;
@@ -5525,6 +6803,84 @@ export interface operations {
                 content?: never;
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShowPasskey"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "auth.ask_passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskPasskey"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ceremony"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7349,6 +8705,53 @@ export interface operations {
             };
         };
     };
+    "me.elevate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Elevated"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "me.email": {
         parameters: {
             query?: never;
@@ -7431,6 +8834,206 @@ export interface operations {
                 content?: never;
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Factors"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.begin_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Wanted"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrollment"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.add_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Confirmation"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolled"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.remove_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The factor. */
+                id: components["schemas"]["FactorId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.rename_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The factor. */
+                id: components["schemas"]["FactorId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewName"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Factor"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "impersonation.end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7635,6 +9238,45 @@ export interface operations {
             };
         };
     };
+    "personal_data.export_own": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Requested"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "me.privacy": {
         parameters: {
             query?: never;
@@ -7794,6 +9436,159 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.what_proves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provable"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.prove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proof"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.send_code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.ask_passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ceremony"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "me.recovery_codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8116,6 +9911,79 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "personal_data.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "personal_data.download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The export */
+                id: components["schemas"]["ExportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8848,6 +10716,263 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved_filters.list": {
+        parameters: {
+            query: {
+                /** @description The page: `users`, `jobs`, `audit`, ... */
+                page: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedFilterList"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved_filters.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSavedFilter"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedFilter"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved_filters.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The view */
+                id: components["schemas"]["SavedFilterId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved_filters.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The view */
+                id: components["schemas"]["SavedFilterId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedFilterChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedFilter"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved_filters.set_default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The view */
+                id: components["schemas"]["SavedFilterId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved_filters.unset_default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The view */
+                id: components["schemas"]["SavedFilterId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9712,6 +11837,137 @@ export interface operations {
             };
         };
     };
+    "users.bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBulk"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutcome"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutcome"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.bulk_get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The act */
+                id: components["schemas"]["BulkId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkRun"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.bulk_failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The act */
+                id: components["schemas"]["BulkId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "users.get": {
         parameters: {
             query?: never;
@@ -9975,6 +12231,154 @@ export interface operations {
             };
         };
     };
+    "users.erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Erase"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.cancel_erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "users.explain": {
         parameters: {
             query: {
@@ -10011,6 +12415,100 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.reset_factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person. */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "users.impersonate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Impersonating"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10115,6 +12613,56 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "personal_data.export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Requested"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -7,6 +7,7 @@ import source from "./en.texts.json";
 import type access from "./access.en.texts.json";
 import type factors from "./factors.en.texts.json";
 import type account from "./account.en.texts.json";
+import type custody from "./custody.en.texts.json";
 import type people from "./people.en.texts.json";
 import type imports from "./imports.en.texts.json";
 import type hub from "./hub.en.texts.json";
@@ -16,7 +17,7 @@ import type sessions from "./sessions.en.texts.json";
 import type joining from "./joining.en.texts.json";
 import type providers from "./providers.en.texts.json";
 
-export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof hub | keyof typeof joining | keyof typeof sessions | keyof typeof providers | keyof typeof factors;
+export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof hub | keyof typeof joining | keyof typeof sessions | keyof typeof providers | keyof typeof factors | keyof typeof custody;
 
 const known = new Set<string>();
 

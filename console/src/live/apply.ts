@@ -104,6 +104,9 @@ function carriedRows(event: LiveEvent): Change[] {
  * Folds the events about one kind of subject; of several about one row the highest version wins, and stays born where it
  * was. The same event may come on other channels too, where places count differently: there it changes rows, no more.
  */
+/** Events that carry rows of many people. */
+const TOGETHER: ReadonlySet<string> = new Set(["users.imported", "users.bulk_changed"]);
+
 export function batchOf(events: LiveEvent[], kind: string, channel?: string): Batch {
   const changes = new Map<string, Change>();
   const bulks: Bulk[] = [];
@@ -116,7 +119,7 @@ export function batchOf(events: LiveEvent[], kind: string, channel?: string): Ba
     changes.set(change.id, { ...newer, born: both ? undefined : born, died: both ? undefined : died });
   };
   for (const event of events) {
-    if (event.type === "users.imported" && kind === "user") {
+    if (TOGETHER.has(event.type) && kind === "user") {
       const carried = carriedRows(event);
       carried.forEach(put);
       const count = (key: string) => Number(event.data?.[key] ?? 0);

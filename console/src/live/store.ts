@@ -147,7 +147,7 @@ function countAgain(events: LiveEvent[]): void {
 function grantsChanged(events: LiveEvent[], me: string): boolean {
   return events.some((event) => {
     const mine = event.channel?.startsWith("inbox:") || (event.subject?.kind === "user" && event.subject.id === me);
-    return mine && /roles|grants|permission|teams/.test(event.type);
+    return mine && /roles|grants|permission|teams|impersonation_elevated/.test(event.type);
   });
 }
 
@@ -166,6 +166,10 @@ function apply(events: LiveEvent[], me: string): void {
   patchImports(events);
   applyState(events);
   applySessions(queries, events);
+  // an event says that a page has other views, not which: they are few, and read when somebody looks
+  if (events.some((event) => event.type.startsWith("saved_filter."))) void queries.invalidateQueries({ queryKey: ["saved_filters"] });
+  if (events.some((event) => event.type === "personal_data.exported")) void queries.invalidateQueries({ queryKey: ["personal_data"] });
+  for (const event of events) if (event.type.startsWith("user.erasure_")) void queries.invalidateQueries({ queryKey: ["users", "erasure", event.subject?.id] });
   if (grantsChanged(events, me)) setTimeout(() => void queries.invalidateQueries(), jitter());
 }
 
@@ -173,6 +177,7 @@ function apply(events: LiveEvent[], me: string): void {
 function readAgain(channel: string): void {
   const keys = Object.values(KINDS).filter((kind) => kind.channel === channel).map((kind) => kind.key);
   if (channel.startsWith("job:")) keys.push("jobs", "imports");
+  if (channel === "feed:saved_filters") keys.push("saved_filters");
   setTimeout(() => {
     for (const key of keys) void queries.invalidateQueries({ queryKey: [key] });
   }, jitter());

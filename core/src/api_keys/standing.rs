@@ -97,6 +97,7 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
         // a key opens nothing by a password, so a forced new one does not stop its programs; revoking does
         must_change_password: false,
         roles: row.roles.into_iter().map(RoleId).collect(),
+        impersonation: None,
         key: Some(Arc::new(terms)),
     }))
 }

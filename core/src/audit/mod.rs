@@ -66,6 +66,7 @@ pub(crate) async fn append(
         "at": at.format(&Rfc3339).map_err(crate::kernel::error::Error::internal)?,
         "action": event.action,
         "actor": {"kind": ctx.actor.kind(), "id": ctx.actor.user(), "name": actor_name},
+        "on_behalf_of": ctx.on_behalf_of.map(|user| json!({"id": user, "name": null})),
         "subject": {"kind": event.subject.kind, "id": event.subject.id, "label": null},
         "credential": {"kind": ctx.credential.kind(), "id": ctx.credential.id()},
         "ip": ctx.ip,

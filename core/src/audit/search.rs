@@ -30,6 +30,15 @@ pub struct AuditActor {
     pub name: Option<String>,
 }
 
+/// A person beside the actor.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AuditPerson {
+    /// Who.
+    pub id: Uuid,
+    /// The person's name.
+    pub name: Option<String>,
+}
+
 /// What it was done to.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AuditSubject {
@@ -62,6 +71,8 @@ pub struct AuditEntry {
     pub action: String,
     /// Who.
     pub actor: AuditActor,
+    /// The other person of the act: an operator who acted as the actor, or for whom the hub acted.
+    pub on_behalf_of: Option<AuditPerson>,
     /// Through what.
     pub credential: AuditCredential,
     /// To what.
@@ -130,6 +141,7 @@ struct Row {
     actor_name: String,
     credential_kind: String,
     credential_id: Option<Uuid>,
+    on_behalf_of: Option<Uuid>,
     subject_kind: String,
     subject_id: Option<Uuid>,
     ip: Option<IpNet>,
@@ -206,7 +218,7 @@ async fn fetch(
     limit: usize,
 ) -> Result<Vec<Row>> {
     let mut sql = QueryBuilder::new(
-        "SELECT id, at, action, actor_kind, actor_id, actor_name, credential_kind, credential_id, subject_kind,
+        "SELECT id, at, action, actor_kind, actor_id, actor_name, credential_kind, credential_id, on_behalf_of, subject_kind,
            subject_id, ip, user_agent, trace_id, reason, changes, details FROM audit_logs WHERE organization_id = ",
     );
     sql.push_bind(ctx.organization.0);
@@ -258,6 +270,7 @@ impl From<Row> for AuditEntry {
                 id: row.actor_id,
                 name: Some(row.actor_name).filter(|name| !name.is_empty()),
             },
+            on_behalf_of: row.on_behalf_of.map(|id| AuditPerson { id, name: None }),
             credential: AuditCredential {
                 kind: row.credential_kind,
                 id: row.credential_id,

@@ -86,7 +86,7 @@ pub async fn login(
 
 /// Ends the session that asks.
 pub async fn logout(auth: &Auth, ctx: &Ctx) -> Result<()> {
-    ctx.require_session()?;
+    ctx.require_person()?;
     let (Credential::Session(session), Some(user)) = (&ctx.credential, ctx.actor.user()) else {
         return Ok(());
     };

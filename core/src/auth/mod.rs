@@ -32,19 +32,19 @@ pub use login::{Client, SignedIn, login, logout};
 pub use oneself::{Myself, Oneself, OrganizationName, oneself};
 pub use password::change_password;
 pub use refresh::refresh;
-pub use rotation::{SigningKeyState, SigningKey, signing_keys};
+pub use rotation::{SigningKey, SigningKeyState, signing_keys};
 pub use tickets::{LIFE as TICKET_LIFE, Purpose};
-pub use token::{Claims, Holder, Use};
+pub use token::{Act, Claims, Holder, Use};
 
 use crate::Store;
 use crate::kernel::ctx::Credential;
 use crate::kernel::error::{Error, Kind, Result};
-use crate::kernel::id::SessionId;
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::seal::Sealer;
 use crate::sessions::standing::Standing;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 /// Lives of tokens.
 #[derive(Clone, Copy, Debug)]
@@ -90,12 +90,13 @@ impl Auth {
 
     /// The claims of a good access token; `auth.unauthenticated` otherwise.
     pub async fn verify(&self, token: &str) -> Result<Claims> {
-        self.verified(token, &[Use::Access]).await
+        self.verified(token, &[Use::Access, Use::Acting]).await
     }
 
     /// The claims of a token that may open a live connection: an access token, or one made for that.
     pub async fn verify_live(&self, token: &str) -> Result<Claims> {
-        self.verified(token, &[Use::Access, Use::Live]).await
+        self.verified(token, &[Use::Access, Use::Live, Use::Acting, Use::ActingLive])
+            .await
     }
 
     /// A token that opens live connections of a session or API key and nothing else, and its life in seconds. It
@@ -109,8 +110,40 @@ impl Auth {
             ));
         }
         let (life, now) = (LIVE_TOKEN.min(self.lives.access), self.store.clock.now());
-        let claims = Claims::new(Use::Live, &Holder::of(standing, generation, now), now, life);
-        Ok((self.keys.sign(&claims, Use::Live, now)?, claims.exp - claims.iat))
+        let acting = standing.impersonation.as_ref();
+        let r#use = acting.map_or(Use::Live, |_| Use::ActingLive);
+        let mut claims = Claims::new(r#use, &Holder::of(standing, generation, now), now, life);
+        claims.act = acting.map(|terms| Act { sub: terms.by.0 });
+        Ok((self.keys.sign(&claims, r#use, now)?, claims.exp - claims.iat))
+    }
+
+    /// A token of `session`, in which `by` acts as `user`, good from the first to the second of `life`.
+    pub fn acting_token(
+        &self,
+        session: SessionId,
+        user: UserId,
+        organization: OrganizationId,
+        by: UserId,
+        life: (OffsetDateTime, OffsetDateTime),
+    ) -> Result<(String, i64)> {
+        let holder = Holder {
+            credential: Credential::Session(session),
+            generation: None,
+            user,
+            organization,
+            expires_at: life.1,
+        };
+        let mut claims = Claims::new(Use::Acting, &holder, life.0, life.1 - life.0);
+        claims.act = Some(Act { sub: by.0 });
+        Ok((
+            self.keys.sign(&claims, Use::Acting, life.0)?,
+            claims.exp - claims.iat,
+        ))
+    }
+
+    /// What it works on.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     async fn verified(&self, token: &str, uses: &[Use]) -> Result<Claims> {

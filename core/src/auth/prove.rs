@@ -113,7 +113,15 @@ async fn succeed(
 ) -> Result<SignedIn> {
     let (session, at) = (SessionId::new(), change.at());
     let expires_at = copy(&mut change, old, session, owner, method, client).await?;
-    let token = refresh::issue(change.tx(), owner.organization, session, at, auth.lives.refresh).await?;
+    let token = refresh::issue(
+        change.tx(),
+        owner.organization,
+        session,
+        client,
+        at,
+        auth.lives.refresh,
+    )
+    .await?;
     retire(&mut change, old, owner).await?;
     let subject = Subject {
         kind: "session".into(),
@@ -143,7 +151,7 @@ async fn succeed(
         organization: owner.organization,
         expires_at,
     };
-    signed_in(auth, session, &holder, token, at)
+    signed_in(auth, session, &holder, token, at).await
 }
 
 /// Every column goes over, those too that this code does not know; but for the id, from where, and what was just proved.

@@ -207,7 +207,7 @@ async fn with_owner() -> (TestStore, Store) {
     let test = testing::store().await;
     let mut store = test.store.clone();
     store.clock = crate::kernel::clock::Clock::manual(test.store.clock.now());
-    create_owner(&store, "o@example.com", Some("12345678".into()))
+    create_owner(&store, "o@example.com", Some("an owner who is patient 42".into()))
         .await
         .unwrap();
     (test, store)

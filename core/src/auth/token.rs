@@ -19,6 +19,18 @@ pub enum Use {
     Access,
     /// Opening live connections, nothing else.
     Live,
+    /// REST, streams and live connections of somebody who acts as somebody else. Of a type of its own, so that a node that
+    /// knows nothing of that takes none.
+    Acting,
+    /// Opening live connections, nothing else, for whoever acts as somebody else.
+    ActingLive,
+}
+
+/// Who really acts (RFC 8693 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// The operator.
+    pub sub: Uuid,
 }
 
 impl Use {
@@ -27,6 +39,8 @@ impl Use {
         match self {
             Self::Access => "signalbox:api",
             Self::Live => "signalbox:live",
+            Self::Acting => "signalbox:acting",
+            Self::ActingLive => "signalbox:acting-live",
         }
     }
 
@@ -35,6 +49,8 @@ impl Use {
         match self {
             Self::Access => "at+jwt",
             Self::Live => "live+jwt",
+            Self::Acting => "act+jwt",
+            Self::ActingLive => "act-live+jwt",
         }
     }
 }
@@ -54,6 +70,9 @@ pub struct Claims {
     /// Which of the API key's secrets was shown, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<i32>,
+    /// Who acts as the person, where somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act>,
     /// The organization.
     pub org: Uuid,
     /// Issued, seconds since 1970.
@@ -100,6 +119,7 @@ impl Claims {
             sub: holder.user.0,
             sid: holder.credential.id().unwrap_or_default(),
             key: holder.generation,
+            act: None,
             org: holder.organization.0,
             iat: now.unix_timestamp(),
             exp: end.unix_timestamp(),

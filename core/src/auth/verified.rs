@@ -56,7 +56,7 @@ impl Verified {
         let Ok(header) = jsonwebtoken::decode_header(token) else {
             return;
         };
-        let r#use = [Use::Access, Use::Live]
+        let r#use = [Use::Access, Use::Live, Use::Acting, Use::ActingLive]
             .into_iter()
             .find(|r#use| header.typ.as_deref() == Some(r#use.kind()));
         let (Some(r#use), Some(kid)) = (r#use, header.kid) else {
@@ -98,6 +98,7 @@ mod tests {
             sub: Uuid::nil(),
             sid: Uuid::nil(),
             key: None,
+            act: None,
             org: Uuid::nil(),
             iat: 0,
             exp,

@@ -9,11 +9,13 @@
 
 use crate::bus::control::{Control, Revocation};
 use crate::db::{PgConnection, Tx};
-use crate::kernel::ctx::Ctx;
+use crate::kernel::ctx::{Actor, Ctx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::event::Event;
 use crate::kernel::id::{EventId, JobId};
 use crate::kernel::page::micros;
+use crate::kernel::permission::PermissionSet;
+use crate::kernel::seal::Sealer;
 use crate::outbox::{StoredActor, StoredEvent};
 use crate::{Store, activity, audit, outbox};
 use serde_json::{Map, Value};
@@ -40,6 +42,13 @@ pub struct Change {
     jobs: bool,
     cancelled: Option<JobId>,
     answered: bool,
+}
+
+/// See [`Change::mark`].
+#[derive(Debug)]
+pub struct Mark {
+    recorded: usize,
+    revocations: usize,
 }
 
 impl Change {
@@ -80,9 +89,19 @@ impl Change {
         &self.store
     }
 
+    /// Seals what is personal, and hashes what must be compared and never read.
+    pub fn sealer(&self) -> &Sealer {
+        &self.store.sealer
+    }
+
     /// Who acts.
     pub fn ctx(&self) -> &Ctx {
         &self.ctx
+    }
+
+    /// Goes on with what the actor may do now: for work that outlives the request it was asked in.
+    pub fn act_with(&mut self, permissions: PermissionSet) {
+        self.ctx.permissions = permissions;
     }
 
     /// The instant of this change, the same in all it writes.
@@ -106,6 +125,40 @@ impl Change {
         outbox::append(&mut self.tx, self.ctx.organization, &event, &stored, &channels).await?;
         self.recorded += 1;
         Ok(stored.id)
+    }
+
+    /// Writes only the line of `event` into its subject's activity: of an act on many, audit and event are the whole's.
+    pub async fn line(&mut self, event: &Event) -> Result<()> {
+        activity::append(&mut self.tx, &self.ctx, event, self.at).await
+    }
+
+    /// A place to come back to, when one of many cannot be changed and the others can.
+    pub async fn mark(&mut self) -> Result<Mark> {
+        sqlx::query!("SAVEPOINT one_of_many")
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(Mark {
+            recorded: self.recorded,
+            revocations: self.revocations.len(),
+        })
+    }
+
+    /// Keeps what was done since the mark.
+    pub async fn keep(&mut self, _: Mark) -> Result<()> {
+        sqlx::query!("RELEASE SAVEPOINT one_of_many")
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Undoes what was done since the mark.
+    pub async fn back_to(&mut self, mark: Mark) -> Result<()> {
+        sqlx::query!("ROLLBACK TO SAVEPOINT one_of_many")
+            .execute(&mut *self.tx)
+            .await?;
+        self.recorded = mark.recorded;
+        self.revocations.truncate(mark.revocations);
+        self.keep(mark).await
     }
 
     /// Cuts somebody off, or has their rights looked at again, the moment this commits.
@@ -187,6 +240,7 @@ fn stored(ctx: &Ctx, at: OffsetDateTime, event: &Event, audit: Option<Value>) ->
         schema: outbox::SCHEMA,
         action: event.action.to_owned(),
         actor: StoredActor::from(&ctx.actor),
+        on_behalf_of: ctx.on_behalf_of.map(|user| StoredActor::from(&Actor::User(user))),
         subject: event.subject.clone(),
         patch: event.patch.clone(),
         acts: event.acts.iter().map(|act| (*act).to_owned()).collect(),
@@ -209,6 +263,10 @@ fn seal(store: &Store, event: &mut Event) -> Result<()> {
     let Some(person) = event.person else { return Ok(()) };
     if let Some(patch) = &mut event.patch {
         store.sealer.seal_row(person, patch)?;
+    }
+    // a reason says what somebody thinks of them
+    if let Some(reason) = event.reason.take() {
+        event.reason = Some(store.sealer.seal(person, &Value::String(reason))?);
     }
     let changes = std::mem::take(&mut event.changes);
     event.changes = changes

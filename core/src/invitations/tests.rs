@@ -172,7 +172,8 @@ async fn a_link_is_dead_once_another_was_sent_time_is_over_or_it_was_taken_back_
 #[tokio::test]
 async fn whoever_is_banned_does_not_come_in_unbanned_is_invited_again_and_deleted_is_not_any_more() {
     let test = testing::store().await;
-    let ctx = acting(&test, &[MANAGING, &["users:ban", "users:delete"]].concat()).await;
+    let mut ctx = acting(&test, &[MANAGING, &["users:ban", "users:delete"]].concat()).await;
+    ctx.authenticated_at = Some(test.store.clock.now());
     let made = create(&test.store, &ctx, &ada(&[])).await.unwrap();
     let token = mailed(&test).await[0].token();
     users::service::ban(&test.store, &ctx, made.user_id, "no")

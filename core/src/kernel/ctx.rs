@@ -107,7 +107,7 @@ pub struct Ctx {
     pub actor: Actor,
     /// Through which credential.
     pub credential: Credential,
-    /// Set while somebody acts as somebody else.
+    /// The other person of an act: an operator who acts as the actor; of the hub's own acts, for whom it acts.
     pub on_behalf_of: Option<UserId>,
     /// From which address.
     pub ip: Option<IpAddr>,
@@ -166,17 +166,42 @@ impl Ctx {
         pass(held, permission, Some(facts))
     }
 
-    /// Passes for a person who has signed in. A program with a key, or a token of an outside issuer, never does what decides
-    /// over ways in: make or change keys, choose passwords, say which addresses are let in.
-    pub fn require_session(&self) -> Result<()> {
-        if matches!(self.credential, Credential::Session(_)) {
+    /// Whether an operator acts as the person: then `on_behalf_of` is the operator.
+    pub fn is_impersonated(&self) -> bool {
+        self.on_behalf_of.is_some()
+            && matches!(
+                (&self.actor, self.credential),
+                (Actor::User(_), Credential::Session(_))
+            )
+    }
+
+    /// Passes unless an operator acts as the person.
+    pub fn require_own_hands(&self) -> Result<()> {
+        if !self.is_impersonated() {
             return Ok(());
         }
         Err(Error::new(
             super::error::Kind::Forbidden,
-            "auth.session_required",
-            "Neither an API key nor the token of another issuer can do this. Sign in and do it as yourself.",
+            "impersonation.never",
+            "Nobody does this as somebody else: it is the person's own. End this to do it as yourself.",
         ))
+    }
+
+    /// Passes for a person who has signed in themselves. Neither a program with a key nor an operator who acts as them does
+    /// what decides over ways in: make or change keys, choose passwords, say which addresses are let in.
+    pub fn require_session(&self) -> Result<()> {
+        self.require_own_hands()?;
+        if matches!(self.credential, Credential::Session(_)) {
+            return Ok(());
+        }
+        Err(session_required())
+    }
+
+    /// The person whose own things are asked for: whoever is signed in. A program has none of its own.
+    pub fn require_person(&self) -> Result<UserId> {
+        let signed_in = matches!(self.credential, Credential::Session(_));
+        let person = self.actor.user().filter(|_| signed_in);
+        person.ok_or_else(session_required)
     }
 
     /// Passes for a person who proved less than [`RECENT`] before `now` who they are, and for the hub's own hands: a session
@@ -213,6 +238,14 @@ impl Ctx {
             "This person may do things that you may not, so you cannot change them. Ask an owner.",
         ))
     }
+}
+
+fn session_required() -> Error {
+    Error::new(
+        super::error::Kind::Forbidden,
+        "auth.session_required",
+        "An API key cannot do this. Sign in and do it as yourself.",
+    )
 }
 
 fn pass(held: bool, permission: &str, on: Option<&ResourceFacts<'_>>) -> Result<()> {

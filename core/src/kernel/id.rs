@@ -73,6 +73,14 @@ ids! {
     FileId,
     /// One import run.
     ImportId,
+    /// One act on many people.
+    BulkId,
+    /// An export of what is held on a person.
+    ExportId,
+    /// An erasure of a person.
+    ErasureId,
+    /// A view that somebody keeps.
+    SavedFilterId,
     /// One start of one node.
     BootId,
 }

@@ -77,10 +77,10 @@ pub(crate) fn plain(password: &SecretString, field: &'static str, own: &[&str]) 
     Ok(())
 }
 
-/// One or two letters over and over.
+/// One or two letters or digits over and over.
 fn is_monotonous(lower: &str) -> bool {
     let letters: HashSet<char> = lower.chars().collect();
-    letters.len() <= 2
+    letters.len() <= 2 && letters.iter().all(|letter| letter.is_alphanumeric())
 }
 
 /// Whether something is left that could stand alone when the words of `own` and the product's name are taken out. A password

@@ -27,6 +27,7 @@ pub const PERSONAL: &[&str] = &[
     "profile_image",
     "employment_equity",
     "metadata",
+    "ban_reason",
 ];
 
 /// Whose key seals a value: the person and the random part of their key.

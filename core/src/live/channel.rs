@@ -57,7 +57,12 @@ pub const FEEDS: &[(&str, &str)] = &[
     ("feed:invitations", "invitations:read"),
     ("feed:sessions", "sessions:read"),
     ("feed:providers", "providers:read"),
+    // which pages' shared views have changed, and nothing of them
+    ("feed:saved_filters", OPEN),
 ];
+
+/// Stands for a permission that all people of the organization hold.
+pub const OPEN: &str = "";
 
 impl Channel {
     /// Reads a wire name; `None` for a channel that is not ours.
@@ -92,6 +97,7 @@ impl Channel {
     pub fn admits(&self, user: UserId, permissions: &PermissionSet, requested_by: Option<UserId>) -> bool {
         match self {
             Self::Feed(name, permission) if scope::has_rows(name) => permissions.has_some(permission),
+            Self::Feed(_, permission) if *permission == OPEN => true,
             Self::Feed(_, permission) | Self::Page(permission) => permissions.has(permission),
             Self::Job(_) => permissions.has("jobs:read") || requested_by == Some(user),
             Self::Inbox(owner) => *owner == user,

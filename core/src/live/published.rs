@@ -25,8 +25,8 @@ pub struct Published {
     pub after: Option<Scope>,
 }
 
-/// Carries rows of people, each with its own facts.
-const IMPORTED: &str = "users.imported";
+/// Carry rows of people, each with its own facts.
+const TOGETHER: &[&str] = &["users.imported", "users.bulk_changed"];
 /// What a row that is out of sight now is told as.
 const REMOVED: &str = "user.removed";
 
@@ -44,7 +44,10 @@ impl Published {
         let Some(narrow) = sight.narrow() else {
             return Some(Showing::whole(sight.fields()));
         };
-        if self.event["type"] == IMPORTED {
+        if self.event["type"]
+            .as_str()
+            .is_some_and(|kind| TOGETHER.contains(&kind))
+        {
             let shows = narrow.rows.everywhere || self.bulk(narrow).concerns();
             return shows.then(|| Showing {
                 fields: sight.fields(),
@@ -132,7 +135,7 @@ impl Published {
             event["came"] = json!(true);
         }
         if !named {
-            event["actor"] = nobody();
+            hide_actor(&mut event);
         }
         event
     }
@@ -164,7 +167,7 @@ impl Published {
         }
         event["rows"] = Value::Array(bulk.rows);
         if !self.names(narrow, Uuid::nil()) {
-            event["actor"] = nobody();
+            hide_actor(&mut event);
         }
         event
     }
@@ -207,6 +210,14 @@ struct Bulk {
 impl Bulk {
     fn concerns(&self) -> bool {
         self.more || !self.rows.is_empty()
+    }
+}
+
+/// Neither who did it nor who did it as them.
+fn hide_actor(event: &mut Value) {
+    event["actor"] = nobody();
+    if let Some(members) = event.as_object_mut() {
+        members.remove("on_behalf_of");
     }
 }
 

@@ -59,6 +59,9 @@ pub struct StoredEvent {
     pub action: String,
     /// Who acted.
     pub actor: StoredActor,
+    /// The other person of the act: an operator who acted as the actor, or for whom the hub acted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub on_behalf_of: Option<StoredActor>,
     /// What it is about.
     pub subject: Subject,
     /// The full visible post-image.

@@ -84,6 +84,7 @@ fn readable(row: &Row, mut event: Value, channel: &str) -> Option<Value> {
     take("id", "id");
     take("time", "at");
     take("actor", "actor");
+    take("on_behalf_of", "on_behalf_of");
     take("cause", "cause");
     take("severity", "severity");
     take("text", "text");

@@ -56,5 +56,7 @@ pub async fn standing(db: &Db, account: LinkedAccountId) -> Result<Result<Standi
         must_change_password: false,
         roles: row.roles.into_iter().map(RoleId).collect(),
         key: None,
+        idle: None,
+        impersonation: None,
     }))
 }

@@ -8,6 +8,8 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, FieldError, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{RoleId, UserId};
+use crate::kernel::permission::PermissionSet;
+use crate::users::deeds::Applied;
 use crate::users::{self, CHANNEL, User, UserItem, rights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -107,6 +109,51 @@ async fn change(
     ctx.require("roles:assign")?;
     require_not_oneself(ctx, id)?;
     let mut change = Change::begin(store, ctx).await?;
+    let Changed { event, after, holds } = match changed(&mut change, id, wanted).await? {
+        Ok(changed) => changed,
+        Err(item) => return Ok(*item),
+    };
+    change.record(event).await?;
+    let item = after.seen_by(ctx, &holds)?;
+    change.answer(200, &item).await?;
+    change.commit().await?;
+    Ok(item)
+}
+
+/// Gives and takes roles of one of many, within the change that tells of all of them.
+pub async fn apply(change: &mut Change, id: UserId, give: &[RoleId], take: &[RoleId]) -> Result<Applied> {
+    let ctx = change.ctx().clone();
+    ctx.require("roles:assign")?;
+    require_not_oneself(&ctx, id)?;
+    let wanted = |present: &BTreeSet<RoleId>| {
+        let mut wanted = present.clone();
+        wanted.extend(give);
+        wanted.retain(|role| !take.contains(role));
+        wanted
+    };
+    match changed(change, id, wanted).await? {
+        Ok(Changed { event, after, .. }) => {
+            change.line(&event).await?;
+            Applied::of(event, Some(&after))
+        }
+        Err(_) => Ok(Applied::default()),
+    }
+}
+
+/// What a change of roles came to.
+struct Changed {
+    event: Event,
+    after: User,
+    holds: PermissionSet,
+}
+
+/// Writes the roles that `wanted` makes of those that `id` holds. The person as they were, where these are the same.
+async fn changed(
+    change: &mut Change,
+    id: UserId,
+    wanted: impl FnOnce(&BTreeSet<RoleId>) -> BTreeSet<RoleId>,
+) -> Result<Result<Changed, Box<UserItem>>> {
+    let ctx = change.ctx().clone();
     let before = users::store::lock(change.tx(), ctx.organization, id)
         .await?
         .ok_or_else(|| Error::not_found("user"))?;
@@ -118,9 +165,9 @@ async fn change(
     let given: Vec<RoleId> = wanted.difference(&present).copied().collect();
     let taken: Vec<RoleId> = present.difference(&wanted).copied().collect();
     if given.is_empty() && taken.is_empty() {
-        return before.seen_by(ctx, &held);
+        return Ok(Err(Box::new(before.seen_by(&ctx, &held)?)));
     }
-    rights::require_givable(change.tx(), ctx, &given).await?;
+    rights::require_givable(change.tx(), &ctx, &given).await?;
     let was_owner = |id| {
         before
             .roles
@@ -130,19 +177,16 @@ async fn change(
     if taken.iter().any(|id| was_owner(*id)) {
         rights::require_another_owner(change.tx(), ctx.organization, id).await?;
     }
-    let access_version = write(&mut change, id, &given, &taken).await?;
+    let access_version = write(change, id, &given, &taken).await?;
     let after = users::store::find(change.tx(), ctx.organization, id)
         .await?
         .ok_or_else(|| Error::not_found("user"))?;
-    record(&mut change, &before, &after, access_version).await?;
     let holds = rights::of(change.tx(), ctx.organization, id).await?;
     // a role that is taken may have denied something
-    doors::require_holds_gain(ctx, &held, &holds)?;
+    doors::require_holds_gain(&ctx, &held, &holds)?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
-    let item = after.seen_by(ctx, &holds)?;
-    change.answer(200, &item).await?;
-    change.commit().await?;
-    Ok(item)
+    let event = told(change, &before, &after, access_version).await?;
+    Ok(Ok(Changed { event, after, holds }))
 }
 
 /// Gives and takes roles on the word of a provider, within its change. Whether that is allowed was asked when its mappings were
@@ -175,7 +219,8 @@ pub async fn adjust(change: &mut Change, id: UserId, give: &[RoleId], take: &[Ro
     let access_version = write(change, id, &give, &take).await?;
     let after = users::store::find(change.tx(), organization, id).await?;
     let after = after.ok_or_else(|| Error::not_found("user"))?;
-    record(change, &before, &after, access_version).await?;
+    let event = told(change, &before, &after, access_version).await?;
+    change.record(event).await?;
     Ok(true)
 }
 
@@ -225,7 +270,8 @@ async fn write(change: &mut Change, id: UserId, given: &[RoleId], taken: &[RoleI
     .await?)
 }
 
-async fn record(change: &mut Change, before: &User, after: &User, access_version: i64) -> Result<()> {
+/// The event, and that what the person has open is looked at again.
+async fn told(change: &mut Change, before: &User, after: &User, access_version: i64) -> Result<Event> {
     let organization = change.ctx().organization;
     let event = Event::new(
         "user.roles_changed",
@@ -244,7 +290,6 @@ async fn record(change: &mut Change, before: &User, after: &User, access_version
         serde_json::to_value(&before.roles)?,
         serde_json::to_value(&after.roles)?,
     );
-    change.record(event).await?;
     let looked_at = Revocation {
         organization,
         kind: RevocationKind::Access,
@@ -252,5 +297,6 @@ async fn record(change: &mut Change, before: &User, after: &User, access_version
         access_version: Some(access_version),
         reason: "roles_changed".to_owned(),
     };
-    change.revoke(looked_at).await
+    change.revoke(looked_at).await?;
+    Ok(event)
 }

@@ -25,7 +25,7 @@ pub mod refusals;
 mod statement;
 mod what_if;
 
-pub use assign::{Bulk, BulkItem, adjust, assign, assign_many};
+pub use assign::{Bulk, BulkItem, adjust, apply, assign, assign_many};
 pub use direct::{Direct, Held, OfUser, of_user, set_of_user};
 pub use explain::{Explanation, Holder, HolderList, Question, explain, who_can};
 pub use given::{Given, Giver};

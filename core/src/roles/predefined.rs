@@ -53,6 +53,7 @@ pub const PREDEFINED: &[(&str, &str, May)] = &[
             "system:read",
             "settings:read",
             "live:read",
+            "saved_filters:share",
         ]),
     ),
     (

@@ -14,6 +14,7 @@ mod bulk;
 pub mod device;
 mod expire;
 mod forget;
+pub mod impersonation;
 mod list;
 pub mod place;
 pub mod revocations;

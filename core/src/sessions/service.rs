@@ -77,6 +77,18 @@ pub async fn end(
     .counts("sessions_active", -1);
     change.record(event).await?;
     change.revoke(revocation(organization, session, why)).await?;
+    // whoever acts as somebody else does so from a session of their own
+    let acting = sqlx::query!(
+        "SELECT id, user_id FROM user_sessions
+         WHERE organization_id = $1 AND impersonator_session = $2 AND revoked_at IS NULL ORDER BY id",
+        organization.0,
+        session.0,
+    )
+    .fetch_all(change.tx())
+    .await?;
+    for row in acting {
+        Box::pin(end(change, SessionId(row.id), UserId(row.user_id), action, why)).await?;
+    }
     Ok(true)
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Read from the primary only. A replica that lags would let in whoever was just banned.
 
+use super::impersonation::{self, Impersonation};
 use crate::db::Db;
 use crate::kernel::ctx::Credential;
 use crate::kernel::error::Result;
@@ -16,6 +17,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 /// A session or an API key that is good, as of when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct Standing {
     pub must_change_password: bool,
     /// Roles the person holds, with those that these inherit from: addresses may be let in by role.
     pub roles: Arc<[RoleId]>,
+    /// On which terms an operator acts as the person; `None` where nobody does.
+    pub impersonation: Option<Arc<Impersonation>>,
     /// What holds for an API key; `None` for a session.
     pub key: Option<Arc<KeyTerms>>,
 }
@@ -123,6 +127,15 @@ pub enum Refused {
 }
 
 impl Standing {
+    /// Whose end is its end: the person, and where an operator acts as them, the operator and the operator's own session.
+    pub fn hangs_on(&self) -> impl Iterator<Item = Uuid> {
+        let terms = self
+            .impersonation
+            .iter()
+            .flat_map(|terms| [terms.by.0, terms.session.0]);
+        std::iter::once(self.user.0).chain(terms)
+    }
+
     /// Refuses what time has ended. `idle` is how long a session of this installation may go unused; its organization may
     /// say less. Anything else may rest as long as it likes.
     pub fn check_time(&self, now: OffsetDateTime, idle: Duration) -> Result<(), Refused> {
@@ -197,7 +210,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
              coalesce(s.succeeded_by IS NOT NULL AND s.revoked_at > now() - interval '30 seconds', false) AS "succeeded!",
              u.status, u.deleted_at IS NOT NULL AS "deleted!",
              coalesce(s.created_at < greatest(u.sessions_not_before, o.sessions_not_before), false) AS "outdated!",
-             u.must_change_password, u.access_version, o.access_epoch,
+             s.impersonated_by IS NOT NULL AS "impersonated!", u.must_change_password, u.access_version, o.access_epoch,
              ARRAY(WITH RECURSIVE held (role_id) AS (
                      SELECT role_id FROM user_roles WHERE organization_id = s.organization_id AND user_id = s.user_id
                      UNION
@@ -213,6 +226,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
     let Some(row) = row else {
         return Ok(Err(Refused::Unknown));
     };
+    let mut impersonation = None;
     // The person before the session: "banned" says more than the "revoked" that follows from it.
     let refused = match row.status.as_str() {
         _ if row.deleted => Some(Refused::Deleted),
@@ -227,6 +241,19 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
         }
         _ => None,
     };
+    if refused.is_none() && row.impersonated {
+        match impersonation::read(
+            &mut tx,
+            OrganizationId(row.organization_id),
+            session,
+            UserId(row.user_id),
+        )
+        .await?
+        {
+            Ok(terms) => impersonation = Some(Arc::new(terms)),
+            Err(why) => return Ok(Err(why)),
+        }
+    }
     Ok(refused.map_or_else(
         || {
             Ok(Standing {
@@ -242,8 +269,10 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
                     access: row.access_version,
                     epoch: row.access_epoch,
                 },
-                must_change_password: row.must_change_password,
+                // the operator is not asked to choose the person's password
+                must_change_password: row.must_change_password && impersonation.is_none(),
                 roles: row.roles.into_iter().map(RoleId).collect(),
+                impersonation,
                 key: None,
             })
         },

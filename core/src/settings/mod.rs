@@ -12,10 +12,12 @@
 
 mod book;
 mod patch;
+mod personal_data;
 mod sections;
 
 pub use book::{Book, read};
 pub use patch::{Patched, patched};
+pub use personal_data::PersonalData;
 pub use sections::{General, Invitations, SignUp};
 
 use crate::kernel::error::{Error, FieldError, Result};
@@ -32,6 +34,8 @@ pub struct Settings {
     pub sign_up: SignUp,
     /// How people are invited.
     pub invitations: Invitations,
+    /// What becomes of people who are erased.
+    pub personal_data: PersonalData,
 }
 
 impl Settings {
@@ -41,6 +45,7 @@ impl Settings {
         self.general.check(&mut faults);
         self.sign_up.check(&mut faults);
         self.invitations.check(&mut faults);
+        self.personal_data.check(&mut faults);
         faults.none()
     }
 }

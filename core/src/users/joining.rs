@@ -3,7 +3,7 @@
 
 use super::input::NewUser;
 use super::model::{User, UserStatus};
-use super::service::{add, read, with_row};
+use super::service::{add, read, require_not_barred, with_row};
 use super::{CHANNEL, store};
 use crate::change::Change;
 use crate::kernel::error::Result;
@@ -102,6 +102,7 @@ pub async fn sign_up(
 /// Gives `user`, who is locked, another address. What was sent to the old mailbox is of no use any more. The caller records it.
 pub async fn readdress(change: &mut Change, user: &User, email: &str) -> Result<(User, Person)> {
     let (organization, at) = (change.ctx().organization, change.at());
+    require_not_barred(change, email).await?;
     store::readdress(change.tx(), organization, user.id, email, at).await?;
     let after = read(change, user.id).await?;
     let person = after.person();

@@ -3,13 +3,15 @@
 //! Tables: `users`, and what hangs on a person when it changes with them (`user_roles` at creation, open rows of
 //! `user_sessions` and links in mail at a ban, a deletion or a reset, `team_members`, what they say of themselves and an open
 //! invitation at a deletion).
-//! Events: `user.created`, `user.joined`, `user.updated`, `user.deleted`, `user.banned`, `user.unbanned`, `user.password_reset`, all on
+//! Events: `user.created`, `user.joined`, `user.updated`, `user.deleted`, `user.banned`, `user.unbanned`, `user.suspended`,
+//! `user.reinstated`, `user.password_reset`, all on
 //! [`CHANNEL`].
 //!
 //! Invariant: nobody rises by a side door: whoever holds a permission that the actor lacks is out of the actor's reach,
 //! nobody bans or deletes themselves, and the last owner stays.
 
 pub mod check;
+pub mod deeds;
 pub mod find;
 mod input;
 pub mod joining;

@@ -215,6 +215,9 @@ const ACTS: &[(&str, &str)] = &[
     ("users.reset_password", "users:reset_password"),
     ("users.reset_factors", "users:reset_factors"),
     ("roles.assign", "roles:assign"),
+    ("users.impersonate", "users:impersonate"),
+    ("personal_data.export", "users:export"),
+    ("users.erase", "users:erase"),
 ];
 
 /// What nobody does to themselves.
@@ -225,6 +228,8 @@ const NOT_TO_ONESELF: &[&str] = &[
     "users.reset_password",
     "users.reset_factors",
     "roles.assign",
+    "users.impersonate",
+    "users.erase",
 ];
 
 impl User {
@@ -234,6 +239,7 @@ impl User {
         let allowed = |act: &str| match act {
             "users.ban" => !banned,
             "users.unban" => banned,
+            "users.impersonate" => self.status == UserStatus::Active,
             _ => true,
         };
         ACTS.iter()
@@ -272,7 +278,7 @@ impl User {
     }
 
     /// As [`Self::can`], a bit for each of [`ACTS`].
-    pub(super) fn acts_by(&self, ctx: &Ctx, held: &PermissionSet) -> u8 {
+    pub(super) fn acts_by(&self, ctx: &Ctx, held: &PermissionSet) -> u16 {
         if !ctx.permissions.outranks(held) {
             return 0;
         }
@@ -282,6 +288,8 @@ impl User {
             acts.contains(&act)
                 && !(oneself && NOT_TO_ONESELF.contains(&act))
                 && ctx.permissions.permits(permission, &facts)
+                // whoever may do as much is nobody to act as
+                && (act != "users.impersonate" || !held.outranks(&ctx.permissions))
         };
         let bits = ACTS.iter().enumerate();
         bits.filter(|(_, (act, permission))| may(act, permission))

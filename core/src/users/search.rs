@@ -149,6 +149,25 @@ pub async fn list(connection: &mut PgConnection, ctx: &Ctx, query: &Query) -> Re
     })
 }
 
+/// Everybody whom `query` finds, in no particular order, `most` at most: for an act on all of them.
+pub async fn everybody(
+    connection: &mut PgConnection,
+    ctx: &Ctx,
+    query: &Query,
+    most: i64,
+) -> Result<Vec<UserId>> {
+    let asked = Asked::of(ctx, query)?;
+    let mut sql = QueryBuilder::new("SELECT id FROM users_searchable");
+    asked.push_where(&mut sql, None);
+    asked.push_text(&mut sql, " AND ");
+    sql.push(" LIMIT ").push_bind(most);
+    Ok(sql
+        .build_query_scalar()
+        .persistent(false)
+        .fetch_all(connection)
+        .await?)
+}
+
 /// A checked query.
 struct Asked<'a> {
     ctx: &'a Ctx,

@@ -1,10 +1,11 @@
 //! What may be done with people. Every act: permission, lock, reach, write, record, cut off where it bites, commit.
 
+use super::deeds::{self, Deed};
 use super::input::{NewUser, UserChange};
 use super::model::{User, UserItem, UserStatus};
 use super::search::{self, Query, Total};
 use super::store::{self, Profile};
-use super::{CHANNEL, Whole, check, rights};
+use super::{CHANNEL, Whole, rights};
 use crate::Store;
 use crate::activity::{self, list::ActivityList};
 use crate::bus::control::{Revocation, RevocationKind};
@@ -17,6 +18,7 @@ use crate::kernel::id::{RoleId, UserId};
 use crate::kernel::password::one_time;
 use crate::kernel::password_policy;
 use crate::kernel::permission::PermissionSet;
+use crate::kernel::seal::Sealer;
 use crate::live::position::Position;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -167,6 +169,24 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewUser) -> Result<UserItem>
     Ok(item)
 }
 
+/// What is kept of the address of somebody who was erased, where it may not be used again: it tells nobody the address.
+pub fn address_hash(sealer: &Sealer, email: &str) -> Vec<u8> {
+    sealer.mac("erased-address", email.as_bytes())
+}
+
+/// Passes for an address that was not that of somebody who was erased, where the organization keeps those from being used again.
+pub(super) async fn require_not_barred(change: &mut Change, email: &str) -> Result<()> {
+    let (organization, hash) = (change.ctx().organization, address_hash(change.sealer(), email));
+    if !store::is_barred(change.tx(), organization, &hash).await? {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Conflict,
+        "user.email_erased",
+        "Whoever had this address was erased, and it may not be used again here. Use another.",
+    ))
+}
+
 /// Adds somebody on the hub's own behalf: at the first start there is nobody yet who could be asked.
 pub async fn found(change: &mut Change, new: &NewUser, password_hash: &str) -> Result<User> {
     let profile = new.profile()?;
@@ -195,6 +215,7 @@ pub(super) async fn add(
 ) -> Result<User> {
     let (id, at, organization) = (UserId::new(), change.at(), change.ctx().organization);
     let by = change.ctx().actor.user();
+    require_not_barred(change, &profile.email).await?;
     store::insert(
         change.tx(),
         organization,
@@ -240,7 +261,9 @@ pub async fn update(
     if_match: Option<i64>,
     wanted: &UserChange,
 ) -> Result<UserItem> {
-    let mut act = Act::begin(store, ctx, id, "users:update").await?;
+    ctx.require_some("users:update")?;
+    let mut change = Change::begin(store, ctx).await?;
+    let mut act = Act::on(&mut change, id, "users:update").await?;
     act.require_version(if_match)?;
     let (before, at) = (Profile::of(&act.user), act.change.at());
     let after = wanted.applied_to(&act.user)?;
@@ -254,82 +277,47 @@ pub async fn update(
     }
     store::write_profile(act.change.tx(), id, &after, at).await?;
     if before.email != after.email {
+        require_not_barred(act.change, &after.email).await?;
+        if ctx.actor.user() == Some(id) {
+            ctx.require_own_hands()?;
+        }
         event = act.cut_off(event, "email_changed").await?;
     }
-    act.finish(event).await
+    let item = act.finish(event).await?;
+    change.commit().await?;
+    Ok(item)
 }
 
 /// Marks a person as deleted.
 pub async fn delete(store: &Store, ctx: &Ctx, id: UserId, if_match: Option<i64>) -> Result<()> {
     ctx.require_some("users:delete")?;
     ctx.require_recent_proof(store.clock.now())?;
-    let mut act = Act::begin(store, ctx, id, "users:delete").await?;
+    let mut change = Change::begin(store, ctx).await?;
+    let mut act = Act::on(&mut change, id, "users:delete").await?;
     act.require_version(if_match)?;
-    act.require_another("user.not_oneself", "delete").await?;
-    let at = act.change.at();
-    let event = act
-        .event("user.deleted", "users.delete", "{actor} deleted {subject}")
-        .severity(Severity::Warn)
-        .counts("users_total", -1);
-    let mut event = act.cut_off(event, "deleted").await?;
-    if let Some(counter) = act.user.status.counter() {
-        event = event.counts(counter, -1);
-    }
-    store::delete(act.change.tx(), id, at).await?;
-    event.subject.version += 1;
-    event.scope_after = None;
-    act.change.record(event).await?;
-    act.change.commit().await
+    let event = deeds::deleted(&mut act).await?;
+    change.record(event).await?;
+    change.commit().await
 }
 
 /// Shuts a person out. `reason` is shown to operators.
 pub async fn ban(store: &Store, ctx: &Ctx, id: UserId, reason: &str) -> Result<UserItem> {
-    let mut act = Act::begin(store, ctx, id, "users:ban").await?;
-    let reason = check::reason(reason).map_err(|fault| Error::invalid(vec![fault.at("reason")]))?;
-    act.require_another("user.not_oneself", "ban").await?;
-    if act.user.status == UserStatus::Banned {
-        return Err(Error::new(
-            Kind::Conflict,
-            "user.already_banned",
-            "This person is banned already.",
-        ));
-    }
-    let at = act.change.at();
-    store::ban(act.change.tx(), id, &reason, at).await?;
-    let mut event = act
-        .event("user.banned", "users.ban", "{actor} banned {subject}")
-        .severity(Severity::Warn)
-        .changed("status", act.user.status.as_str(), "banned")
-        .reason(reason)
-        .counts("users_banned", 1);
-    if let Some(counter) = act.user.status.counter() {
-        event = event.counts(counter, -1);
-    }
-    let event = act.cut_off(event, "banned").await?;
-    act.finish(event).await
+    done(store, ctx, id, &Deed::Ban(reason.to_owned())).await
 }
 
 /// Lets a person in again; their sessions stay ended.
 pub async fn unban(store: &Store, ctx: &Ctx, id: UserId) -> Result<UserItem> {
-    let mut act = Act::begin(store, ctx, id, "users:ban").await?;
-    act.require_not_oneself("user.not_oneself", "unban")?;
-    if act.user.status != UserStatus::Banned {
-        return Err(Error::new(
-            Kind::Conflict,
-            "user.not_banned",
-            "This person is not banned.",
-        ));
-    }
-    let at = act.change.at();
-    let status = store::unban(act.change.tx(), id, at).await?;
-    let mut event = act
-        .event("user.unbanned", "users.unban", "{actor} unbanned {subject}")
-        .changed("status", "banned", status.as_str())
-        .counts("users_banned", -1);
-    if let Some(counter) = status.counter() {
-        event = event.counts(counter, 1);
-    }
-    act.finish(event).await
+    done(store, ctx, id, &Deed::Unban).await
+}
+
+async fn done(store: &Store, ctx: &Ctx, id: UserId, deed: &Deed) -> Result<UserItem> {
+    ctx.require_some(deed.permission())?;
+    let mut change = Change::begin(store, ctx).await?;
+    let mut act = Act::on(&mut change, id, deed.permission()).await?;
+    let event = deeds::done(&mut act, deed).await?;
+    let item = act.finish(event).await?;
+    change.commit().await?;
+    Ok(item)
 }
 
 /// Replaces a person's password by a one-time password and ends their sessions.
@@ -338,7 +326,8 @@ pub async fn reset_password(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneT
     ctx.require_some("users:reset_password")?;
     let password = one_time()?;
     let hash = hash(store, &password).await?;
-    let mut act = Act::begin(store, ctx, id, "users:reset_password").await?;
+    let mut change = Change::begin(store, ctx).await?;
+    let mut act = Act::on(&mut change, id, "users:reset_password").await?;
     act.require_not_oneself("user.own_password", "reset the password of")?;
     let at = act.change.at();
     store::reset_password(act.change.tx(), id, &hash, at).await?;
@@ -354,26 +343,26 @@ pub async fn reset_password(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneT
         one_time_password: password.expose_secret().to_owned(),
     };
     act.record(event).await?;
-    act.change.answer(200, &answer).await?;
-    act.change.commit().await?;
+    change.answer(200, &answer).await?;
+    change.commit().await?;
     Ok(answer)
 }
 
 /// One act on one person, who is locked.
-struct Act {
-    change: Change,
-    user: User,
+pub(super) struct Act<'c> {
+    pub change: &'c mut Change,
+    pub user: User,
     held: PermissionSet,
 }
 
-impl Act {
-    async fn begin(store: &Store, ctx: &Ctx, id: UserId, permission: &str) -> Result<Self> {
-        ctx.require_some(permission)?;
-        let mut change = Change::begin(store, ctx).await?;
+impl<'c> Act<'c> {
+    /// Locks the person, and asks whether the actor of `change` may.
+    pub async fn on(change: &'c mut Change, id: UserId, permission: &str) -> Result<Self> {
+        let ctx = change.ctx().clone();
         let user = store::lock(change.tx(), ctx.organization, id)
             .await?
             .ok_or_else(|| Error::not_found("user"))?;
-        user.require(ctx, permission)?;
+        user.require(&ctx, permission)?;
         let held = rights::of(change.tx(), ctx.organization, id).await?;
         ctx.require_over(&held)?;
         Ok(Self { change, user, held })
@@ -394,7 +383,7 @@ impl Act {
         Err(error)
     }
 
-    fn require_not_oneself(&self, code: &'static str, verb: &str) -> Result<()> {
+    pub fn require_not_oneself(&self, code: &'static str, verb: &str) -> Result<()> {
         if self.change.ctx().actor.user() != Some(self.user.id) {
             return Ok(());
         }
@@ -406,14 +395,14 @@ impl Act {
     }
 
     /// Neither oneself nor the last owner.
-    async fn require_another(&mut self, code: &'static str, verb: &str) -> Result<()> {
+    pub async fn require_another(&mut self, code: &'static str, verb: &str) -> Result<()> {
         self.require_not_oneself(code, verb)?;
         let organization = self.change.ctx().organization;
         rights::require_another_owner(self.change.tx(), organization, self.user.id).await
     }
 
     /// Ends what the person has open, the moment this commits.
-    async fn cut_off(&mut self, event: Event, reason: &'static str) -> Result<Event> {
+    pub async fn cut_off(&mut self, event: Event, reason: &'static str) -> Result<Event> {
         let (organization, at) = (self.change.ctx().organization, self.change.at());
         let ended = store::end_sessions(self.change.tx(), organization, self.user.id, reason, at).await?;
         self.change
@@ -430,26 +419,32 @@ impl Act {
             .counts("sessions_active", -ended.sessions))
     }
 
-    fn event(&self, kind: &'static str, action: &'static str, text: &'static str) -> Event {
+    pub fn event(&self, kind: &'static str, action: &'static str, text: &'static str) -> Event {
         Event::new(kind, action, self.user.subject(), CHANNEL, text)
             .person(self.user.person())
             .scope(Some(self.user.scope()), Some(self.user.scope()))
     }
 
+    /// The row as it is now.
+    pub async fn reread(&mut self) -> Result<()> {
+        self.user = read(self.change, self.user.id).await?;
+        Ok(())
+    }
+
     /// Records `event` with the row as it is now.
     async fn record(&mut self, mut event: Event) -> Result<()> {
-        self.user = read(&mut self.change, self.user.id).await?;
+        self.reread().await?;
         event.subject = self.user.subject();
         let event = with_row(event, &self.user)?;
         self.change.record(event).await?;
         Ok(())
     }
 
+    /// Records `event` and keeps the answer; the caller commits.
     async fn finish(mut self, event: Event) -> Result<UserItem> {
         self.record(event).await?;
         let item = self.user.seen_by(self.change.ctx(), &self.held)?;
         self.change.answer(200, &item).await?;
-        self.change.commit().await?;
         Ok(item)
     }
 }

@@ -285,6 +285,21 @@ pub(super) async fn is_role(
     .await?)
 }
 
+/// Whether the address with this keyed hash was a person's who was erased, and may not be used again.
+pub(super) async fn is_barred(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    hash: &[u8],
+) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM erased_addresses WHERE organization_id = $1 AND hash = $2) AS "barred!""#,
+        organization.0,
+        hash,
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
 /// Gives roles to a person who has none.
 pub(super) async fn give_roles(
     connection: &mut PgConnection,
@@ -373,6 +388,24 @@ pub(super) async fn unban(
     UserStatus::parse(&status).ok_or_else(|| Error::internal("unknown user status"))
 }
 
+/// Gives a person another state than banned.
+pub(super) async fn set_status(
+    connection: &mut PgConnection,
+    id: UserId,
+    status: UserStatus,
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE users SET status = $2, version = version + 1, updated_at = $3 WHERE id = $1",
+        id.0,
+        status.as_str(),
+        at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Marks a person as deleted, who is in no team any more, not invited, and of whose profile nothing is left. The row stays, and so does the
 /// address: an import rejects it instead of reviving it.
 pub(super) async fn delete(connection: &mut PgConnection, id: UserId, at: OffsetDateTime) -> Result<()> {
@@ -419,8 +452,8 @@ pub struct Ended {
     pub access_version: i64,
 }
 
-/// Ends every session a person has, whatever wrote it: open rows are closed, and nothing older than `at` counts any more; nor
-/// do links that were sent to them.
+/// Ends every session a person has, whatever wrote it, and those in which they act as somebody else: open rows are closed, and
+/// nothing older than `at` counts any more; nor do links that were sent to them.
 pub async fn end_sessions(
     connection: &mut PgConnection,
     organization: OrganizationId,
@@ -440,7 +473,7 @@ pub async fn end_sessions(
     .await?;
     let sessions = sqlx::query!(
         "UPDATE user_sessions SET revoked_at = $3, revoked_reason = $4, version = version + 1
-         WHERE organization_id = $1 AND user_id = $2 AND revoked_at IS NULL",
+         WHERE organization_id = $1 AND (user_id = $2 OR impersonated_by = $2) AND revoked_at IS NULL",
         organization.0,
         id.0,
         at,

@@ -28,7 +28,7 @@ pub struct Whole {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Alike {
     fields: ViewClass,
-    acts: u8,
+    acts: u16,
 }
 
 impl Whole {

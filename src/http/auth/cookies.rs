@@ -42,6 +42,11 @@ pub(super) fn remember(answer: &mut HttpResponse, state: &State, email: &str) ->
         .map_err(signalbox_core::kernel::error::Error::internal)?)
 }
 
+/// Another access token beside the refresh token that stays; 0 seconds take it away.
+pub fn access(token: String, seconds: i64) -> Cookie<'static> {
+    cookie(ACCESS_COOKIE, token, Duration::seconds(seconds))
+}
+
 /// Takes both away.
 pub(super) fn clear() -> [Cookie<'static>; 2] {
     [ACCESS_COOKIE, REFRESH_COOKIE].map(|name| cookie(name, String::new(), Duration::ZERO))

@@ -14,6 +14,10 @@ use signalbox_core::auth;
 pub async fn logout(state: web::Data<State>, caller: AnyCaller) -> Answer<HttpResponse> {
     auth::logout(&state.auth, &caller).await?;
     let mut answer = HttpResponse::NoContent();
+    if caller.is_impersonated() {
+        // the way back to the operator's own session stays
+        return Ok(answer.cookie(cookies::access(String::new(), 0)).finish());
+    }
     for cookie in cookies::clear() {
         answer.cookie(cookie);
     }

@@ -1,12 +1,12 @@
 //! `/api/v1/auth`: in, on, and out again.
 
-mod cookies;
+pub(super) mod cookies;
 mod factor;
 pub(super) mod links;
 mod login;
 mod logout;
-pub mod providers;
 mod passkey;
+pub mod providers;
 mod recovery;
 mod refresh;
 mod sign_up;

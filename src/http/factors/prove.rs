@@ -1,5 +1,6 @@
 use super::{Answer, AnyCaller, Json, State};
 use crate::http::auth::{Tokens, answer, by_cookie, client, require_site, site};
+use crate::http::limits::Trier;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
 use signalbox_core::auth::prove as proving;
@@ -77,17 +78,21 @@ pub async fn prove(
 ) -> Answer<HttpResponse> {
     // before anything is counted: a key must not use up its owner's attempts
     caller.require_session()?;
-    let account = caller.known.standing.user.to_string();
+    let trier = Trier::of(&caller.known.standing.user.to_string(), caller.ip, None);
     let by_password = proof.kind().is_none();
-    let attempt = by_password
-        .then(|| state.logins.begin(&account, caller.ip))
-        .transpose()?;
+    if by_password {
+        state.logins.hear(&state.store.bus, &trier).await;
+        state.logins.admit(&trier)?;
+    }
+    let attempt = by_password.then(|| state.logins.begin(&trier)).transpose()?;
     let (site, client) = (site(&request, &state), client(&request));
     let outcome = proving::prove_again(&state.auth, &caller, &proof, site.as_ref(), &client).await;
-    if !matches!(&outcome, Err(error) if error.kind == Kind::Forbidden)
-        && let Some(attempt) = attempt
-    {
-        attempt.take_back();
+    match (attempt, &outcome) {
+        (Some(attempt), Err(error)) if error.kind == Kind::Forbidden => {
+            attempt.failed(&state.store.bus).await;
+        }
+        (Some(attempt), _) => attempt.take_back(),
+        (None, _) => {}
     }
     Ok(answer(&state, &outcome?, by_cookie(&request)))
 }

@@ -2,6 +2,7 @@ use crate::http::{Answer, AnyCaller, State};
 use actix_web::{get, web};
 use serde::Serialize;
 use signalbox_core::auth::{self, Oneself};
+use signalbox_core::impersonation::{self, Acting};
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::id::{ApiKeyId, SessionId};
 
@@ -23,6 +24,8 @@ pub struct Me {
     api_key_id: Option<ApiKeyId>,
     /// For the header X-CSRF-Token, where cookies are used; null for an API key.
     csrf_token: Option<String>,
+    /// Set while an operator acts as this person.
+    impersonation: Option<Acting>,
     /// True: nothing but POST /api/v1/me/password is allowed now.
     must_change_password: bool,
 }
@@ -41,6 +44,7 @@ pub async fn get(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json
         Credential::ApiKey(key) => (None, Some(key)),
         Credential::External(_) | Credential::Internal => (None, None),
     };
+    let impersonation = impersonation::acting(&state.store, standing).await?;
     let held = &caller.ctx.permissions;
     let limited = held.reaches().filter(|(name, _)| !held.has(name));
     Ok(web::Json(Me {
@@ -50,6 +54,7 @@ pub async fn get(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json
         session_id: session,
         api_key_id: key,
         csrf_token: session.map(|session| auth::csrf_token(&state.store.sealer, session)),
+        impersonation,
         must_change_password: standing.must_change_password,
     }))
 }

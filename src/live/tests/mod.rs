@@ -353,6 +353,7 @@ impl Node {
             generation: None,
             from: None,
             permissions: permissions.iter().copied().collect(),
+            looks_from: None,
         };
         self.door.people.lock().insert(token.to_owned(), member);
     }

@@ -44,7 +44,7 @@ async fn v5_0_0_3_2_1_what_is_no_page_cannot_be_looked_at_as_one() {
 async fn v5_0_0_3_3_1_cookies_are_secure() {
     let hub = hub().await;
     let browser = Browser::of_owner(&hub).await;
-    assert!(browser.set.len() == 2 && browser.set.iter().all(|cookie| cookie.contains("; Secure")));
+    assert!(browser.set.len() == 3 && browser.set.iter().all(|cookie| cookie.contains("; Secure")));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt, SinkExt, StreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
-use signalbox_core::kernel::id::{LinkedAccountId, SessionId};
+use signalbox_core::kernel::id::{FactorId, LinkedAccountId, SessionId, UserId};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::spec::Operation;
@@ -64,7 +64,10 @@ impl World {
                 "wallet" => self.wallet(side, known).await,
                 "provider" => self.provider(side).await,
                 "linked_account" => self.linked_account(side).await,
+                "factor" => self.factor(side).await,
                 "refusal" => self.refusal(side).await,
+                "export" => self.export(side).await,
+                "bulk" => self.bulk(side).await,
                 "client" => self.client(side).await,
                 "channel" => "feed:users".to_owned(),
                 "application_channel" => "board:1".to_owned(),
@@ -151,6 +154,19 @@ impl World {
         id.to_string()
     }
 
+    /// The phone of somebody new, who never signs in.
+    async fn factor(&self, side: &Side) -> String {
+        let (id, user, organization) = (FactorId::new(), UserId::new(), side.organization);
+        let made = format!(
+            "INSERT INTO users (id, organization_id, email, name)
+             VALUES ('{user}', '{organization}', '{user}@example.com', 'Made');
+             INSERT INTO user_factors (id, organization_id, user_id, kind, name, fingerprint)
+             VALUES ('{id}', '{organization}', '{user}', 'sms', 'Made', '\\x01')"
+        );
+        self.cluster.test.sql(made).await;
+        id.to_string()
+    }
+
     /// An import that has ended, with one line that was rejected; its id and its job's.
     async fn import(&self, side: &Side, mode: &str) -> (String, String) {
         let operation = self.spec.operation("imports.create").unwrap();
@@ -167,6 +183,34 @@ impl World {
         })
         .await;
         (id, job)
+    }
+
+    /// What is held on the owner, gathered for themselves.
+    async fn export(&self, side: &Side) -> String {
+        let path = "/me/personal_data/export";
+        let asked = self.act(&side.owner, Method::POST, path, json!({})).await;
+        let id = text(&asked["id"]);
+        until("an export has ended", async || {
+            let now = self
+                .act(&side.owner, Method::GET, "/personal_data/exports", json!({}))
+                .await;
+            let mut items = now["items"].as_array().unwrap().iter();
+            items.any(|item| item["id"] == id.as_str() && item["state"] == "ready")
+        })
+        .await;
+        id
+    }
+
+    /// An act on all whom a search finds, of whom nobody is banned.
+    async fn bulk(&self, side: &Side) -> String {
+        let mut asked = json!({"action": "unban", "filter": {"status": "active"}, "dry_run": true});
+        let counted = self
+            .act(&side.owner, Method::POST, "/users/bulk", asked.clone())
+            .await;
+        asked["dry_run"] = json!(false);
+        asked["expected"] = counted["count"].clone();
+        let made = self.act(&side.owner, Method::POST, "/users/bulk", asked).await;
+        text(&made["bulk_id"])
     }
 
     /// What somebody without rights was told when they were refused.

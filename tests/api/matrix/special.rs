@@ -18,6 +18,14 @@ pub const ONES_OWN: &[(&str, &str)] = &[
         "live.token",
         "opens live connections with the caller's own rights",
     ),
+    ("saved_filters.list", "one's own views, and those shared with one"),
+    ("saved_filters.create", "a view of one's own"),
+    ("saved_filters.update", "the same"),
+    ("saved_filters.delete", "the same"),
+    ("saved_filters.set_default", "with which view one begins"),
+    ("saved_filters.unset_default", "the same"),
+    ("personal_data.list", "what one asked for oneself"),
+    ("personal_data.download", "the same"),
 ];
 
 /// Operations outside `/auth` that whoever asks is served by, without credentials, and why.
@@ -69,9 +77,81 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
         "what is needed beside the name goes by the kind, which no schema says",
     ),
     (
+        "me.begin_factor",
+        "factor.passkey_needs_name",
+        "the hub of the tests is opened by its address",
+    ),
+    ("me.ask_passkey", "factor.passkey_needs_name", "the same"),
+    (
+        "me.add_factor",
+        "request.invalid",
+        "nothing was begun that could be confirmed",
+    ),
+    ("me.add_factor", "factor.not_confirmed", "the same"),
+    (
+        "me.rename_factor",
+        "factor.not_found",
+        "the factor that was made is somebody else's",
+    ),
+    ("me.remove_factor", "factor.not_found", "the same"),
+    (
+        "me.recovery_codes",
+        "factor.none",
+        "who asks has no factor that they could stand for",
+    ),
+    ("me.send_code", "factor.not_found", "who asks has no phone"),
+    (
+        "me.prove",
+        "auth.wrong_password",
+        "a right one would give the session another id",
+    ),
+    ("me.prove", "auth.too_many_attempts", "and again, and again"),
+    ("me.prove", "factor.refused", "of another kind than a password"),
+    (
         "me.change_password",
         "request.invalid",
         "it is the present one, with which they go on signing in",
+    ),
+    (
+        "users.bulk",
+        "request.invalid",
+        "of people and a filter exactly one is named, which no schema says",
+    ),
+    ("users.erase", "user.erasure_waiting", "it was asked for before"),
+    (
+        "users.cancel_erasure",
+        "user.no_erasure_waiting",
+        "nobody has asked for one",
+    ),
+    (
+        "personal_data.download",
+        "personal_data_export.not_found",
+        "it is somebody else's",
+    ),
+    ("me.elevate", "impersonation.none", "who asks acts as themselves"),
+    ("impersonation.end", "impersonation.none", "the same"),
+    (
+        "users.impersonate",
+        "impersonation.not_above",
+        "whoever holds nothing is above nobody",
+    ),
+    (
+        "saved_filters.update",
+        "saved_filter.not_found",
+        "it is somebody else's",
+    ),
+    ("saved_filters.delete", "saved_filter.not_found", "the same"),
+    ("saved_filters.set_default", "saved_filter.not_found", "the same"),
+    (
+        "saved_filters.unset_default",
+        "saved_filter.not_found",
+        "the same",
+    ),
+    ("me.prove", "request.invalid", "what is shown goes by its kind"),
+    (
+        "sessions.revoke_all",
+        "permission.outranked",
+        "some of those that it would sign out hold more",
     ),
 ];
 
@@ -107,6 +187,7 @@ const SUCCEED: &[(&str, &str)] = &[
         "settings.update",
         "the role of newcomers is looked at when sign-up is opened, and by nobody before",
     ),
+    ("users.bulk", "the same"),
 ];
 
 /// What is every organization's: the channels of the operator's application.
@@ -155,6 +236,9 @@ pub fn word(name: &str) -> Option<Value> {
         "not_before" => json!("2020-01-01T00:00:00Z"),
         "idle_seconds" | "absolute_seconds" => json!(604_800),
         "q" => json!("Made"),
+        "page" => json!("users"),
+        "query" => json!("status=active"),
+        "reason" => json!("because the test asks for it"),
         "channel" => json!("feed:users"),
         _ => return None,
     })

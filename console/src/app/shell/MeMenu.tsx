@@ -25,7 +25,8 @@ export function MeMenu({ onKeys }: { onKeys: () => void }) {
             actions={[
               { id: "account", label: t("nav.account"), icon: "account", run: () => void navigate({ to: "/account" }) },
               { id: "keys", label: t("keys.title"), icon: "keyboard", run: onKeys },
-              { id: "out", label: t("signout"), icon: "out", run: () => void leaveNow() },
+              // who acts as somebody ends that first: the red line above says how
+              ...(me.impersonation ? [] : [{ id: "out", label: t("signout"), icon: "out" as const, run: () => void leaveNow() }]),
             ]}
           />
         )}

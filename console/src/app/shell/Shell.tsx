@@ -27,6 +27,7 @@ import { Proving } from "./Proving";
 const Palette = lazy(() => import("./Palette"));
 const KeySheet = lazy(() => import("./KeySheet"));
 const Sheet = lazy(() => import("./Sheet"));
+const ActingBanner = lazy(() => import("./ActingBanner"));
 const Dock = lazy(() => import("../../pages/imports/Dock"));
 
 export function Shell() {
@@ -65,7 +66,7 @@ export function Shell() {
 
   const dark = shownScheme() === "dark";
   return (
-    <div className={css.shell}>
+    <div className={`${css.shell} ${me.impersonation ? css.withActing : ""}`}>
       <a className={css.skip} href="#main">{t("skip")}</a>
       {!phone && <Side groups={groups} />}
       <header className={css.bar}>
@@ -93,6 +94,11 @@ export function Shell() {
         </Hint>
         <MeMenu onKeys={() => setKeys(true)} />
       </header>
+      {me.impersonation && (
+        <Suspense>
+          <ActingBanner me={me} acting={me.impersonation} />
+        </Suspense>
+      )}
       <main className={css.main} id="main" tabIndex={-1}>
         <Outlet />
       </main>

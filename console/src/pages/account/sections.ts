@@ -23,6 +23,7 @@ const SECTIONS: Section[] = [
   { id: "linked", label: "account.section.linked", order: 40, component: lazy(() => import("./LinkedAccounts")) },
   { id: "keys", label: "account.section.keys", order: 50, component: lazy(() => import("./Keys")), show: (me) => me.permissions.includes("api_keys:read") },
   { id: "sessions", label: "account.section.sessions", order: 30, component: lazy(() => import("./Sessions")) },
+  { id: "data", label: "account.section.data", order: 55, component: lazy(() => import("./YourData")) },
   { id: "preferences", label: "account.section.preferences", order: 60, component: lazy(() => import("./Preferences")) },
 ];
 

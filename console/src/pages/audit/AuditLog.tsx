@@ -1,23 +1,27 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Link } from "@tanstack/react-router";
 import Button from "@mui/material/Button";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import type { Audit } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { t, tOr } from "../../i18n";
+import "../../i18n/custody";
 import { useOffer } from "../../keys/registry";
 import { type Filters, isWhole } from "../../live/kinds";
 import { useLiveList } from "../../live/useLiveList";
-import { Face, Facts, Id, Pill, Raw, Time, useLater } from "../../parts/basics";
+import { Face, Facts, Id, Pill, Raw, Time } from "../../parts/basics";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Field } from "../../parts/Field";
 import { Inspector } from "../../parts/Inspector";
 import { EmptyState } from "../../parts/states";
 import parts from "../../parts/parts.module.css";
 import table from "../../parts/table.module.css";
+import { useTyped } from "../../parts/useTyped";
+import Views from "../../parts/views/Views";
 import { fetchAudit } from "./queries";
 import { entryText, entryTone } from "./words";
 import css from "./audit.module.css";
+
 
 export default function AuditLog() {
   const { action, actor, subject, api_key, open } = useSearch({ from: "/shell/audit" });
@@ -71,7 +75,7 @@ const PhoneRow = (entry: Audit) => (
       <Face name={entry.actor.name ?? "?"} id={entry.actor.id ?? ""} />
       <div>
         <b>{sentence(entry)}</b>
-        <small>{entry.actor.name ?? t("actor.system")}</small>
+        <small>{actorName(entry)}</small>
       </div>
     </span>
     <Time at={entry.at} />
@@ -82,7 +86,7 @@ function useColumns(): Column<Audit>[] {
   return useMemo(
     () => [
       { id: "at", header: t("field.at"), width: "minmax(var(--col-time), 0.6fr)", cell: (row) => <Time at={row.at} /> },
-      { id: "actor", header: t("field.actor"), width: "minmax(0, 1.3fr)", cell: (row) => <span className={table.two}><Face name={row.actor.name ?? "?"} id={row.actor.id ?? ""} /><div><b>{row.actor.name ?? t("actor.system")}</b></div></span> },
+      { id: "actor", header: t("field.actor"), width: "minmax(0, 1.3fr)", cell: (row) => <span className={table.two}><Face name={row.actor.name ?? "?"} id={row.actor.id ?? ""} /><div><b>{actorName(row)}</b></div></span> },
       { id: "what", header: t("field.what"), width: "minmax(0, 2.2fr)", cell: sentence },
       { id: "action", header: t("field.action"), width: "minmax(0, 1.2fr)", cell: (row) => <Pill tone={entryTone(row)}>{row.action}</Pill> },
       { id: "ip", header: t("field.ip"), width: "minmax(0, 0.8fr)", cell: (row) => row.ip ?? "–" },
@@ -101,19 +105,23 @@ function Toolbar({ filters, change }: { filters: Filters; change: (next: Record<
           <Filter name={name} value={filters[name] ?? ""} box={index === 0 ? first : undefined} onValue={(value) => change({ [name]: value || undefined })} />
         </div>
       ))}
+      <span className={table.grow} />
+      <Views page="audit" />
     </div>
   );
 }
 
+/** Who did it; where an operator acted as somebody, both. */
+function actorName({ actor, on_behalf_of }: Audit): string {
+  const name = actor.name ?? t("actor.system");
+  return actor.kind === "user" && on_behalf_of?.name ? t("who.actedBy", { by: on_behalf_of.name, name }) : name;
+}
+
 function Filter({ name, value, box, onValue }: { name: "action" | "actor" | "subject"; value: string; box?: React.RefObject<HTMLInputElement | null>; onValue: (value: string) => void }) {
-  const [text, setText] = useState(value);
-  const later = useLater(text.trim(), 300);
   // The hub takes whole ids only: half a one is not asked for.
-  const fits = name === "action" || later === "" || ID.test(later);
-  useEffect(() => {
-    if (fits && later !== value) onValue(later);
-    // Only what was typed leads.
-  }, [later]);
+  const whole = (typed: string) => name === "action" || typed === "" || ID.test(typed);
+  const [text, setText, later] = useTyped(value, 300, (typed) => whole(typed) && onValue(typed));
+  const fits = whole(later);
   return <Field label={t(`audit.by.${name}`)} hideLabel placeholder={t(`audit.by.${name}`)} value={text} onValue={setText} inputRef={box} error={fits ? undefined : t("audit.notId")} />;
 }
 
@@ -137,7 +145,7 @@ function Entry({ entry }: { entry: Audit }) {
   return (
     <div className={css.entry}>
       <p>
-        <b>{entry.actor.name ?? t("actor.system")}</b> {sentence(entry)}
+        <b>{actorName(entry)}</b> {sentence(entry)}
       </p>
       <Facts
         facts={[

@@ -12,6 +12,7 @@ import { Choice } from "../../parts/Field";
 import { Inspector, InspectorGhost } from "../../parts/Inspector";
 import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
+import Views from "../../parts/views/Views";
 import { JobProgress } from "./JobProgress";
 import { fetchJobs, requester } from "./queries";
 
@@ -53,6 +54,8 @@ export default function Jobs() {
             <span className={table.choice}>
               <Choice label={t("field.queue")} hideLabel value={queue ?? ""} onValue={(value) => change({ queue: value || undefined })} options={[{ value: "", label: t("jobs.anyQueue") }, ...queues.map((name) => ({ value: name, label: name }))]} />
             </span>
+            <span className={table.grow} />
+            <Views page="jobs" />
           </div>
         }
         empty={isWhole(filters) ? <EmptyState icon="jobs" title={t("jobs.empty.title")} text={t("jobs.empty.text")} /> : <EmptyState icon="search" title={t("jobs.none.title")} text={t("jobs.none.text")} />}

@@ -7,9 +7,11 @@ import DialogTitle from "@mui/material/DialogTitle";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import type { User } from "../../api/types";
+import { actAs } from "../../auth/acting";
 import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
 import "../../i18n/people";
+import "../../i18n/custody";
 import type { MenuAction } from "../../parts/ActionMenu";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import parts from "../../parts/parts.module.css";
@@ -17,9 +19,10 @@ import { RowMenu } from "../../parts/RowMenu";
 import { toast } from "../../parts/toast";
 import { told } from "../../parts/undo";
 import { ban, remove, resetFactors, resetPassword, unban } from "./acts";
+import { erase, gather } from "./custody";
 import { sessionsQuery } from "../sessions/queries";
 
-type Asked = "ban" | "unban" | "reset" | "factors" | "delete" | null;
+type Asked = "ban" | "unban" | "reset" | "factors" | "delete" | "actAs" | "gather" | "erase" | null;
 
 export interface Act extends MenuAction {
   danger?: boolean;
@@ -40,14 +43,17 @@ export function useUserActs(user: User): Acts {
   const impact = useImpact(user.id, asked);
   const close = () => setAsked(null);
   const banned = user.status === "banned";
-  const act = (id: Exclude<Asked, null>, icon: Act["icon"], danger = false): Act => ({ id, label: t(`act.${id}`), icon, danger, run: () => setAsked(id) });
+  const act = (id: Exclude<Asked, null | "actAs" | "gather" | "erase">, icon: Act["icon"], danger = false): Act => ({ id, label: t(`act.${id}`), icon, danger, run: () => setAsked(id) });
   const acts: Act[] = [];
   if (!user.gone) {
     if (!banned && may("users.ban")) acts.push(act("ban", "ban", true));
     if (banned && (may("users.unban") || may("users.ban"))) acts.push(act("unban", "check"));
+    if (may("users.impersonate")) acts.push({ id: "actAs", label: t("act.actAs"), icon: "account", run: () => setAsked("actAs") });
     if (may("users.reset_password")) acts.push(act("reset", "key"));
     if (may("users.reset_factors")) acts.push(act("factors", "key"));
     if (may("users.delete")) acts.push(act("delete", "trash", true));
+    if (may("personal_data.export")) acts.push({ id: "gather", label: t("act.gather"), icon: "download", run: () => setAsked("gather") });
+    if (may("users.erase")) acts.push({ id: "erase", label: t("act.erase"), icon: "trash", danger: true, run: () => setAsked("erase") });
   }
   const { name } = user;
   const doBan = async (reason: string) => {
@@ -67,6 +73,9 @@ export function useUserActs(user: User): Acts {
       <ConfirmWithImpact open={asked === "delete"} onClose={close} title={t("delete.title", { name })} text={t("delete.text")} impact={impact} action={t("act.delete")} run={() => remove(user).then(() => toast(t("delete.done", { name })))} />
       <ConfirmWithImpact open={asked === "reset"} onClose={close} title={t("reset.title", { name })} text={t("reset.text")} impact={impact} action={t("act.reset")} run={async () => setSecret(await resetPassword(user))} />
       <ConfirmWithImpact open={asked === "factors"} onClose={close} title={t("factorsReset.title", { name })} text={t("factorsReset.text")} action={t("act.factors")} run={() => resetFactors(user).then(() => toast(t("factorsReset.done", { name })))} />
+      <ConfirmWithImpact open={asked === "actAs"} onClose={close} title={t("act.actAs.title", { name })} text={t("act.actAs.text")} reason={t("ban.reason")} reasonNote={t("acting.reasonNote")} action={t("act.actAs")} run={(reason) => actAs(user.id, reason)} />
+      <ConfirmWithImpact open={asked === "gather"} onClose={close} title={t("gather.title", { name })} text={t("gather.text")} action={t("act.gather")} danger={false} run={() => gather(user.id).then(() => toast(t("gather.begun")))} />
+      <ConfirmWithImpact open={asked === "erase"} onClose={close} title={t("erase.title", { name })} text={t("erase.text")} impact={impact} reason={t("ban.reason")} reasonNote={t("erase.reasonNote")} action={t("act.erase")} run={(reason) => erase(user.id, reason).then(() => toast(t("erase.begun", { name })))} />
       <Secret secret={secret} name={name} onClose={() => setSecret(null)} />
     </>
   );
@@ -101,7 +110,7 @@ export default function UserMenu({ user, anchor, onOpen, onDone }: { user: User;
 /** What the act ends, as a number where this viewer may know it. */
 function useImpact(id: string, asked: Asked): string | undefined {
   const maySessions = useMay("sessions:read");
-  const { data } = useQuery({ ...sessionsQuery(id), enabled: maySessions && asked !== null && asked !== "unban" });
+  const { data } = useQuery({ ...sessionsQuery(id), enabled: maySessions && asked !== null && asked !== "unban" && asked !== "actAs" && asked !== "gather" });
   if (data) return t("impact.sessions", { n: data.items.length });
   return maySessions ? t("impact.counting") : t("impact.unknown");
 }

@@ -20,6 +20,7 @@ import { useUserActs } from "./UserActs";
 import css from "./users.module.css";
 
 const PersonSessions = lazy(() => import("../sessions/PersonSessions"));
+const ErasureNote = lazy(() => import("./ErasureNote"));
 const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
 const AboutTab = lazy(() => import("./About"));
 const AccessTab = lazy(() => import("../access/AccessTab"));
@@ -46,6 +47,7 @@ export default function UserDetail({ id, tab, onTab }: { id: string; tab: string
         <StatePill state={user.status} />
       </div>
       <Acts user={user} />
+      <Suspense>{user.can?.includes("users.erase") && <ErasureNote user={user} />}</Suspense>
       <Tabs className={css.tabBar} value={shown} onChange={(_, value: string) => onTab(value)} aria-label={t("user.title")} variant="scrollable" scrollButtons={false}>
         {tabs.map((name) => (
           <Tab key={name} value={name} id={`tab-${name}`} aria-controls="tab-panel" label={t(`tab.${name}` as "tab.profile")} />

@@ -2,7 +2,7 @@ import Button from "@mui/material/Button";
 import IconButton from "@mui/material/IconButton";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useMemo, useRef, useState } from "react";
 import type { Team, User } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
 import { useMay, useMe } from "../../auth/session";
@@ -12,7 +12,7 @@ import { singleKeys, useOffer } from "../../keys/registry";
 import type { ListPage, Row } from "../../live/apply";
 import { type Filters, isWhole, KINDS } from "../../live/kinds";
 import { useLiveList } from "../../live/useLiveList";
-import { Face, Hint, Keys, StatePill, Time, useLater } from "../../parts/basics";
+import { Face, Hint, Keys, StatePill, Time } from "../../parts/basics";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Choice, Field } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";
@@ -22,6 +22,8 @@ import table from "../../parts/table.module.css";
 import { useHidden } from "../../parts/useHidden";
 import { usePhone } from "../../parts/usePhone";
 import { useSelection } from "../../parts/useSelection";
+import { useTyped } from "../../parts/useTyped";
+import Views from "../../parts/views/Views";
 import { DEFAULT_SORT, fetchUsers, rolesQuery, teamsQuery } from "./queries";
 import css from "./users.module.css";
 
@@ -107,7 +109,7 @@ export default function Users() {
       )}
       <Suspense>
         {acting && <UserMenu user={acting.user} anchor={acting.anchor} onOpen={() => show(acting.user)} onDone={() => setActing(null)} />}
-        {selection.rows.size > 0 && <BulkBar selection={selection} />}
+        {selection.rows.size > 0 && <BulkBar selection={selection} filters={filters} total={list.total?.value ?? null} loaded={list.rows.length} />}
         {search.create && <CreateUser onClose={(id) => change({ create: undefined, ...(id && { open: id }) })} />}
       </Suspense>
     </PageFrame>
@@ -184,12 +186,7 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
   const roles = useQuery({ ...rolesQuery, enabled: mayRoles }).data?.items ?? [];
   const teams = useTeams();
   const box = useRef<HTMLInputElement>(null);
-  const [text, setText] = useState(filters.q ?? "");
-  const later = useLater(text.trim(), 200);
-  useEffect(() => {
-    if (later !== (filters.q ?? "")) change({ q: later || undefined });
-    // Only what was typed leads; the address leads at the start.
-  }, [later]);
+  const [text, setText] = useTyped(filters.q ?? "", 200, (typed) => change({ q: typed || undefined }));
   const [anchor, setAnchor] = useState<HTMLElement | null>(null);
   useOffer([{ id: "users.filter", keys: "/", label: t("keys.filter"), group: t("keys.page"), run: () => box.current?.focus(), keyOnly: true }]);
   const departments = useMemo(() => [...new Set([filters.department, ...rows.map((row) => row.department)].filter((name): name is string => Boolean(name)))].sort().slice(0, 100), [rows, filters.department]);
@@ -221,6 +218,7 @@ function Toolbar({ filters, rows, change, columns, hidden, hide }: ToolbarProps)
         </span>
         <span className={table.grow} />
         <KeysHint />
+        <Views page="users" />
         {!phone && (
           <Hint text={t("list.columns")}>
             <IconButton aria-label={t("list.columns")} aria-haspopup="menu" onClick={(event) => setAnchor(event.currentTarget)}>

@@ -1,5 +1,7 @@
 //! The engine against an oracle: the rules once more, written plainly and apart from it.
 
+mod inheritance;
+
 use super::model::{Condition, Model, Person, Role, Says};
 use super::proof::{Decision, prove};
 use super::read::{self, Roles};

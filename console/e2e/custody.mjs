@@ -1,0 +1,116 @@
+/**
+ * Acting as somebody else and back, in two tabs; one act on all that match; a view that somebody keeps and a colleague sees appear.
+ */
+import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
+
+const browser = await open();
+const stamp = Date.now().toString(36);
+const wide = { viewport: { width: 1440, height: 900 } };
+const shot = (page, name) => (process.env.SHOTS ? page.screenshot({ path: `${process.env.SHOTS}/${name}.png` }) : undefined);
+
+// People are made over REST, as a program would.
+const call = async (method, path, body, token) => {
+  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+  const answer = await fetch(`${BASE}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.status === 204 ? null : answer.json();
+};
+const { access_token: owner } = await call("POST", "/auth/login", OWNER);
+const roles = (await call("GET", "/roles", undefined, owner)).items;
+const person = async (name, role, more) => {
+  const person = { name: `${name} ${stamp}`, email: `${name.toLowerCase()}-${stamp}@example.com`, password: `a long password ${stamp}`, ...more, ...(role && { roles: [roles.find((one) => one.name === role).id] }) };
+  return { ...person, id: (await call("POST", "/users", person, owner)).id };
+};
+const grid = (page) => page.getByRole("grid", { name: "Users" });
+
+await check("who acts as somebody sees it in every tab, may only look, and comes back as themselves", async () => {
+  const manager = await person("Manager", "manager");
+  const context = await browser.newContext(wide);
+  const { page } = await watched(context);
+  await signIn(page, OWNER);
+  const other = await context.newPage();
+  await other.goto(`${BASE}/users`);
+  await grid(other).waitFor();
+  await page.goto(`${BASE}/users?open=${manager.id}`);
+  await page.getByRole("button", { name: "Act as them" }).click();
+  await page.getByLabel("Reason").fill("They report an error");
+  await shot(page, "act-as");
+  await page.getByRole("dialog").getByRole("button", { name: "Act as them" }).click();
+  for (const tab of [page, other]) {
+    await tab.getByTestId("acting").getByText(`You act as ${manager.name}`).waitFor();
+    equal(await tab.getByTestId("acting").getByText("read-only").count(), 1, "read-only");
+  }
+  await page.reload();
+  await page.getByTestId("acting").waitFor();
+  for (const tab of [page, other]) await until("live as them too", () => tab.locator("[data-state=live]").count());
+  await shot(page, "acting");
+  await page.getByRole("button", { name: "Change things too" }).click();
+  await page.getByLabel("Reason").fill("They asked me to");
+  await page.getByRole("dialog").getByRole("button", { name: "Change things too" }).click();
+  await page.getByTestId("acting").getByText("you may change things for").waitFor();
+  await shot(page, "acting-elevated");
+  await page.getByTestId("acting").getByRole("button", { name: "End" }).click();
+  await grid(page).waitFor();
+  await until("nobody acts in any tab", async () => (await page.getByTestId("acting").count()) + (await other.getByTestId("acting").count()) === 0);
+  const me = await page.evaluate(() => fetch("/api/v1/me").then((answer) => answer.json()));
+  equal([me.user.email, me.impersonation ?? null], [OWNER.email, null], "oneself again");
+  await context.close();
+});
+
+await check("all that match are counted, confirmed, and changed by a job", async () => {
+  const department = `Dept ${stamp}`;
+  for (let n = 0; n < 3; n += 1) await person(`Many${n}`, undefined, { department });
+  const context = await browser.newContext(wide);
+  const { page } = await watched(context);
+  await signIn(page, OWNER);
+  await page.goto(`${BASE}/users?department=${encodeURIComponent(department)}`);
+  await until("three rows", () => grid(page).locator("[role=rowgroup] [role=row][id]").count().then((n) => n === 3));
+  await grid(page).locator("[role=rowgroup] [role=row][id] input[type=checkbox]").first().check();
+  await shot(page, "bulk-bar");
+  await page.getByLabel("Select all").check();
+  await page.getByRole("toolbar").getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Suspend" }).click();
+  await page.getByRole("dialog").getByText("Suspend 3 people?").waitFor();
+  await page.getByLabel("Reason").fill("Leave");
+  await shot(page, "bulk-question");
+  await page.getByRole("dialog").getByRole("button", { name: "Suspend" }).click();
+  await page.getByText("All 3 done").waitFor();
+  await shot(page, "bulk-done");
+  await context.close();
+});
+
+await check("a view that is shared appears before a colleague, and opens the page for whoever chose it", async () => {
+  const colleague = await person("Colleague", "viewer");
+  const [mine, theirs] = [await browser.newContext(wide), await browser.newContext(wide)];
+  const [{ page }, { page: other }] = [await watched(mine), await watched(theirs)];
+  await signIn(page, OWNER);
+  await signIn(other, colleague);
+  await other.goto(`${BASE}/users`);
+  await until("live", () => other.locator("[data-state=live]").count());
+  // filters nobody has kept yet: the button names the first view that has them
+  await page.goto(`${BASE}/users?status=banned&q=${stamp}`);
+  await page.getByTestId("views").click();
+  await page.getByRole("menuitem", { name: "Save this view" }).click();
+  // not the page's search box, which has "name" in its label too
+  await page.getByRole("dialog").getByLabel("Name").fill(`Shut out ${stamp}`);
+  await page.getByLabel("Who sees it").selectOption("everyone");
+  await shot(page, "view-save");
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await page.getByTestId("views").getByText(`Shut out ${stamp}`).waitFor();
+  await other.getByTestId("views").click();
+  await other.getByRole("menuitem", { name: `Shut out ${stamp}` }).click();
+  await until("the view's filter is in the address", () => new URL(other.url()).searchParams.get("status") === "banned");
+  await other.getByTestId("views").click();
+  await other.getByRole("menuitem", { name: "Change views" }).click();
+  await shot(other, "views");
+  const kept = other.getByRole("dialog").getByRole("listitem").filter({ hasText: `Shut out ${stamp}` });
+  await kept.getByRole("button", { name: "Open this page with it" }).click();
+  await kept.getByRole("button", { name: "Open this page without it" }).waitFor();
+  await other.goto(`${BASE}/users`);
+  await until("the page opens with it", () => new URL(other.url()).searchParams.get("status") === "banned");
+  await mine.close();
+  await theirs.close();
+});
+
+await browser.close();
+finish();

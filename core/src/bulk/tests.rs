@@ -1,0 +1,532 @@
+use super::*;
+use crate::change::{Change, ledger};
+use crate::jobs::{Ending, JobState, Node, Outcome, Run};
+use crate::kernel::ctx::{Actor, Ctx};
+use crate::kernel::error::{Error, Kind};
+use crate::kernel::id::{BootId, RoleId, UserId};
+use crate::testing::{self, TestStore};
+use crate::users::rights;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// An organization with an owner, who acts, and some people.
+struct World {
+    test: TestStore,
+    roles: HashMap<String, RoleId>,
+    owner: UserId,
+    node: Node,
+}
+
+impl World {
+    async fn new() -> Self {
+        let test = testing::store().await;
+        let mut tx = test.store.db.bookkeeping().await.unwrap();
+        crate::roles::predefine(&mut tx, test.organization, test.store.clock.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let named = test.texts("SELECT name || ' ' || id FROM roles").await;
+        let roles = named.iter().filter_map(|text| {
+            let (name, id) = text.split_once(' ')?;
+            Some((name.to_owned(), id.parse().ok()?))
+        });
+        let mut world = Self {
+            roles: roles.collect(),
+            owner: UserId::new(),
+            node: Node {
+                name: "test".into(),
+                boot: BootId::new(),
+            },
+            test,
+        };
+        world.owner = world.test.person().await;
+        world.hold(world.owner, "owner").await;
+        world
+    }
+
+    async fn hold(&self, user: UserId, role: &str) {
+        let (organization, role) = (self.test.organization, self.roles[role]);
+        self.test
+            .sql(format!("INSERT INTO user_roles (organization_id, user_id, role_id) VALUES ('{organization}', '{user}', '{role}')"))
+            .await;
+    }
+
+    async fn acting(&self, user: UserId) -> Ctx {
+        let mut ctx = Ctx::system(self.test.organization, "test");
+        let mut tx = self.test.store.db.read(self.test.organization).await.unwrap();
+        ctx.permissions = rights::of(&mut tx, self.test.organization, user).await.unwrap();
+        ctx.actor = Actor::User(user);
+        ctx
+    }
+
+    async fn people(&self, department: &str, count: usize) -> Vec<UserId> {
+        let people = self.test.people(count).await;
+        let ids: Vec<String> = people.iter().map(|id| format!("'{id}'")).collect();
+        let ids = ids.join(",");
+        self.test
+            .sql(format!(
+                "UPDATE users SET department = '{department}' WHERE id IN ({ids})"
+            ))
+            .await;
+        people
+    }
+
+    async fn start(&self, ctx: &Ctx, new: Value) -> Result<BulkOutcome, Error> {
+        start(&self.test.store, ctx, &serde_json::from_value(new).unwrap()).await
+    }
+
+    async fn claim(&self, outcome: &BulkOutcome) -> Option<Run> {
+        let ids = [outcome.job_id.unwrap().0];
+        ledger::claim(&self.test.store, &self.node, 6.0, &ids)
+            .await
+            .unwrap()
+            .pop()
+    }
+
+    async fn settle(&self, run: &Run, outcome: &Outcome) -> JobState {
+        ledger::settle(&self.test.store, run, outcome).await.unwrap()
+    }
+
+    async fn banned(&self) -> i64 {
+        self.test
+            .count("SELECT count(*) FROM users WHERE status = 'banned'")
+            .await
+    }
+}
+
+fn codes(outcome: &BulkOutcome) -> Vec<Option<&str>> {
+    outcome.items.iter().map(|item| item.code.as_deref()).collect()
+}
+
+#[tokio::test]
+async fn each_of_the_named_gets_a_result_of_their_own_and_one_failure_stops_no_other() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let people = world.people("Ops", 3).await;
+    world.test.session(people[0]).await;
+    world
+        .test
+        .sql(format!(
+            "UPDATE users SET status = 'banned' WHERE id = '{}'",
+            people[1]
+        ))
+        .await;
+    let nobody = UserId::new();
+    let ids = json!([people[2], world.owner, people[1], nobody, people[0], people[2]]);
+    let outcome = world
+        .start(&ctx, json!({"action": "ban", "reason": "Spam", "ids": ids}))
+        .await
+        .unwrap();
+    assert_eq!(
+        codes(&outcome),
+        [
+            None,
+            Some("user.not_oneself"),
+            Some("user.already_banned"),
+            Some("user.not_found"),
+            None
+        ],
+        "in the order asked, each once"
+    );
+    assert_eq!((outcome.count, outcome.done, outcome.failed), (5, 2, 3));
+    assert_eq!(world.banned().await, 3);
+    assert_eq!(
+        world
+            .test
+            .count("SELECT count(*) FROM user_sessions WHERE revoked_at IS NULL")
+            .await,
+        0
+    );
+    assert_eq!(
+        world
+            .test
+            .count("SELECT count(*) FROM revocations WHERE kind = 'user'")
+            .await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn it_is_one_act_in_the_audit_and_one_line_in_each_persons_activity() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let people = world.people("Ops", 30).await;
+    world
+        .start(
+            &ctx,
+            json!({"action": "suspend", "reason": "Leave", "ids": people}),
+        )
+        .await
+        .unwrap();
+    let audited = world
+        .test
+        .texts("SELECT action || ' ' || coalesce(details->>'count', details->>'done') FROM audit_logs ORDER BY id")
+        .await;
+    assert_eq!(audited, ["users.bulk 30", "users.bulk 30"]);
+    assert_eq!(world.test.count("SELECT jsonb_array_length(details->'people')::bigint FROM audit_logs WHERE details ? 'people'").await, 30);
+    assert_eq!(
+        world
+            .test
+            .count("SELECT count(*) FROM activity_logs WHERE action = 'users.suspend'")
+            .await,
+        30
+    );
+    let told = world
+        .test
+        .texts("SELECT type || ' ' || jsonb_array_length(event->'rows') || ' ' || (event->'data'->>'updated') FROM outbox WHERE type = 'users.bulk_changed' ORDER BY seq")
+        .await;
+    assert_eq!(told, ["users.bulk_changed 25 25", "users.bulk_changed 5 5"]);
+    let counted = world
+        .test
+        .count("SELECT sum((counters->>'users_active')::bigint)::bigint FROM outbox")
+        .await;
+    assert_eq!(counted, -30);
+    let leaked = world
+        .test
+        .count("SELECT count(*) FROM outbox WHERE event::text LIKE '%@example.com%'")
+        .await;
+    assert_eq!(leaked, 0, "a personal value stands in the clear");
+}
+
+#[tokio::test]
+async fn nobody_reaches_over_themselves_by_way_of_many() {
+    let world = World::new().await;
+    let [admin, other, moderator] = [
+        world.test.person().await,
+        world.test.person().await,
+        world.test.person().await,
+    ];
+    world.hold(admin, "admin").await;
+    world.hold(other, "user").await;
+    world.hold(moderator, "moderator").await;
+    let ctx = world.acting(moderator).await;
+    let outcome = world
+        .start(
+            &ctx,
+            json!({"action": "ban", "reason": "No", "ids": [admin, world.owner, other]}),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        codes(&outcome),
+        [Some("permission.outranked"), Some("permission.outranked"), None]
+    );
+    let refused = world
+        .start(&ctx, json!({"action": "delete", "ids": [other]}))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.kind, &*refused.code),
+        (Kind::Forbidden, "permission.missing")
+    );
+    let manager = world.test.person().await;
+    world.hold(manager, "manager").await;
+    let ctx = world.acting(manager).await;
+    let outcome = world
+        .start(
+            &ctx,
+            json!({"action": "assign_role", "role": world.roles["owner"], "ids": [other]}),
+        )
+        .await
+        .unwrap();
+    assert_eq!(codes(&outcome), [Some("roles.out_of_reach")]);
+    assert_eq!(
+        world.test.count("SELECT count(*) FROM user_roles").await,
+        5,
+        "nothing of it was written"
+    );
+}
+
+#[tokio::test]
+async fn roles_are_given_and_taken_and_the_last_owner_stays() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let second = world.test.person().await;
+    world.hold(second, "owner").await;
+    let people = world.people("Ops", 2).await;
+    let role = world.roles["viewer"];
+    let given = world
+        .start(
+            &ctx,
+            json!({"action": "assign_role", "role": role, "ids": people}),
+        )
+        .await
+        .unwrap();
+    let again = world
+        .start(
+            &ctx,
+            json!({"action": "assign_role", "role": role, "ids": people}),
+        )
+        .await
+        .unwrap();
+    assert_eq!((given.done, again.done), (2, 2), "to ask again does no harm");
+    let acting = world.acting(second).await;
+    let owner = world.roles["owner"];
+    let taken = world
+        .start(
+            &acting,
+            json!({"action": "revoke_role", "role": owner, "ids": [world.owner, second]}),
+        )
+        .await
+        .unwrap();
+    assert_eq!(codes(&taken), [None, Some("roles.own")]);
+    let deleted = world
+        .start(&acting, json!({"action": "delete", "ids": people}))
+        .await
+        .unwrap();
+    assert_eq!(deleted.done, 2);
+    let gone = world
+        .test
+        .count("SELECT count(*) FROM outbox WHERE type = 'user.deleted' AND scope_after IS NULL")
+        .await;
+    assert_eq!(gone, 2, "whoever is gone leaves every list");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_is_checked_before_anybody_is_touched() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let id = world.test.person().await;
+    let many: Vec<UserId> = (0..=MOST_NAMED).map(|_| UserId::new()).collect();
+    let fifty_one: Vec<UserId> = (0..=MOST_RESET).map(|_| UserId::new()).collect();
+    for (new, field) in [
+        (json!({"action": "ban", "ids": [id]}), "reason"),
+        (json!({"action": "assign_role", "ids": [id]}), "role"),
+        (json!({"action": "unban", "ids": []}), "ids"),
+        (json!({"action": "unban", "ids": many}), "ids"),
+        (json!({"action": "reset_password", "ids": fifty_one}), "ids"),
+        (json!({"action": "unban"}), "ids"),
+        (json!({"action": "unban", "ids": [id], "filter": {}}), "ids"),
+        (json!({"action": "reset_password", "filter": {}}), "action"),
+    ] {
+        let refused = world.start(&ctx, new.clone()).await.unwrap_err();
+        assert_eq!(
+            (refused.kind, &*refused.errors[0].field),
+            (Kind::Invalid, field),
+            "{new}"
+        );
+    }
+    assert_eq!(world.test.count("SELECT count(*) FROM audit_logs").await, 0);
+}
+
+#[tokio::test]
+async fn each_password_that_is_reset_is_told_once() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let people = world.people("Ops", 2).await;
+    let outcome = world
+        .start(&ctx, json!({"action": "reset_password", "ids": people}))
+        .await
+        .unwrap();
+    let told: Vec<&String> = outcome
+        .items
+        .iter()
+        .filter_map(|item| item.one_time_password.as_ref())
+        .collect();
+    assert!(told.len() == 2 && told[0] != told[1]);
+    let kept = world
+        .test
+        .count(&format!(
+            "SELECT count(*) FROM outbox WHERE event::text LIKE '%{}%'",
+            told[0]
+        ))
+        .await;
+    assert_eq!(kept, 0);
+}
+
+#[tokio::test]
+async fn a_filter_is_counted_first_and_only_that_number_is_confirmed() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let people = world.people("Ops", 3).await;
+    world.test.session(people[0]).await;
+    world.test.session(people[0]).await;
+    let ban = |more: Value| {
+        let mut new = json!({"action": "ban", "reason": "Spam", "filter": {"department": "ops"}});
+        new.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        new
+    };
+    let dry = world.start(&ctx, ban(json!({"dry_run": true}))).await.unwrap();
+    assert_eq!((dry.count, dry.sessions, dry.job_id), (3, 2, None));
+    for expected in [json!({}), json!({"expected": 2}), json!({"expected": 4})] {
+        let refused = world.start(&ctx, ban(expected)).await.unwrap_err();
+        assert_eq!(&*refused.code, "users.bulk_count_changed");
+    }
+    assert_eq!(world.banned().await, 0);
+    let begun = world.start(&ctx, ban(json!({"expected": 3}))).await.unwrap();
+    let run = world.claim(&begun).await.unwrap();
+    let outcome = super::run(&world.test.store, &run).await;
+    assert_eq!(world.settle(&run, &outcome).await, JobState::Succeeded);
+    assert_eq!(world.banned().await, 3);
+    let over = get(&world.test.store, &ctx, begun.bulk_id.unwrap())
+        .await
+        .unwrap();
+    assert_eq!((over.total, over.done, over.failed, over.left), (3, 3, 0, 0));
+    assert!(over.finished_at.is_some());
+}
+
+/// The failures as lines without their head.
+async fn report(world: &World, ctx: &Ctx, outcome: &BulkOutcome) -> Vec<String> {
+    let mut report = failures(&world.test.store, ctx, outcome.bulk_id.unwrap())
+        .await
+        .unwrap();
+    let mut text = String::new();
+    while let Some(piece) = report.next().await.unwrap() {
+        text += &piece;
+    }
+    let mut lines = text.lines().map(str::to_owned);
+    assert_eq!(lines.next().as_deref(), Some("user_id,code,detail"));
+    lines.collect()
+}
+
+#[tokio::test]
+async fn a_job_cut_off_anywhere_goes_on_and_nobody_is_changed_twice() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let people = world.people("Ops", 120).await;
+    world.hold(people[7], "owner").await;
+    let new = json!({"action": "assign_role", "role": world.roles["viewer"], "filter": {"department": "Ops"}, "expected": 120});
+    let begun = world.start(&ctx, new).await.unwrap();
+    let (mut cut, mut wait) = (0, 20);
+    while let Some(run) = world.claim(&begun).await {
+        let work = super::run(&world.test.store, &run);
+        if let Ok(outcome) = tokio::time::timeout(std::time::Duration::from_millis(wait), work).await {
+            world.settle(&run, &outcome).await;
+            continue;
+        }
+        (cut, wait) = (cut + 1, wait + 40);
+        world
+            .test
+            .sql("UPDATE job_leases SET until = '-infinity'; UPDATE jobs SET crashes_in_a_row = 0")
+            .await;
+        testing::eventually("the lapsed run is taken over", async || {
+            ledger::take_lapsed(&world.test.store).await.unwrap() == 1
+        })
+        .await;
+    }
+    assert!(cut >= 1, "the job was never cut off");
+    let given = world
+        .test
+        .count("SELECT count(*) FROM activity_logs WHERE action = 'roles.assign'")
+        .await;
+    let versions = world
+        .test
+        .count("SELECT count(*) FROM users WHERE version = 2")
+        .await;
+    assert_eq!((given, versions), (120, 120), "once each");
+    assert!(report(&world, &ctx, &begun).await.is_empty());
+    let ended = world
+        .test
+        .count("SELECT count(*) FROM audit_logs WHERE details ? 'not_reached'")
+        .await;
+    assert_eq!(ended, 1);
+}
+
+#[tokio::test]
+async fn rights_are_looked_at_again_for_each_chunk_and_what_was_not_reached_is_told() {
+    let world = World::new().await;
+    let boss = world.test.person().await;
+    world.hold(boss, "moderator").await;
+    let ctx = world.acting(boss).await;
+    world.people("Ops", 3).await;
+    let new = json!({"action": "ban", "reason": "Spam", "filter": {"department": "Ops"}, "expected": 3});
+    let begun = world.start(&ctx, new).await.unwrap();
+    let run = world.claim(&begun).await.unwrap();
+    world
+        .test
+        .sql(format!("DELETE FROM user_roles WHERE user_id = '{boss}'"))
+        .await;
+    let outcome = super::run(&world.test.store, &run).await;
+    assert!(
+        matches!(&outcome, Outcome::Fail(why) if why.contains("may no longer")),
+        "{outcome:?}"
+    );
+    assert_eq!(world.settle(&run, &outcome).await, JobState::Failed);
+    assert_eq!(world.banned().await, 0);
+    let owner = world.acting(world.owner).await;
+    let lines = report(&world, &owner, &begun).await;
+    assert!(lines.len() == 3 && lines.iter().all(|line| line.contains(",not_reached,")));
+    let by = world
+        .test
+        .texts("SELECT actor_kind || ' ' || on_behalf_of FROM audit_logs ORDER BY id DESC LIMIT 1")
+        .await;
+    assert_eq!(
+        by,
+        [format!("system {boss}")],
+        "nobody acts with rights they no longer have"
+    );
+}
+
+#[tokio::test]
+async fn a_job_is_cancelled_between_chunks_and_says_whom_it_could_not_change() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let people = world.people("Ops", 2).await;
+    world
+        .test
+        .sql(format!(
+            "UPDATE users SET status = 'banned' WHERE id = '{}'",
+            people[0]
+        ))
+        .await;
+    let new = json!({"action": "ban", "reason": "Spam", "filter": {"department": "Ops"}, "expected": 2});
+    let begun = world.start(&ctx, new.clone()).await.unwrap();
+    let run = world.claim(&begun).await.unwrap();
+    run.cancel.ask(Ending::Cancelled);
+    let outcome = super::run(&world.test.store, &run).await;
+    assert_eq!(outcome, Outcome::Cancelled);
+    world.settle(&run, &outcome).await;
+    assert_eq!(
+        (world.banned().await, report(&world, &ctx, &begun).await.len()),
+        (1, 2)
+    );
+    let begun = world.start(&ctx, new).await.unwrap();
+    let run = world.claim(&begun).await.unwrap();
+    let outcome = super::run(&world.test.store, &run).await;
+    assert_eq!(world.settle(&run, &outcome).await, JobState::Succeeded);
+    let lines = report(&world, &ctx, &begun).await;
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].starts_with(&format!("{},user.already_banned,", people[0])));
+    let stranger = world.acting(people[1]).await;
+    let refused = get(&world.test.store, &stranger, begun.bulk_id.unwrap())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind, Kind::Forbidden);
+}
+
+#[tokio::test]
+async fn a_change_goes_back_to_its_mark_and_keeps_what_came_before() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    let [first, second] = [world.test.person().await, world.test.person().await];
+    let mut change = Change::begin(&world.test.store, &ctx).await.unwrap();
+    testing::touch(&mut change, first).await.unwrap();
+    let mark = change.mark().await.unwrap();
+    testing::touch(&mut change, second).await.unwrap();
+    change.back_to(mark).await.unwrap();
+    change.commit().await.unwrap();
+    let touched = world
+        .test
+        .texts("SELECT id::text FROM users WHERE version = 2")
+        .await;
+    assert_eq!(touched, [first.to_string()]);
+    assert_eq!(world.test.count("SELECT count(*) FROM outbox").await, 1);
+}
+
+#[tokio::test]
+async fn old_acts_are_forgotten_with_their_lists() {
+    let world = World::new().await;
+    let ctx = world.acting(world.owner).await;
+    world.people("Ops", 1).await;
+    let new = json!({"action": "delete", "filter": {"department": "Ops"}, "expected": 1});
+    world.start(&ctx, new).await.unwrap();
+    assert!(!sweep(&world.test.store).await.unwrap());
+    world
+        .test
+        .sql("UPDATE user_bulks SET created_at = now() - interval '31 days'")
+        .await;
+    assert!(sweep(&world.test.store).await.unwrap());
+    assert_eq!(world.test.count("SELECT count(*) FROM user_bulk_people").await, 0);
+}

@@ -1,0 +1,199 @@
+//! What is done to a person, alone or as one of many: the same checks and the same statements.
+
+use super::model::User;
+use super::service::Act;
+use super::{UserStatus, check, store};
+use crate::change::Change;
+use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::event::{Event, Severity};
+use crate::kernel::id::UserId;
+use crate::kernel::seal::Person;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// An act on one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Shuts them out, for a reason that operators read.
+    Ban(String),
+    /// Lets a banned person in again.
+    Unban,
+    /// Holds them back for a while, for a reason.
+    Suspend(String),
+    /// Ends a suspension.
+    Reinstate,
+    /// Marks them as deleted.
+    Delete,
+}
+
+impl Deed {
+    /// What it takes, on the person.
+    pub fn permission(&self) -> &'static str {
+        match self {
+            Self::Delete => "users:delete",
+            Self::Ban(_) | Self::Unban | Self::Suspend(_) | Self::Reinstate => "users:ban",
+        }
+    }
+}
+
+/// What an act as one of many left behind, for the event that tells of them together.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// The row as it is now, and whose key seals it; `None` where nothing changed, or nothing is left to show.
+    pub row: Option<(Value, Person)>,
+    /// What it adds to the Overview's counters.
+    pub counters: BTreeMap<&'static str, i64>,
+}
+
+impl Applied {
+    /// Of an event about `user`.
+    pub fn of(event: Event, user: Option<&User>) -> Result<Self> {
+        let row = user.map(|user| Ok::<_, Error>((user.patch()?, user.person())));
+        Ok(Self {
+            row: row.transpose()?,
+            counters: event.counters,
+        })
+    }
+}
+
+/// Does `deed` to one of many, within the change that tells of all of them. The person's activity shows it; audit and event are
+/// the whole act's. Who is deleted is told of at once, because a row that is gone stands in no list of rows.
+pub async fn apply(change: &mut Change, id: UserId, deed: &Deed) -> Result<Applied> {
+    let mut act = Act::on(change, id, deed.permission()).await?;
+    if *deed == Deed::Delete {
+        let event = deleted(&mut act).await?.unaudited();
+        change.line(&event).await?;
+        let counters = event.counters.clone();
+        change
+            .record(Event {
+                counters: BTreeMap::new(),
+                ..event
+            })
+            .await?;
+        return Ok(Applied { row: None, counters });
+    }
+    let event = done(&mut act, deed).await?;
+    act.reread().await?;
+    let applied = Applied::of(event.clone(), Some(&act.user))?;
+    change.line(&event).await?;
+    Ok(applied)
+}
+
+/// Everything but deleting.
+pub(super) async fn done(act: &mut Act<'_>, deed: &Deed) -> Result<Event> {
+    match deed {
+        Deed::Ban(reason) => banned(act, reason).await,
+        Deed::Unban => returned(act, &UNBAN).await,
+        Deed::Suspend(reason) => suspended(act, reason).await,
+        Deed::Reinstate => returned(act, &REINSTATE).await,
+        Deed::Delete => deleted(act).await,
+    }
+}
+
+async fn banned(act: &mut Act<'_>, reason: &str) -> Result<Event> {
+    let reason = check::reason(reason).map_err(|fault| Error::invalid(vec![fault.at("reason")]))?;
+    act.require_another("user.not_oneself", "ban").await?;
+    if act.user.status == UserStatus::Banned {
+        return Err(conflict("user.already_banned", "This person is banned already."));
+    }
+    let at = act.change.at();
+    store::ban(act.change.tx(), act.user.id, &reason, at).await?;
+    let event = act
+        .event("user.banned", "users.ban", "{actor} banned {subject}")
+        .severity(Severity::Warn)
+        .changed("status", act.user.status.as_str(), "banned")
+        .reason(reason)
+        .counts("users_banned", 1);
+    let event = leaving(event, act);
+    act.cut_off(event, "banned").await
+}
+
+async fn suspended(act: &mut Act<'_>, reason: &str) -> Result<Event> {
+    let reason = check::reason(reason).map_err(|fault| Error::invalid(vec![fault.at("reason")]))?;
+    act.require_another("user.not_oneself", "suspend").await?;
+    if !matches!(act.user.status, UserStatus::Active | UserStatus::Invited) {
+        let detail = "Only who is active or invited can be suspended.";
+        return Err(conflict("user.not_active", detail));
+    }
+    let (id, at) = (act.user.id, act.change.at());
+    store::set_status(act.change.tx(), id, UserStatus::Suspended, at).await?;
+    let event = act
+        .event("user.suspended", "users.suspend", "{actor} suspended {subject}")
+        .severity(Severity::Warn)
+        .changed("status", act.user.status.as_str(), "suspended")
+        .reason(reason);
+    let event = leaving(event, act);
+    act.cut_off(event, "suspended").await
+}
+
+/// A way back in.
+struct Return {
+    from: UserStatus,
+    kind: &'static str,
+    action: &'static str,
+    text: &'static str,
+    refused: (&'static str, &'static str),
+    verb: &'static str,
+}
+
+const UNBAN: Return = Return {
+    from: UserStatus::Banned,
+    kind: "user.unbanned",
+    action: "users.unban",
+    text: "{actor} unbanned {subject}",
+    refused: ("user.not_banned", "This person is not banned."),
+    verb: "unban",
+};
+const REINSTATE: Return = Return {
+    from: UserStatus::Suspended,
+    kind: "user.reinstated",
+    action: "users.reinstate",
+    text: "{actor} let {subject} in again",
+    refused: ("user.not_suspended", "This person is not suspended."),
+    verb: "reinstate",
+};
+
+async fn returned(act: &mut Act<'_>, back: &Return) -> Result<Event> {
+    act.require_not_oneself("user.not_oneself", back.verb)?;
+    if act.user.status != back.from {
+        return Err(conflict(back.refused.0, back.refused.1));
+    }
+    let at = act.change.at();
+    // who was invited and has not come yet is invited again
+    let status = store::unban(act.change.tx(), act.user.id, at).await?;
+    let mut event =
+        act.event(back.kind, back.action, back.text)
+            .changed("status", back.from.as_str(), status.as_str());
+    if let Some(counter) = status.counter() {
+        event = event.counts(counter, 1);
+    }
+    Ok(leaving(event, act))
+}
+
+/// Marks as deleted. The event tells of the row as it was: it is in nobody's sight any more.
+pub(super) async fn deleted(act: &mut Act<'_>) -> Result<Event> {
+    act.require_another("user.not_oneself", "delete").await?;
+    let at = act.change.at();
+    let event = act
+        .event("user.deleted", "users.delete", "{actor} deleted {subject}")
+        .severity(Severity::Warn)
+        .counts("users_total", -1);
+    let event = leaving(event, act);
+    let mut event = act.cut_off(event, "deleted").await?;
+    store::delete(act.change.tx(), act.user.id, at).await?;
+    event.subject.version += 1;
+    event.scope_after = None;
+    Ok(event)
+}
+
+/// Takes the person out of the count of the state they were in.
+fn leaving(event: Event, act: &Act<'_>) -> Event {
+    match act.user.status.counter() {
+        Some(counter) => event.counts(counter, -1),
+        None => event,
+    }
+}
+
+fn conflict(code: &'static str, detail: &'static str) -> Error {
+    Error::new(Kind::Conflict, code, detail)
+}

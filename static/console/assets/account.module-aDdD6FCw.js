@@ -1,1 +1,0 @@
-var e={narrow:`_narrow_1ucun_1`};export{e as t};

@@ -1,0 +1,1 @@
+var e={rules:`_rules_ansb7_1`};export{e as t};

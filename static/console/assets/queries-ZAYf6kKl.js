@@ -1,1 +1,0 @@
-import{Ct as e,wt as t}from"./shared-CuJZ3naZ.js";var n=100;function r(r){return(i,a)=>t(e.GET(`/api/v1/audit`,{params:{query:{...r,limit:n,...i&&{cursor:i}}},signal:a}))}export{r as t};

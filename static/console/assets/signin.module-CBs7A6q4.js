@@ -1,1 +1,0 @@
-var e={page:`_page_7il6h_1`,card:`_card_7il6h_2`,mark:`_mark_7il6h_5`,form:`_form_7il6h_6`,why:`_why_7il6h_7`};export{e as t};
