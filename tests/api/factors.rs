@@ -522,9 +522,9 @@ async fn whoever_holds_a_role_that_demands_a_factor_sets_one_up_before_anything_
     let shown = show(&hub, &asked, totp("000000")).await;
     assert_eq!(problem(shown).await, (401, "auth.ticket_refused".into()));
     let begin = json!({"ticket": asked["ticket"], "factor": {"kind": "totp"}});
-    let begun = told(post(&hub, None, "/auth/enroll", begin).await, 200).await;
+    let started = told(post(&hub, None, "/auth/enroll", begin).await, 200).await;
     let confirmation = json!({
-        "enrollment": begun["enrollment"], "name": "App", "code": now(&hub, begun["secret"].as_str().unwrap()),
+        "enrollment": started["enrollment"], "name": "App", "code": now(&hub, started["secret"].as_str().unwrap()),
     });
     let done = json!({"ticket": asked["ticket"], "confirmation": confirmation});
     let entered = told(post(&hub, None, "/auth/enroll/confirm", done.clone()).await, 200).await;
@@ -534,8 +534,8 @@ async fn whoever_holds_a_role_that_demands_a_factor_sets_one_up_before_anything_
     let twice = post(&hub, None, "/auth/enroll/confirm", done).await;
     assert_eq!(problem(twice).await, (401, "auth.ticket_refused".into()));
     let list: Value = hub.get(&enrolled, "/me/factors").await.json().await.unwrap();
-    let last = format!("/me/factors/{}", list["items"][0]["id"].as_str().unwrap());
-    let kept = hub.send(&enrolled, Method::DELETE, &last, json!({})).await;
+    let newest = format!("/me/factors/{}", list["items"][0]["id"].as_str().unwrap());
+    let kept = hub.send(&enrolled, Method::DELETE, &newest, json!({})).await;
     assert_eq!(problem(kept).await, (409, "factor.demanded".into()));
     let old = hub
         .post("/auth/refresh", json!({"refresh_token": who.refresh}))
@@ -552,7 +552,7 @@ async fn whoever_holds_a_role_that_demands_a_factor_sets_one_up_before_anything_
     assert_eq!(new.status(), 200);
     demand(&hub, &owner, "viewer", false).await;
     assert_eq!(
-        hub.send(&enrolled, Method::DELETE, &last, json!({}))
+        hub.send(&enrolled, Method::DELETE, &newest, json!({}))
             .await
             .status(),
         204

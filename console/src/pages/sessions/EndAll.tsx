@@ -13,7 +13,7 @@ interface Props {
   onClose: () => void;
 }
 
-export function EndAll({ whose, name, onClose }: Props) {
+export default function EndAll({ whose, name, onClose }: Props) {
   const filters = whose === null || whose === "everybody" ? {} : whose;
   const { data } = useQuery({ ...impactQuery(filters), enabled: whose !== null });
   const everybody = whose === "everybody";

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useMay, useMe } from "../../auth/session";
 import { t } from "../../i18n";
 import "../../i18n/sessions";
-import { EndAll } from "./EndAll";
+import EndAll from "./EndAll";
 import type { Whose } from "./queries";
 import { SessionItems } from "./SessionItems";
 import css from "./sessions.module.css";

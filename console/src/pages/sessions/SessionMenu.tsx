@@ -7,7 +7,7 @@ import type { MenuAction } from "../../parts/ActionMenu";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import { RowMenu } from "../../parts/RowMenu";
 import { toast } from "../../parts/toast";
-import { EndAll } from "./EndAll";
+import EndAll from "./EndAll";
 import { endSession, type Session } from "./queries";
 import { program } from "./words";
 

@@ -17,10 +17,10 @@ import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
 import { rolesQuery } from "../users/queries";
 import { columns, nameOf, PhoneRow } from "./columns";
-import { EndAll } from "./EndAll";
 import { fetchSessions, type Session, type Whose } from "./queries";
 import css from "./sessions.module.css";
 
+const EndAll = lazy(() => import("./EndAll"));
 const SessionMenu = lazy(() => import("./SessionMenu"));
 const Times = lazy(() => import("./Times"));
 
@@ -95,8 +95,8 @@ export default function Sessions() {
           )
         }
       />
-      <EndAll whose={ending} name={user ? person : chosen ? roleName(chosen) : ""} onClose={() => setEnding(null)} />
       <Suspense>
+        {ending !== null && <EndAll whose={ending} name={user ? person : chosen ? roleName(chosen) : ""} onClose={() => setEnding(null)} />}
         {acting && <SessionMenu row={acting.row} anchor={acting.anchor} onDone={() => setActing(null)} onOnly={() => of(acting.row)} />}
         {times && <Times onClose={() => setTimes(false)} />}
       </Suspense>
