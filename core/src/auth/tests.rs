@@ -225,11 +225,15 @@ async fn a_new_key_signs_when_every_node_knows_it_and_nobody_is_signed_out_by_a_
         Auth::start(&store, LIVES).await.unwrap(),
         Auth::start(&store, LIVES).await.unwrap(),
     ];
-    let before = sign_in(&one, "o@example.com", "12345678").await.unwrap();
+    let before = sign_in(&one, "o@example.com", "an owner who is patient 42")
+        .await
+        .unwrap();
     let made = one.rotate_unasked(&ctx).await.unwrap();
     let again = other.rotate_unasked(&ctx).await.unwrap_err();
     assert_eq!(again.code, "signing_key.rotating");
-    let meanwhile = sign_in(&one, "o@example.com", "12345678").await.unwrap();
+    let meanwhile = sign_in(&one, "o@example.com", "an owner who is patient 42")
+        .await
+        .unwrap();
     assert_eq!(
         key_of(&meanwhile.access_token),
         key_of(&before.access_token),
@@ -252,7 +256,9 @@ async fn a_new_key_signs_when_every_node_knows_it_and_nobody_is_signed_out_by_a_
     );
 
     store.clock.advance(AHEAD);
-    let after = sign_in(&one, "o@example.com", "12345678").await.unwrap();
+    let after = sign_in(&one, "o@example.com", "an owner who is patient 42")
+        .await
+        .unwrap();
     assert_eq!(key_of(&after.access_token), made.kid);
     for token in [&before, &meanwhile, &after] {
         for node in [&one, &other] {
@@ -289,7 +295,7 @@ async fn a_node_that_slept_through_a_rotation_signs_with_the_new_key_at_once() {
         .await
         .unwrap();
     store.clock.advance(Duration::hours(5));
-    let token = sign_in(&asleep, "o@example.com", "12345678")
+    let token = sign_in(&asleep, "o@example.com", "an owner who is patient 42")
         .await
         .unwrap()
         .access_token;
@@ -302,14 +308,14 @@ async fn keys_of_p256_sign_verify_and_are_told_like_those_of_ed25519_and_follow_
     let (test, store) = with_owner().await;
     let ctx = Ctx::system(test.organization, "test");
     let auth = Auth::start(&store, LIVES).await.unwrap();
-    let before = sign_in(&auth, "o@example.com", "12345678")
+    let before = sign_in(&auth, "o@example.com", "an owner who is patient 42")
         .await
         .unwrap()
         .access_token;
     let auth = Auth::start_with(&store, LIVES, Algorithm::ES256).await.unwrap();
     assert_eq!(auth.rotate_unasked(&ctx).await.unwrap().algorithm, "ES256");
     store.clock.advance(AHEAD);
-    let after = sign_in(&auth, "o@example.com", "12345678")
+    let after = sign_in(&auth, "o@example.com", "an owner who is patient 42")
         .await
         .unwrap()
         .access_token;
@@ -367,7 +373,14 @@ async fn a_refresh_token_is_its_clients_a_browsers_cookie_is_not_taken_from_else
         ..client()
     };
     let turn = store.passwords.turn().await.unwrap();
-    let outcome = login(&auth, turn, "o@example.com", "12345678".into(), &browser).await;
+    let outcome = login(
+        &auth,
+        turn,
+        "o@example.com",
+        "an owner who is patient 42".into(),
+        &browser,
+    )
+    .await;
     let sign_in::Outcome::SignedIn(signed_in) = outcome.unwrap() else {
         panic!("a factor is asked for");
     };
@@ -394,7 +407,9 @@ async fn a_refresh_token_is_its_clients_a_browsers_cookie_is_not_taken_from_else
 async fn within_the_grace_a_successor_is_given_again_to_the_same_client_only() {
     let (_test, store) = with_owner().await;
     let auth = Auth::start(&store, LIVES).await.unwrap();
-    let signed_in = sign_in(&auth, "o@example.com", "12345678").await.unwrap();
+    let signed_in = sign_in(&auth, "o@example.com", "an owner who is patient 42")
+        .await
+        .unwrap();
     let first = refresh(&auth, &signed_in.refresh_token, None, &client())
         .await
         .unwrap();
