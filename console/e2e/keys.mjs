@@ -102,7 +102,7 @@ await check("it is replaced, and then revoked for a reason, and lets nobody in",
 await check("a network that would shut out whoever allows it is refused, and one of theirs is allowed and taken away", async () => {
   expected.push(REFUSED);
   await page.goto(`${BASE}/addresses`);
-  await page.getByText("Everything is let in").waitFor();
+  await page.getByRole("heading", { name: "Everything is let in" }).waitFor();
   await page.getByRole("button", { name: "Allow a network" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Address or network").fill("192.0.2.0/24");
@@ -114,7 +114,7 @@ await check("a network that would shut out whoever allows it is refused, and one
   await page.getByTestId("rules").getByText("This machine").waitFor();
   await page.getByRole("button", { name: "Take away" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Take away" }).click();
-  await page.getByText("Everything is let in").waitFor();
+  await page.getByRole("heading", { name: "Everything is let in" }).waitFor();
 });
 
 await check("nothing broke on the way", () => equal(faults, [], "faults"));

@@ -92,7 +92,7 @@ async fn write(ledger: &Ledger, all: bool) {
         }
     }
     for batch in due.keys.chunks(BATCH) {
-        if let Err(error) = note_used(&ledger.store.db, batch).await {
+        if let Err(error) = note_used(&ledger.store, batch).await {
             unwritten(error);
         }
     }

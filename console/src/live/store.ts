@@ -15,6 +15,7 @@ import { perFrame } from "./frames";
 import { type MemberPages, withMember } from "./members";
 import { Link } from "./link";
 import { pill } from "./pill";
+import { applyKeyUse } from "./keyUse";
 import { applySessions } from "./sessions";
 import { forgetProgress, type Progress, setProgress } from "./progress";
 
@@ -166,6 +167,7 @@ function apply(events: LiveEvent[], me: string): void {
   patchImports(events);
   applyState(events);
   applySessions(queries, events);
+  applyKeyUse(queries, events);
   // an event says that a page has other views, not which: they are few, and read when somebody looks
   if (events.some((event) => event.type.startsWith("saved_filter."))) void queries.invalidateQueries({ queryKey: ["saved_filters"] });
   if (events.some((event) => event.type === "personal_data.exported")) void queries.invalidateQueries({ queryKey: ["personal_data"] });

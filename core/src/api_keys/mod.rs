@@ -1,7 +1,7 @@
 //! API keys: how programs act as a person, within scopes.
 //!
 //! Table: `api_keys`. Events, on `feed:api_keys`: `api_key.created`, `.updated`, `.rotated`, `.revoked`, `.expiring`,
-//! `.policy_changed`.
+//! `.policy_changed`; and, as a state, `api_key.used`: when and from where one was used.
 //!
 //! Invariant: a key may do what its owner may do at this moment and its scopes name, and nothing that needs a signed-in
 //! person (`Ctx::require_session`): a key that leaks can neither make another nor choose a password.

@@ -7,7 +7,7 @@ use crate::kernel::id::{ApiKeyId, UserId};
 use crate::live::position::Position;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -210,11 +210,6 @@ impl ApiKey {
 
     /// The post-image that events carry: without what the machine notes by itself, and nobody named yet.
     pub(super) fn patch(&self, now: OffsetDateTime) -> Result<Value> {
-        let text = |at: Option<OffsetDateTime>| {
-            at.map(|at| at.format(&Rfc3339))
-                .transpose()
-                .map_err(Error::internal)
-        };
         Ok(json!({
             "id": self.id,
             "name": self.name,
@@ -238,14 +233,9 @@ impl ApiKey {
     pub(super) fn row(&self, ctx: &Ctx, now: OffsetDateTime) -> Result<Value> {
         let mut row = self.patch(now)?;
         row["can"] = serde_json::to_value(self.can(ctx, now))?;
-        for (field, at) in [
-            ("first_used_at", self.first_used_at),
-            ("last_used_at", self.last_used_at),
-        ] {
-            let used = at.map(|at| at.format(&Rfc3339));
-            row[field] = used.transpose().map_err(Error::internal)?.into();
+        for (field, value) in uses(self.first_used_at, self.last_used_at, self.last_used_ip)? {
+            row[field] = value;
         }
-        row["last_used_ip"] = self.last_used_ip.map(|ip| ip.addr().to_string()).into();
         Ok(row)
     }
 
@@ -265,4 +255,25 @@ impl ApiKey {
             owner: Some(self.owner.0),
         }
     }
+}
+
+/// What the machine notes of a key's use.
+pub(super) fn uses(
+    first: Option<OffsetDateTime>,
+    last: Option<OffsetDateTime>,
+    from: Option<IpNet>,
+) -> Result<Map<String, Value>> {
+    Ok(Map::from_iter([
+        ("first_used_at".to_owned(), text(first)?.into()),
+        ("last_used_at".to_owned(), text(last)?.into()),
+        (
+            "last_used_ip".to_owned(),
+            from.map(|ip| ip.addr().to_string()).into(),
+        ),
+    ]))
+}
+
+fn text(at: Option<OffsetDateTime>) -> Result<Option<String>> {
+    let text = at.map(|at| at.format(&Rfc3339));
+    text.transpose().map_err(Error::internal)
 }

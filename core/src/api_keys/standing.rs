@@ -1,13 +1,18 @@
 //! Whether a key is good, as `sessions::standing` tells it of sessions. Read from the primary only.
 
 use super::secret::Hash;
+use super::{CHANNEL, model};
+use crate::Store;
 use crate::db::Db;
 use crate::kernel::ctx::Credential;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{ApiKeyId, OrganizationId, RoleId, UserId};
 use crate::kernel::permission::RightsVersion;
+use crate::live::announce;
 use crate::sessions::standing::{KeyTerms, Refused, Standing};
 use ipnet::IpNet;
+use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
@@ -102,27 +107,47 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
     }))
 }
 
-/// Notes when and from where keys were last used, many in one statement. Never moves one back.
-pub async fn note_used(db: &Db, used: &[Use]) -> Result<()> {
+/// Notes when and from where keys were last used, many in one statement, and tells it to whoever looks at them. Never moves
+/// one back.
+pub async fn note_used(store: &Store, used: &[Use]) -> Result<()> {
     let ids: Vec<_> = used.iter().map(|used| used.key.0).collect();
     let at: Vec<_> = used.iter().map(|used| used.at).collect();
     let from: Vec<_> = used
         .iter()
         .map(|used| used.from.map(|ip| ip.to_canonical().to_string()))
         .collect();
-    let mut tx = db.bookkeeping().await?;
-    sqlx::query!(
-        "UPDATE api_keys k SET first_used_at = CASE WHEN k.last_used_at IS NULL THEN n.at ELSE k.first_used_at END,
+    let mut tx = store.db.bookkeeping().await?;
+    let noted = sqlx::query!(
+        r#"UPDATE api_keys k SET first_used_at = CASE WHEN k.last_used_at IS NULL THEN n.at ELSE k.first_used_at END,
            last_used_at = n.at, last_used_ip = coalesce(n.ip::inet, k.last_used_ip)
          FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS n (id, at, ip)
-         WHERE k.id = n.id AND (k.last_used_at IS NULL OR k.last_used_at < n.at)",
+         WHERE k.id = n.id AND (k.last_used_at IS NULL OR k.last_used_at < n.at)
+         RETURNING k.id, k.organization_id, k.first_used_at, k.last_used_at, k.last_used_ip AS "last_used_ip: IpNet""#,
         &ids,
         &at,
         &from as &[Option<String>],
     )
-    .execute(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    let mut told: HashMap<OrganizationId, Vec<Value>> = HashMap::new();
+    for row in noted {
+        let uses = model::uses(row.first_used_at, row.last_used_at, row.last_used_ip)?;
+        let event = json!({
+            "type": "api_key.used",
+            "at": uses["last_used_at"],
+            "subject": {"kind": "api_key", "id": row.id},
+            "data": uses,
+        });
+        told.entry(OrganizationId(row.organization_id))
+            .or_default()
+            .push(event);
+    }
+    for (organization, events) in told {
+        // state, not event: what is not heard now is told with the next use
+        let _ = announce::states(store, organization, CHANNEL, events).await;
+    }
+    Ok(())
 }
 
 /// What a program is told whose key is not good.

@@ -1,9 +1,13 @@
 use super::*;
+use crate::bus::{Signal, Subscription};
 use crate::kernel::clock::Clock;
 use crate::kernel::ctx::{Actor, Credential, Ctx};
 use crate::kernel::id::{SessionId, UserId};
+use crate::live::history::Batch;
+use crate::live::published::Published;
 use crate::sessions::standing::Refused;
 use crate::testing::{self, TestStore};
+use serde_json::{Value, json};
 use std::net::IpAddr;
 use time::Duration;
 
@@ -292,22 +296,35 @@ async fn a_coming_end_is_announced_once_and_again_after_the_end_has_moved() {
     );
 }
 
+/// The next that is told on the keys' channel, as a viewer gets it.
+async fn told(heard: &mut Subscription) -> Value {
+    loop {
+        let signal = tokio::time::timeout(std::time::Duration::from_secs(10), heard.next()).await;
+        if let Signal::Message { payload, .. } = signal.expect("something is told in time").unwrap()
+            && let Some(batch) = Batch::parse(&payload).filter(|batch| batch.channel == CHANNEL)
+        {
+            let published: Published = serde_json::from_slice(&batch.payloads[0]).unwrap();
+            return published.event;
+        }
+    }
+}
+
 #[tokio::test]
-async fn when_and_from_where_a_key_was_used_is_noted_and_never_moved_back() {
+async fn when_and_from_where_a_key_was_used_is_noted_told_and_never_moved_back() {
     let test = testing::store().await;
     let (_, ctx) = person(&test, ALL).await;
     let store = &test.store;
     let made = create(store, &ctx, "live", &new(&["users:read"])).await.unwrap();
+    let fan = store.bus.keys().fan(test.organization, CHANNEL);
+    let mut heard = store.bus.subscribe(&[fan]).await.unwrap();
     let now = store.clock.now();
     let used = |at, from: &str| Use {
         key: made.key.id,
         at,
         from: from.parse().ok(),
     };
-    note_used(&store.db, &[used(now, "::ffff:192.0.2.7")])
-        .await
-        .unwrap();
-    note_used(&store.db, &[used(now - Duration::minutes(1), "192.0.2.8")])
+    note_used(store, &[used(now, "::ffff:192.0.2.7")]).await.unwrap();
+    note_used(store, &[used(now - Duration::minutes(1), "192.0.2.8")])
         .await
         .unwrap();
     let key = get(store, &ctx, made.key.id).await.unwrap().key;
@@ -315,9 +332,23 @@ async fn when_and_from_where_a_key_was_used_is_noted_and_never_moved_back() {
         (key.last_used_at, key.last_used_ip.as_deref()),
         (Some(now), Some("192.0.2.7"))
     );
+    let event = told(&mut heard).await;
+    assert_eq!(
+        (&event["type"], &event["subject"]["id"]),
+        (&json!("api_key.used"), &json!(made.key.id))
+    );
+    let item = serde_json::to_value(&key).unwrap();
+    for field in ["first_used_at", "last_used_at", "last_used_ip"] {
+        assert_eq!(event["data"][field], item[field], "{field} as a reading has it");
+    }
     let later = now + Duration::minutes(5);
-    note_used(&store.db, &[used(later, "192.0.2.9")]).await.unwrap();
+    note_used(store, &[used(later, "192.0.2.9")]).await.unwrap();
     let key = get(store, &ctx, made.key.id).await.unwrap().key;
     assert_eq!((key.first_used_at, key.last_used_at), (Some(now), Some(later)));
     assert_eq!(key.version, 1, "the machine's own notes are no change");
+    let event = told(&mut heard).await;
+    assert_eq!(
+        event["data"]["last_used_ip"], "192.0.2.9",
+        "nothing is told of a use that was noted already"
+    );
 }
