@@ -5,7 +5,7 @@
  *
  * Passkeys belong to names, so the hub is opened as localhost, whatever address it was given by.
  */
-import { createHmac } from "node:crypto";
+import { code } from "./totp.mjs";
 
 process.env.BASE_URL = process.env.BASE_URL?.replace("127.0.0.1", "localhost");
 const { BASE, check, equal, finish, open, OWNER, until, watched } = await import("./browser.mjs");
@@ -21,18 +21,6 @@ const call = async (method, path, body, token) => {
   const answer = await fetch(`${BASE}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
   return { status: answer.status, body: await answer.json().catch(() => null) };
 };
-
-/** The code that an app with this secret shows `steps` of 30 seconds from now (RFC 6238). */
-function code(secret, steps = 0) {
-  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  const bits = [...secret.replaceAll(/\W/g, "")].map((letter) => letters.indexOf(letter).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
-  const hash = createHmac("sha1", key).update(counter).digest();
-  const number = hash.readUInt32BE(hash.at(-1) & 15) & 0x7fffffff;
-  return String(number % 1_000_000).padStart(6, "0");
-}
 
 const { body: owner } = await call("POST", "/auth/login", OWNER);
 const { body: roles } = await call("GET", "/roles", undefined, owner.access_token);
