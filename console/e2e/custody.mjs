@@ -108,6 +108,18 @@ await check("a view that is shared appears before a colleague, and opens the pag
   await kept.getByRole("button", { name: "Open this page without it" }).waitFor();
   await other.goto(`${BASE}/users`);
   await until("the page opens with it", () => new URL(other.url()).searchParams.get("status") === "banned");
+  // each list has views of its own
+  const role = roles.find((one) => one.name === "viewer").id;
+  await page.goto(`${BASE}/sessions?role=${role}`);
+  await page.getByTestId("views").click();
+  equal(await page.getByRole("menuitem", { name: `Shut out ${stamp}` }).count(), 0, "a view of people on the page of sessions");
+  await page.getByRole("menuitem", { name: "Save this view" }).click();
+  await page.getByRole("dialog").getByLabel("Name").fill(`Viewers ${stamp}`);
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await page.goto(`${BASE}/sessions`);
+  await page.getByTestId("views").click();
+  await page.getByRole("menuitem", { name: `Viewers ${stamp}` }).click();
+  await until("the role to be in the address", () => new URL(page.url()).searchParams.get("role") === role);
   await mine.close();
   await theirs.close();
 });

@@ -3,7 +3,7 @@
  * decides who sees what they say of themselves; the organization's settings are changed. The mails are read in the development
  * outbox, as whoever tries the hub reads them.
  */
-import { BASE, check, equal, finish, open, signIn, until, watched } from "./browser.mjs";
+import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
 
 const browser = await open();
 const stamp = Date.now().toString(36);
@@ -14,6 +14,21 @@ const REFUSED = /\b(410)\b|Gone/;
 
 const owner = await watched(await browser.newContext({ viewport: { width: 1440, height: 900 } }));
 await signIn(owner.page);
+
+/** Somebody with a role, made over REST. */
+async function somebody(role) {
+  const call = async (method, path, body, token) => {
+    const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+    const answer = await fetch(`${BASE}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  };
+  const { access_token: token } = await call("POST", "/auth/login", OWNER);
+  const { items } = await call("GET", "/roles", undefined, token);
+  const person = { name: `Other ${stamp}`, email: `other.${stamp}@example.com`, password: "a long one to remember" };
+  await call("POST", "/users", { ...person, roles: [items.find((one) => one.name === role).id] }, token);
+  return person;
+}
 
 /** The link of the newest mail to Ada with `path`, as the development outbox shows it. */
 async function link(path) {
@@ -70,6 +85,20 @@ await check("what they say of themselves shows to others as they decide", async 
     return privacy.bio === "nobody" && privacy;
   });
   equal(seen.title, "organization", "what was not changed");
+  // Whoever answers for people sees all of it, and to whom it is shown; a viewer sees what is shown to everybody.
+  const id = await hers.page.evaluate(async () => (await (await fetch("/api/v1/me", { headers: { "X-Signalbox-Client": "console" } })).json()).user.id);
+  await owner.page.goto(`${BASE}/users/${id}?tab=about`);
+  const about = owner.page.getByRole("tabpanel");
+  await about.getByText("Countess").waitFor();
+  await about.getByText("Private words").waitFor();
+  equal([await about.getByText("Shown to nobody else").count(), await about.getByText("Shown to everybody who may see profiles").count()], [1, 1], "to whom it is shown");
+  const viewer = await watched(await browser.newContext({ viewport: { width: 1440, height: 900 } }));
+  await signIn(viewer.page, await somebody("viewer"));
+  await viewer.page.goto(`${BASE}/users/${id}?tab=about`);
+  const seenByOthers = viewer.page.getByRole("tabpanel");
+  await seenByOthers.getByText("Countess").waitFor();
+  await seenByOthers.getByText("Not shown to you").waitFor();
+  equal([await seenByOthers.getByText("Private words").count(), await seenByOthers.getByText(/^Shown to/).count(), viewer.faults], [0, 0, []], "what is not shown to others");
 });
 
 await check("a forgotten password is replaced by a link, and the session of before is over", async () => {
@@ -100,6 +129,17 @@ await check("settings are changed and stay", async () => {
   await page.getByLabel("Days an invitation is good for").fill("0");
   await page.getByRole("button", { name: "Save" }).first().click();
   await page.getByText("1 to 90 days.").waitFor();
+  await page.goto(`${BASE}/sessions`);
+  await page.getByRole("link", { name: "How long sessions last" }).click();
+  await page.getByLabel("Without use").selectOption({ label: "7 days" });
+  await page.getByRole("button", { name: "Save" }).click();
+  await until("the time to be kept", async () => {
+    const times = await page.evaluate(async () => (await fetch("/api/v1/sessions/timeouts", { headers: { "X-Signalbox-Client": "console" } })).json());
+    return times.idle_seconds === 7 * 86_400;
+  });
+  await page.getByLabel("Without use").selectOption({ label: "As this installation has it" });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save", disabled: true }).waitFor();
 });
 
 await check("no console error and no breach of the content policy", () => {

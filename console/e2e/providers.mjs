@@ -9,6 +9,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ownHub } from "./hub.mjs";
+import { code } from "./totp.mjs";
 
 const hub = await ownHub();
 process.env.SIGNALBOX__SERVER__PUBLIC_URL = hub.url;
@@ -80,7 +81,7 @@ await check("somebody new signs in through it and comes to the page that was ask
   await away.close();
 });
 
-await check("the owner links an account, signs in through it, and takes the link away", async () => {
+await check("the owner links an account and signs in through it", async () => {
   const { page } = owner;
   await page.goto(`${BASE}/account?section=linked`);
   await page.getByRole("button", { name: "Link Staff" }).click();
@@ -95,11 +96,40 @@ await check("the owner links an account, signs in through it, and takes the link
   await through.getByRole("navigation").first().waitFor();
   const me = await through.evaluate(async () => (await (await fetch("/api/v1/me", { headers: { "X-Signalbox-Client": "console" } })).json()).user.email);
   equal(me, OWNER.email, "who signed in");
+  await other.close();
+});
+
+await check("whoever has a second factor is asked for it on the way back, and comes to the page that was asked for", async () => {
+  const call = async (method, path, body, token) => {
+    const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+    const answer = await fetch(`${BASE}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return answer.status === 204 ? null : answer.json();
+  };
+  const { access_token: token } = await call("POST", "/auth/login", OWNER);
+  const { enrollment, secret } = await call("POST", "/me/factors", { kind: "totp" }, token);
+  const { factor } = await call("POST", "/me/factors/confirm", { enrollment, name: "App", code: code(secret, -1) }, token);
+  const away = await browser.newContext();
+  const { page } = await watched(away);
+  await page.goto(`${BASE}/account?section=linked`);
+  await page.getByRole("button", { name: "Continue with Staff" }).click();
+  await atProvider(page, "bob");
+  await page.getByRole("heading", { name: "One more step" }).waitFor();
+  await shot(page, "callback-second-step");
+  await page.getByLabel("Code").fill(code(secret));
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(`${BASE}/account?section=linked`);
+  await page.getByTestId("linked").getByText("Staff").waitFor();
+  await away.close();
+  await call("DELETE", `/me/factors/${factor.id}`, undefined, token);
+});
+
+await check("the owner takes the link away", async () => {
+  const { page } = owner;
   await page.getByRole("button", { name: "Unlink" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Unlink" }).click();
   await page.getByText("No account elsewhere is linked to yours.").waitFor();
   await shot(page, "linked-none");
-  await other.close();
 });
 
 await check("an answer that belongs to no sign-in leads back with its reason", async () => {

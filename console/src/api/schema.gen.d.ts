@@ -5029,6 +5029,7 @@ export interface components {
             can: string[];
             /** @description Fields that are null because they are not shown to this viewer. */
             masked: string[];
+            privacy?: components["schemas"]["Privacy"] | null;
         };
         /** @description What is to change: absent stays, null empties. */
         ProfileChange: {

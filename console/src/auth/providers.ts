@@ -2,6 +2,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, keepCsrf, must } from "../api/client";
 import type { Choices, LinkedAccounts } from "../api/types";
+import type { Asked } from "./factors";
 import { isLink, nextOf, type Returned } from "./returned";
 
 export const choicesQuery = queryOptions({
@@ -27,17 +28,23 @@ export async function leaveToLink(id: string, next: string): Promise<void> {
   location.assign(away.authorization_url);
 }
 
-/** Comes back. Answers where to go on. */
-export async function comeBack(returned: Returned): Promise<string> {
+/** Where somebody who came back goes on, and what sign-in still asks of them before. */
+export interface Back {
+  next: string;
+  owed: Asked | null;
+}
+
+/** Comes back: with an account to link, or to sign in. */
+export async function comeBack(returned: Returned): Promise<Back> {
   if (isLink(returned)) {
     const { error, response } = await api.POST("/api/v1/me/linked_accounts/finish", { body: returned });
     await must(Promise.resolve({ error, response }));
-    return nextOf(response);
+    return { next: nextOf(response), owed: null };
   }
   const { data, error, response } = await api.POST("/api/v1/auth/providers/finish", { body: returned });
   const told = await must(Promise.resolve({ data, error, response }));
   if (told && "csrf_token" in told) keepCsrf(told.csrf_token);
-  return nextOf(response);
+  return { next: nextOf(response), owed: told && "factor_needed" in told ? told.factor_needed : null };
 }
 
 export async function unlink(id: string): Promise<void> {

@@ -3,6 +3,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, forgetCsrf, keepCsrf, must } from "../api/client";
 import type { Me } from "../api/types";
 import { queries } from "../app/queries";
+import { t } from "../i18n";
 import type { Asked } from "./factors";
 
 export const meQuery = queryOptions({
@@ -25,6 +26,13 @@ export function useMe(): Me {
 
 export function useMay(permission: string): boolean {
   return useMe().permissions.includes(permission);
+}
+
+/** Why a control is off that needs all of these permissions; null where they are held. */
+export function useWhy(...permissions: string[]): string | null {
+  const { permissions: held } = useMe();
+  const lacked = permissions.find((permission) => !held.includes(permission));
+  return lacked === undefined ? null : t("need", { permission: lacked });
 }
 
 /** Permissions that open a page: people and teams are listed to whoever may see some of them. */

@@ -9,6 +9,7 @@ import type factors from "./factors.en.texts.json";
 import type account from "./account.en.texts.json";
 import type custody from "./custody.en.texts.json";
 import type people from "./people.en.texts.json";
+import type did from "./did.en.texts.json";
 import type imports from "./imports.en.texts.json";
 import type hub from "./hub.en.texts.json";
 import type roles from "./roles.en.texts.json";
@@ -17,7 +18,7 @@ import type sessions from "./sessions.en.texts.json";
 import type joining from "./joining.en.texts.json";
 import type providers from "./providers.en.texts.json";
 
-export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof hub | keyof typeof joining | keyof typeof sessions | keyof typeof providers | keyof typeof factors | keyof typeof custody;
+export type TextId = keyof typeof source | keyof typeof live | keyof typeof access | keyof typeof account | keyof typeof roles | keyof typeof people | keyof typeof imports | keyof typeof did | keyof typeof hub | keyof typeof joining | keyof typeof sessions | keyof typeof providers | keyof typeof factors | keyof typeof custody;
 
 const known = new Set<string>();
 

@@ -39,7 +39,7 @@ export function ErrorState({ problem, retry }: { problem: Problem; retry?: () =>
       </span>
       <h2>{t(title)}</h2>
       <p>{t(text)}</p>
-      {!problem.offline && problem.status !== 403 && <p className={css.small}>{problem.message}</p>}
+      {!problem.offline && <p className={css.small}>{problem.message}</p>}
       {problem.traceId && (
         <p className={css.row}>
           <span className={css.small}>{t("error.trace")}</span>

@@ -70,6 +70,8 @@ pub struct ProfileItem {
     pub can: Vec<String>,
     /// Fields that are null because they are not shown to this viewer.
     pub masked: Vec<String>,
+    /// To whom they show each field; null for whoever sees only what is shown to them.
+    pub privacy: Option<Privacy>,
 }
 
 /// The profile as `viewer` sees it: the one place where a value leaves.
@@ -98,6 +100,7 @@ pub(super) fn seen(
             Vec::new()
         },
         masked: Vec::new(),
+        privacy: (viewer.oneself || viewer.answers).then(|| privacy.clone()),
     };
     for (field, audience) in privacy.fields() {
         if audience.admits(viewer) {

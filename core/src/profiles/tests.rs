@@ -95,13 +95,19 @@ async fn each_viewer_sees_the_fields_that_the_person_shows_them_and_is_told_whic
         (None, None, None)
     );
     assert_eq!(by_stranger.masked, ["title", "bio", "wallets"]);
+    assert_eq!(
+        by_stranger.privacy, None,
+        "to whom it is shown is not everybody's to know"
+    );
     let by_mate = seen(mate).await;
     assert_eq!((by_mate.title.as_deref(), by_mate.bio), (Some("Engineer"), None));
     assert_eq!(
         (by_mate.wallets.unwrap().len(), by_mate.masked),
         (1, vec!["bio".to_owned()])
     );
-    assert!(seen(operator).await.masked.is_empty());
+    let by_operator = seen(operator).await;
+    assert!(by_operator.masked.is_empty());
+    assert_eq!(by_operator.privacy.unwrap().bio, Audience::Nobody);
     let by_oneself = get(&test.store, &own, ada).await.unwrap();
     assert_eq!(
         (by_oneself.bio.as_deref(), by_oneself.masked.len()),

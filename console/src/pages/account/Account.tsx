@@ -1,7 +1,7 @@
 /** What is mine: a page of sections. While a password must be changed, the only page, with nothing but that. */
 import Alert from "@mui/material/Alert";
 import Button from "@mui/material/Button";
-import { Link, useSearch } from "@tanstack/react-router";
+import { useSearch } from "@tanstack/react-router";
 import { Suspense } from "react";
 import { leaveNow } from "../../app/leave";
 import { PageFrame } from "../../app/shell/PageFrame";
@@ -11,10 +11,8 @@ import "../../i18n/account";
 import { Icon } from "../../parts/Icon";
 import { Lines } from "../../parts/states";
 import page from "./account.module.css";
+import { SectionNav } from "./SectionNav";
 import { sectionsFor } from "./sections";
-
-/** Without a section the address is that of the first alone. */
-const EXACTLY = { exact: true, includeSearch: true };
 
 export default function Account() {
   const me = useMe();
@@ -34,15 +32,7 @@ export default function Account() {
     >
       {me.must_change_password && <Alert severity="warning" icon={false}>{t("account.mustChange")}</Alert>}
       <div className={page.split}>
-        {sections.length > 1 && (
-          <nav className={page.sections} aria-label={t("account.sections")}>
-            {sections.map((section) => (
-              <Link key={section.id} to="/account" search={section === sections[0] ? {} : { section: section.id }} replace activeOptions={EXACTLY} aria-current={section === open ? "page" : undefined}>
-                {t(section.label)}
-              </Link>
-            ))}
-          </nav>
-        )}
+        {sections.length > 1 && <SectionNav label={t("account.sections")} to="/account" sections={sections} open={open?.id} />}
         <div className={page.narrow}>
           <Suspense fallback={<Lines count={4} height={44} />}>{Section && <Section key={open.id} />}</Suspense>
         </div>

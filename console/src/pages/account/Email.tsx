@@ -40,7 +40,7 @@ export function Email() {
         </form>
       ) : (
         <form className={css.stack} onSubmit={submit}>
-          <Field label={t("email.new")} type="email" autoComplete="email" value={wanted} onValue={setWanted} placeholder={me.user.email} error={told("new_email")} note={t("email.note", { email: me.user.email })} />
+          <Field label={t("email.new")} type="email" autoComplete="email" value={wanted} onValue={setWanted} error={told("new_email")} note={t("email.note", { email: me.user.email })} />
           <ErrorLine problem={problem} />
           <div>
             <Button type="submit" variant="outlined" loading={busy} disabled={!wanted.trim()}>{t("email.change")}</Button>

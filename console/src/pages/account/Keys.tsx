@@ -1,11 +1,11 @@
 /** My own API keys, a step from where they are changed. */
-import Button from "@mui/material/Button";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { asProblem } from "../../api/problem";
-import { useMe } from "../../auth/session";
+import { useMe, useWhy } from "../../auth/session";
 import { t } from "../../i18n";
 import "../../i18n/access";
+import { Act } from "../../parts/Act";
 import { Card, StatePill, Time } from "../../parts/basics";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
 import { ownKeysQuery } from "../keys/queries";
@@ -14,8 +14,7 @@ import page from "./account.module.css";
 export default function Keys() {
   const me = useMe();
   const query = useQuery(ownKeysQuery(me.user.id));
-  const may = me.permissions.includes("api_keys:manage");
-  const action = may && <Button variant="outlined" component={Link} to="/keys" search={{ create: "1" } as never}>{t("keys.create")}</Button>;
+  const action = <Act variant="outlined" to="/keys" search={{ create: "1" }} why={useWhy("api_keys:manage")}>{t("keys.create")}</Act>;
   return (
     <Card title={t("nav.apiKeys")} aside={action} flush>
       {query.error ? (

@@ -14,7 +14,7 @@ import { toast } from "../../parts/toast";
 import { Factors } from "./Factors";
 
 /** The hub's least length of a password, in characters. */
-const LEAST = 12;
+const LEAST = 8;
 
 export default function SignIn() {
   const me = useMe();

@@ -11,6 +11,7 @@ import "../../i18n/custody";
 import { Card, Pill, Time } from "../../parts/basics";
 import parts from "../../parts/parts.module.css";
 import { ErrorLine, ErrorState, Lines } from "../../parts/states";
+import { Until } from "../../parts/Until";
 import css from "./data.module.css";
 
 type Export = paths["/api/v1/personal_data/exports"]["get"]["responses"][200]["content"]["application/json"]["items"][number];
@@ -40,18 +41,20 @@ export default function YourData() {
   };
   return (
     <Card title={t("data.title")}>
-      <p className={parts.muted}>{t("data.text")}</p>
-      <ErrorLine problem={problem} />
-      <div>
-        <Button variant="outlined" onClick={() => void gather()} loading={busy} disabled={Boolean(me.impersonation)}>{t("data.gather")}</Button>
+      <div className={parts.stack}>
+        <p className={parts.muted}>{t("data.text")}</p>
+        <ErrorLine problem={problem} />
+        <div>
+          <Button variant="outlined" onClick={() => void gather()} loading={busy} disabled={Boolean(me.impersonation)}>{t("data.gather")}</Button>
+        </div>
+        {query.error ? <ErrorState problem={asProblem(query.error)} retry={() => void query.refetch()} /> : !query.data ? <Lines count={2} height={44} /> : items.length === 0 ? <p className={parts.note}>{t("data.none")}</p> : (
+          <ul className={css.exports}>
+            {items.map((item) => (
+              <Entry key={item.id} item={item} mine={item.user_id === me.user.id} />
+            ))}
+          </ul>
+        )}
       </div>
-      {query.error ? <ErrorState problem={asProblem(query.error)} retry={() => void query.refetch()} /> : !query.data ? <Lines count={2} height={44} /> : items.length === 0 ? <p className={parts.note}>{t("data.none")}</p> : (
-        <ul className={css.exports}>
-          {items.map((item) => (
-            <Entry key={item.id} item={item} mine={item.user_id === me.user.id} />
-          ))}
-        </ul>
-      )}
     </Card>
   );
 }
@@ -64,7 +67,7 @@ function Entry({ item, mine }: { item: Export; mine: boolean }) {
         <span>{mine ? t("data.mine") : item.user_name}</span>
         <small>
           <Time at={item.created_at} />
-          {item.state === "ready" && <> · {bytes(item.size)} · {t("data.until")} <Time at={item.expires_at} /></>}
+          {item.state === "ready" && <> · {bytes(item.size)} · {t("data.until")} <Until at={item.expires_at} /></>}
         </small>
       </div>
       {item.state === "ready" ? (

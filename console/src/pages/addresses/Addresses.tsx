@@ -6,11 +6,12 @@ import { asProblem } from "../../api/problem";
 import type { IpRule } from "../../api/types";
 import { queries } from "../../app/queries";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay } from "../../auth/session";
+import { useWhy } from "../../auth/session";
 import { roleName, t } from "../../i18n";
 import "../../i18n/access";
 import { useOffer } from "../../keys/registry";
 import { holdChannel, tapArrivals } from "../../live/store";
+import { Act } from "../../parts/Act";
 import { Card, Time } from "../../parts/basics";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import { Icon } from "../../parts/Icon";
@@ -26,7 +27,7 @@ const CHANNEL = "feed:ip_rules";
 
 export default function Addresses() {
   const query = useQuery(rulesQuery);
-  const may = useMay("ip_rules:manage");
+  const why = useWhy("ip_rules:manage");
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<IpRule | null>(null);
   useEffect(() => {
@@ -39,8 +40,8 @@ export default function Addresses() {
       leave();
     };
   }, []);
-  useOffer(may ? [{ id: "addresses.add", keys: "c", label: t("addresses.add"), group: t("keys.page"), run: () => setAdding(true) }] : []);
-  const action = may && <Button variant="contained" startIcon={<Icon name="plus" small />} onClick={() => setAdding(true)}>{t("addresses.add")}</Button>;
+  useOffer(why === null ? [{ id: "addresses.add", keys: "c", label: t("addresses.add"), group: t("keys.page"), run: () => setAdding(true) }] : []);
+  const action = <Act variant="contained" startIcon={<Icon name="plus" small />} onClick={() => setAdding(true)} why={why}>{t("addresses.add")}</Act>;
   const remove = async () => {
     if (!removing) return;
     await takeAway(removing);

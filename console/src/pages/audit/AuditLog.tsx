@@ -19,7 +19,7 @@ import table from "../../parts/table.module.css";
 import { useTyped } from "../../parts/useTyped";
 import Views from "../../parts/views/Views";
 import { fetchAudit } from "./queries";
-import { entryText, entryTone } from "./words";
+import { entryText, entryTone, whoDid } from "./words";
 import css from "./audit.module.css";
 
 
@@ -72,7 +72,7 @@ const sentence = (entry: Audit) => entryText(entry);
 const PhoneRow = (entry: Audit) => (
   <>
     <span className={table.two}>
-      <Face name={entry.actor.name ?? "?"} id={entry.actor.id ?? ""} />
+      <Face name={whoDid(entry.actor)} id={entry.actor.id ?? ""} />
       <div>
         <b>{sentence(entry)}</b>
         <small>{actorName(entry)}</small>
@@ -86,7 +86,7 @@ function useColumns(): Column<Audit>[] {
   return useMemo(
     () => [
       { id: "at", header: t("field.at"), width: "minmax(var(--col-time), 0.6fr)", cell: (row) => <Time at={row.at} /> },
-      { id: "actor", header: t("field.actor"), width: "minmax(0, 1.3fr)", cell: (row) => <span className={table.two}><Face name={row.actor.name ?? "?"} id={row.actor.id ?? ""} /><div><b>{actorName(row)}</b></div></span> },
+      { id: "actor", header: t("field.actor"), width: "minmax(0, 1.3fr)", cell: (row) => <span className={table.two}><Face name={whoDid(row.actor)} id={row.actor.id ?? ""} /><div><b>{actorName(row)}</b></div></span> },
       { id: "what", header: t("field.what"), width: "minmax(0, 2.2fr)", cell: sentence },
       { id: "action", header: t("field.action"), width: "minmax(0, 1.2fr)", cell: (row) => <Pill tone={entryTone(row)}>{row.action}</Pill> },
       { id: "ip", header: t("field.ip"), width: "minmax(0, 0.8fr)", cell: (row) => row.ip ?? "–" },
@@ -113,7 +113,7 @@ function Toolbar({ filters, change }: { filters: Filters; change: (next: Record<
 
 /** Who did it; where an operator acted as somebody, both. */
 function actorName({ actor, on_behalf_of }: Audit): string {
-  const name = actor.name ?? t("actor.system");
+  const name = whoDid(actor);
   return actor.kind === "user" && on_behalf_of?.name ? t("who.actedBy", { by: on_behalf_of.name, name }) : name;
 }
 

@@ -1,6 +1,7 @@
 /** What happened, in words: the catalogue has a sentence for each act the console knows. */
 import type { Audit } from "../../api/types";
 import { t, tOr } from "../../i18n";
+import "../../i18n/did";
 import type { Tone } from "../../parts/basics";
 
 /**
@@ -11,6 +12,12 @@ export function actText(action: string, subject: string | null | undefined, temp
   const whom = subject || t("actor.someone");
   const fallback = template ? template.replace(/^\{actor\}\s*/, "").replaceAll("{subject}", whom) : `${action} ${subject ?? ""}`;
   return tOr(`did.${action}`, fallback, { subject: whom });
+}
+
+/** Who did it, in words: a part of the hub is the system, whichever it was. */
+export function whoDid(actor: { kind?: string; id?: string | null; name?: string | null } | null | undefined): string {
+  if (actor?.id || actor?.kind === "user") return actor.name ?? t("actor.someone");
+  return t("actor.system");
 }
 
 /** What an import came to, as the audit log's entry about its end holds it. */

@@ -3,8 +3,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { asProblem } from "../../api/problem";
 import type { ChannelDetail } from "../../api/types";
-import { useMay } from "../../auth/session";
+import { useWhy } from "../../auth/session";
 import { number, t } from "../../i18n";
+import { Act } from "../../parts/Act";
 import { Facts, Id, Pill, Raw } from "../../parts/basics";
 import parts from "../../parts/parts.module.css";
 import { ErrorState, Lines } from "../../parts/states";
@@ -22,7 +23,7 @@ export default function ChannelView({ channel }: { channel: string }) {
 }
 
 function Detail({ channel }: { channel: ChannelDetail }) {
-  const mayPublish = useMay("live:publish");
+  const why = useWhy("live:publish");
   const { channel: name, application, options, presence } = channel;
   return (
     <div className={css.view}>
@@ -39,7 +40,7 @@ function Detail({ channel }: { channel: ChannelDetail }) {
           ...(channel.epoch ? ([[t("channels.epoch"), <Id key="epoch" value={channel.epoch} />]] as [string, React.ReactNode][]) : []),
         ]}
       />
-      {application && mayPublish && <Publish channel={name} />}
+      {application && (why === null ? <Publish channel={name} /> : <div><Act variant="outlined" why={why}>{t("publish.title")}</Act></div>)}
       <LastPublications channel={name} top={channel.offset ?? null} />
       <section className={css.part}>
         <h3>{t("channels.presence", { n: presence?.length ?? 0, kept: presence ? "yes" : "no" })}</h3>

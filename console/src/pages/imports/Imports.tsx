@@ -1,12 +1,12 @@
-import Button from "@mui/material/Button";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { useNavigate } from "@tanstack/react-router";
 import { useCallback, useMemo, useState } from "react";
 import type { Import } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay } from "../../auth/session";
+import { useWhy } from "../../auth/session";
 import { bytes, number, t } from "../../i18n";
 import "../../i18n/imports";
 import { useLiveList } from "../../live/useLiveList";
+import { Act } from "../../parts/Act";
 import { StatePill, Time } from "../../parts/basics";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Icon } from "../../parts/Icon";
@@ -18,14 +18,12 @@ const NO_FILTERS = {};
 
 export default function Imports() {
   const navigate = useNavigate();
-  const may = useMay("users:import");
+  const why = useWhy("users:import");
   const [calm, setCalm] = useState(true);
   const list = useLiveList<Import>({ kind: "import", key: "imports", filters: NO_FILTERS, fetchPage: fetchImports, newestFirst: true, calm });
   const columns = useColumns();
   const open = useCallback((row: Import) => void (row.mode === "preview" ? navigate({ to: "/imports/new", search: { file: row.id } }) : navigate({ to: "/imports/$id", params: { id: row.id } })), [navigate]);
-  const action = may && (
-    <Button variant="contained" component={Link} to="/imports/new" startIcon={<Icon name="upload" small />}>{t("imports.new")}</Button>
-  );
+  const action = <Act variant="contained" to="/imports/new" startIcon={<Icon name="upload" small />} why={why}>{t("imports.new")}</Act>;
   return (
     <PageFrame title={t("nav.imports")} name={t("nav.imports")} fill actions={action}>
       <DataTable label={t("nav.imports")} list={list} columns={columns} phone={PhoneRow} name={(row) => row.file?.name ?? row.id} onOpen={open} onFull={open} onCalm={setCalm} empty={<EmptyState icon="imports" title={t("imports.empty.title")} text={t("imports.empty.text")}>{action}</EmptyState>} />

@@ -7,18 +7,19 @@ import { asProblem } from "../../api/problem";
 import type { Invitation } from "../../api/types";
 import { queries } from "../../app/queries";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay } from "../../auth/session";
+import { useWhy } from "../../auth/session";
 import { t } from "../../i18n";
 import "../../i18n/joining";
 import { useOffer } from "../../keys/registry";
 import { holdChannel, tapArrivals } from "../../live/store";
+import { Act } from "../../parts/Act";
 import { Card, StatePill, Time } from "../../parts/basics";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import { Icon } from "../../parts/Icon";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
 import { toast } from "../../parts/toast";
 import page from "../account/account.module.css";
-import { Until } from "../keys/Until";
+import { Until } from "../../parts/Until";
 import css from "./invitations.module.css";
 import { invitationsQuery, resend, withdraw } from "./queries";
 
@@ -29,8 +30,8 @@ export default function Invitations() {
   const query = useInfiniteQuery(invitationsQuery);
   const navigate = useNavigate({ from: "/invitations" });
   const { create } = useSearch({ from: "/shell/invitations" });
-  const manages = useMay("invitations:manage");
-  const may = useMay("users:create") && manages;
+  const why = useWhy("invitations:manage", "users:create");
+  const may = why === null;
   const [taking, setTaking] = useState<Invitation | null>(null);
   const inviting = (on: boolean) => void navigate({ search: on ? { create: "1" } : {}, replace: true });
   useEffect(() => {
@@ -44,7 +45,7 @@ export default function Invitations() {
     };
   }, []);
   useOffer(may ? [{ id: "invitations.create", keys: "c", label: t("invitations.invite"), group: t("keys.page"), run: () => inviting(true) }] : []);
-  const action = may && <Button variant="contained" startIcon={<Icon name="plus" small />} onClick={() => inviting(true)}>{t("invitations.invite")}</Button>;
+  const action = <Act variant="contained" startIcon={<Icon name="plus" small />} onClick={() => inviting(true)} why={why}>{t("invitations.invite")}</Act>;
   const take = async () => {
     if (!taking) return;
     await withdraw(taking.id);

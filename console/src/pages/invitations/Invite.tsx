@@ -6,7 +6,7 @@ import DialogTitle from "@mui/material/DialogTitle";
 import { useState } from "react";
 import { once } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
-import { useMay } from "../../auth/session";
+import { useWhy } from "../../auth/session";
 import { t } from "../../i18n";
 import { Field } from "../../parts/Field";
 import parts from "../../parts/parts.module.css";
@@ -16,8 +16,7 @@ import { RolePicker } from "../users/RolePicker";
 import { invite } from "./queries";
 
 export default function Invite({ onClose, onInvited }: { onClose: () => void; onInvited: () => void }) {
-  const mayAssign = useMay("roles:assign");
-  const mayRoles = useMay("roles:read");
+  const noRoles = useWhy("roles:assign", "roles:read");
   const [name, setName] = useState("");
   const [email, setEmail] = useState("");
   const [roles, setRoles] = useState<string[]>([]);
@@ -49,7 +48,7 @@ export default function Invite({ onClose, onInvited }: { onClose: () => void; on
           <div className={parts.stack}>
             <Field label={t("field.name")} value={name} onValue={setName} required autoFocus error={told("name")} />
             <Field label={t("field.email")} type="email" value={email} onValue={setEmail} required error={told("email")} note={t("invitations.emailNote")} />
-            {mayAssign && mayRoles && <RolePicker chosen={roles} onChange={setRoles} />}
+            {noRoles === null ? <RolePicker chosen={roles} onChange={setRoles} /> : <p className={parts.note}>{t("field.roles")}: {noRoles}</p>}
             {problem && !["name", "email"].some(told) && <ErrorLine problem={problem} />}
           </div>
         </DialogContent>

@@ -1,5 +1,4 @@
 import Alert from "@mui/material/Alert";
-import Button from "@mui/material/Button";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
@@ -8,6 +7,7 @@ import { asProblem } from "../../api/problem";
 import type { JobDetail } from "../../api/types";
 import { t, tOr } from "../../i18n";
 import { holdChannel, showRow } from "../../live/store";
+import { Act } from "../../parts/Act";
 import { AlsoHere } from "../../parts/AlsoHere";
 import { duration, Facts, Id, Raw, StatePill, Time, useNow } from "../../parts/basics";
 import { ConfirmWithImpact } from "../../parts/Confirm";
@@ -48,9 +48,9 @@ export default function JobDetailView({ id }: { id: string }) {
           [t("field.id"), <Id key="id" value={job.id} />],
         ]}
       />
-      {isActive(job.state) && job.can?.includes("jobs.cancel") && (
+      {isActive(job.state) && (
         <div>
-          <Button variant="outlined" color="error" onClick={() => setAsked(true)}>{t("job.cancel")}</Button>
+          <Act variant="outlined" color="error" onClick={() => setAsked(true)} why={job.can?.includes("jobs.cancel") ? null : t("need", { permission: "jobs:cancel" })}>{t("job.cancel")}</Act>
         </div>
       )}
       <ConfirmWithImpact open={asked} onClose={() => setAsked(false)} title={t("job.cancelTitle")} text={t("job.cancelText")} action={t("job.cancel")} run={cancel} />

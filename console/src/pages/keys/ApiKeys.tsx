@@ -3,7 +3,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import type { ApiKey } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay } from "../../auth/session";
+import { useWhy } from "../../auth/session";
 import { number, t } from "../../i18n";
 import "../../i18n/access";
 import { useOffer } from "../../keys/registry";
@@ -18,7 +18,7 @@ import { EmptyState } from "../../parts/states";
 import table from "../../parts/table.module.css";
 import { KeyPolicy } from "./KeyPolicy";
 import { fetchKeys } from "./queries";
-import { Until } from "./Until";
+import { Until } from "../../parts/Until";
 
 const KeyView = lazy(() => import("./KeyView"));
 const CreateKey = lazy(() => import("./CreateKey"));
@@ -28,14 +28,14 @@ const NO_FILTERS = {};
 export default function ApiKeys() {
   const { open, create } = useSearch({ from: "/shell/keys" });
   const navigate = useNavigate({ from: "/keys" });
-  const may = useMay("api_keys:manage");
+  const why = useWhy("api_keys:manage");
   const [calm, setCalm] = useState(true);
   const list = useLiveList<ApiKey>({ kind: "api_key", key: "api_keys", filters: NO_FILTERS, fetchPage: fetchKeys, newestFirst: true, calm: calm && !open && !create });
   const columns = useColumns();
   const change = useCallback((next: { open?: string; create?: string }) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }), [navigate]);
   const show = useCallback((row: ApiKey) => change({ open: row.id }), [change]);
-  useOffer(may ? [{ id: "keys.create", keys: "c", label: t("keys.create"), group: t("keys.page"), run: () => change({ create: "1" }) }] : []);
-  const action = <Act variant="contained" startIcon={<Icon name="plus" small />} onClick={() => change({ create: "1" })} why={may ? null : t("keys.why")}>{t("keys.create")}</Act>;
+  useOffer(why === null ? [{ id: "keys.create", keys: "c", label: t("keys.create"), group: t("keys.page"), run: () => change({ create: "1" }) }] : []);
+  const action = <Act variant="contained" startIcon={<Icon name="plus" small />} onClick={() => change({ create: "1" })} why={why}>{t("keys.create")}</Act>;
   const made = (id?: string) => {
     if (id) list.reload();
     change({ create: undefined, open: id ?? open });

@@ -2,9 +2,10 @@
 import Button from "@mui/material/Button";
 import { useState } from "react";
 import type { ApiKey } from "../../api/types";
-import { useMe } from "../../auth/session";
+import { useMe, useWhy } from "../../auth/session";
 import { t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
+import { Act } from "../../parts/Act";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import { Choice } from "../../parts/Field";
 import { Icon } from "../../parts/Icon";
@@ -23,6 +24,7 @@ const GRACES = [
 
 export function KeyActs({ row, onChanged }: { row: ApiKey; onChanged: () => void }) {
   const me = useMe();
+  const why = useWhy("api_keys:manage");
   const [asked, setAsked] = useState<"edit" | "rotate" | "revoke" | null>(null);
   const [grace, setGrace] = useState("0");
   const [secret, setSecret] = useState<string | null>(null);
@@ -44,7 +46,8 @@ export function KeyActs({ row, onChanged }: { row: ApiKey; onChanged: () => void
   return (
     <div className={parts.row}>
       {may("api_keys.update") && <Button variant="outlined" startIcon={<Icon name="edit" small />} onClick={() => setAsked("edit")}>{t("keys.edit")}</Button>}
-      {mayRotate && <Button variant="outlined" onClick={() => setAsked("rotate")}>{t("keys.rotate")}</Button>}
+      {(mayRotate || may("api_keys.update")) && <Act variant="outlined" onClick={() => setAsked("rotate")} why={mayRotate ? null : t("keys.rotate.why", { name: row.created_by.name ?? t("actor.someone") })}>{t("keys.rotate")}</Act>}
+      {row.state !== "revoked" && !may("api_keys.revoke") && why && <p className={parts.note}>{why}</p>}
       {may("api_keys.revoke") && <Button variant="outlined" color="error" onClick={() => setAsked("revoke")}>{t("keys.revoke")}</Button>}
       {asked === "edit" && <EditKey row={row} onClose={close} onChanged={onChanged} />}
       <ConfirmWithImpact

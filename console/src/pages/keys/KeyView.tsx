@@ -11,7 +11,7 @@ import { KeyActs } from "./KeyActs";
 import css from "./keys.module.css";
 import { Life } from "./Life";
 import { keyQuery } from "./queries";
-import { Until } from "./Until";
+import { Until } from "../../parts/Until";
 
 export default function KeyView({ id }: { id: string }) {
   const query = useQuery(keyQuery(id));

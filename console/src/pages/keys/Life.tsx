@@ -8,7 +8,7 @@ import { useMay } from "../../auth/session";
 import { number, t } from "../../i18n";
 import { Time, useNow } from "../../parts/basics";
 import { ErrorState, Lines } from "../../parts/states";
-import { entryText, entryTone } from "../audit/words";
+import { entryText, entryTone, whoDid } from "../audit/words";
 import css from "./keys.module.css";
 import { type Moment, momentsOf } from "./life";
 import { lifeQuery } from "./queries";
@@ -44,7 +44,7 @@ const toneOf = (moment: Moment) => (moment.kind === "entry" ? entryTone(moment.e
 function Done({ entry }: { entry: Audit }) {
   return (
     <div>
-      <b>{(entry.actor.id && entry.actor.name) || t("actor.system")}</b> {entryText(entry)}
+      <b>{whoDid(entry.actor)}</b> {entryText(entry)}
       {entry.reason && <small>{entry.reason}</small>}
       {entry.action !== "api_keys.create" && differences(entry).map((line) => <small key={line}>{line}</small>)}
     </div>

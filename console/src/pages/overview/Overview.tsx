@@ -14,7 +14,7 @@ import { curve } from "../../live/counters";
 import { useLiveList } from "../../live/useLiveList";
 import { Card, Face, Stat, StatePill, Time } from "../../parts/basics";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
-import { entryText, entryTone } from "../audit/words";
+import { entryText, entryTone, whoDid } from "../audit/words";
 import { fetchAudit } from "../audit/queries";
 import { fetchJobs } from "../jobs/queries";
 import { JobProgress } from "../jobs/JobProgress";
@@ -111,10 +111,10 @@ function Feed() {
           <ul className={css.feed} data-testid="feed">
             {list.rows.slice(0, 12).map((entry) => (
               <li key={entry.id}>
-                <Face name={entry.actor.name ?? "?"} id={entry.actor.id ?? ""} />
+                <Face name={whoDid(entry.actor)} id={entry.actor.id ?? ""} />
                 <div>
                   <Link to="/audit" search={{ open: entry.id }}>
-                    <b>{entry.actor.name ?? t("actor.system")}</b> {entryText(entry)}
+                    <b>{whoDid(entry.actor)}</b> {entryText(entry)}
                   </Link>
                   <code>
                     <span className={`${css.mark} ${css[entryTone(entry)]}`} />

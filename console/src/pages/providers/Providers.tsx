@@ -6,11 +6,12 @@ import { asProblem, type Problem } from "../../api/problem";
 import type { Provider } from "../../api/types";
 import { queries } from "../../app/queries";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay } from "../../auth/session";
+import { useWhy } from "../../auth/session";
 import { t, tOr } from "../../i18n";
 import "../../i18n/providers";
 import { useOffer } from "../../keys/registry";
 import { holdChannel, tapArrivals } from "../../live/store";
+import { Act } from "../../parts/Act";
 import { Card, Id, Pill } from "../../parts/basics";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import { Icon } from "../../parts/Icon";
@@ -27,7 +28,7 @@ const CHANNEL = "feed:providers";
 
 export default function Providers() {
   const query = useQuery(providersQuery);
-  const may = useMay("providers:manage");
+  const why = useWhy("providers:manage");
   const [editing, setEditing] = useState<Provider | "new" | null>(null);
   const [removing, setRemoving] = useState<Provider | null>(null);
   useEffect(() => {
@@ -40,8 +41,8 @@ export default function Providers() {
       leave();
     };
   }, []);
-  useOffer(may ? [{ id: "providers.add", keys: "c", label: t("providers.add"), group: t("keys.page"), run: () => setEditing("new") }] : []);
-  const action = may && <Button variant="contained" startIcon={<Icon name="plus" small />} onClick={() => setEditing("new")}>{t("providers.add")}</Button>;
+  useOffer(why === null ? [{ id: "providers.add", keys: "c", label: t("providers.add"), group: t("keys.page"), run: () => setEditing("new") }] : []);
+  const action = <Act variant="contained" startIcon={<Icon name="plus" small />} onClick={() => setEditing("new")} why={why}>{t("providers.add")}</Act>;
   const remove = async () => {
     if (!removing) return;
     await deleteProvider(removing);

@@ -3,7 +3,7 @@ import Button from "@mui/material/Button";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { asProblem } from "../../api/problem";
-import { number, t } from "../../i18n";
+import { t } from "../../i18n";
 import "../../i18n/sessions";
 import { holdChannel } from "../../live/store";
 import { Pill, Time } from "../../parts/basics";
@@ -12,6 +12,7 @@ import { EmptyState, ErrorState, Lines } from "../../parts/states";
 import { toast } from "../../parts/toast";
 import { endSession, type Session, sessionsQuery } from "./queries";
 import css from "./sessions.module.css";
+import { Sockets } from "./Sockets";
 import { place, program } from "./words";
 
 export function SessionItems({ user, mayEnd }: { user: string; mayEnd: boolean }) {
@@ -47,11 +48,4 @@ export function SessionItems({ user, mayEnd }: { user: string; mayEnd: boolean }
       <ConfirmWithImpact open={ending !== null} onClose={() => setEnding(null)} title={t("sessions.endTitle")} text={ending ? t("sessions.endText", { program: program(ending) }) : ""} impact={ending?.sockets ? t("sessions.endImpact", { n: ending.sockets }) : undefined} action={t("sessions.end")} run={end} />
     </>
   );
-}
-
-/** How many connections are open on it now. */
-export function Sockets({ session }: { session: Session }) {
-  if (session.sockets === null || session.sockets === undefined) return <span className={css.none}>–</span>;
-  if (session.sockets === 0) return <span className={css.none}>{t("sessions.sockets", { n: 0 })}</span>;
-  return <Pill tone="info">{t("sessions.sockets", { n: session.sockets, count: number(session.sockets) })}</Pill>;
 }

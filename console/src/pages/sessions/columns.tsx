@@ -4,7 +4,7 @@ import { Face, Pill, Time } from "../../parts/basics";
 import type { Column } from "../../parts/DataTable";
 import table from "../../parts/table.module.css";
 import type { Session } from "./queries";
-import { Sockets } from "./SessionItems";
+import { Sockets } from "./Sockets";
 import { place, program } from "./words";
 
 export const nameOf = (row: Session): string => `${row.user.name ?? row.user.id}, ${program(row)}`;

@@ -1,5 +1,5 @@
 /** What the organization has set: a page of sections. */
-import { Link, useSearch } from "@tanstack/react-router";
+import { useSearch } from "@tanstack/react-router";
 import { Suspense, useEffect } from "react";
 import { queries } from "../../app/queries";
 import { PageFrame } from "../../app/shell/PageFrame";
@@ -9,11 +9,10 @@ import "../../i18n/joining";
 import { holdChannel, tapArrivals } from "../../live/store";
 import { Lines } from "../../parts/states";
 import page from "../account/account.module.css";
+import { SectionNav } from "../account/SectionNav";
 import { sectionsFor } from "./sections";
 
 const CHANNEL = "feed:settings";
-/** Without a section the address is that of the first alone. */
-const EXACTLY = { exact: true, includeSearch: true };
 
 export default function Settings() {
   const me = useMe();
@@ -34,13 +33,7 @@ export default function Settings() {
   return (
     <PageFrame title={t("nav.settings")} name={t("nav.settings")}>
       <div className={page.split}>
-        <nav className={page.sections} aria-label={t("settings.sections")}>
-          {sections.map((section) => (
-            <Link key={section.id} to="/settings" search={section === sections[0] ? {} : { section: section.id }} replace activeOptions={EXACTLY} aria-current={section === open ? "page" : undefined}>
-              {t(section.label)}
-            </Link>
-          ))}
-        </nav>
+        <SectionNav label={t("settings.sections")} to="/settings" sections={sections} open={open?.id} />
         <div className={page.narrow}>
           <Suspense fallback={<Lines count={4} height={44} />}>{Section && <Section key={open.id} />}</Suspense>
         </div>

@@ -16,6 +16,7 @@ export interface Section {
 const SECTIONS: Section[] = [
   { id: "organization", label: "settings.section.organization", order: 10, component: lazy(() => import("./General")) },
   { id: "people", label: "settings.section.people", order: 20, component: lazy(() => import("./Joining")) },
+  { id: "sessions", label: "settings.section.sessions", order: 30, component: lazy(() => import("./SessionLife")) },
   { id: "outbox", label: "settings.section.outbox", order: 90, component: lazy(() => import("./DevelopmentOutbox")) },
 ];
 

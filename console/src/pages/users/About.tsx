@@ -1,6 +1,6 @@
 /** What a person says of themselves, as far as they show it to me. */
 import { useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { type ReactNode, useEffect } from "react";
 import { api, must } from "../../api/client";
 import { asProblem } from "../../api/problem";
 import type { Profile } from "../../api/types";
@@ -9,8 +9,10 @@ import { t } from "../../i18n";
 import "../../i18n/joining";
 import { tapArrivals } from "../../live/store";
 import { Facts, Id } from "../../parts/basics";
+import parts from "../../parts/parts.module.css";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
-import { FIELDS, LABELS } from "../account/profile";
+import { type Field, FIELDS, LABELS } from "../account/profile";
+import css from "./users.module.css";
 
 const profileOf = (id: string) => ({ queryKey: ["profile", id], queryFn: (): Promise<Profile> => must(api.GET("/api/v1/users/{id}/profile", { params: { path: { id } } })), staleTime: 0 });
 
@@ -34,11 +36,22 @@ export default function AboutTab({ id }: { id: string }) {
       {wallet.label || t(`chain.${wallet.chain}`)} <Id value={wallet.address} />
     </div>
   ));
+  /** A field's value; to whoever answers for the person with what they decided on. */
+  const shown = (field: Field | "wallets", value: ReactNode): ReactNode => {
+    if (masked.has(field)) return <span className={parts.muted}>{t("about.hidden")}</span>;
+    if (!value || !data.privacy) return value || null;
+    return (
+      <>
+        {value}
+        <small className={css.to}>{t(`privacy.to.${data.privacy[field]}`)}</small>
+      </>
+    );
+  };
   return (
     <Facts
       facts={[
-        ...FIELDS.map((field): [string, string | null] => [t(LABELS[field]), masked.has(field) ? t("about.hidden") : (data[field] ?? null)]),
-        [t("profile.wallets"), masked.has("wallets") ? t("about.hidden") : wallets?.length ? wallets : null],
+        ...FIELDS.map((field): [string, ReactNode] => [t(field === "bio" ? "about.bio" : LABELS[field]), shown(field, data[field])]),
+        [t("profile.wallets"), shown("wallets", wallets?.length ? wallets : null)],
       ]}
     />
   );

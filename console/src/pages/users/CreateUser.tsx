@@ -6,7 +6,7 @@ import DialogTitle from "@mui/material/DialogTitle";
 import { useState } from "react";
 import { api, must, once } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
-import { useMay } from "../../auth/session";
+import { useWhy } from "../../auth/session";
 import { t } from "../../i18n";
 import { Field } from "../../parts/Field";
 import parts from "../../parts/parts.module.css";
@@ -28,7 +28,7 @@ export default function CreateUser({ onClose }: { onClose: (created?: string) =>
   const [problem, setProblem] = useState<Problem | null>(null);
   // One key for this form: sent twice, it makes one person.
   const [key, setKey] = useState(once);
-  const mayAssign = useMay("roles:assign");
+  const noRoles = useWhy("roles:assign", "roles:read");
   const told = (field: string) => problem?.fields.find((error) => error.field === field)?.detail;
   const writable = FIELDS.every((field) => isWritable(field, draft[field]));
   const set = (field: keyof typeof EMPTY) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
@@ -61,7 +61,7 @@ export default function CreateUser({ onClose }: { onClose: (created?: string) =>
             <Field label={t("field.department")} value={draft.department} onValue={set("department")} error={told("department")} />
             <Field label={t("field.phone")} type="tel" value={draft.phone} onValue={set("phone")} error={told("phone")} />
             <Field label={t("create.password")} type="password" autoComplete="new-password" value={draft.password} onValue={set("password")} error={told("password")} note={t("create.passwordNote")} />
-            {mayAssign && <RolePicker chosen={roles} onChange={setRoles} />}
+            {noRoles === null ? <RolePicker chosen={roles} onChange={setRoles} /> : <p className={parts.note}>{t("field.roles")}: {noRoles}</p>}
             <details className={css.more}>
               <summary>{t("create.more")}</summary>
               <div className={parts.stack}>

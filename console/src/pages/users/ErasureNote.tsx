@@ -7,10 +7,11 @@ import { asProblem, type Problem } from "../../api/problem";
 import type { User } from "../../api/types";
 import { t } from "../../i18n";
 import "../../i18n/custody";
-import { Time } from "../../parts/basics";
 import { ErrorLine } from "../../parts/states";
 import { toast } from "../../parts/toast";
+import { Until } from "../../parts/Until";
 import { erasureQuery, keep } from "./custody";
+import css from "./users.module.css";
 
 export default function ErasureNote({ user }: { user: User }) {
   const { data } = useQuery(erasureQuery(user.id));
@@ -18,8 +19,8 @@ export default function ErasureNote({ user }: { user: User }) {
   if (!data) return null;
   const back = () => keep(user.id).then(() => toast(t("erase.kept", { name: user.name }))).catch((error: unknown) => setProblem(asProblem(error)));
   return (
-    <Alert severity="error" icon={false} action={data.state === "waiting" && <Button variant="text" color="inherit" onClick={() => void back()}>{t("erase.keep")}</Button>}>
-      {data.state === "waiting" ? <>{t("erase.waiting")} <Time at={data.due_at} /></> : t("erase.running")}
+    <Alert className={css.note} severity="error" icon={false} action={data.state === "waiting" && <Button variant="text" color="inherit" onClick={() => void back()}>{t("erase.keep")}</Button>}>
+      {data.state === "waiting" ? <>{t("erase.waiting")} <Until at={data.due_at} /></> : t("erase.running")}
       {data.reason && <> · {data.reason}</>}
       <ErrorLine problem={problem} />
     </Alert>

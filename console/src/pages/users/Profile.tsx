@@ -147,6 +147,7 @@ function Editor({ user, onDone }: { user: User; onDone: () => void }) {
             label={t(LABELS[field])}
             type={field === "email" ? "email" : "text"}
             {...(isObject(field) && { multiline: true, minRows: 2, note: t("field.objectNote"), mono: true })}
+            {...(masked && { note: t("need", { permission: "users:read_pii" }) })}
             value={masked ? "" : draft[field]}
             disabled={masked}
             placeholder={masked ? t("masked") : undefined}

@@ -5,8 +5,8 @@ import Tabs from "@mui/material/Tabs";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useRef, useState } from "react";
 import { asProblem } from "../../api/problem";
-import type { User } from "../../api/types";
-import { useMay } from "../../auth/session";
+import type { Me, User } from "../../api/types";
+import { useMay, useMe } from "../../auth/session";
 import { t } from "../../i18n";
 import "../../i18n/people";
 import { useOffer } from "../../keys/registry";
@@ -65,17 +65,35 @@ export default function UserDetail({ id, tab, onTab }: { id: string; tab: string
   );
 }
 
+/** What is done once in a person's life here stands behind a button, not beside what is done each day. */
+const RARE: ReadonlySet<string> = new Set(["factors", "gather", "erase"]);
+
+/** Acts on people that one may hold. */
+const ACTING = ["users:update", "users:ban", "users:delete", "users:reset_password", "users:impersonate", "roles:assign"];
+
+/** Why nothing can be done to somebody. */
+function whyNone(user: User, me: Me): string {
+  if (user.id === me.user.id) return t("user.self");
+  return ACTING.some((name) => me.permissions.includes(name) || me.limited.includes(name)) ? t("user.above") : t("user.lookOnly");
+}
+
 function Acts({ user }: { user: User }) {
   const { acts, questions } = useUserActs(user);
   const bar = useRef<HTMLDivElement>(null);
   const [menu, setMenu] = useState<HTMLElement | null>(null);
+  const [more, setMore] = useState<HTMLElement | null>(null);
+  const rare = acts.filter((act) => RARE.has(act.id));
   useOffer(acts.length > 0 ? [{ id: "user.acts", keys: ".", label: t("keys.acts"), group: t("keys.page"), run: () => setMenu(bar.current) }] : []);
+  const none = whyNone(user, useMe());
   if (user.gone) return <p className={css.acts}>{t("user.gone")}</p>;
+  if (acts.length === 0) return <p className={css.acts}>{none}</p>;
   return (
     <div className={css.acts} ref={bar}>
-      {acts.map((act) => (
+      {acts.filter((act) => !RARE.has(act.id)).map((act) => (
         <Button key={act.id} variant="outlined" color={act.danger ? "error" : "primary"} onClick={act.run}>{act.label}</Button>
       ))}
+      {rare.length > 0 && <Button variant="outlined" aria-haspopup="menu" aria-expanded={more !== null} onClick={(event) => setMore(event.currentTarget)}>{t("act.more")}</Button>}
+      <Suspense>{more && <ActionMenu anchor={more} actions={rare} onClose={() => setMore(null)} />}</Suspense>
       <Suspense>{menu && <ActionMenu anchor={menu} actions={acts} onClose={() => setMenu(null)} />}</Suspense>
       {questions}
     </div>

@@ -5,13 +5,14 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useMemo, useRef, useState } from "react";
 import type { Team, User } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay, useMe } from "../../auth/session";
+import { useMay, useMe, useWhy } from "../../auth/session";
 import { number, roleName, t } from "../../i18n";
 import "../../i18n/people";
 import { singleKeys, useOffer } from "../../keys/registry";
 import type { ListPage, Row } from "../../live/apply";
 import { type Filters, isWhole, KINDS } from "../../live/kinds";
 import { useLiveList } from "../../live/useLiveList";
+import { Act } from "../../parts/Act";
 import { Face, Hint, Keys, StatePill, Time } from "../../parts/basics";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Choice, Field } from "../../parts/Field";
@@ -46,8 +47,7 @@ export default function Users() {
   const selection = useSelection<User>();
   const columns = useColumns();
   const [hidden, hide] = useHidden("users");
-  const mayCreate = useMay("users:create");
-  const mayImport = useMay("users:import");
+  const [whyCreate, whyImport] = [useWhy("users:create"), useWhy("users:import")];
 
   const change = useCallback((next: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }), [navigate]);
   const show = useCallback((row: User) => void navigate({ search: (before) => ({ ...before, open: row.id }) }), [navigate]);
@@ -56,7 +56,7 @@ export default function Users() {
   const create = () => change({ create: "1" });
   const [acting, setActing] = useState<{ user: User; anchor: HTMLElement } | null>(null);
   const acts = useCallback((user: User, anchor: HTMLElement) => setActing({ user, anchor }), []);
-  useOffer(mayCreate ? [{ id: "users.create", keys: "n", label: t("users.create"), group: t("keys.page"), run: create }] : []);
+  useOffer(whyCreate === null ? [{ id: "users.create", keys: "n", label: t("users.create"), group: t("keys.page"), run: create }] : []);
 
   const dim = useCallback((row: User) => (KINDS.user?.matches(row as unknown as Row & Record<string, unknown>, filters) ? null : t("list.nomatch")), [filters]);
   const total = list.total && `${list.total.estimate ? t("list.about", { n: number(list.total.value) }) : number(list.total.value)}`;
@@ -68,16 +68,8 @@ export default function Users() {
       fill
       actions={
         <>
-          {mayImport && (
-            <Button variant="outlined" startIcon={<Icon name="upload" small />} component={Link} to="/imports/new">
-              {t("users.import")}
-            </Button>
-          )}
-          {mayCreate && (
-            <Button variant="contained" startIcon={<Icon name="plus" small />} onClick={create}>
-              {t("users.create")}
-            </Button>
-          )}
+          <Act variant="outlined" startIcon={<Icon name="upload" small />} to="/imports/new" why={whyImport}>{t("users.import")}</Act>
+          <Act variant="contained" startIcon={<Icon name="plus" small />} onClick={create} why={whyCreate}>{t("users.create")}</Act>
         </>
       }
     >

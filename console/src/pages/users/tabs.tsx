@@ -6,7 +6,7 @@ import { useMay } from "../../auth/session";
 import { t } from "../../i18n";
 import { Time } from "../../parts/basics";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
-import { actText } from "../audit/words";
+import { actText, whoDid } from "../audit/words";
 import { activityQuery } from "./queries";
 import css from "./users.module.css";
 
@@ -29,7 +29,7 @@ export function ActivityTab({ id }: { id: string }) {
         {items.map((item) => (
           <li key={item.id}>
             <div>
-              <b>{item.actor?.name ?? t("actor.system")}</b> {actText(item.action, t("activity.this"), item.text)}
+              <b>{whoDid(item.actor)}</b> {actText(item.action, t("activity.this"), item.text)}
               <small>{item.action}</small>
             </div>
             <Time at={item.at} />

@@ -1,1 +1,0 @@
-var e={page:`_page_18t9x_1`,card:`_card_18t9x_2`,mark:`_mark_18t9x_5`,form:`_form_18t9x_6`,ways:`_ways_18t9x_7`,others:`_others_18t9x_9`,or:`_or_18t9x_10`,why:`_why_18t9x_11`};export{e as t};

@@ -1,1 +1,0 @@
-var e={tabs:`_tabs_vix94_1`,who:`_who_vix94_6`,acts:`_acts_vix94_10`,tab:`_tab_vix94_1`,tabBar:`_tabBar_vix94_13`,conflict:`_conflict_vix94_15`,roles:`_roles_vix94_21`,list:`_list_vix94_22`,pairs:`_pairs_vix94_27`,more:`_more_vix94_30`,keys:`_keys_vix94_33`,trail:`_trail_vix94_35`,sessions:`_sessions_vix94_36`};export{e as t};
