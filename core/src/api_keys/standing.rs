@@ -131,13 +131,13 @@ pub async fn note_used(store: &Store, used: &[Use]) -> Result<()> {
     .await?;
     tx.commit().await?;
     let mut told: HashMap<OrganizationId, Vec<Value>> = HashMap::new();
-    for row in noted {
-        let uses = model::uses(row.first_used_at, row.last_used_at, row.last_used_ip)?;
+    for row in rows {
+        let noted = model::uses(row.first_used_at, row.last_used_at, row.last_used_ip)?;
         let event = json!({
             "type": "api_key.used",
-            "at": uses["last_used_at"],
+            "at": noted["last_used_at"],
             "subject": {"kind": "api_key", "id": row.id},
-            "data": uses,
+            "data": noted,
         });
         told.entry(OrganizationId(row.organization_id))
             .or_default()
