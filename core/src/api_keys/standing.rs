@@ -117,7 +117,7 @@ pub async fn note_used(store: &Store, used: &[Use]) -> Result<()> {
         .map(|used| used.from.map(|ip| ip.to_canonical().to_string()))
         .collect();
     let mut tx = store.db.bookkeeping().await?;
-    let noted = sqlx::query!(
+    let rows = sqlx::query!(
         r#"UPDATE api_keys k SET first_used_at = CASE WHEN k.last_used_at IS NULL THEN n.at ELSE k.first_used_at END,
            last_used_at = n.at, last_used_ip = coalesce(n.ip::inet, k.last_used_ip)
          FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS n (id, at, ip)
