@@ -113,7 +113,7 @@ pub async fn admit(
         }
         Err(problem) => {
             let origin = Origin::noted(request.request());
-            let answer = problem.answer(&origin.map(|origin| origin.trace_id).unwrap_or_default());
+            let answer = problem.answer(&origin.map(|origin| origin.trace_id.clone()).unwrap_or_default());
             Ok(request.into_response(answer))
         }
     }

@@ -14,6 +14,7 @@ use signalbox_core::kernel::ctx::{Actor, Ctx};
 use signalbox_core::kernel::error::{Error, Kind};
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::rc::Rc;
 
 /// Cookie with the access token. `__Host-`: set by this host over TLS, for this host alone (RFC 6265bis §4.1.3.2).
 pub const ACCESS_COOKIE: &str = "__Host-signalbox_access";
@@ -198,13 +199,14 @@ fn sentence(text: &str) -> String {
 
 /// The facts of the request without anybody in it yet.
 pub fn anonymous(request: &HttpRequest, organization: signalbox_core::kernel::id::OrganizationId) -> Ctx {
-    let mut ctx = Ctx::system(organization, "auth");
-    if let Some(origin) = Origin::noted(request) {
-        ctx.ip = origin.ip;
-        ctx.user_agent = origin.user_agent;
-        ctx.request_id = origin.request_id;
-        ctx.trace_id = origin.trace_id;
-    }
+    const NOBODY: &str = "auth";
+    let Some(origin) = Origin::noted(request) else {
+        return Ctx::system(organization, NOBODY);
+    };
+    let actor = Actor::System(NOBODY.to_owned());
+    let mut ctx = Ctx::by(organization, actor, origin.request_id, origin.trace_id.clone());
+    ctx.ip = origin.ip;
+    ctx.user_agent.clone_from(&origin.user_agent);
     ctx
 }
 
@@ -282,6 +284,6 @@ fn is_ours(request: &HttpRequest, state: &State, sent: &str) -> bool {
         .strip_prefix("https://")
         .or_else(|| sent.strip_prefix("http://"));
     let extensions = request.extensions();
-    let asked = extensions.get::<Origin>().map(|origin| origin.host.as_str());
+    let asked = extensions.get::<Rc<Origin>>().map(|origin| origin.host.as_str());
     matches!((host, asked), (Some(host), Some(asked)) if !asked.is_empty() && host.eq_ignore_ascii_case(asked))
 }

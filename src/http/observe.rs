@@ -10,6 +10,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use signalbox_core::kernel::error::{Error as CoreError, Kind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
@@ -23,13 +24,13 @@ pub async fn observe(
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
-    let origin = Origin::of(&request, &state.settings);
+    let origin = Rc::new(Origin::of(&request, &state.settings));
     let span =
         tracing::info_span!("request", trace_id = %origin.trace_id, on_behalf_of = tracing::field::Empty);
     let operation = request
         .app_data::<web::Data<Operations>>()
         .and_then(|operations| operations.asked(&request));
-    request.extensions_mut().insert(origin.clone());
+    origin.note(&request);
     if let Some(operation) = &operation {
         request.extensions_mut().insert(Arc::clone(operation));
     }

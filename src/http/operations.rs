@@ -23,8 +23,9 @@ pub struct Operation {
 /// All of them.
 pub struct Operations {
     all: Vec<Arc<Operation>>,
-    /// By method and number of parts of the path; of several that match, the one with most parts that are no variable is first.
-    by_shape: HashMap<(&'static str, usize), Vec<Arc<Operation>>>,
+    /// By method, number of parts of the path, and the part behind `/api/v1/`; of several that match, the one with most parts
+    /// that are no variable is first.
+    by_shape: HashMap<(&'static str, usize), HashMap<String, Vec<Arc<Operation>>>>,
 }
 
 impl Operation {
@@ -64,13 +65,17 @@ impl Operations {
                 }));
             }
         }
-        let mut by_shape: HashMap<_, Vec<Arc<Operation>>> = HashMap::new();
+        let mut by_shape: HashMap<_, HashMap<String, Vec<Arc<Operation>>>> = HashMap::new();
         for one in &all {
-            let shape = (one.method, one.path.split('/').count());
-            by_shape.entry(shape).or_default().push(Arc::clone(one));
+            let alike = by_shape.entry((one.method, one.path.split('/').count()));
+            let alike = alike
+                .or_default()
+                .entry(feature(&one.path).to_owned())
+                .or_default();
+            alike.push(Arc::clone(one));
         }
         let variables = |one: &Arc<Operation>| one.path.matches('{').count();
-        for alike in by_shape.values_mut() {
+        for alike in by_shape.values_mut().flat_map(HashMap::values_mut) {
             alike.sort_by_key(variables);
         }
         Self { all, by_shape }
@@ -87,6 +92,7 @@ impl Operations {
             .into_iter()
             .find(|known| *known == method)?;
         let alike = self.by_shape.get(&(method, path.split('/').count()))?;
+        let alike = alike.get(feature(path))?;
         alike.iter().find(|known| matches(&known.path, path))
     }
 
@@ -108,6 +114,11 @@ pub fn methods(item: &PathItem) -> impl Iterator<Item = (&'static str, &utoipa::
     ]
     .into_iter()
     .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+/// The part behind `/api/v1/`, which is written out in every path.
+fn feature(path: &str) -> &str {
+    path.split('/').nth(3).unwrap_or_default()
 }
 
 /// A pattern matches itself too, part by part.

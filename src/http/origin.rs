@@ -8,6 +8,7 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HOST, HeaderMap};
 use signalbox_core::kernel::network;
 use std::net::IpAddr;
+use std::rc::Rc;
 use uuid::Uuid;
 
 /// Facts of one request, noted before anything else happens to it.
@@ -64,9 +65,14 @@ impl Origin {
         }
     }
 
+    /// Notes it for `request`, for [`Self::noted`].
+    pub fn note(self: &Rc<Self>, request: &ServiceRequest) {
+        request.extensions_mut().insert(Rc::clone(self));
+    }
+
     /// What `observe` noted for `request`.
-    pub fn noted(request: &HttpRequest) -> Option<Self> {
-        request.extensions().get::<Self>().cloned()
+    pub fn noted(request: &HttpRequest) -> Option<Rc<Self>> {
+        request.extensions().get::<Rc<Self>>().cloned()
     }
 
     /// True when the client is this machine.

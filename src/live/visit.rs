@@ -130,7 +130,7 @@ fn is_own_page(request: &HttpRequest) -> bool {
         // programs send neither; browsers leave the origin out only where they say that the page is the site's own
         return header(request, &SEC_FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
     };
-    let noted = Origin::noted(request).map(|noted| noted.host);
+    let noted = Origin::noted(request).map(|noted| noted.host.clone());
     let host = noted.as_deref().or(header(request, &HOST)).unwrap_or_default();
     let state = request.app_data::<web::Data<State>>();
     let public = state.and_then(|state| state.settings.server.public_url.as_deref());

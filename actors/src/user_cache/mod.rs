@@ -33,10 +33,11 @@ use shelf::Shelf;
 /// People kept on this node, at most.
 const PEOPLE: usize = 20_000;
 /// How long a row is kept.
-const KEEP: Duration = Duration::from_mins(2);
+const KEEP: Duration = Duration::from_mins(10);
 /// Writes of others' rows, each with its event, after which a row is read again: it is shown with the place of `feed:users` that
-/// was read with it, from where whoever follows the channel is given all that came since.
-const LAG: u64 = 1_000;
+/// was read with it, from where whoever follows the channel is given all that came since. A write of this node is heard of three
+/// times (its commit, the bus, the table), one of another node twice.
+const LAG: u64 = 3_000;
 /// Encodings kept of one row: for so many sorts of viewers.
 const ENCODINGS: usize = 8;
 /// A larger answer is not kept.

@@ -42,7 +42,7 @@ pub(super) struct Shelf<V> {
     parts: Vec<RwLock<Part<V>>>,
     most: usize,
     keep: Duration,
-    /// Rows that were written, whosever.
+    /// How often it was heard that a row was written, whosever.
     written: AtomicU64,
     lag: u64,
 }
@@ -98,11 +98,15 @@ impl<V> Shelf<V> {
 
     /// Drops what is not true any more.
     pub(super) fn touch(&self, touched: &[Touched]) {
+        self.count(touched);
         self.each(touched, |part| part.heard += 1);
     }
 
-    fn each(&self, touched: &[Touched], mark: impl Fn(&mut Part<V>)) {
+    fn count(&self, touched: &[Touched]) {
         self.written.fetch_add(touched.len() as u64, Relaxed);
+    }
+
+    fn each(&self, touched: &[Touched], mark: impl Fn(&mut Part<V>)) {
         for one in touched {
             if let Some(user) = one.user {
                 let mut part = self.part(user).write();
@@ -142,6 +146,7 @@ impl<V: Send + Sync> KeepsRows for Shelf<V> {
     }
 
     fn written(&self, touched: &[Touched]) {
+        self.count(touched);
         self.each(touched, |part| {
             part.writing -= 1;
             part.heard += 1;

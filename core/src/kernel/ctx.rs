@@ -134,15 +134,21 @@ impl Ctx {
     /// The hub's own context for `part`, with no permission at all: the hub calls what needs none.
     pub fn system(organization: OrganizationId, part: &str) -> Self {
         let request = super::id::EventId::new().0;
+        let actor = Actor::System(part.to_owned());
+        Self::by(organization, actor, request, request.simple().to_string())
+    }
+
+    /// What `actor` does in the request of this id and trace, with no permission yet.
+    pub fn by(organization: OrganizationId, actor: Actor, request_id: Uuid, trace_id: String) -> Self {
         Self {
             organization,
-            actor: Actor::System(part.to_owned()),
+            actor,
             credential: Credential::Internal,
             on_behalf_of: None,
             ip: None,
             user_agent: None,
-            request_id: request,
-            trace_id: request.simple().to_string(),
+            request_id,
+            trace_id,
             cause: None,
             idempotency: None,
             permissions: PermissionSet::default(),

@@ -2,13 +2,16 @@
 //!
 //! Invariant: at most half of the cores hash at one time and at most [`WAITING`] wait, so that a flood of sign-ins costs
 //! neither memory without bound nor everybody else's answers.
+//! Invariant: what hashing fills is kept for the next one, so that it is there once for each turn: given back, it would stay
+//! with every thread that ever hashed (285 MiB after a flood, `loadtests auth`).
 //! Invariant: checking the password of nobody costs what checking somebody's does.
 
 use super::error::{Error, Kind, Result};
 use super::password_policy::Breached;
 use super::seal::random;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,8 +24,14 @@ pub const WAITING: usize = 64;
 #[derive(Clone)]
 pub struct Passwords(Arc<Inner>, Option<Breached>);
 
+/// Bytes of a salt, and of a hash.
+const SALT: usize = 16;
+const HASH: usize = 32;
+
 struct Inner {
     argon2: Argon2<'static>,
+    /// What hashing fills, of those turns that nobody has now.
+    memory: Mutex<Vec<Vec<Block>>>,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// Of a random password: what the password of nobody is checked against.
@@ -43,17 +52,17 @@ impl Passwords {
     /// `memory` in KiB and `passes` of argon2id with one lane.
     pub fn new(memory: u32, passes: u32) -> Result<Self> {
         let params = Params::new(memory, passes, 1, None).map_err(internal)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let mut unguessable = [0; 32];
-        random(&mut unguessable)?;
-        let nobody = argon2.hash_password(&unguessable).map_err(internal)?.to_string();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let inner = Inner {
-            argon2,
+        let mut inner = Inner {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            memory: Mutex::default(),
             turns: Arc::new(Semaphore::new((cores / 2).max(1))),
             waiting: AtomicUsize::new(0),
-            nobody,
+            nobody: String::new(),
         };
+        let mut unguessable = [0; 32];
+        random(&mut unguessable)?;
+        inner.nobody = inner.hash(&unguessable)?;
         Ok(Self(Arc::new(inner), None))
     }
 
@@ -81,15 +90,7 @@ impl Passwords {
     /// Hashes `password` for keeping, in PHC form.
     pub async fn hash(&self, turn: Turn, password: SecretString) -> Result<String> {
         let inner = Arc::clone(&self.0);
-        off_the_loop(turn, move || {
-            let bytes = password.expose_secret().as_bytes();
-            inner
-                .argon2
-                .hash_password(bytes)
-                .map(|hash| hash.to_string())
-                .map_err(internal)
-        })
-        .await
+        off_the_loop(turn, move || inner.hash(password.expose_secret().as_bytes())).await
     }
 
     /// Whether `password` is the one that was hashed; without a hash it is not, after the same work.
@@ -100,11 +101,50 @@ impl Passwords {
                 Some(hash) => (hash.as_str(), true),
                 None => (inner.nobody.as_str(), false),
             };
-            let hash = PasswordHash::new(hash).map_err(internal)?;
-            let bytes = password.expose_secret().as_bytes();
-            Ok(inner.argon2.verify_password(bytes, &hash).is_ok() && somebody)
+            Ok(inner.verify(password.expose_secret().as_bytes(), hash)? && somebody)
         })
         .await
+    }
+}
+
+impl Inner {
+    fn hash(&self, password: &[u8]) -> Result<String> {
+        let mut salt = [0; SALT];
+        random(&mut salt)?;
+        let mut hash = [0; HASH];
+        self.fill(&self.argon2, password, &salt, &mut hash)?;
+        let written = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(self.argon2.params()).map_err(internal)?,
+            salt: Some(Salt::new(&salt).map_err(internal)?),
+            hash: Some(Output::new(&hash).map_err(internal)?),
+        };
+        Ok(written.to_string())
+    }
+
+    /// `hash` says itself how it was made: an older one with other parameters stays good.
+    fn verify(&self, password: &[u8], hash: &str) -> Result<bool> {
+        let known = PasswordHash::new(hash).map_err(internal)?;
+        let (Some(salt), Some(expected)) = (known.salt, known.hash) else {
+            return Err(internal("a stored hash has no salt"));
+        };
+        let algorithm = Algorithm::try_from(known.algorithm.as_str()).map_err(internal)?;
+        let version = known.version.map_or(Ok(Version::V0x13), Version::try_from);
+        let params = Params::try_from(&known).map_err(internal)?;
+        let argon2 = Argon2::new(algorithm, version.map_err(internal)?, params);
+        let mut hash = vec![0; expected.len()];
+        self.fill(&argon2, password, &salt, &mut hash)?;
+        // constant-time, as `Output` compares
+        Ok(Output::new(&hash).map_err(internal)? == expected)
+    }
+
+    fn fill(&self, argon2: &Argon2<'_>, password: &[u8], salt: &[u8], hash: &mut [u8]) -> Result<()> {
+        let mut memory = self.memory.lock().pop().unwrap_or_default();
+        memory.resize(argon2.params().block_count(), Block::default());
+        let filled = argon2.hash_password_into_with_memory(password, salt, hash, &mut memory[..]);
+        self.memory.lock().push(memory);
+        filled.map_err(internal)
     }
 }
 
@@ -184,6 +224,30 @@ mod tests {
                 right
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_was_made_with_other_parameters_stays_good_and_memory_is_kept_once_a_turn() {
+        use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+        let older = Argon2::new(
+            Algorithm::Argon2id,
+            Version::V0x13,
+            Params::new(64, 2, 1, None).unwrap(),
+        );
+        let hash = older.hash_password(b"correct horse").unwrap().to_string();
+        let passwords = Passwords::new(16, 1).unwrap();
+        for (password, right) in [("correct horse", true), ("wrong horse", false)] {
+            let turn = passwords.turn().await.unwrap();
+            let verified = passwords.verify(turn, password.into(), Some(hash.clone())).await;
+            assert_eq!(verified.unwrap(), right);
+        }
+        let turn = passwords.turn().await.unwrap();
+        let ours = passwords.hash(turn, "correct horse".into()).await.unwrap();
+        older.verify_password(b"correct horse", ours.as_str()).unwrap();
+        let turn = passwords.turn().await.unwrap();
+        let damaged = passwords.verify(turn, "x".into(), Some("$argon2id$v=19$m=16,t=1,p=1".into()));
+        damaged.await.unwrap_err();
+        assert_eq!(passwords.0.memory.lock().len(), 1, "one after the other");
     }
 
     #[tokio::test]

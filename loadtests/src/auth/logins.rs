@@ -2,15 +2,18 @@
 //! as it is, and whoever is signed in notices little.
 
 use super::drive::{Target, Wire, offered, with_body};
-use crate::hub::{EMAIL, Hub, PASSWORD};
+use crate::hub::{Hub, PASSWORD};
 use crate::machine;
 use crate::report::Report;
 use anyhow::ensure;
 use hdrhistogram::Histogram;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
+/// Who signs in, in turns: nobody so often that guessing would be suspected.
+const PEOPLE: usize = 64;
 /// Requests a second of those who are signed in.
 const OTHERS: u32 = 200;
 /// What their p95 is to stay under.
@@ -34,10 +37,11 @@ pub async fn measure(
     let time = Duration::from_secs(seconds);
     let familiar: Vec<String> = ids.iter().take(super::FAMILIAR).cloned().collect();
     let others = Arc::new(Target::people(hub, &hub.token, &familiar));
+    let requests = requests(hub).await?;
     let quiet = offered(&others, OTHERS, time / 2).await?;
     let before = resident(hub)?;
     let (ends, busy, highest) = tokio::try_join!(
-        storm(hub, rate, time),
+        storm(hub, &requests, rate, time),
         offered(&others, OTHERS, time),
         highest(hub, time)
     )?;
@@ -98,17 +102,28 @@ async fn highest(hub: &Hub, time: Duration) -> anyhow::Result<f64> {
     Ok(highest)
 }
 
-/// Each sign-in is somebody of their own, with a connection of their own, who comes whatever became of the others.
-async fn storm(hub: &Hub, rate: u32, time: Duration) -> anyhow::Result<Ends> {
-    let body = serde_json::json!({"email": EMAIL, "password": PASSWORD}).to_string();
-    let request = Arc::new(with_body("POST", hub.address, None, "/auth/login", &body));
+/// The sign-ins of people who are made for it.
+async fn requests(hub: &Hub) -> anyhow::Result<Vec<Arc<Vec<u8>>>> {
+    let mut requests = Vec::new();
+    for n in 0..PEOPLE {
+        let email = format!("signs-in-{n}@example.com");
+        let person = json!({"email": email, "name": "Person", "password": PASSWORD});
+        hub.post("/users", &person).await?;
+        let body = json!({"email": email, "password": PASSWORD}).to_string();
+        requests.push(with_body("POST", hub.address, None, "/auth/login", &body));
+    }
+    Ok(requests.into_iter().map(Arc::new).collect())
+}
+
+/// Each sign-in has a connection of its own, and comes whatever became of the others.
+async fn storm(hub: &Hub, requests: &[Arc<Vec<u8>>], rate: u32, time: Duration) -> anyhow::Result<Ends> {
     let (begin, address) = (Instant::now(), hub.address);
     let mut coming = JoinSet::new();
     let mut n = 0;
     while begin.elapsed() < time {
         let due = begin + Duration::from_secs(1) * n / rate;
         tokio::time::sleep_until(due.into()).await;
-        let request = Arc::clone(&request);
+        let request = Arc::clone(&requests[n as usize % requests.len()]);
         coming.spawn(async move {
             let answered = Wire::to(address).await?.ask(&request).await?;
             anyhow::Ok((answered, due.elapsed()))

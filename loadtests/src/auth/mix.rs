@@ -14,6 +14,8 @@ const RATE: u32 = 400;
 const PEOPLE: usize = 2_000;
 /// One in so many is a change.
 const CHANGES: usize = 50;
+/// The same for so many times as long, before anything is counted.
+const WARM: u64 = 2;
 /// What the hit rate is to stay over, in percent.
 const PROMISED: f64 = 95.0;
 
@@ -34,12 +36,12 @@ pub async fn measure(
         hub,
         ids,
         &tokens,
-        2 * RATE as usize * seconds as usize,
+        ((WARM + 1) * seconds) as usize * RATE as usize,
         &mut random,
     );
     let target = Arc::new(Target::of(hub.address, asked));
     // as after a while of it
-    offered(&target, RATE, Duration::from_secs(seconds)).await?;
+    offered(&target, RATE, Duration::from_secs(WARM * seconds)).await?;
     let before = counted(hub).await?;
     let delays = offered(&target, RATE, Duration::from_secs(seconds)).await?;
     let after = counted(hub).await?;

@@ -184,7 +184,7 @@ pub(super) fn client(request: &HttpRequest) -> Client {
     Client {
         ip: origin.as_ref().and_then(|origin| origin.ip),
         user_agent: origin.as_ref().and_then(|origin| origin.user_agent.clone()),
-        trace_id: origin.map(|origin| origin.trace_id).unwrap_or_default(),
+        trace_id: origin.map(|origin| origin.trace_id.clone()).unwrap_or_default(),
         by_cookie: is_console(request),
     }
 }

@@ -36,10 +36,11 @@ use signalbox_core::Store;
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::sessions::standing::Standing;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use table::{Table, Whom};
+use table::{Entry, Table, Whom};
 
 /// All limits of the API, shared by all workers.
 pub struct Limits {
@@ -95,7 +96,7 @@ impl Limits {
         operation: &str,
         whom: Whom,
         who: [u8; 16],
-    ) -> Option<(String, Count)> {
+    ) -> Option<(&Entry, Count)> {
         let at = self.table.entry_of(operation)?;
         let entry = self.table.entry(at);
         let id = Id {
@@ -107,12 +108,13 @@ impl Limits {
         if count.wait.is_none() {
             self.shared.count(store, &entry.name, &id, &mut count).await;
         }
-        Some((format!("{}:{}", entry.name, whom.as_str()), count))
+        Some((entry, count))
     }
 }
 
 impl Count {
-    fn told(&self, name: &str) -> Option<Told> {
+    /// As headers, of the limit of this name.
+    fn told(&self, name: impl Display) -> Option<Told> {
         let Self {
             most,
             seconds,
@@ -121,8 +123,8 @@ impl Count {
             ..
         } = self;
         Some(Told {
-            policy: HeaderValue::from_str(&format!("\"{name}\";q={most};w={seconds}")).ok()?,
-            limit: HeaderValue::from_str(&format!("\"{name}\";r={left};t={reset}")).ok()?,
+            policy: HeaderValue::try_from(format!("\"{name}\";q={most};w={seconds}")).ok()?,
+            limit: HeaderValue::try_from(format!("\"{name}\";r={left};t={reset}")).ok()?,
         })
     }
 
@@ -195,10 +197,10 @@ async fn count(request: &HttpRequest, state: &State, whom: Whom, id: [u8; 16]) -
     let Some(operation) = request.extensions().get::<Arc<Operation>>().cloned() else {
         return Ok(());
     };
-    let Some((name, count)) = state.limits.count(&state.store, &operation.id, whom, id).await else {
+    let Some((entry, count)) = state.limits.count(&state.store, &operation.id, whom, id).await else {
         return Ok(());
     };
-    if let Some(told) = count.told(&name) {
+    if let Some(told) = count.told(format_args!("{}:{}", entry.name, whom.as_str())) {
         request.extensions_mut().insert(told);
     }
     match count.refusal() {
