@@ -88,6 +88,34 @@ await check("a viewer sees addresses and numbers hidden: in the list, in the det
   await context.close();
 });
 
+await check("what a viewer may not do says which permission it needs, and does nothing", async () => {
+  const context = await browser.newContext(wide);
+  const watch = await watched(context);
+  const { page } = watch;
+  await signIn(page, viewer);
+  const off = [["/users", "New user", "users:create"], ["/users", "Import", "users:import"], ["/invitations", "Invite somebody", "invitations:manage"], ["/sessions", "End everybody's sessions", "sessions:revoke"], ["/teams", "New team", "teams:manage"], ["/roles", "New role", "roles:manage"], ["/imports", "New import", "users:import"]];
+  for (const [path, name, permission] of off) {
+    await page.goto(BASE + path);
+    const button = page.locator("main").getByRole("button", { name, exact: true }).first();
+    await button.waitFor();
+    const why = await button.evaluate((element) => element.ariaDisabled === "true" && document.getElementById(element.getAttribute("aria-describedby"))?.textContent);
+    equal(String(why).includes(permission), true, `why "${name}" is off: ${why}`);
+    await button.click({ force: true });
+    equal([await page.getByRole("dialog").count(), new URL(page.url()).pathname], [0, path], `what "${name}" did`);
+  }
+  await page.goto(`${BASE}/users?open=${subject.id}`);
+  await page.getByRole("complementary", { name: "User" }).getByText("that needs users:update").waitFor();
+  await page.goto(`${BASE}/settings`);
+  await page.getByText("that needs the permission settings:update").first().waitFor();
+  equal(watch.faults, [], "faults");
+  // A page that is not theirs is not in the navigation, and its address says what it needs.
+  watch.expected.push(REFUSED);
+  equal(await page.getByRole("navigation").getByRole("link", { name: "Sign-in providers" }).count(), 0, "links to what they may not see");
+  await page.goto(`${BASE}/providers`);
+  await page.getByRole("alert").getByText("This needs the permission providers:read").waitFor();
+  await context.close();
+});
+
 await check("a viewer finds nobody by an address, neither by filter nor by palette, though by name", async () => {
   const context = await browser.newContext(wide);
   const { page, faults } = await watched(context);

@@ -25,11 +25,13 @@ interface Props {
   /** Bytes that a reason may have. */
   longest?: number;
   danger?: boolean;
+  /** Whether there is anything to do yet. */
+  ready?: boolean;
   run: (reason: string) => Promise<unknown>;
   onClose: () => void;
 }
 
-export function ConfirmWithImpact({ open, title, impact, text, action, reason, reasonNote, longest = Number.POSITIVE_INFINITY, danger = true, run, onClose }: Props) {
+export function ConfirmWithImpact({ open, title, impact, text, action, reason, reasonNote, longest = Number.POSITIVE_INFINITY, danger = true, ready = true, run, onClose }: Props) {
   const [why, setWhy] = useState("");
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -67,7 +69,7 @@ export function ConfirmWithImpact({ open, title, impact, text, action, reason, r
           <Button variant="text" onClick={close} disabled={busy}>
             {t("cancel")}
           </Button>
-          <Button type="submit" variant={danger ? "outlined" : "contained"} color={danger ? "error" : "primary"} loading={busy} disabled={Boolean(reason) && (why.trim() === "" || long)}>
+          <Button type="submit" variant={danger ? "outlined" : "contained"} color={danger ? "error" : "primary"} loading={busy} disabled={!ready || (Boolean(reason) && (why.trim() === "" || long))}>
             {action}
           </Button>
         </DialogActions>

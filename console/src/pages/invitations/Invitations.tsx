@@ -102,7 +102,8 @@ function Row({ item, onWithdraw, onSent }: { item: Invitation; onWithdraw: () =>
           <StatePill state={item.state} />
         </span>
         <small>
-          {item.masked?.includes("email") ? t("masked") : (item.email ?? "–")} · {t("invitations.by", { name: item.created_by.name ?? t("actor.system") })}, <Time at={item.sent_at} />
+          {item.masked?.includes("email") ? `${t("masked")} · ` : item.email && `${item.email} · `}
+          {t("invitations.by", { name: item.created_by.name ?? t("actor.system") })}, <Time at={item.sent_at} />
           {item.state === "open" && <> · {t("invitations.goodFor")} <Until at={item.expires_at} /></>}
         </small>
       </div>

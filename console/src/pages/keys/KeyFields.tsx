@@ -48,7 +48,8 @@ export function KeyFields({ draft, set, problem, has = [], lives }: Props) {
   const me = useMe();
   const told = (field: string) => problem?.fields.find((error) => error.field.split(".")[0] === field)?.detail;
   const { scopes } = draft;
-  const offered = [...new Set([...me.permissions, ...has])].sort();
+  // what it has stands first: the list is longer than its box
+  const offered = [...new Set([...[...has].sort(), ...[...me.permissions].sort()])];
   const toggle = (scope: string, on: boolean) => set({ scopes: on ? [...scopes, scope] : scopes.filter((other) => other !== scope) });
   return (
     <>

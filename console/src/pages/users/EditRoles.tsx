@@ -34,5 +34,5 @@ export default function EditRoles({ user, onClose }: { user: User; onClose: () =
       {mayLook && changed && (preview.data ? <Impact preview={preview.data} /> : preview.error ? <ErrorLine problem={asProblem(preview.error)} /> : <Lines count={2} />)}
     </div>
   );
-  return <ConfirmWithImpact open title={t("user.editRoles")} text={text} action={t("edit.save")} danger={false} run={run} onClose={onClose} />;
+  return <ConfirmWithImpact open title={t("roles.of", { name: user.name })} text={text} action={t("edit.save")} danger={false} ready={changed} run={run} onClose={onClose} />;
 }

@@ -45,6 +45,7 @@ export default function SaveView({ page, query, onClose }: { page: string; query
       }
       action={t("view.save.action")}
       danger={false}
+      ready={name.trim() !== "" && (!withId || id !== "")}
       run={run}
     />
   );
