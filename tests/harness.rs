@@ -13,6 +13,7 @@ use signalbox_actors::supervision::{Options, Tree};
 use signalbox_core::auth;
 use signalbox_core::kernel::clock::Clock;
 use signalbox_core::kernel::id::UserId;
+use signalbox_core::kernel::password_policy::Breached;
 use signalbox_core::testing::{self, TestStore};
 use std::sync::Arc;
 
@@ -97,6 +98,10 @@ async fn serve(
 ) -> Hub {
     test.store.clock = clock.clone();
     let settings = settings_of(settings);
+    if let Some(path) = &settings.auth.breached_passwords {
+        let passwords = test.store.passwords.clone();
+        test.store.passwords = passwords.with_breached(Breached::open(path).unwrap());
+    }
     let state = State::start(test.store.clone(), Arc::new(settings.clone()))
         .await
         .unwrap();

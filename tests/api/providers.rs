@@ -1,6 +1,7 @@
 //! Sign-in through a real OpenID provider, and tokens of an issuer that the hub trusts.
 
-mod external;
+mod confusion;
+pub(super) mod external;
 mod linked;
 mod logout;
 mod manage;
@@ -9,20 +10,21 @@ use crate::harness::{Hub, SignedIn, hub_with, problem};
 use crate::live::identity::{Browser, CLIENT, Identity, SECRET, returned};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use signalbox_core::kernel::clock::Clock;
 
-const PUBLIC: &str = "https://hub.example.com";
-const BACK: &str = "https://hub.example.com/sign-in/callback";
+pub(super) const PUBLIC: &str = "https://hub.example.com";
+pub(super) const BACK: &str = "https://hub.example.com/sign-in/callback";
 
 /// A hub and a provider that know each other.
-struct Stage {
-    hub: Hub,
-    identity: Identity,
-    owner: SignedIn,
+pub(super) struct Stage {
+    pub(super) hub: Hub,
+    pub(super) identity: Identity,
+    pub(super) owner: SignedIn,
     /// The provider's id at the hub.
-    id: String,
+    pub(super) id: String,
 }
 
-fn people() -> Value {
+pub(super) fn people() -> Value {
     json!({
         "ada": {"email": "Ada@Example.com", "email_verified": true, "name": "Ada", "groups": ["staff", "hub-moderators"]},
         "bob": {"email": "bob@example.com", "email_verified": false, "name": "Bob"},
@@ -32,7 +34,7 @@ fn people() -> Value {
 
 impl Stage {
     /// With a provider set up as `with` says beside what it needs.
-    async fn set(with: Value) -> Self {
+    pub(super) async fn set(with: Value) -> Self {
         let hub = hub_with(&[("SIGNALBOX__SERVER__PUBLIC_URL", PUBLIC)]).await;
         let mut identity = Identity::start().await;
         identity.configure(BACK, None, people()).await;
@@ -48,7 +50,7 @@ impl Stage {
     }
 
     /// Adds the provider to the hub.
-    async fn add(&self, with: Value) -> Value {
+    pub(super) async fn add(&self, with: Value) -> Value {
         let mut body = json!({
             "kind": "oidc", "name": "Staff", "issuer": self.identity.issuer, "client_id": CLIENT, "client_secret": SECRET,
             "scopes": ["openid", "email", "profile", "groups"],
@@ -66,8 +68,12 @@ impl Stage {
         roles.find(|role| role["name"] == name).unwrap()["id"].clone()
     }
 
-    /// Leaves for the provider: where to, and the cookie for the way back.
-    async fn leave(&self) -> (String, String) {
+    /// Leaves for the provider: where to, and the cookie for the way back. The hub's clock catches up with the provider's.
+    pub(super) async fn leave(&self) -> (String, String) {
+        let behind = Clock::system().now() - self.hub.clock.now();
+        if behind.is_positive() {
+            self.hub.clock.advance(behind);
+        }
         let path = format!("/auth/providers/{}/start", self.id);
         let answer = self.hub.post(&path, json!({"next": "/users?q=a"})).await;
         assert_eq!(answer.status(), 200);
@@ -75,7 +81,7 @@ impl Stage {
     }
 
     /// Comes back with what the provider gave.
-    async fn come_back(&self, cookie: &str, returned: Value) -> Response {
+    pub(super) async fn come_back(&self, cookie: &str, returned: Value) -> Response {
         let request = self.hub.ask(Method::POST, "/auth/providers/finish");
         request
             .header("cookie", cookie)
@@ -86,13 +92,13 @@ impl Stage {
     }
 
     /// The whole way of somebody.
-    async fn sign_in(&self, login: &str) -> Response {
+    pub(super) async fn sign_in(&self, login: &str) -> Response {
         let (url, cookie) = self.leave().await;
         let back = Browser::new().go(&url, login, BACK).await;
         self.come_back(&cookie, returned(&back)).await
     }
 
-    async fn me(&self, answer: Response) -> Value {
+    pub(super) async fn me(&self, answer: Response) -> Value {
         assert_eq!(answer.status(), 200);
         let tokens: Value = answer.json().await.unwrap();
         let me = self
@@ -104,7 +110,7 @@ impl Stage {
 }
 
 /// Where a browser was sent, and the cookie that it keeps.
-async fn left(answer: Response) -> (String, String) {
+pub(super) async fn left(answer: Response) -> (String, String) {
     let set = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(set.starts_with("__Host-signalbox_away="), "{set}");
     for part in ["HttpOnly", "Secure", "SameSite=Strict", "Path=/"] {

@@ -92,13 +92,19 @@ impl Identity {
         self.configure(redirect_uri, None, people).await;
     }
 
-    /// A token as an application with hosted identity gets it; `by` is `stranger` or `public key` for one that is not right,
-    /// `provider` for one by the provider itself.
+    /// A token as an application with hosted identity gets it, or as `by` says (`provider.mjs` lists the ways).
     pub async fn token(&mut self, claims: Value, header: Value, by: &str) -> String {
         let told = self
             .order(json!({"sign": {"claims": claims, "header": header, "by": by}}))
             .await;
         told["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Its next ID token says `claims` beside its own, null for those that it leaves out, below `header`, signed as `by` says;
+    /// empty: by the provider, as it should be.
+    pub async fn spoil(&mut self, claims: Value, header: Value, by: &str) {
+        self.order(json!({"spoil": {"claims": claims, "header": header, "by": by}}))
+            .await;
     }
 
     /// Where its keys for such tokens are.

@@ -1,6 +1,7 @@
 // A real OpenID provider on this machine: orders come as lines of JSON on stdin, what happened goes out the same way.
 // `configure` makes it anew with a client and people; with `rotate` its keys are others. `sign` makes a token as an application
-// with hosted identity gets it. People sign in by their id and any password, and are asked for their consent.
+// with hosted identity gets it; with `spoil` the next ID token is changed before it is given out, and signed anew. People sign in by
+// their id and any password, and are asked for their consent.
 import { createRequire } from 'node:module';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
@@ -36,6 +37,7 @@ async function key(alg) {
 let hosted = await key('ES256');
 let keys = [(await key('RS256')).secret, (await key('ES256')).secret];
 let people = {};
+let spoil;
 
 function configure(client) {
   const provider = new Provider(issuer, {
@@ -50,29 +52,44 @@ function configure(client) {
     // its own dispatcher lets nothing go to this machine, where the hub is
     fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   });
+  provider.use(async (context, next) => {
+    await next();
+    if (!spoil || !context.body?.id_token) return;
+    const { claims, header, by } = spoil;
+    const given = context.body.id_token;
+    const merged = Object.entries({ ...jose.decodeJwt(given), ...claims }).filter(([, value]) => value !== null);
+    context.body.id_token = await sign({ claims: Object.fromEntries(merged), header, by: by || 'provider', given });
+    spoil = undefined;
+  });
   handler = provider.callback();
 }
 
-async function sign({ claims, header = {}, by }) {
-  const all = { alg: 'ES256', kid: hosted.jwk.kid, ...header };
-  if (by === 'public key') {
-    // the confusion of a shared secret with what everybody may know
-    const secret = new TextEncoder().encode(JSON.stringify(hosted.jwk));
-    return new jose.SignJWT(claims).setProtectedHeader({ ...all, alg: 'HS256' }).sign(secret);
+// By the issuer's key for hosted identity, or as `by` says: `provider`, its key for ID tokens; `provider rsa`, its other one;
+// `stranger`, by nobody's; `none`, by none at all; `public key`, `public pem` and `provider public pem`, with what everybody may know
+// taken for a shared secret; `another body`, with a signature that was made for something else.
+async function sign({ claims, header = {}, by = '', given }) {
+  const ofProvider = by.startsWith('provider') || given !== undefined;
+  const own = ofProvider ? keys.find((one) => one.alg === (by === 'provider rsa' ? 'RS256' : 'ES256')) : hosted.secret;
+  const all = { alg: own.alg, kid: own.kid, ...header };
+  const made = (secret, alg) => new jose.SignJWT(claims).setProtectedHeader({ ...all, alg: alg ?? all.alg }).sign(secret);
+  if (by === 'none' || by === 'another body') {
+    const part = (value) => jose.base64url.encode(JSON.stringify(value));
+    const [, , signature] = by === 'none' ? ['', '', ''] : (given ?? (await new jose.SignJWT({}).setProtectedHeader(all).sign(await jose.importJWK(own)))).split('.');
+    return `${part(by === 'none' ? { alg: 'none', ...header } : all)}.${part(claims)}.${signature}`;
   }
-  if (by === 'provider') {
-    // with the key that it signs ID tokens with
-    const own = keys.find((one) => one.alg === 'ES256');
-    return new jose.SignJWT(claims).setProtectedHeader({ ...all, kid: own.kid, ...header }).sign(await jose.importJWK(own));
+  if (by.includes('public')) {
+    const { d, ...open } = own;
+    const pem = async () => (await jose.exportSPKI(await jose.importJWK(open, own.alg)));
+    return made(new TextEncoder().encode(by.endsWith('pem') ? await pem() : JSON.stringify(open)), 'HS256');
   }
-  const { privateKey } = by === 'stranger' ? await key('ES256') : hosted;
-  return new jose.SignJWT(claims).setProtectedHeader(all).sign(privateKey);
+  return made(by === 'stranger' ? (await key(own.alg)).privateKey : await jose.importJWK(own, own.alg));
 }
 
 async function obey(order) {
   if (order.rotate) keys = [(await key('RS256')).secret, (await key('ES256')).secret];
   if (order.rotate_hosted) hosted = await key('ES256');
   if (order.people) people = order.people;
+  if (order.spoil) spoil = order.spoil;
   if (order.client) configure(order.client);
   return order.sign ? { token: await sign(order.sign) } : {};
 }

@@ -78,7 +78,7 @@ impl Api {
 }
 
 #[tokio::test]
-async fn no_secret_and_nothing_personal_reaches_any_log_even_at_debug() {
+async fn v5_0_0_16_2_5_no_secret_and_nothing_personal_reaches_any_log_even_at_debug() {
     let folder = Folder::new();
     let owner = format!("{PERSON}.owner@example.com");
     let mut command = signalbox();

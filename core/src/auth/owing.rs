@@ -5,7 +5,7 @@ use super::Auth;
 use super::login::Client;
 use super::sign_in::FactorNeeded;
 use crate::change::Change;
-use crate::factors::{FactorKind, Owed, Owner};
+use crate::factors::{FactorKind, Owed, Owner, Request};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::seal::random;
@@ -27,6 +27,13 @@ pub(super) struct Ticket {
     pub(super) methods: Vec<String>,
     pub(super) enroll: bool,
     hash: Vec<u8>,
+}
+
+impl Ticket {
+    /// What a code is sent and shown for.
+    pub(super) fn request(&self) -> Request<'_> {
+        Request::SignIn(&self.hash)
+    }
 }
 
 /// Makes one within `change`, for whoever proved `methods` and owes what `owed` says.

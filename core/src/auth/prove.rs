@@ -8,7 +8,7 @@ use super::token::Holder;
 use super::{Auth, refresh};
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
-use crate::factors::{self, Ceremony, Owed, Owner, Proof, Site, passkey};
+use crate::factors::{self, Ceremony, Owed, Owner, Proof, Request, Site, passkey};
 use crate::kernel::ctx::{Credential, Ctx};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Subject};
@@ -33,6 +33,15 @@ pub async fn ask_for_own_passkey(auth: &Auth, ctx: &Ctx, site: &Site) -> Result<
     passkey::begin_showing(&auth.store, site, Some(owner)).await
 }
 
+/// Sends a code to one's own phone, to prove in this session who one is.
+///
+/// # Errors
+/// What [`factors::send_code`] says; `auth.on_behalf`.
+pub async fn send_own_code(auth: &Auth, ctx: &Ctx) -> Result<()> {
+    let (session, owner) = own(ctx)?;
+    factors::send_code(&auth.store, ctx, owner, Request::Session(session)).await
+}
+
 /// The session that asks goes on under a new id, as one in which its person has just proved who they are. Whoever has a
 /// factor shows it; their password alone is not enough.
 ///
@@ -52,7 +61,10 @@ pub async fn prove_again(
             require_password(auth, ctx, owner, password).await?;
             None
         }
-        factor => Some(factors::verify(&auth.store, ctx, owner, factor, site).await?),
+        factor => {
+            let request = Request::Session(session);
+            Some(factors::verify(&auth.store, ctx, owner, factor, request, site).await?)
+        }
     };
     let method = used.as_ref().map_or("pwd", |used| used.kind.method());
     let mut ctx = ctx.clone();

@@ -34,7 +34,7 @@ pub enum Method {
     RecoveryCode,
     /// Another provider's word.
     Provider,
-    /// Another provider's word that it asked for two factors, where the provider's setting says to believe it.
+    /// Another provider's word that two factors were shown there, where the provider's setting says to believe it.
     ProviderFactors,
     /// A link sent to their mailbox.
     Mail,
@@ -152,7 +152,7 @@ pub async fn complete(
 ) -> Result<SignedIn> {
     let (ticket, account) = held(auth, ticket, false, client).await?;
     let ctx = client.ctx(account.organization);
-    let used = factors::verify(&auth.store, &ctx, account.owner(), proof, site).await?;
+    let used = factors::verify(&auth.store, &ctx, account.owner(), proof, ticket.request(), site).await?;
     let mut opening = Opening::begin(auth, &account, client).await?;
     owing::take(&mut opening.change, &ticket).await?;
     factors::note(&mut opening.change, account.owner(), &used).await?;
@@ -200,7 +200,8 @@ pub async fn by_passkey(
 /// Sends a code to the phone of whoever holds `ticket`.
 pub async fn send_code(auth: &Auth, ticket: &SecretString, client: &Client) -> Result<()> {
     let (ticket, account) = held(auth, ticket, false, client).await?;
-    factors::send_code(&auth.store, &client.ctx(account.organization), ticket.owner).await
+    let ctx = client.ctx(account.organization);
+    factors::send_code(&auth.store, &ctx, ticket.owner, ticket.request()).await
 }
 
 /// Begins to set up the factor that a role demands, for whoever has none.

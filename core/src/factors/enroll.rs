@@ -3,7 +3,7 @@
 
 use super::model::Factor;
 use super::passkey::{self, Site};
-use super::{FactorKind, MOST, Owner, attempts, events, recovery, sms, store, totp};
+use super::{FactorKind, MOST, Owner, Request, attempts, events, recovery, sms, store, totp};
 use crate::Store;
 use crate::change::Change;
 use crate::kernel::ctx::Ctx;
@@ -147,7 +147,7 @@ async fn begin_phone(store: &Store, ctx: &Ctx, owner: Owner, phone: &str) -> Res
     // asked again it is another code
     ctx.idempotency = None;
     let mut change = Change::begin(store, &ctx).await?;
-    sms::send(store, &mut change, owner, &number).await?;
+    sms::send(store, &mut change, owner, &number, Request::Enrollment).await?;
     let said = (
         "factor.code_sent",
         "me.begin_factor",
@@ -267,7 +267,7 @@ async fn keep_phone(
 ) -> Result<Factor> {
     let now = change.at();
     let number = std::str::from_utf8(&begun.secret).map_err(Error::internal)?;
-    let hash = sms::check(store, owner, number, code)
+    let hash = sms::check(store, owner, number, Request::Enrollment, code)
         .await?
         .ok_or_else(not_confirmed)?;
     sms::take(change, owner, None, &hash).await?;

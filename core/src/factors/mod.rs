@@ -20,6 +20,7 @@ mod owed;
 pub mod passkey;
 mod proof;
 mod recovery;
+mod request;
 mod service;
 mod sms;
 mod store;
@@ -31,7 +32,8 @@ pub use model::{Factor, Factors, NewName, RecoveryCodes};
 pub use owed::{Owed, owed};
 pub use passkey::{Ceremony, Site};
 pub use proof::{Proof, Used, note, verify};
-pub use service::{list, make_recovery_codes, remove, rename, reset, send_code, send_own_code};
+pub use request::Request;
+pub use service::{list, make_recovery_codes, remove, rename, reset, send_code};
 
 use crate::kernel::id::{OrganizationId, UserId};
 

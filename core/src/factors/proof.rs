@@ -1,7 +1,7 @@
 //! Showing a factor: checking it changes nothing, noting it uses it up.
 
 use super::passkey::{self, Site};
-use super::{FactorKind, Owner, attempts, events, recovery, sms, store, totp};
+use super::{FactorKind, Owner, Request, attempts, events, recovery, sms, store, totp};
 use crate::Store;
 use crate::change::Change;
 use crate::kernel::ctx::Ctx;
@@ -81,7 +81,7 @@ pub(super) enum What {
     Sent(FactorId, Vec<u8>),
 }
 
-/// Whether `proof` is right for `owner`. Counts as an attempt; [`note`] uses it up.
+/// Whether `proof` is right for `owner`, who shows it for `request`. Counts as an attempt; [`note`] uses it up.
 ///
 /// # Errors
 /// `factor.refused`, whatever is wrong with it; `factor.too_many_attempts`; `factor.passkey_needs_name`.
@@ -90,6 +90,7 @@ pub async fn verify(
     ctx: &Ctx,
     owner: Owner,
     proof: &Proof,
+    request: Request<'_>,
     site: Option<&Site>,
 ) -> Result<Used> {
     let kind = proof.kind().ok_or_else(refused)?;
@@ -102,7 +103,7 @@ pub async fn verify(
             let shown = passkey::shown(store, site, ceremony, credential, Some(owner)).await?;
             shown.map(|shown| shown.used)
         }
-        Proof::Sms { code } => check_sent(store, owner, code).await?,
+        Proof::Sms { code } => check_sent(store, owner, request, code).await?,
         Proof::RecoveryCode { code } => recovery::check(store, owner, code).await?.map(What::Code),
     };
     match found {
@@ -121,11 +122,16 @@ async fn check_code(store: &Store, owner: Owner, code: &SecretString) -> Result<
     Ok(None)
 }
 
-async fn check_sent(store: &Store, owner: Owner, code: &SecretString) -> Result<Option<What>> {
+async fn check_sent(
+    store: &Store,
+    owner: Owner,
+    request: Request<'_>,
+    code: &SecretString,
+) -> Result<Option<What>> {
     let Some(phone) = store::phone(store, owner).await? else {
         return Ok(None);
     };
-    let hash = sms::check(store, owner, &phone.number, code).await?;
+    let hash = sms::check(store, owner, &phone.number, request, code).await?;
     Ok(hash.map(|hash| What::Sent(phone.id, hash)))
 }
 

@@ -1,7 +1,7 @@
 //! What a person does with their own factors, and whoever may with those of others.
 
 use super::model::{Factors, RecoveryCodes};
-use super::{Factor, FactorKind, Owner, events, owed, recovery, sms, store};
+use super::{Factor, FactorKind, Owner, Request, events, owed, recovery, sms, store};
 use crate::Store;
 use crate::change::Change;
 use crate::kernel::ctx::Ctx;
@@ -166,15 +166,15 @@ pub async fn reset(store: &Store, ctx: &Ctx, user: UserId) -> Result<()> {
     change.commit().await
 }
 
-/// Sends a code to the phone of `owner`.
+/// Sends a code for `request` to the phone of `owner`.
 ///
 /// # Errors
 /// `factor.not_found` where there is none; `factor.sent_lately`; `factor.too_many_attempts`.
-pub async fn send_code(store: &Store, ctx: &Ctx, owner: Owner) -> Result<()> {
+pub async fn send_code(store: &Store, ctx: &Ctx, owner: Owner, request: Request<'_>) -> Result<()> {
     let phone = store::phone(store, owner).await?;
     let phone = phone.ok_or_else(|| Error::not_found("factor"))?;
     let mut change = Change::begin(store, ctx).await?;
-    sms::send(store, &mut change, owner, &phone.number).await?;
+    sms::send(store, &mut change, owner, &phone.number, request).await?;
     let said = (
         "factor.code_sent",
         "auth.send_code",
@@ -182,11 +182,6 @@ pub async fn send_code(store: &Store, ctx: &Ctx, owner: Owner) -> Result<()> {
     );
     events::tell(&mut change, owner, said, Some(FactorKind::Sms)).await?;
     change.commit().await
-}
-
-/// Sends a code to one's own phone.
-pub async fn send_own_code(store: &Store, ctx: &Ctx) -> Result<()> {
-    send_code(store, ctx, oneself(ctx)?).await
 }
 
 async fn forget_codes(change: &mut Change, owner: Owner) -> Result<()> {

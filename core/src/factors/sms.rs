@@ -1,7 +1,8 @@
-//! Codes sent to a phone: six digits, good for five minutes, five tries, and once. A person has one at a time.
+//! Codes sent to a phone: six digits, good for five minutes, five tries, once, and for nothing but the request that they were
+//! sent for. A person has one at a time.
 
 use super::proof::refused;
-use super::{FactorKind, Owner, attempts};
+use super::{FactorKind, Owner, Request, attempts};
 use crate::Store;
 use crate::change::Change;
 use crate::kernel::error::{Error, Kind, Result};
@@ -22,11 +23,17 @@ const PAUSE: Duration = Duration::seconds(30);
 const MOST: i32 = 5;
 const WINDOW: Duration = Duration::hours(1);
 
-/// Sends a code to `number` of `owner`, once `change` commits. The one before is good no more.
+/// Sends a code for `request` to `number` of `owner`, once `change` commits. The one before is good no more.
 ///
 /// # Errors
 /// `factor.sent_lately`, with the seconds to wait; `factor.too_many_attempts`; field `phone`, where `number` is none.
-pub(super) async fn send(store: &Store, change: &mut Change, owner: Owner, number: &str) -> Result<()> {
+pub(super) async fn send(
+    store: &Store,
+    change: &mut Change,
+    owner: Owner,
+    number: &str,
+    request: Request<'_>,
+) -> Result<()> {
     let number = messages::number(number)?;
     let (code, at) = (digits()?, change.at());
     let sent = sqlx::query!(
@@ -40,7 +47,7 @@ pub(super) async fn send(store: &Store, change: &mut Change, owner: Owner, numbe
            AND (had.blocked_until IS NULL OR had.blocked_until <= $5)",
         owner.organization.0,
         owner.user.0,
-        hash(store, owner, &number, &code),
+        hash(store, owner, &number, request, &code),
         at + LIFE,
         at,
         at - WINDOW,
@@ -90,11 +97,12 @@ async fn wait(change: &mut Change, owner: Owner) -> Result<Error> {
     Ok(error)
 }
 
-/// The hash of the code, where `typed` is the one that was sent to `number`.
+/// The hash of the code, where `typed` is the one that was sent to `number` for `request`.
 pub(super) async fn check(
     store: &Store,
     owner: Owner,
     number: &str,
+    request: Request<'_>,
     typed: &SecretString,
 ) -> Result<Option<Vec<u8>>> {
     let now = store.clock.now();
@@ -110,7 +118,7 @@ pub(super) async fn check(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let typed = hash(store, owner, number, &digits.into());
+    let typed = hash(store, owner, number, request, &digits.into());
     Ok(row.and_then(|row| {
         let good = row.code_tries <= TRIES && row.code_expires_at.is_some_and(|end| now < end);
         row.code.filter(|code| good && bool::from(code.ct_eq(&typed)))
@@ -153,7 +161,8 @@ fn digits() -> Result<SecretString> {
 }
 
 /// A million codes are soon tried, so the hash needs the installation's secret.
-fn hash(store: &Store, owner: Owner, number: &str, code: &SecretString) -> Vec<u8> {
-    let said = format!("{}\n{number}\n{}", owner.user, code.expose_secret());
+fn hash(store: &Store, owner: Owner, number: &str, request: Request<'_>, code: &SecretString) -> Vec<u8> {
+    let request = request.name();
+    let said = format!("{}\n{number}\n{request}\n{}", owner.user, code.expose_secret());
     store.sealer.mac("sms code", said.as_bytes())
 }

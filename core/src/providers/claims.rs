@@ -1,5 +1,6 @@
 //! What a provider says of somebody, read by the names that are set for it.
 
+use super::jwt::is_plain;
 use super::model::{ClaimNames, Mapping, Provider};
 use crate::kernel::id::RoleId;
 use serde_json::{Map, Value};
@@ -22,22 +23,28 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// `None` where there is no subject.
+    /// `None` where there is no subject, or one that cannot be kept.
     pub fn read(provider: &Provider, claims: &Claims) -> Option<Self> {
         let names = &provider.claims;
         let subject = text(claims, &names.subject)?;
-        if !(1..=255).contains(&subject.chars().count()) {
+        if !(1..=255).contains(&subject.chars().count()) || !is_plain(&subject) {
             return None;
         }
         Some(Self {
             subject: subject.into_owned(),
             verified_email: verified_email(names, claims),
             name: text(claims, &names.name)
-                .map(|name| name.trim().chars().take(200).collect::<String>())
+                .map(|name| plain(&name))
                 .filter(|name| !name.is_empty()),
             roles: roles(&provider.mappings, claims),
         })
     }
+}
+
+/// A name as it is kept: 200 characters at most, none of them control characters.
+fn plain(name: &str) -> String {
+    let letters: String = name.chars().filter(|letter| !letter.is_control()).collect();
+    letters.trim().chars().take(200).collect()
 }
 
 fn verified_email(names: &ClaimNames, claims: &Claims) -> Option<String> {
@@ -48,7 +55,7 @@ fn verified_email(names: &ClaimNames, claims: &Claims) -> Option<String> {
         _ => false,
     };
     let email = text(claims, &names.email)?.trim().to_lowercase();
-    (verified && !email.is_empty()).then_some(email)
+    (verified && !email.is_empty() && is_plain(&email)).then_some(email)
 }
 
 fn roles(mappings: &[Mapping], claims: &Claims) -> Vec<RoleId> {

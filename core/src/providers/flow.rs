@@ -55,6 +55,8 @@ pub(super) struct Proof {
     pub told: Told,
     /// The provider's own session.
     pub sid: Option<String>,
+    /// Whether the ID token says that two factors were shown there.
+    pub two_factors: bool,
     pub purpose: Purpose,
     pub next: Option<String>,
 }
@@ -129,11 +131,13 @@ pub(super) async fn come_back(
     let checked = signed.and_then(|signed| id_token::check(&signed, &expected).map(|()| signed));
     let mut claims = checked.map_err(|wrong| failed(&provider, wrong))?.claims;
     let sid = jwt::text(&claims, "sid").map(str::to_owned);
+    let two_factors = id_token::tells_two_factors(&claims);
     more(directory, &provider, &metadata, &tokens, &mut claims).await?;
     let told = Told::read(&provider, &claims);
     Ok(Proof {
         told: told.ok_or_else(|| failed(&provider, Wrong::Invalid("it does not say who it is of")))?,
-        sid: sid.filter(|sid| (1..=255).contains(&sid.chars().count())),
+        sid: sid.filter(|sid| (1..=255).contains(&sid.chars().count()) && jwt::is_plain(sid)),
+        two_factors,
         provider,
         purpose: envelope.purpose,
         next: envelope.next,

@@ -73,6 +73,21 @@ pub(super) fn half_hash(algorithm: Algorithm, text: &str) -> String {
     URL_SAFE_NO_PAD.encode(&hash[..hash.len() / 2])
 }
 
+/// Whether an ID token says that two factors of different kinds were shown (`amr` of OpenID Connect Core 1.0 §2, with the names
+/// of RFC 8176 §2). One that says nothing of it is the word of one.
+pub(super) fn tells_two_factors(claims: &Claims) -> bool {
+    const KNOWN: &[&str] = &["pwd", "pin", "kba"];
+    const HELD: &[&str] = &[
+        "otp", "hwk", "swk", "sc", "sms", "tel", "fpt", "face", "iris", "retina", "vbm",
+    ];
+    let said: Vec<&str> = match claims.get("amr") {
+        Some(serde_json::Value::Array(said)) => said.iter().filter_map(serde_json::Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let any = |names: &[&str]| said.iter().any(|name| names.contains(name));
+    any(&["mfa"]) || (any(KNOWN) && any(HELD))
+}
+
 /// What a good logout token says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Logout {
@@ -97,7 +112,8 @@ pub(super) fn logout(claims: &Claims, issuer: &str, client_id: &str, now: i64) -
     if !is_logout || claims.contains_key("nonce") {
         return Err(Wrong::Invalid("it is no logout token"));
     }
-    let short = |name| jwt::text(claims, name).filter(|text| (1..=255).contains(&text.chars().count()));
+    let fits = |text: &&str| (1..=255).contains(&text.chars().count()) && jwt::is_plain(text);
+    let short = |name| jwt::text(claims, name).filter(fits);
     let (subject, sid) = (short("sub"), short("sid"));
     if subject.is_none() && sid.is_none() {
         return Err(Wrong::Invalid("it does not say who has signed out"));

@@ -52,7 +52,7 @@ pub struct NewProvider {
     /// Whether a verified address links to the person who has it. Never to somebody who may do more than you.
     #[serde(default)]
     pub link_by_email: bool,
-    /// Whether what it vouches for counts as two factors.
+    /// Whether it is believed where it says that two factors were shown (`amr`, RFC 8176): none is asked for here then.
     #[serde(default)]
     pub second_factor: bool,
     /// Roles that its claims give; none may hold a permission that you lack.
@@ -88,7 +88,7 @@ pub struct ProviderChange {
     pub email_domains: Option<Vec<String>>,
     /// Whether a verified address links to the person who has it.
     pub link_by_email: Option<bool>,
-    /// Whether what it vouches for counts as two factors.
+    /// Whether it is believed where it says that two factors were shown (`amr`, RFC 8176): none is asked for here then.
     pub second_factor: Option<bool>,
     /// Roles that its claims give.
     pub mappings: Option<Vec<Mapping>>,

@@ -84,7 +84,13 @@ pub(super) fn claimed_issuer(token: &str) -> Option<String> {
     let claims = jsonwebtoken::dangerous::insecure_decode::<Claims>(token)
         .ok()?
         .claims;
-    Some(claims.get("iss")?.as_str()?.to_owned())
+    let issuer = claims.get("iss")?.as_str()?;
+    is_plain(issuer).then(|| issuer.to_owned())
+}
+
+/// Whether a text may be looked for and kept: the database takes no zero byte, and nobody needs other control characters.
+pub(super) fn is_plain(text: &str) -> bool {
+    !text.chars().any(char::is_control)
 }
 
 /// A text.

@@ -66,8 +66,8 @@ async fn read(directory: &Directory, provider: &Provider, token: &str) -> Result
     let keys = directory.keys(&metadata.jwks_uri);
     let now = directory.store.clock.now().unix_timestamp();
     let client = provider.client_id.as_deref().unwrap_or_default();
-    // explicit typing is recommended, and not everywhere yet (§2.4)
-    let signed = jwt::read(token, &keys, &provider.algorithms, &["logout+jwt", "jwt"]).await;
+    // what is typed otherwise could be any token of the provider's (§4.1; ASVS 5.0, 10.5.5)
+    let signed = jwt::read(token, &keys, &provider.algorithms, &["logout+jwt"]).await;
     let read = signed.and_then(|signed| id_token::logout(&signed.claims, &provider.issuer, client, now));
     read.map_err(|wrong| {
         tracing::warn!(provider = %provider.id, ?wrong, "a logout token is refused");

@@ -150,7 +150,7 @@ pub struct ProviderItem {
     pub email_domains: Vec<String>,
     /// Whether a verified address links to the person who has it.
     pub link_by_email: bool,
-    /// Whether what it vouches for counts as two factors.
+    /// Whether it is believed where it says that two factors were shown (`amr`): none is asked for here then.
     pub second_factor: bool,
     /// Roles that its claims give.
     pub mappings: Vec<Mapping>,

@@ -44,7 +44,7 @@ pub async fn finish(
     let store = &directory.store;
     let link = admit::person(store, &proof.provider, &proof.told, client).await?;
     let noted = note(store, &proof, &link).await?;
-    let method = if proof.provider.second_factor {
+    let method = if proof.provider.second_factor && proof.two_factors {
         Method::ProviderFactors
     } else {
         Method::Provider

@@ -4,7 +4,7 @@ use crate::http::limits::Trier;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
 use signalbox_core::auth::prove as proving;
-use signalbox_core::factors::{self, Ceremony, FactorKind, Proof};
+use signalbox_core::factors::{Ceremony, FactorKind, Proof};
 use signalbox_core::kernel::error::Kind;
 
 /// What may be shown.
@@ -55,7 +55,7 @@ pub async fn passkey(
 )]
 #[post("/me/prove/code")]
 pub async fn send_code(state: web::Data<State>, caller: AnyCaller) -> Answer<HttpResponse> {
-    factors::send_own_code(&state.store, &caller).await?;
+    proving::send_own_code(&state.auth, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -40,6 +40,25 @@ async fn v5_0_0_3_2_1_what_is_no_page_cannot_be_looked_at_as_one() {
     assert_eq!(header(&answer, "cross-origin-resource-policy"), "same-origin");
 }
 
+#[test]
+fn v5_0_0_3_2_2_the_console_shows_text_as_text() {
+    let raw = [
+        "dangerouslySetInnerHTML",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "createContextualFragment",
+        "DOMParser",
+        "srcDoc",
+    ];
+    for (path, text) in super::console_sources() {
+        for word in raw {
+            assert!(!text.contains(word), "{path} uses {word}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn v5_0_0_3_3_1_cookies_are_secure() {
     let hub = hub().await;

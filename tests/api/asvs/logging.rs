@@ -1,7 +1,8 @@
 //! V16, security logging and error handling.
 
 use super::{json_of, login};
-use crate::harness::{PASSWORD, hub, problem_in_full};
+use crate::harness::{PASSWORD, client, hub, problem_in_full};
+use crate::services::hub::{Folder, Hub, eventually, signalbox, sql};
 use reqwest::Method;
 use serde_json::json;
 use signalbox_core::kernel::id::UserId;
@@ -51,25 +52,78 @@ async fn v5_0_0_16_3_1_signing_in_and_failing_to_is_on_record() {
     );
 }
 
+/// A hub in a process of its own, which logs as JSON, and its owner's access token.
+async fn talkative(folder: &Folder) -> (Hub, String) {
+    let mut command = signalbox();
+    command
+        .env("SIGNALBOX__BOOTSTRAP__EMAIL", "owner@example.com")
+        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", PASSWORD)
+        .env("SIGNALBOX__LOG__LEVEL", "debug")
+        .env("SIGNALBOX__LOG__FORMAT", "json");
+    let mut hub = Hub::launch(command, folder.path());
+    hub.wait_until_ready();
+    let body = json!({"email": "owner@example.com", "password": PASSWORD});
+    let login = client().post(format!("http://{}/api/v1/auth/login", hub.address));
+    let tokens = json_of(login.json(&body).send().await.unwrap()).await;
+    (hub, tokens["access_token"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn v5_0_0_16_3_4_what_fails_in_the_hub_is_logged_with_its_cause_under_the_id_that_was_told() {
+    let folder = Folder::new();
+    let (mut hub, token) = talkative(&folder).await;
+    sql(folder.path(), "ALTER TABLE teams RENAME TO teams_gone");
+    let asked = client()
+        .get(format!("http://{}/api/v1/teams", hub.address))
+        .bearer_auth(token);
+    let (status, _, body) = problem_in_full(asked.send().await.unwrap()).await;
+    assert_eq!(status, 500);
+    let id = body["trace_id"].as_str().unwrap();
+    eventually("the failure is logged", || {
+        hub.said()
+            .lines()
+            .any(|line| line.contains(id) && line.contains("ERROR") && line.contains("teams"))
+    });
+}
+
 #[tokio::test]
 async fn v5_0_0_16_4_1_what_somebody_wrote_makes_no_entry_of_its_own() {
-    let hub = hub().await;
-    let owner = hub.owner().await;
-    let name = "A\n{\"action\": \"users.delete\"}\r\nforged";
-    let made = hub
-        .send(&owner, Method::POST, "/teams", json!({"name": name}))
-        .await;
-    let before = hub
-        .test
-        .count("SELECT count(*) FROM audit_logs WHERE action = 'users.delete'")
-        .await;
-    assert_eq!(before, 0);
-    let asked = hub
-        .ask(Method::GET, "/me")
-        .bearer_auth(&owner.token)
-        .header("user-agent", "a\tb \"} {\"forged\": true");
-    assert_eq!(super::status(asked).await, 200);
-    assert!(made.status().is_success() || made.status() == 422);
+    let folder = Folder::new();
+    let (mut hub, token) = talkative(&folder).await;
+    // in whatever reaches a log: an address, a header, a name
+    let forged = "%0A%7B%22level%22:%22ERROR%22,%22message%22:%22forged-canary%22%7D%0D%0A";
+    let url = format!("http://{}/api/v1", hub.address);
+    for path in [
+        format!("/{forged}"),
+        format!("/users/{forged}"),
+        format!("/users?q={forged}"),
+    ] {
+        let asked = client().get(format!("{url}{path}")).bearer_auth(&token);
+        let asked = asked.header("user-agent", "a\tb \"} {\"message\": \"forged-canary\"}");
+        asked
+            .header("traceparent", "00-forged-canary\t-00")
+            .send()
+            .await
+            .unwrap();
+    }
+    let name = "A\n{\"level\": \"ERROR\", \"message\": \"forged-canary\"}\r\n";
+    let made = client()
+        .post(format!("{url}/teams"))
+        .bearer_auth(&token)
+        .json(&json!({"name": name}));
+    let status = made.send().await.unwrap().status();
+    assert!(status.is_success() || status == 422, "{status}");
+    eventually("the requests are logged", || {
+        hub.said().matches("answered").count() >= 4
+    });
+    let lines: Vec<String> = hub.said().lines().map(str::to_owned).collect();
+    for line in lines.iter().filter(|line| line.contains("forged-canary")) {
+        let entry: serde_json::Value = serde_json::from_str(line).expect("each entry is one line");
+        assert_ne!(entry["level"], "ERROR", "{line}");
+        assert_ne!(entry["message"], "forged-canary", "{line}");
+    }
+    let entries = lines.iter().filter(|line| line.starts_with('{'));
+    assert!(entries.count() > 10 && !hub.said().contains("\n{\"level\": \"ERROR\""));
 }
 
 #[tokio::test]

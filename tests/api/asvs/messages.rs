@@ -30,6 +30,41 @@ async fn v5_0_0_4_1_1_every_answer_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn v5_0_0_4_1_2_no_program_that_forgot_tls_is_led_on_in_silence() {
+    let hub = hub_with(&[
+        ("SIGNALBOX__SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+        ("SIGNALBOX__SERVER__PUBLIC_URL", "https://hub.example.com"),
+    ])
+    .await;
+    let plain = crate::harness::client_with().redirect(reqwest::redirect::Policy::none());
+    let plain = plain.build().unwrap();
+    for path in [
+        "/api/v1/me",
+        "/api/v1/auth/login",
+        "/api/openapi.json",
+        "/connection/websocket",
+        "/livez",
+    ] {
+        let asked = plain.get(format!("{}{path}", hub.url));
+        let asked = asked
+            .header("x-forwarded-for", "192.0.2.1")
+            .header("x-forwarded-proto", "http");
+        let answer = asked.send().await.unwrap();
+        assert!(
+            !answer.status().is_redirection() && answer.headers().get("location").is_none(),
+            "{path}"
+        );
+    }
+    let body = json!({"email": "owner@example.com", "password": crate::harness::PASSWORD});
+    let asked = plain.post(format!("{}/api/v1/auth/login", hub.url)).json(&body);
+    let asked = asked
+        .header("x-forwarded-for", "192.0.2.1")
+        .header("x-forwarded-proto", "http");
+    let refused = asked.send().await.unwrap();
+    assert_eq!(problem(refused).await.0, 403, "they are told, and not let in");
+}
+
+#[tokio::test]
 async fn v5_0_0_4_1_3_what_a_proxy_says_cannot_be_said_by_a_client() {
     let hub = hub().await;
     let owner = hub.owner().await;
@@ -153,10 +188,48 @@ async fn v5_0_0_4_4_3_a_token_for_live_connections_is_short_lived_and_opens_noth
         .ask(Method::GET, "/me")
         .bearer_auth(made["token"].as_str().unwrap());
     assert_eq!(problem(elsewhere.send().await.unwrap()).await.0, 401);
+    let body = json!({"purpose": "socket"});
+    let made = json_of(hub.send(&owner, Method::POST, "/auth/tickets", body).await).await;
+    let lives =
+        "SELECT extract(epoch FROM expires_at - created_at)::text || ' ' || session_id FROM auth_tickets";
+    let kept = hub.test.texts(lives).await;
+    assert_eq!(kept.len(), 1);
+    let (seconds, session) = kept[0].split_once(' ').unwrap();
+    assert_eq!(
+        (seconds.parse::<f64>().unwrap(), session),
+        (30.0, owner.session.as_str())
+    );
+    let elsewhere = hub
+        .ask(Method::GET, "/me")
+        .bearer_auth(made["ticket"].as_str().unwrap());
+    assert_eq!(problem(elsewhere.send().await.unwrap()).await.0, 401);
 }
 
 #[tokio::test]
 async fn v5_0_0_4_4_4_a_token_for_live_connections_is_given_to_whoever_has_signed_in_alone() {
     let hub = hub().await;
-    assert_eq!(problem(hub.post("/live/token", json!({})).await).await.0, 401);
+    let owner = hub.owner().await;
+    let key = json!({"name": "Key", "scopes": ["users:read"]});
+    let key = json_of(hub.send(&owner, Method::POST, "/api_keys", key).await).await;
+    for (path, body) in [
+        ("/live/token", json!({})),
+        ("/auth/tickets", json!({"purpose": "stream"})),
+    ] {
+        assert_eq!(problem(hub.post(path, body.clone()).await).await.0, 401, "{path}");
+        // a browser's page of another site, with the cookie that goes along
+        let browser = super::Browser::of_owner(&hub).await;
+        let foreign = browser
+            .ask(&hub, Method::POST, path)
+            .header("origin", "https://evil.example");
+        let foreign = foreign.header("x-csrf-token", &browser.csrf).json(&body);
+        assert_eq!(problem(foreign.send().await.unwrap()).await.0, 403, "{path}");
+    }
+    let by_key = hub
+        .ask(Method::POST, "/auth/tickets")
+        .bearer_auth(key["secret"].as_str().unwrap());
+    let by_key = by_key.json(&json!({"purpose": "stream"}));
+    assert_eq!(
+        problem(by_key.send().await.unwrap()).await,
+        (403, "auth.session_required".into())
+    );
 }

@@ -94,6 +94,21 @@ async fn v5_0_0_2_3_1_whoever_must_choose_a_password_first_does_nothing_else_bef
 }
 
 #[tokio::test]
+async fn v5_0_0_2_3_2_what_somebody_may_have_so_much_of_is_not_had_more_of() {
+    let hub = hub().await;
+    let (owner, who) = (hub.owner().await, hub.someone(&[]).await);
+    // twenty teams of one person
+    for n in 0..21 {
+        let team = json!({"name": format!("Team {n}")});
+        let team = json_of(hub.send(&owner, Method::POST, "/teams", team).await).await;
+        let path = format!("/teams/{}/members/{}", team["id"].as_str().unwrap(), who.id);
+        let joined = hub.send(&owner, Method::PUT, &path, json!({})).await;
+        let (status, text) = (joined.status().as_u16(), joined.text().await.unwrap());
+        assert_eq!(status < 300, n < 20, "{n}: {status} {text}");
+    }
+}
+
+#[tokio::test]
 async fn v5_0_0_2_3_3_a_change_is_written_whole_or_not_at_all() {
     let hub = hub().await;
     let owner = hub.owner().await;

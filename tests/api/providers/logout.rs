@@ -7,12 +7,12 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 impl Stage {
-    async fn signed_in(&self, login: &str) -> String {
+    pub(in crate::api) async fn signed_in(&self, login: &str) -> String {
         let tokens: Value = self.sign_in(login).await.json().await.unwrap();
         tokens["access_token"].as_str().unwrap().to_owned()
     }
 
-    async fn status(&self, token: &str) -> u16 {
+    pub(in crate::api) async fn status(&self, token: &str) -> u16 {
         let asked = self
             .hub
             .ask(Method::GET, "/me")
@@ -23,7 +23,7 @@ impl Stage {
         asked.status().as_u16()
     }
 
-    async fn tell(&self, logout_token: &str) -> Response {
+    pub(in crate::api) async fn tell(&self, logout_token: &str) -> Response {
         let path = format!("/auth/providers/{}/logout", self.id);
         let form = format!("logout_token={logout_token}");
         let request = self.hub.ask(Method::POST, &path).body(form);
@@ -34,7 +34,7 @@ impl Stage {
             .unwrap()
     }
 
-    fn logout(&self, jti: &str) -> Value {
+    pub(in crate::api) fn logout(&self, jti: &str) -> Value {
         let now = self.hub.clock.now().unix_timestamp();
         json!({
             "iss": self.identity.issuer, "aud": CLIENT, "sub": "ada", "jti": jti, "iat": now, "exp": now + 120,
@@ -91,36 +91,44 @@ async fn what_is_no_logout_token_of_this_provider_ends_nothing() {
         changed
     };
     let now = base["iat"].as_i64().unwrap();
+    let typed = || json!({"typ": "logout+jwt"});
     for (what, claims, header, by) in [
-        ("by a stranger", base.clone(), json!({}), "stranger"),
-        ("by an issuer's other key", base.clone(), json!({}), ""),
+        ("by a stranger", base.clone(), typed(), "stranger"),
+        ("by an issuer's other key", base.clone(), typed(), ""),
         (
             "for another client",
             with("aud", json!("another")),
-            json!({}),
+            typed(),
             "provider",
         ),
         (
             "of another issuer",
             with("iss", json!("https://evil.example.com")),
-            json!({}),
+            typed(),
             "provider",
         ),
-        ("expired", with("exp", json!(now - 1)), json!({}), "provider"),
+        ("expired", with("exp", json!(now - 1)), typed(), "provider"),
         (
             "without its event",
             with("events", json!({})),
-            json!({}),
+            typed(),
             "provider",
         ),
         (
             "with a nonce, as an ID token has",
             with("nonce", json!("n")),
-            json!({}),
+            typed(),
             "provider",
         ),
-        ("without an id", with("jti", Value::Null), json!({}), "provider"),
-        ("of nobody", with("sub", Value::Null), json!({}), "provider"),
+        ("without an id", with("jti", Value::Null), typed(), "provider"),
+        ("of nobody", with("sub", Value::Null), typed(), "provider"),
+        ("of no type", base.clone(), json!({}), "provider"),
+        (
+            "of an ID token's type",
+            base.clone(),
+            json!({"typ": "JWT"}),
+            "provider",
+        ),
         (
             "of another type",
             base.clone(),

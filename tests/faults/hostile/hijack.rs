@@ -8,7 +8,9 @@ use super::super::relay::cluster::Cluster;
 use crate::harness::{client, problem};
 use signalbox::http::caller::ACCESS_COOKIE;
 
-const ALL: &[(&str, &str)] = &[
+/// Every transport; and a page of another host that may come.
+pub(super) const ALL: &[(&str, &str)] = &[
+    ("SIGNALBOX__LIVE__ALLOWED_ORIGINS", "https://app.example.com"),
     ("SIGNALBOX__LIVE__TRANSPORTS__HTTP_STREAM", "true"),
     ("SIGNALBOX__LIVE__TRANSPORTS__SSE", "true"),
     ("SIGNALBOX__LIVE__TRANSPORTS__UNI_SSE", "true"),

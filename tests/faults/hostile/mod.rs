@@ -3,6 +3,7 @@
 
 mod hijack;
 mod raw;
+mod tickets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -118,6 +118,21 @@ fn configuration() -> Value {
 }
 
 #[test]
+fn what_no_column_can_keep_is_no_subject_no_address_and_in_no_name() {
+    let provider = provider(Vec::new(), ClaimNames::default());
+    let told = |sub: &str| {
+        let said =
+            json!({"sub": sub, "email": "a\0@example.com", "email_verified": true, "name": " A\r\nB\0 "});
+        Told::read(&provider, &claims(said))
+    };
+    for sub in ["", "a\0b", "a\r\nb", &"x".repeat(256)] {
+        assert_eq!(told(sub), None, "{sub:?}");
+    }
+    let told = told("u-1").unwrap();
+    assert_eq!((told.verified_email, told.name.as_deref()), (None, Some("AB")));
+}
+
+#[test]
 fn a_configuration_is_taken_only_of_the_very_issuer_with_safe_addresses_and_pkce() {
     let read = |said: &Value| discovery::read("https://id.example.com", said.to_string().as_bytes());
     read(&configuration()).unwrap();

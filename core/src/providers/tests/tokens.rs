@@ -90,6 +90,26 @@ fn the_hash_of_an_access_token_goes_by_the_algorithm() {
     assert_eq!(lengths, [22, 32, 43]);
 }
 
+#[test]
+fn two_factors_are_those_of_different_kinds_that_the_token_itself_names() {
+    for (amr, two) in [
+        (json!(["mfa"]), true),
+        (json!(["pwd", "otp"]), true),
+        (json!(["face", "pin"]), true),
+        (json!(["pwd"]), false),
+        (json!(["pwd", "kba"]), false),
+        (json!(["otp", "sms"]), false),
+        (json!(["MFA"]), false),
+        (json!("mfa"), false),
+        (json!([{"mfa": true}, 2]), false),
+        (Value::Null, false),
+    ] {
+        let claims = claims(json!({ "amr": amr }));
+        assert_eq!(id_token::tells_two_factors(&claims), two, "{amr}");
+    }
+    assert!(!id_token::tells_two_factors(&claims(json!({"acr": "mfa"}))));
+}
+
 fn logout() -> Value {
     json!({
         "iss": "https://id.example.com", "aud": "hub", "sub": "u", "sid": "s", "iat": NOW, "exp": NOW + 120, "jti": "j",
@@ -116,6 +136,7 @@ fn a_logout_token_is_taken_when_it_is_right_in_every_point_and_an_id_token_is_no
         ("exp", Value::Null),
         ("jti", Value::Null),
         ("jti", json!("")),
+        ("jti", json!("a\0b")),
         ("nonce", json!("n-1")),
         ("nonce", Value::Null),
         ("events", Value::Null),
@@ -147,11 +168,12 @@ fn a_logout_token_is_taken_when_it_is_right_in_every_point_and_an_id_token_is_no
 
 proptest! {
     #[test]
-    fn no_claims_make_the_checks_panic(text in "\\PC{0,40}", number in any::<f64>(), which in 0_usize..9) {
-        let field = ["iss", "aud", "azp", "nonce", "iat", "exp", "nbf", "at_hash", "events"][which];
+    fn no_claims_make_the_checks_panic(text in "\\PC{0,40}", number in any::<f64>(), which in 0_usize..10) {
+        let field = ["iss", "aud", "azp", "nonce", "iat", "exp", "nbf", "at_hash", "events", "amr"][which];
         for value in [json!(text), json!(number), json!([text, number]), json!({ text.clone(): number })] {
             for mut base in [good(), logout()] {
                 base[field] = value.clone();
+                let _ = id_token::tells_two_factors(&claims(base.clone()));
                 let _ = check(base.clone());
                 let _ = read(base);
             }

@@ -1,0 +1,170 @@
+//! Why somebody may or may not, and who may.
+
+use super::{deny, give, grant, made, say};
+use crate::harness::{SignedIn, hub, problem, problem_in_full};
+use serde_json::{Value, json};
+use signalbox_core::kernel::id::UserId;
+
+#[tokio::test]
+async fn a_refusal_is_explained_to_whoever_may_see_roles_and_to_nobody_else() {
+    let hub = hub().await;
+    let (owner, viewer, user) = (
+        hub.owner().await,
+        hub.someone(&["viewer"]).await,
+        hub.someone(&["user"]).await,
+    );
+    let (_, _, refused) = problem_in_full(hub.get(&user, "/jobs").await).await;
+    let path = format!("/explanations/{}", refused["explain_id"].as_str().unwrap());
+    let told: Value = hub.get(&viewer, &path).await.json().await.unwrap();
+    assert_eq!(
+        (&told["code"], &told["user"], &told["trace_id"]),
+        (
+            &json!("permission.missing"),
+            &json!(user.id),
+            &refused["trace_id"]
+        )
+    );
+    let why = &told["explanation"];
+    assert_eq!(
+        (&why["permission"], &why["allowed"], &why["decision"]),
+        (&json!("jobs:read"), &json!(false), &json!("nothing"))
+    );
+
+    let base = made(
+        &hub,
+        &owner,
+        json!({"name": "base", "statements": [deny("jobs:read")]}),
+    )
+    .await;
+    let heir = made(
+        &hub,
+        &owner,
+        json!({"name": "heir", "inherits": [base], "statements": [grant("jobs:read")]}),
+    )
+    .await;
+    give(&hub, &owner, &user, &[&heir]).await;
+    let told: Value = hub.get(&viewer, &path).await.json().await.unwrap();
+    assert_eq!(told["explanation"]["decision"], "denial");
+    let line = told["explanation"]["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["decides"] == true)
+        .unwrap();
+    let via: Vec<&str> = line["via"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|via| via["name"].as_str().unwrap())
+        .collect();
+    assert_eq!((&line["effect"], via), (&json!("deny"), vec!["heir", "base"]));
+
+    let (status, _, again) = problem_in_full(hub.get(&user, &path).await).await;
+    assert!(
+        status == 403 && again["explain_id"].is_string(),
+        "the refusal to explain has an id as well"
+    );
+    assert_eq!(
+        problem(hub.get(&viewer, "/explanations/none").await).await,
+        (404, "explanation.not_found".into())
+    );
+    hub.clock.advance(time::Duration::days(31));
+    let later = hub.sign_in(&viewer.email).await;
+    assert_eq!(problem(hub.get(&later, &path).await).await.0, 404);
+    assert!(
+        problem_in_full(hub.get(&later, "/roles/x").await).await.2["explain_id"].is_null(),
+        "only a 403 has one"
+    );
+}
+
+#[tokio::test]
+async fn who_may_and_why_are_told_with_the_way_it_came() {
+    let hub = hub().await;
+    let (owner, viewer) = (hub.owner().await, hub.someone(&["viewer"]).await);
+    let (direct, denied) = (hub.someone(&[]).await, hub.someone(&["moderator"]).await);
+    let on_viewer =
+        json!({"permission": "users:ban", "effect": "grant", "resource": {"kind": "user", "id": viewer.id}});
+    assert_eq!(
+        say(&hub, &owner, direct.id, json!({"single": [on_viewer]}))
+            .await
+            .status(),
+        200
+    );
+    assert_eq!(
+        say(
+            &hub,
+            &owner,
+            denied.id,
+            json!({"statements": [deny("users:ban")]})
+        )
+        .await
+        .status(),
+        200
+    );
+    let moderator = hub.someone(&["moderator"]).await;
+    let holders = async |query: &str| {
+        let (mut all, mut path) = (
+            Vec::new(),
+            format!("/permissions/holders?permission=users:ban{query}&limit=1"),
+        );
+        loop {
+            let page: Value = hub.get(&viewer, &path).await.json().await.unwrap();
+            all.extend(
+                page["items"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|item| item["user"].as_str().unwrap().to_owned()),
+            );
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                break;
+            };
+            path = format!("/permissions/holders?permission=users:ban{query}&limit=1&cursor={cursor}");
+        }
+        all.sort();
+        all
+    };
+    let sorted = |mut ids: Vec<UserId>| {
+        ids.sort();
+        ids.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(holders("").await, sorted(vec![owner.id, moderator.id, direct.id]));
+    let on = |id: UserId| format!("&resource_kind=user&resource_id={id}");
+    assert_eq!(
+        holders(&on(viewer.id)).await,
+        sorted(vec![owner.id, moderator.id, direct.id])
+    );
+    assert_eq!(holders(&on(owner.id)).await, sorted(vec![owner.id, moderator.id]));
+    let explain = async |of: &SignedIn, on: &str| {
+        let path = format!("/users/{}/explain?permission=users:ban{on}", of.id);
+        let told: Value = hub.get(&viewer, &path).await.json().await.unwrap();
+        (
+            told["allowed"].as_bool().unwrap(),
+            told["decision"].as_str().unwrap().to_owned(),
+        )
+    };
+    assert_eq!(
+        explain(&direct, &on(viewer.id)).await,
+        (true, "single_grant".into())
+    );
+    assert_eq!(explain(&direct, "").await, (false, "nothing".into()));
+    assert_eq!(explain(&denied, &on(viewer.id)).await, (false, "denial".into()));
+    assert_eq!(explain(&moderator, "").await, (true, "roles".into()));
+    let unknown = hub
+        .get(
+            &viewer,
+            &format!("/users/{}/explain?permission=users:fly", viewer.id),
+        )
+        .await;
+    assert_eq!(problem(unknown).await.0, 422);
+    let half = hub
+        .get(
+            &viewer,
+            &format!(
+                "/users/{}/explain?permission=users:ban&resource_kind=user",
+                viewer.id
+            ),
+        )
+        .await;
+    assert_eq!(problem(half).await.0, 422);
+}
