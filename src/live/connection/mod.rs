@@ -1,0 +1,253 @@
+//! One connection of the Centrifuge protocol: carries out what the state machine wants, and tells it what happened.
+//!
+//! Invariant: nothing is asked of the rest of the hub on behalf of a viewer whose rights have changed since; an answer
+//! given for older rights is thrown away.
+
+mod peer;
+mod settled;
+mod wants;
+
+pub use peer::{Input, Way};
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use signalbox_actors::live_hub::{Connected, ConnectionOrder, Entry, Outlet, Signal};
+use signalbox_core::live::position::Position;
+use signalbox_core::live::scope::Sight;
+use tokio::time::{sleep_until, timeout};
+
+use super::Live;
+use super::client::{Answer, Client, Followed, Line, Recovering, Refusal, ServerFollowed, SignInError};
+use super::following::{Subscription, Wanted, follow};
+use super::gate::{Admission, Member, Viewer};
+use super::map::{Reading, Step};
+use super::pending::Pending;
+use super::plug::Plug;
+use super::protocol::raw::Object;
+use super::protocol::{ConnectRequest, Disconnect, SubscribeRequest, Unsubscribed};
+use super::socket::Incoming;
+use super::stream_id::Track;
+use super::wire::{Dialect, pong_frame};
+
+/// How long a peer may take to answer a close, or to read what was written before it.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// What one connection owns besides its socket.
+pub struct Connection {
+    live: Arc<Live>,
+    client: Client,
+    outlet: Arc<Outlet>,
+    way: Box<Way>,
+    admission: Option<Admission>,
+    entry: Option<Entry>,
+    subscriptions: Vec<Subscription>,
+    /// Maps that the client reads and does not follow yet.
+    readings: Vec<Reading>,
+    /// Counts how often rights have changed.
+    rights: u64,
+    /// The count with which the viewer was last judged: what is asked before that is asked with older rights.
+    judged: u64,
+    track: Option<Rc<RefCell<Track>>>,
+    pending: Pending<Done>,
+    _counted: Connected,
+}
+
+/// The viewer as of now, and what that means for each subscription: what is seen of it, or nothing any more.
+type Judged = Result<(Member, Vec<(u32, Option<Sight>)>), SignInError>;
+
+/// What was asked of the hub has been answered.
+enum Done {
+    Admitted(Result<Admission, SignInError>, Box<ConnectRequest>),
+    Attended(u64, Result<Vec<(ServerFollowed, Subscription)>, Refusal>),
+    Refreshed(u32, Result<Admission, SignInError>),
+    Followed(u32, u64, Result<(Followed, Step), Refusal>),
+    FollowedForServer(u64, Result<(ServerFollowed, Subscription), Refusal>),
+    Answered(u32, Option<u32>, u64, Result<Answer, Refusal>),
+    LookedAgain(u64, Judged),
+}
+
+impl Connection {
+    /// A connection whose stream has just been opened.
+    pub fn new(live: Arc<Live>, outlet: Arc<Outlet>, way: Way, speech: Line, id: &str) -> Self {
+        let client = Client::new(id, speech, live.timing.clone(), Instant::now());
+        let counted = live.hub.connected(&outlet, way.transport);
+        Self {
+            live,
+            client,
+            outlet,
+            way: Box::new(way),
+            admission: None,
+            entry: None,
+            subscriptions: Vec::new(),
+            readings: Vec::new(),
+            rights: 0,
+            judged: 0,
+            track: None,
+            pending: Pending::default(),
+            _counted: counted,
+        }
+    }
+
+    /// Tells the writing half where the client is in its channels.
+    pub fn tracked_by(mut self, track: Rc<RefCell<Track>>) -> Self {
+        self.track = Some(track);
+        self
+    }
+
+    /// Takes what came with the request that opened the stream.
+    pub fn with_first(mut self, frame: &[u8]) -> Self {
+        self.hear(frame);
+        self
+    }
+
+    /// Signs in with what came with the request that opened the stream.
+    pub fn with_connect(mut self, request: ConnectRequest) -> Self {
+        self.client.connect(Box::new(request));
+        self
+    }
+
+    /// Serves the connection until it ends.
+    pub async fn run(mut self, mut input: Input, plug: Plug) {
+        let peer_is_there = self.serve(&mut input).await;
+        // the subscriptions and the session go first: they need nobody who reads
+        self.subscriptions.clear();
+        self.pending = Pending::default();
+        self.entry = None;
+        self.admission = None;
+        if peer_is_there {
+            // a peer that does not even read the close is not waited for any longer
+            let _ = timeout(CLOSING, input.drain()).await;
+        }
+        plug.pull();
+    }
+
+    /// False when the peer is gone.
+    async fn serve(&mut self, input: &mut Input) -> bool {
+        let timer = sleep_until(Instant::now().into());
+        tokio::pin!(timer);
+        loop {
+            self.carry_out();
+            let Some(deadline) = self.client.deadline() else {
+                return true;
+            };
+            if timer.deadline() != deadline.into() {
+                timer.as_mut().reset(deadline.into());
+            }
+            let outlet = self.outlet.clone();
+            tokio::select! {
+                biased;
+                signal = poll_fn(|cx| outlet.poll_signal(cx)) => match signal {
+                    Signal::Ended(_) => return true,
+                    Signal::Lost(slot) => self.client.lost(slot),
+                    Signal::RightsChanged => self.look_again(),
+                    Signal::Ordered => self.outlet.take_orders().into_iter().for_each(|order| self.obey(order)),
+                },
+                done = self.pending.next() => self.settle(done),
+                incoming = input.next() => match incoming {
+                    Incoming::Message(message) => self.hear(&message),
+                    Incoming::Ping(payload) => self.outlet.push(pong_frame(&payload)),
+                    Incoming::Pong => {
+                        self.client.pong_of_transport(Instant::now());
+                        self.note_latency();
+                    }
+                    Incoming::Closed => {
+                        self.outlet.cut(Disconnect::ForceReconnect);
+                        return false;
+                    }
+                    Incoming::Bad(why) => self.client.close(why),
+                },
+                () = timer.as_mut() => self.client.tick(Instant::now()),
+            }
+        }
+    }
+
+    fn hear(&mut self, frame: &[u8]) {
+        if self.way.dialect != Dialect::Pushes {
+            self.client.frame(frame, Instant::now());
+            return self.note_latency();
+        }
+        // it says who it is, and from then on only listens
+        if self.client.is_new() {
+            match serde_json::from_slice(frame) {
+                Ok(Object(request)) => self.client.connect(Box::new(request)),
+                Err(_) => self.client.close(Disconnect::BadRequest),
+            }
+        }
+    }
+
+    fn note_latency(&mut self) {
+        if let (Some(latency), Some(entry)) = (self.client.take_latency(), &self.entry) {
+            let milliseconds = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX - 1);
+            entry.present.answered_after(milliseconds);
+        }
+    }
+
+    fn obey(&mut self, order: ConnectionOrder) {
+        let now = Instant::now();
+        match order {
+            ConnectionOrder::Subscribe { channel, terms } => {
+                let since = terms.recover_since.clone();
+                let wish = recovering(channel, since);
+                let slot = self.client.next_slot();
+                if let Some(wanted) = self.wanted(slot, wish, Some(*terms)) {
+                    let (live, rights) = (self.live.clone(), self.judged);
+                    self.pending.push(Box::pin(async move {
+                        Done::FollowedForServer(rights, follow_for_server(&live, wanted).await)
+                    }));
+                }
+            }
+            ConnectionOrder::Unsubscribe {
+                channel,
+                code,
+                reason,
+            } => {
+                let reason = reason.into();
+                self.client
+                    .unsubscribed_by_server(&channel, Unsubscribed { code, reason });
+            }
+            ConnectionOrder::Refresh { expired: true, .. } => self.client.close(Disconnect::Expired),
+            ConnectionOrder::Refresh { expire_at, info, .. } => {
+                let viewer = self.admission.as_mut().map(|admission| &mut admission.viewer);
+                if let (Some(Viewer::Guest(guest)), Some(info)) = (viewer, info) {
+                    guest.info = Some(info);
+                    self.show_info();
+                }
+                let left = expire_at.map(|at| at - self.live.clock.now().unix_timestamp());
+                let at = left.map(|left| now + Duration::from_secs(u64::try_from(left).unwrap_or_default()));
+                self.client.moved(at, now);
+            }
+            ConnectionOrder::Commands(frame) => self.hear(&frame),
+        }
+    }
+}
+
+async fn follow_for_server(live: &Live, wanted: Wanted) -> Result<(ServerFollowed, Subscription), Refusal> {
+    let slot = wanted.slot;
+    let channel = wanted.asked.wish.channel.clone();
+    let recovering = Recovering::from(&wanted.asked.wish);
+    let (followed, subscription) = follow(live, wanted).await?;
+    let followed = ServerFollowed {
+        slot,
+        channel,
+        recovering,
+        followed,
+    };
+    Ok((followed, subscription))
+}
+
+fn recovering(channel: String, since: Option<Position>) -> SubscribeRequest {
+    let mut wish = SubscribeRequest {
+        channel,
+        ..SubscribeRequest::default()
+    };
+    if let Some(place) = since {
+        wish.recover = true;
+        wish.epoch = place.epoch;
+        wish.offset = place.offset;
+    }
+    wish
+}

@@ -1,0 +1,267 @@
+//! What the state machine wants: written to the peer, or asked of the hub.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use signalbox_actors::live_hub::Frame;
+use signalbox_core::live::application::ServerSubscription;
+
+use super::super::answers::answer;
+use super::super::client::{Effect, Refusal, SignInError, is_map};
+use super::super::following::{Subscription, Wanted, follow};
+use super::super::gate::{Asked, Credentials, Viewer};
+use super::super::map::{Step, read};
+use super::super::protocol::wire::ConnectResult;
+use super::super::protocol::{Ask, ConnectRequest, Disconnect, Reply, ReplyError, SubscribeRequest};
+use super::super::wire::{Dialect, ping_frame};
+use super::{Connection, Done};
+
+impl Connection {
+    /// Carrying out one effect may have further ones.
+    pub(super) fn carry_out(&mut self) {
+        loop {
+            let effects = self.client.take_effects();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                self.carry(effect);
+            }
+        }
+    }
+
+    fn carry(&mut self, effect: Effect) {
+        match effect {
+            Effect::Write(reply) => self.write(*reply),
+            Effect::Deliver { slot, push } => {
+                let offset = push
+                    .publication
+                    .as_ref()
+                    .map_or(0, |publication| publication.offset);
+                let frame = self.way.dialect.frame(Reply::push(*push));
+                self.outlet.push_at(frame, slot, offset);
+            }
+            Effect::Ping => self.outlet.push(ping_frame()),
+            Effect::SignIn(request) => self.sign_in(request),
+            Effect::Refresh(id, token) => {
+                let asked = self
+                    .live
+                    .gate
+                    .admit(Credentials::Token(token), self.way.ip, self.outlet.clone());
+                self.pending
+                    .push(Box::pin(async move { Done::Refreshed(id, asked.await) }));
+            }
+            Effect::Follow { slot, wish } => self.follow(slot, *wish),
+            Effect::Ask { id, ask, slot } => self.ask(id, *ask, slot),
+            Effect::Release { slot, has_base } => {
+                if let Some(held) = self.subscriptions.iter_mut().find(|held| held.slot == slot) {
+                    held.release(has_base);
+                    if let Some(entry) = &self.entry {
+                        entry.present.follows(held.channel());
+                    }
+                }
+            }
+            Effect::Unfollow(slot) => self.unfollow(slot),
+            Effect::Close(why) => {
+                self.subscriptions.clear();
+                self.outlet.end(why);
+            }
+        }
+    }
+
+    fn write(&mut self, reply: Reply) {
+        // a client that only listens cannot be answered: what it is told is the end
+        if self.way.dialect == Dialect::Pushes
+            && let Some(error) = &reply.error
+        {
+            return self.outlet.end(match error.code {
+                109 => Disconnect::Expired,
+                111 => Disconnect::TooManyRequests,
+                103 => Disconnect::PermissionDenied,
+                // coming back with the same wish would not help
+                102 | 107 => Disconnect::BadRequest,
+                106 => Disconnect::ChannelLimit,
+                108 => Disconnect::NotAvailable,
+                _ => Disconnect::Internal,
+            });
+        }
+        if let (Some(_), Some(connect)) = (&self.track, &reply.connect) {
+            self.move_to(connect);
+        }
+        self.outlet.push(self.way.dialect.frame(reply));
+    }
+
+    /// Whoever has the answer to the connect has what stands in it. An item without bytes only moves its channel.
+    fn move_to(&self, connect: &ConnectResult) {
+        for held in &self.subscriptions {
+            if let Some(result) = connect.subs.get(&**held.channel())
+                && !result.epoch.is_empty()
+            {
+                let last = result.publications.last();
+                let offset = last.map_or(result.offset, |publication| publication.offset);
+                self.outlet
+                    .push_at(Frame::new(Bytes::new(), 0), held.slot, offset);
+            }
+        }
+    }
+
+    /// A subscription stands: the writing half may count its positions.
+    pub(super) fn keep(&mut self, subscription: Subscription) {
+        if let Some(track) = &self.track {
+            let (channel, epoch) = (subscription.channel(), subscription.epoch());
+            track
+                .borrow_mut()
+                .begins(subscription.slot, (**channel).into(), epoch.into());
+        }
+        self.subscriptions.reserve_exact(1);
+        self.subscriptions.push(subscription);
+        // it was wished for before
+        self.show_info();
+    }
+
+    /// What is told of a user of the application may have changed: others see it.
+    pub(super) fn show_info(&mut self) {
+        if let Some(Viewer::Guest(guest)) = self.admission.as_ref().map(|admission| &admission.viewer) {
+            for held in &mut self.subscriptions {
+                held.show(guest.info.as_ref());
+            }
+        }
+    }
+
+    pub(super) fn unfollow(&mut self, slot: u32) {
+        self.readings.retain(|reading| reading.slot != slot);
+        if let Some(at) = self.subscriptions.iter().position(|held| held.slot == slot) {
+            let held = self.subscriptions.swap_remove(at);
+            if let Some(entry) = &self.entry {
+                entry.present.leaves(held.channel());
+            }
+        }
+    }
+
+    fn sign_in(&mut self, request: Box<ConnectRequest>) {
+        let shown = std::mem::replace(&mut self.way.shown, Credentials::Nothing);
+        let credentials = if request.token.is_empty() {
+            shown
+        } else {
+            Credentials::Token(request.token.clone())
+        };
+        if !self.live.hub.is_open() {
+            return self
+                .client
+                .signed_in(Err(SignInError::Unavailable), Instant::now(), 0.0);
+        }
+        let asked = self
+            .live
+            .gate
+            .admit(credentials, self.way.ip, self.outlet.clone());
+        self.pending
+            .push(Box::pin(async move { Done::Admitted(asked.await, request) }));
+    }
+
+    /// What is wanted of a channel, by whoever signed in. `None` before that.
+    pub(super) fn wanted(
+        &self,
+        slot: u32,
+        wish: SubscribeRequest,
+        by_server: Option<ServerSubscription>,
+    ) -> Option<Wanted> {
+        let viewer = self.admission.as_ref()?.viewer.clone();
+        Some(Wanted {
+            slot,
+            viewer,
+            dialect: self.way.dialect,
+            outlet: self.outlet.clone(),
+            asked: Asked {
+                client: self.client.id().into(),
+                wish,
+                by_server,
+            },
+        })
+    }
+
+    fn follow(&mut self, slot: u32, wish: SubscribeRequest) {
+        let before = self.readings.iter().position(|reading| reading.slot == slot);
+        let reading = before.map(|at| self.readings.swap_remove(at));
+        let is_map = is_map(&wish);
+        let Some(wanted) = self.wanted(slot, wish, None) else {
+            return;
+        };
+        let (live, rights) = (self.live.clone(), self.judged);
+        self.pending.push(Box::pin(async move {
+            let step = if is_map {
+                read(&live, wanted, reading).await
+            } else {
+                let stands = |(followed, held)| (followed, Step::Stands(Box::new(held)));
+                follow(&live, wanted).await.map(stands)
+            };
+            Done::Followed(slot, rights, step)
+        }));
+    }
+
+    fn ask(&mut self, id: u32, ask: Ask, slot: Option<u32>) {
+        let Some(viewer) = self.admission.as_ref().map(|admission| admission.viewer.clone()) else {
+            return;
+        };
+        let held = slot.and_then(|slot| self.subscriptions.iter().find(|held| held.slot == slot));
+        let info = held.and_then(|held| held.info().cloned());
+        let info = info.unwrap_or_else(|| viewer.info(self.client.id(), None));
+        let tracker = held.and_then(|held| held.tracker.clone());
+        let (live, following, dialect) = (self.live.clone(), slot.is_some(), self.way.dialect);
+        let rights = self.judged;
+        self.pending.push(Box::pin(async move {
+            Done::Answered(
+                id,
+                slot,
+                rights,
+                answer(&live, &viewer, info, ask, following, dialect, tracker).await,
+            )
+        }));
+    }
+
+    /// Rights may have changed: whoever the viewer is now decides about every subscription anew.
+    pub(super) fn look_again(&mut self) {
+        self.rights += 1;
+        let member = match self.admission.as_ref().map(|admission| &admission.viewer) {
+            Some(Viewer::Member(member)) => member.clone(),
+            Some(Viewer::Guest(_)) => {
+                self.judged = self.rights;
+                return;
+            }
+            // looked at once it has signed in
+            None => return,
+        };
+        let client: Box<str> = self.client.id().into();
+        let held: Vec<_> = self
+            .subscriptions
+            .iter()
+            .map(|held| (held.slot, held.channel().to_string()))
+            .collect();
+        let (gate, rights) = (self.live.gate.clone(), self.rights);
+        self.pending.push(Box::pin(async move {
+            let judged = async {
+                let member = gate.look_again(&member).await?;
+                let viewer = Viewer::Member(member.clone());
+                let mut sights = Vec::with_capacity(held.len());
+                for (slot, channel) in held {
+                    let wish = SubscribeRequest {
+                        channel,
+                        ..SubscribeRequest::default()
+                    };
+                    let asked = Asked {
+                        client: client.clone(),
+                        wish,
+                        by_server: None,
+                    };
+                    let sight = match gate.judge(&viewer, asked).await {
+                        Ok(grant) => Some(grant.sight),
+                        Err(Refusal::Reply(ReplyError::Internal)) => return Err(SignInError::Unavailable),
+                        Err(_) => None,
+                    };
+                    sights.push((slot, sight));
+                }
+                Ok((member, sights))
+            };
+            Done::LookedAgain(rights, judged.await)
+        }));
+    }
+}
