@@ -29,7 +29,10 @@ use crate::messages;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::time::Duration;
 
+mod acting;
 pub mod authenticator;
+
+pub use acting::Worker;
 
 /// The secret every test installation has.
 pub const SECRET: [u8; 32] = [42; 32];

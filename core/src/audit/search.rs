@@ -9,7 +9,7 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::AuditId;
 use crate::kernel::page;
-use crate::live::position::{self, Position};
+use crate::live::position::{self, Cursor, Position};
 use crate::live::view::ViewClass;
 use crate::people;
 use ipnet::IpNet;
@@ -122,13 +122,6 @@ pub struct AuditList {
     /// Where `feed:audit` stood when the first page was read.
     #[serde(flatten)]
     pub position: Position,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Cursor {
-    micros: i64,
-    id: Uuid,
-    position: Position,
 }
 
 #[derive(FromRow)]

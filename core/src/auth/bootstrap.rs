@@ -112,17 +112,7 @@ impl Chosen {
         let turn = store.passwords.turn().await?;
         Ok(Self {
             hash: store.passwords.hash(turn, password).await?,
-            new: NewUser {
-                email: email.to_owned(),
-                name: "Owner".to_owned(),
-                password: None,
-                roles: Vec::new(),
-                phone: None,
-                department: None,
-                profile_image: None,
-                employment_equity: None,
-                metadata: None,
-            },
+            new: NewUser::named(email, "Owner"),
             told: Bootstrapped {
                 email: email.trim().to_lowercase(),
                 one_time_password: made,

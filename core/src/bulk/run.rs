@@ -11,24 +11,10 @@ use crate::kernel::id::BulkId;
 use crate::users::rights;
 use crate::{Store, fault};
 use serde_json::json;
-use std::time::Duration;
 
 /// Runs or goes on with an act on everybody whom a filter found.
 pub async fn run(store: &Store, run: &Run) -> Outcome {
-    let error = match attempt(store, run).await {
-        Ok(outcome) => return outcome,
-        Err(error) => error,
-    };
-    match error.kind {
-        // another run has the job: what this one answers is refused anyway
-        Kind::Conflict if error.code == "job.lease_lost" => Outcome::Released,
-        Kind::Unavailable | Kind::Timeout => Outcome::RetryAfter(error.detail, Duration::from_secs(1)),
-        Kind::NotFound => Outcome::Fail(error.detail),
-        _ => {
-            tracing::error!(job = %run.lease.job, error = ?error.source, "an act on many failed");
-            Outcome::Retry(error.detail)
-        }
-    }
+    Outcome::of(run, "an act on many", attempt(store, run).await)
 }
 
 async fn attempt(store: &Store, run: &Run) -> Result<Outcome> {

@@ -1,11 +1,10 @@
 use super::*;
 use crate::change::{Change, ledger};
-use crate::jobs::{Ending, JobState, Node, Outcome, Run};
-use crate::kernel::ctx::{Actor, Ctx};
+use crate::jobs::{Ending, JobState, Outcome, Run};
+use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind};
-use crate::kernel::id::{BootId, RoleId, UserId};
+use crate::kernel::id::{RoleId, UserId};
 use crate::testing::{self, TestStore};
-use crate::users::rights;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -14,49 +13,22 @@ struct World {
     test: TestStore,
     roles: HashMap<String, RoleId>,
     owner: UserId,
-    node: Node,
 }
 
 impl World {
     async fn new() -> Self {
         let test = testing::store().await;
-        let mut tx = test.store.db.bookkeeping().await.unwrap();
-        crate::roles::predefine(&mut tx, test.organization, test.store.clock.now())
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
+        let owner = test.with_owner().await;
         let named = test.texts("SELECT name || ' ' || id FROM roles").await;
         let roles = named.iter().filter_map(|text| {
             let (name, id) = text.split_once(' ')?;
             Some((name.to_owned(), id.parse().ok()?))
         });
-        let mut world = Self {
+        Self {
             roles: roles.collect(),
-            owner: UserId::new(),
-            node: Node {
-                name: "test".into(),
-                boot: BootId::new(),
-            },
+            owner,
             test,
-        };
-        world.owner = world.test.person().await;
-        world.hold(world.owner, "owner").await;
-        world
-    }
-
-    async fn hold(&self, user: UserId, role: &str) {
-        let (organization, role) = (self.test.organization, self.roles[role]);
-        self.test
-            .sql(format!("INSERT INTO user_roles (organization_id, user_id, role_id) VALUES ('{organization}', '{user}', '{role}')"))
-            .await;
-    }
-
-    async fn acting(&self, user: UserId) -> Ctx {
-        let mut ctx = Ctx::system(self.test.organization, "test");
-        let mut tx = self.test.store.db.read(self.test.organization).await.unwrap();
-        ctx.permissions = rights::of(&mut tx, self.test.organization, user).await.unwrap();
-        ctx.actor = Actor::User(user);
-        ctx
+        }
     }
 
     async fn people(&self, department: &str, count: usize) -> Vec<UserId> {
@@ -76,15 +48,11 @@ impl World {
     }
 
     async fn claim(&self, outcome: &BulkOutcome) -> Option<Run> {
-        let ids = [outcome.job_id.unwrap().0];
-        ledger::claim(&self.test.store, &self.node, 6.0, &ids)
-            .await
-            .unwrap()
-            .pop()
+        self.test.worker().claim(outcome.job_id.unwrap()).await
     }
 
     async fn settle(&self, run: &Run, outcome: &Outcome) -> JobState {
-        ledger::settle(&self.test.store, run, outcome).await.unwrap()
+        self.test.worker().settle(run, outcome).await
     }
 
     async fn banned(&self) -> i64 {
@@ -101,7 +69,7 @@ fn codes(outcome: &BulkOutcome) -> Vec<Option<&str>> {
 #[tokio::test]
 async fn each_of_the_named_gets_a_result_of_their_own_and_one_failure_stops_no_other() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let people = world.people("Ops", 3).await;
     world.test.session(people[0]).await;
     world
@@ -149,7 +117,7 @@ async fn each_of_the_named_gets_a_result_of_their_own_and_one_failure_stops_no_o
 #[tokio::test]
 async fn it_is_one_act_in_the_audit_and_one_line_in_each_persons_activity() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let people = world.people("Ops", 30).await;
     world
         .start(
@@ -196,10 +164,10 @@ async fn nobody_reaches_over_themselves_by_way_of_many() {
         world.test.person().await,
         world.test.person().await,
     ];
-    world.hold(admin, "admin").await;
-    world.hold(other, "user").await;
-    world.hold(moderator, "moderator").await;
-    let ctx = world.acting(moderator).await;
+    world.test.hold(admin, "admin").await;
+    world.test.hold(other, "user").await;
+    world.test.hold(moderator, "moderator").await;
+    let ctx = world.test.acting(moderator).await;
     let outcome = world
         .start(
             &ctx,
@@ -220,8 +188,8 @@ async fn nobody_reaches_over_themselves_by_way_of_many() {
         (Kind::Forbidden, "permission.missing")
     );
     let manager = world.test.person().await;
-    world.hold(manager, "manager").await;
-    let ctx = world.acting(manager).await;
+    world.test.hold(manager, "manager").await;
+    let ctx = world.test.acting(manager).await;
     let outcome = world
         .start(
             &ctx,
@@ -240,9 +208,9 @@ async fn nobody_reaches_over_themselves_by_way_of_many() {
 #[tokio::test]
 async fn roles_are_given_and_taken_and_the_last_owner_stays() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let second = world.test.person().await;
-    world.hold(second, "owner").await;
+    world.test.hold(second, "owner").await;
     let people = world.people("Ops", 2).await;
     let role = world.roles["viewer"];
     let given = world
@@ -260,7 +228,7 @@ async fn roles_are_given_and_taken_and_the_last_owner_stays() {
         .await
         .unwrap();
     assert_eq!((given.done, again.done), (2, 2), "to ask again does no harm");
-    let acting = world.acting(second).await;
+    let acting = world.test.acting(second).await;
     let owner = world.roles["owner"];
     let taken = world
         .start(
@@ -285,7 +253,7 @@ async fn roles_are_given_and_taken_and_the_last_owner_stays() {
 #[tokio::test]
 async fn what_is_asked_for_is_checked_before_anybody_is_touched() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let id = world.test.person().await;
     let many: Vec<UserId> = (0..=MOST_NAMED).map(|_| UserId::new()).collect();
     let fifty_one: Vec<UserId> = (0..=MOST_RESET).map(|_| UserId::new()).collect();
@@ -312,7 +280,7 @@ async fn what_is_asked_for_is_checked_before_anybody_is_touched() {
 #[tokio::test]
 async fn each_password_that_is_reset_is_told_once() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let people = world.people("Ops", 2).await;
     let outcome = world
         .start(&ctx, json!({"action": "reset_password", "ids": people}))
@@ -337,7 +305,7 @@ async fn each_password_that_is_reset_is_told_once() {
 #[tokio::test]
 async fn a_filter_is_counted_first_and_only_that_number_is_confirmed() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let people = world.people("Ops", 3).await;
     world.test.session(people[0]).await;
     world.test.session(people[0]).await;
@@ -384,9 +352,9 @@ async fn report(world: &World, ctx: &Ctx, outcome: &BulkOutcome) -> Vec<String> 
 #[tokio::test]
 async fn a_job_cut_off_anywhere_goes_on_and_nobody_is_changed_twice() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let people = world.people("Ops", 120).await;
-    world.hold(people[7], "owner").await;
+    world.test.hold(people[7], "owner").await;
     let new = json!({"action": "assign_role", "role": world.roles["viewer"], "filter": {"department": "Ops"}, "expected": 120});
     let begun = world.start(&ctx, new).await.unwrap();
     let (mut cut, mut wait) = (0, 20);
@@ -428,8 +396,8 @@ async fn a_job_cut_off_anywhere_goes_on_and_nobody_is_changed_twice() {
 async fn rights_are_looked_at_again_for_each_chunk_and_what_was_not_reached_is_told() {
     let world = World::new().await;
     let boss = world.test.person().await;
-    world.hold(boss, "moderator").await;
-    let ctx = world.acting(boss).await;
+    world.test.hold(boss, "moderator").await;
+    let ctx = world.test.acting(boss).await;
     world.people("Ops", 3).await;
     let new = json!({"action": "ban", "reason": "Spam", "filter": {"department": "Ops"}, "expected": 3});
     let begun = world.start(&ctx, new).await.unwrap();
@@ -445,7 +413,7 @@ async fn rights_are_looked_at_again_for_each_chunk_and_what_was_not_reached_is_t
     );
     assert_eq!(world.settle(&run, &outcome).await, JobState::Failed);
     assert_eq!(world.banned().await, 0);
-    let owner = world.acting(world.owner).await;
+    let owner = world.test.acting(world.owner).await;
     let lines = report(&world, &owner, &begun).await;
     assert!(lines.len() == 3 && lines.iter().all(|line| line.contains(",not_reached,")));
     let by = world
@@ -462,7 +430,7 @@ async fn rights_are_looked_at_again_for_each_chunk_and_what_was_not_reached_is_t
 #[tokio::test]
 async fn a_job_is_cancelled_between_chunks_and_says_whom_it_could_not_change() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let people = world.people("Ops", 2).await;
     world
         .test
@@ -489,7 +457,7 @@ async fn a_job_is_cancelled_between_chunks_and_says_whom_it_could_not_change() {
     let lines = report(&world, &ctx, &begun).await;
     assert_eq!(lines.len(), 1);
     assert!(lines[0].starts_with(&format!("{},user.already_banned,", people[0])));
-    let stranger = world.acting(people[1]).await;
+    let stranger = world.test.acting(people[1]).await;
     let refused = get(&world.test.store, &stranger, begun.bulk_id.unwrap())
         .await
         .unwrap_err();
@@ -499,7 +467,7 @@ async fn a_job_is_cancelled_between_chunks_and_says_whom_it_could_not_change() {
 #[tokio::test]
 async fn a_change_goes_back_to_its_mark_and_keeps_what_came_before() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     let [first, second] = [world.test.person().await, world.test.person().await];
     let mut change = Change::begin(&world.test.store, &ctx).await.unwrap();
     testing::touch(&mut change, first).await.unwrap();
@@ -518,7 +486,7 @@ async fn a_change_goes_back_to_its_mark_and_keeps_what_came_before() {
 #[tokio::test]
 async fn old_acts_are_forgotten_with_their_lists() {
     let world = World::new().await;
-    let ctx = world.acting(world.owner).await;
+    let ctx = world.test.acting(world.owner).await;
     world.people("Ops", 1).await;
     let new = json!({"action": "delete", "filter": {"department": "Ops"}, "expected": 1});
     world.start(&ctx, new).await.unwrap();

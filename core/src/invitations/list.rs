@@ -8,11 +8,10 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;
 use crate::kernel::page;
 use crate::kernel::seal::Sealer;
-use crate::live::position::{self, Position};
+use crate::live::position::{self, Cursor, Position};
 use crate::people;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// A page of invitations.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -24,13 +23,6 @@ pub struct InvitationList {
     /// Where `feed:invitations` stood when the first page was read.
     #[serde(flatten)]
     pub position: Position,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Cursor {
-    micros: i64,
-    id: Uuid,
-    position: Position,
 }
 
 /// Reads one page of the list.

@@ -1,6 +1,8 @@
 //! A job as the ledger has it.
 
+use super::run::Run;
 use crate::kernel::ctx::Ctx;
+use crate::kernel::error::{Kind, Result};
 use crate::kernel::id::{BootId, JobId, OrganizationId, UserId};
 use serde_json::Value;
 use std::time::Duration;
@@ -213,4 +215,25 @@ pub enum Outcome {
     Cancelled,
     /// Given back unfinished, because this node stops.
     Released,
+}
+
+impl Outcome {
+    /// How a run ended that came to `done`: what a machine that is away is to blame for is tried again, what can never be is
+    /// not. `what` failed, for the log.
+    pub fn of(run: &Run, what: &'static str, done: Result<Self>) -> Self {
+        let error = match done {
+            Ok(outcome) => return outcome,
+            Err(error) => error,
+        };
+        match error.kind {
+            // another run has the job: what this one answers is refused anyway
+            Kind::Conflict if error.code == "job.lease_lost" => Self::Released,
+            Kind::Unavailable | Kind::Timeout => Self::RetryAfter(error.detail, Duration::from_secs(1)),
+            Kind::Invalid | Kind::NotFound => Self::Fail(error.detail),
+            _ => {
+                tracing::error!(job = %run.lease.job, error = ?error.source, "{what} failed");
+                Self::Retry(error.detail)
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod link_token;
+pub mod name;
 pub mod network;
 pub mod page;
 pub mod password;

@@ -148,17 +148,22 @@ impl Inner {
     }
 }
 
-/// A password to be used once: 120 random bits in groups of four letters and digits that are not mistaken for others.
+/// A password to be used once: 120 random bits.
 pub fn one_time() -> Result<SecretString> {
-    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz234567899";
-    let mut bytes = [0; 24];
+    Ok(typeable::<24>()?.into())
+}
+
+/// `N` random letters and digits that are not mistaken for others, five bits each, in groups of four: what people type from paper.
+pub fn typeable<const N: usize>() -> Result<String> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; N];
     random(&mut bytes)?;
     let letters: Vec<char> = bytes
         .iter()
         .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
         .collect();
     let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
-    Ok(groups.join("-").into())
+    Ok(groups.join("-"))
 }
 
 async fn off_the_loop<T: Send + 'static>(

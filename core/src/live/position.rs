@@ -16,6 +16,18 @@ pub struct Position {
     pub offset: u64,
 }
 
+/// The end of one page of a list that is followed live: by when its last row was made, and where the channel stood when the
+/// first page was read.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Cursor {
+    /// Microseconds since 1970.
+    pub micros: i64,
+    /// Of the row.
+    pub id: uuid::Uuid,
+    /// Of the channel.
+    pub position: Position,
+}
+
 /// Reads a channel's position. In the transaction that reads the rows, so that a list has no gap: overlap is harmless.
 pub async fn read(
     connection: &mut PgConnection,

@@ -15,34 +15,16 @@ use crate::{Store, fault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::time::Duration;
 use uuid::Uuid;
 
 /// Runs or goes on with an export.
 pub async fn run_export(store: &Store, run: &Run) -> Outcome {
-    told(run, "an export of personal data failed", export(store, run).await)
+    Outcome::of(run, "an export of personal data", export(store, run).await)
 }
 
 /// Runs or goes on with an erasure.
 pub async fn run_erasure(store: &Store, run: &Run) -> Outcome {
-    told(run, "an erasure failed", erasure(store, run).await)
-}
-
-fn told(run: &Run, what: &'static str, done: Result<Outcome>) -> Outcome {
-    let error = match done {
-        Ok(outcome) => return outcome,
-        Err(error) => error,
-    };
-    match error.kind {
-        // another run has the job: what this one answers is refused anyway
-        Kind::Conflict if error.code == "job.lease_lost" => Outcome::Released,
-        Kind::Unavailable | Kind::Timeout => Outcome::RetryAfter(error.detail, Duration::from_secs(1)),
-        Kind::NotFound => Outcome::Fail(error.detail),
-        _ => {
-            tracing::error!(job = %run.lease.job, error = ?error.source, "{what}");
-            Outcome::Retry(error.detail)
-        }
-    }
+    Outcome::of(run, "an erasure", erasure(store, run).await)
 }
 
 /// How far an export is.

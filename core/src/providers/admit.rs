@@ -111,17 +111,7 @@ async fn require_reach(connection: &mut PgConnection, provider: &Provider, user:
 }
 
 async fn added(change: &mut Change, email: &str, told: &Told) -> Result<UserId> {
-    let new = NewUser {
-        email: email.to_owned(),
-        name: told.name.clone().unwrap_or_else(|| email.to_owned()),
-        password: None,
-        roles: Vec::new(),
-        phone: None,
-        department: None,
-        profile_image: None,
-        employment_equity: None,
-        metadata: None,
-    };
+    let new = NewUser::named(email, told.name.as_deref().unwrap_or(email));
     let user = users::service::provisioned(change, &new).await;
     let user = user.map_err(|error| match error.kind {
         // of another organization, or deleted

@@ -12,6 +12,7 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{OrganizationId, RoleId};
+use crate::kernel::name;
 use crate::users::rights::model::Model;
 use crate::users::rights::{self, read, read::Roles};
 use serde::Deserialize;
@@ -418,16 +419,7 @@ fn changes(mut event: Event, before: Option<&Role>, after: Option<&Role>) -> Res
 }
 
 fn checked_name(raw: &str) -> Result<String> {
-    let name = raw.trim();
-    let good = !name.is_empty() && name.chars().count() <= 100 && !name.chars().any(char::is_control);
-    if good {
-        return Ok(name.to_owned());
-    }
-    Err(Error::field(
-        "name",
-        "unusable",
-        "A role's name has 1 to 100 characters, none of them control characters.",
-    ))
+    name::checked(raw, "A role's name")
 }
 
 fn checked_description(raw: &str) -> Result<String> {

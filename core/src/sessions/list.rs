@@ -8,8 +8,8 @@ use crate::kernel::ctx::{Credential, Ctx};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{RoleId, SessionId, UserId};
 use crate::kernel::page;
-use crate::live::position::{self, Position};
-use serde::{Deserialize, Serialize};
+use crate::live::position::{self, Cursor, Position};
+use serde::Serialize;
 use std::net::IpAddr;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -87,13 +87,6 @@ pub struct Query {
     pub limit: Option<u32>,
     /// End of the page before.
     pub cursor: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Cursor {
-    micros: i64,
-    id: Uuid,
-    position: Position,
 }
 
 /// At most this many of one person are listed, newest first; nobody has more open than these in earnest.

@@ -84,6 +84,21 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 }
 
 impl NewUser {
+    /// Somebody of whom nothing is known but an address and a name.
+    pub fn named(email: &str, name: &str) -> Self {
+        Self {
+            email: email.to_owned(),
+            name: name.to_owned(),
+            password: None,
+            roles: Vec::new(),
+            phone: None,
+            department: None,
+            profile_image: None,
+            employment_equity: None,
+            metadata: None,
+        }
+    }
+
     pub(super) fn profile(&self) -> Result<Profile> {
         let mut faults = Faults::default();
         if self.roles.len() > MOST_ROLES {

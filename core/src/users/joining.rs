@@ -13,15 +13,8 @@ use crate::kernel::seal::Person;
 
 fn newcomer(email: &str, name: &str, roles: Vec<RoleId>) -> NewUser {
     NewUser {
-        email: email.to_owned(),
-        name: name.to_owned(),
-        password: None,
         roles,
-        phone: None,
-        department: None,
-        profile_image: None,
-        employment_equity: None,
-        metadata: None,
+        ..NewUser::named(email, name)
     }
 }
 

@@ -33,7 +33,6 @@ use crate::kernel::id::{FileId, ImportId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 /// What a run left behind for the next.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -79,20 +78,7 @@ struct Act<'a> {
 
 /// Runs or goes on with an import.
 pub async fn run(store: &Store, run: &Run) -> Outcome {
-    let error = match attempt(store, run).await {
-        Ok(outcome) => return outcome,
-        Err(error) => error,
-    };
-    match error.kind {
-        // another run has the job: what this one answers is refused anyway
-        Kind::Conflict if error.code == "job.lease_lost" => Outcome::Released,
-        Kind::Unavailable | Kind::Timeout => Outcome::RetryAfter(error.detail, Duration::from_secs(1)),
-        Kind::Invalid | Kind::NotFound => Outcome::Fail(error.detail),
-        _ => {
-            tracing::error!(job = %run.lease.job, error = ?error.source, "an import failed");
-            Outcome::Retry(error.detail)
-        }
-    }
+    Outcome::of(run, "an import", attempt(store, run).await)
 }
 
 async fn attempt(store: &Store, run: &Run) -> Result<Outcome> {

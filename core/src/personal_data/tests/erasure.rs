@@ -1,0 +1,247 @@
+//! Erasing somebody.
+
+use super::*;
+use crate::change::ledger;
+use time::Duration;
+
+const CANARIES: &[&str] = &[
+    "grace.canary",
+    "Grace Canary",
+    "555 0199",
+    "canary.png",
+    "canary-",
+    "192.0.2.99",
+];
+
+#[tokio::test]
+async fn after_an_erasure_no_table_holds_a_value_of_the_person_and_the_proofs_still_hold() {
+    let world = World::new().await;
+    let grace = world.grace().await;
+    let holding = world.holding("grace.canary").await;
+    for column in [
+        "users.email",
+        "idempotency.answer",
+        "import_rejects.value",
+        "saved_filters.query",
+    ] {
+        assert!(
+            holding.contains(&column.to_owned()),
+            "the search finds what is there: {holding:?}"
+        );
+    }
+    let hashes = "SELECT md5(string_agg(a::text, '' ORDER BY id)) FROM audit_logs a";
+    let before = world.test.texts(hashes).await;
+    let erasure = erase_later(&world.test.store, &world.owner, grace.id, "They asked for it")
+        .await
+        .unwrap();
+    assert!(
+        erasure.due_at > erasure.created_at + Duration::days(1),
+        "there is time to think again"
+    );
+    let audited_then = world.test.count("SELECT count(*) FROM audit_logs").await;
+    assert_eq!(world.work(erasure.job_id, false).await, JobState::Succeeded);
+    for canary in CANARIES {
+        assert_eq!(world.holding(canary).await, [] as [&str; 0], "{canary}");
+    }
+    let after = world.test.texts(format!("SELECT md5(string_agg(a::text, '' ORDER BY id)) FROM (SELECT * FROM audit_logs ORDER BY id LIMIT {}) a", audited_then - 1)).await;
+    assert_eq!(before, after, "no entry was touched");
+    let kept = world
+        .test
+        .count(
+            "SELECT count(*) FROM file_chunks c JOIN files f ON f.id = c.file_id WHERE f.name = 'others.csv'",
+        )
+        .await;
+    assert_eq!(kept, 1, "files that name others only stay");
+    let last = world
+        .test
+        .texts("SELECT action || ' ' || actor_id FROM audit_logs ORDER BY id DESC LIMIT 1")
+        .await;
+    assert_eq!(
+        last,
+        [format!("users.erase {}", world.owner.actor.user().unwrap())]
+    );
+    let query = crate::audit::search::Query {
+        subject: Some(grace.id.0),
+        ..Default::default()
+    };
+    let read = crate::audit::search::list(&world.test.store, &world.owner, &query)
+        .await
+        .unwrap();
+    let created = read
+        .items
+        .iter()
+        .find(|entry| entry.action == "users.create")
+        .unwrap();
+    assert_eq!(
+        created.changes["email"]["after"],
+        Value::Null,
+        "nobody can open it any more"
+    );
+    let free: NewUser =
+        serde_json::from_value(json!({"email": "grace.canary@example.com", "name": "Another"})).unwrap();
+    service::create(&world.test.store, &world.owner, &free)
+        .await
+        .unwrap();
+    let done = super::erasure(&world.test.store, &world.owner, grace.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((done.state, done.reason.as_str()), (ErasureState::Done, ""));
+}
+
+#[tokio::test]
+async fn an_address_is_barred_where_the_organization_says_so_and_only_as_a_hash() {
+    let world = World::new().await;
+    let grace = world.grace().await;
+    world
+        .test
+        .sql(format!(
+            "INSERT INTO organization_settings (organization_id, key, value) VALUES ('{}', 'personal_data', '{{\"bar_addresses\": true, \"cooling_days\": 0}}')",
+            world.test.organization
+        ))
+        .await;
+    let erasure = erase_later(&world.test.store, &world.owner, grace.id, "They asked for it")
+        .await
+        .unwrap();
+    assert_eq!(erasure.due_at, erasure.created_at);
+    world.work(erasure.job_id, false).await;
+    assert_eq!(world.holding("grace.canary").await, [] as [&str; 0]);
+    let barred: NewUser =
+        serde_json::from_value(json!({"email": "Grace.Canary@example.com", "name": "Another"})).unwrap();
+    let refused = service::create(&world.test.store, &world.owner, &barred)
+        .await
+        .unwrap_err();
+    assert_eq!(&*refused.code, "user.email_erased");
+}
+
+#[tokio::test]
+async fn an_erasure_is_for_who_may_reaches_over_them_and_has_proved_who_they_are_and_the_last_owner_stays() {
+    let world = World::new().await;
+    let owner = world.owner.actor.user().unwrap();
+    assert_eq!(
+        &*erase_later(&world.test.store, &world.owner, owner, "x")
+            .await
+            .unwrap_err()
+            .code,
+        "user.not_oneself"
+    );
+    let second = world.test.person().await;
+    world.test.hold(second, "owner").await;
+    let ctx = world.test.acting(second).await;
+    let erasure = erase_later(&world.test.store, &ctx, owner, "Left").await.unwrap();
+    let waiting = erase_later(&world.test.store, &ctx, owner, "Left")
+        .await
+        .unwrap_err();
+    assert_eq!(&*waiting.code, "user.erasure_waiting");
+    // by the time it is due, nobody else is an owner
+    world
+        .test
+        .sql(format!(
+            "UPDATE users SET status = 'suspended' WHERE id = '{second}'"
+        ))
+        .await;
+    assert_eq!(world.work(erasure.job_id, false).await, JobState::Failed);
+    assert_eq!(
+        world
+            .test
+            .count(&format!(
+                "SELECT count(*) FROM users WHERE id = '{owner}' AND deleted_at IS NULL"
+            ))
+            .await,
+        1
+    );
+    let admin = world.test.person().await;
+    world.test.hold(admin, "admin").await;
+    let admin = world.test.acting(admin).await;
+    assert_eq!(
+        &*erase_later(&world.test.store, &admin, owner, "x")
+            .await
+            .unwrap_err()
+            .code,
+        "permission.outranked"
+    );
+    let grace = world.grace().await;
+    let mut stale = admin.clone();
+    stale.authenticated_at = None;
+    assert_eq!(
+        &*erase_later(&world.test.store, &stale, grace.id, "x")
+            .await
+            .unwrap_err()
+            .code,
+        "auth.step_up_needed"
+    );
+    let manager = world.test.person().await;
+    world.test.hold(manager, "manager").await;
+    let manager = world.test.acting(manager).await;
+    assert_eq!(
+        &*erase_later(&world.test.store, &manager, grace.id, "x")
+            .await
+            .unwrap_err()
+            .code,
+        "permission.missing"
+    );
+}
+
+#[tokio::test]
+async fn while_it_waits_an_erasure_can_be_taken_back_and_nothing_was_touched() {
+    let world = World::new().await;
+    let grace = world.grace().await;
+    let erasure = erase_later(&world.test.store, &world.owner, grace.id, "They asked for it")
+        .await
+        .unwrap();
+    let run_at = world
+        .test
+        .count("SELECT count(*) FROM jobs WHERE queue = 'users.erase' AND run_at > now() + interval '1 day'")
+        .await;
+    assert_eq!(run_at, 1);
+    let back = cancel_erasure(&world.test.store, &world.owner, grace.id)
+        .await
+        .unwrap();
+    assert_eq!(back.state, ErasureState::Cancelled);
+    assert!(world.test.worker().claim(erasure.job_id).await.is_none());
+    let again = cancel_erasure(&world.test.store, &world.owner, grace.id)
+        .await
+        .unwrap_err();
+    assert_eq!(&*again.code, "user.no_erasure_waiting");
+    assert!(
+        world
+            .holding("grace.canary")
+            .await
+            .contains(&"users.email".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn an_erasure_cut_off_anywhere_goes_on_to_the_end() {
+    let world = World::new().await;
+    let grace = world.grace().await;
+    let erasure = erase_later(&world.test.store, &world.owner, grace.id, "They asked for it")
+        .await
+        .unwrap();
+    let (mut cut, mut wait) = (0, 10);
+    while let Some(run) = world.test.worker().claim(erasure.job_id).await {
+        let work = run_erasure(&world.test.store, &run);
+        if let Ok(outcome) = tokio::time::timeout(std::time::Duration::from_millis(wait), work).await {
+            world.test.worker().settle(&run, &outcome).await;
+            continue;
+        }
+        (cut, wait) = (cut + 1, wait + 20);
+        world
+            .test
+            .sql("UPDATE job_leases SET until = '-infinity'; UPDATE jobs SET crashes_in_a_row = 0")
+            .await;
+        testing::eventually("the lapsed run is taken over", async || {
+            ledger::take_lapsed(&world.test.store).await.unwrap() == 1
+        })
+        .await;
+    }
+    assert!(cut >= 1, "the job was never cut off");
+    for canary in CANARIES {
+        assert_eq!(world.holding(canary).await, [] as [&str; 0], "{canary}");
+    }
+    let told = world
+        .test
+        .count("SELECT count(*) FROM audit_logs WHERE action = 'users.erase' AND details ? 'erasure_id'")
+        .await;
+    assert_eq!(told, 1, "once");
+}
