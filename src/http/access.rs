@@ -15,7 +15,7 @@ use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::providers::Verified;
 use signalbox_core::sessions::{
     self,
-    standing::{self, Refused, Standing},
+    standing::{self, Evidence, Refused, Standing},
 };
 use signalbox_core::{Store, ip_rules, providers};
 use std::net::IpAddr;
@@ -26,8 +26,8 @@ use std::sync::Arc;
 pub struct Known {
     /// The session or key.
     pub standing: Arc<Standing>,
-    /// Which of the key's secrets was shown.
-    pub generation: Option<i32>,
+    /// By what it was shown.
+    pub evidence: Evidence,
     /// What may be done.
     pub permissions: PermissionSet,
 }
@@ -41,8 +41,8 @@ pub enum Shown {
         credential: Credential,
         /// Whose.
         user: UserId,
-        /// Which of the key's secrets it was made for.
-        generation: Option<i32>,
+        /// By what it was shown.
+        evidence: Evidence,
     },
     /// The secret of an API key, by its hash.
     Key(Hash),
@@ -53,7 +53,7 @@ impl From<&Verified> for Shown {
         Self::Token {
             credential: Credential::External(verified.account),
             user: verified.user,
-            generation: None,
+            evidence: Evidence::Issued(verified.issued_at),
         }
     }
 }
@@ -63,7 +63,7 @@ impl From<&Claims> for Shown {
         Self::Token {
             credential: claims.credential(),
             user: claims.user(),
-            generation: claims.key,
+            evidence: Evidence::of_claims(claims.key),
         }
     }
 }
@@ -115,7 +115,7 @@ impl FromPrimary {
     }
 
     /// How what is shown stands, wherever it comes from.
-    async fn shown(&self, shown: Shown) -> Result<Result<(Standing, Option<i32>), Refused>> {
+    async fn shown(&self, shown: Shown) -> Result<Result<(Standing, Evidence), Refused>> {
         let now = self.store.clock.now();
         let (credential, hash) = match shown {
             Shown::Token { credential, .. } => (credential, None),
@@ -128,18 +128,18 @@ impl FromPrimary {
             Ok(standing) => standing,
             Err(refused) => return Ok(Err(refused)),
         };
-        let generation = match shown {
+        let evidence = match shown {
             Shown::Token { user, .. } if user != standing.user => return Ok(Err(Refused::Unknown)),
-            Shown::Token { generation, .. } => generation,
+            Shown::Token { evidence, .. } => evidence,
             Shown::Key(_) => {
                 let terms = standing.key.as_ref().zip(hash);
-                terms.and_then(|(terms, hash)| terms.generation_of(&hash, now))
+                Evidence::of_claims(terms.and_then(|(terms, hash)| terms.generation_of(&hash, now)))
             }
         };
         let checked = standing
-            .check_secret(generation, now)
+            .check_evidence(evidence, now)
             .and_then(|()| standing.check_time(now, self.idle));
-        Ok(checked.map(|()| (standing, generation)))
+        Ok(checked.map(|()| (standing, evidence)))
     }
 }
 
@@ -148,7 +148,7 @@ impl Access for FromPrimary {
         Box::pin(async move {
             let db = &self.store.db;
             let refused = |why: &Refused| refusal(why, shown.is_key(), from);
-            let (standing, generation) = self.shown(shown).await?.map_err(|why| refused(&why))?;
+            let (standing, evidence) = self.shown(shown).await?.map_err(|why| refused(&why))?;
             standing.check_address(from).map_err(|why| refused(&why))?;
             let rules = ip_rules::read(db, standing.organization).await?;
             if !rules.admit(&standing.roles, from) {
@@ -157,7 +157,7 @@ impl Access for FromPrimary {
             let rights = standing::read_rights(db, standing.organization, standing.user).await?;
             Ok(Known {
                 permissions: standing.permissions(&rights),
-                generation,
+                evidence,
                 standing: Arc::new(standing),
             })
         })
@@ -176,21 +176,21 @@ pub struct FromMemory {
 }
 
 impl FromMemory {
-    async fn shown(&self, shown: Shown, from: Option<IpAddr>) -> Result<(Standing, Option<i32>), Denied> {
+    async fn shown(&self, shown: Shown, from: Option<IpAddr>) -> Result<(Standing, Evidence), Denied> {
         match shown {
             Shown::Key(hash) => {
                 let (standing, generation) = self.sessions.key(&hash, from).await?;
-                Ok((standing, Some(generation)))
+                Ok((standing, Evidence::Secret(generation)))
             }
             Shown::Token {
                 credential,
                 user,
-                generation,
+                evidence,
             } => {
                 let standing = self.sessions.authenticate(credential, user).await?;
-                standing.check_secret(generation, self.clock.now())?;
+                standing.check_evidence(evidence, self.clock.now())?;
                 self.sessions.allowed(&standing, from).await?;
-                Ok((standing, generation))
+                Ok((standing, evidence))
             }
         }
     }
@@ -199,7 +199,7 @@ impl FromMemory {
 impl Access for FromMemory {
     fn known(&self, shown: Shown, from: Option<IpAddr>) -> BoxFuture<'_, Result<Known>> {
         Box::pin(async move {
-            let (standing, generation) = self.shown(shown, from).await.map_err(|denied| match denied {
+            let (standing, evidence) = self.shown(shown, from).await.map_err(|denied| match denied {
                 Denied::Refused(why) => refusal(&why, shown.is_key(), from),
                 Denied::Unavailable => Error::unavailable("database", denied),
             })?;
@@ -212,7 +212,7 @@ impl Access for FromMemory {
             let rights = rights.map_err(|unavailable| Error::unavailable("database", unavailable))?;
             Ok(Known {
                 permissions: standing.permissions(&rights),
-                generation,
+                evidence,
                 standing: Arc::new(standing),
             })
         })

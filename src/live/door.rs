@@ -12,7 +12,7 @@ use serde_json::json;
 use signalbox_actors::live_hub::{ChannelKey, Disconnect, Outlet, Signal};
 use signalbox_actors::permission_cache::{PermissionCache, Question};
 use signalbox_actors::session_keeper::{
-    ACCESS_ENDED, Attachment, Connection, Denied, Known, SIGNED_OUT, SUCCEEDED, SessionKeeper,
+    ACCESS_ENDED, Attachment, Connection, Denied, Known, SIGNED_OUT, SessionKeeper,
 };
 use signalbox_core::api_keys::secret;
 use signalbox_core::auth::Client;
@@ -27,7 +27,7 @@ use signalbox_core::live::channel::{Channel, OPEN};
 use signalbox_core::live::scope::Sight;
 use signalbox_core::people;
 use signalbox_core::providers::Verified;
-use signalbox_core::sessions::standing::{Refused, Standing};
+use signalbox_core::sessions::standing::{Evidence, Refused, Standing};
 
 use time::OffsetDateTime;
 
@@ -90,7 +90,7 @@ impl Door {
             }
             Err(error) => return Err(of_token(&error)),
         };
-        let shown = (claims.credential(), claims.key);
+        let shown = (claims.credential(), Evidence::of_claims(claims.key));
         let (standing, member, hold) = self.attached(shown, from, outlet).await?;
         if standing.user != claims.user()
             || standing.impersonation.as_ref().map(|terms| terms.by.0) != claims.act.map(|act| act.sub)
@@ -128,7 +128,7 @@ impl Door {
                 Denied::Refused(Refused::Unknown | Refused::Replaced) => wrong(),
                 denied => of_session(denied),
             })?;
-        let shown = (known.credential, Some(generation));
+        let shown = (known.credential, Evidence::Secret(generation));
         let (_, member, hold) = self.attached(shown, from, outlet).await?;
         Ok(Admission {
             viewer: Viewer::Member(member),
@@ -153,7 +153,7 @@ impl Door {
                 SignInError::Unavailable
             })?
             .ok_or(SignInError::Invalid)?;
-        let shown = (Credential::Session(session), None);
+        let shown = (Credential::Session(session), Evidence::Session);
         let (standing, member, hold) = self.attached(shown, from, outlet).await?;
         if standing.user != user {
             return Err(SignInError::Invalid);
@@ -198,7 +198,8 @@ impl Door {
         from: Option<IpAddr>,
         outlet: Arc<Outlet>,
     ) -> Result<Admission, SignInError> {
-        let shown = (Credential::External(verified.account), None);
+        let evidence = Evidence::Issued(verified.issued_at);
+        let shown = (Credential::External(verified.account), evidence);
         let (standing, member, hold) = self.attached(shown, from, outlet).await?;
         if standing.user != verified.user {
             return Err(SignInError::Invalid);
@@ -215,7 +216,7 @@ impl Door {
     /// Hangs `outlet` on a good session or key first, and then asks the rest: what is heard meanwhile is heard by it.
     async fn attached(
         &self,
-        (credential, generation): (Credential, Option<i32>),
+        (credential, evidence): (Credential, Evidence),
         from: Option<IpAddr>,
         outlet: Arc<Outlet>,
     ) -> Result<(Known, Member, Attachment), SignInError> {
@@ -224,20 +225,20 @@ impl Door {
             .attach(credential, Arc::new(Hung(outlet)))
             .await
             .map_err(of_session)?;
-        let member = self.member(&standing, generation, from).await?;
+        let member = self.member(&standing, evidence, from).await?;
         Ok((standing, member, hold))
     }
 
-    /// The person as they stand now, if that secret of a key still works and they are let in from there.
+    /// The person as they stand now, if what they showed still counts and they are let in from there.
     async fn member(
         &self,
         standing: &Standing,
-        generation: Option<i32>,
+        evidence: Evidence,
         from: Option<IpAddr>,
     ) -> Result<Member, SignInError> {
         let now = self.state.store.clock.now();
         standing
-            .check_secret(generation, now)
+            .check_evidence(evidence, now)
             .map_err(|why| of_session(why.into()))?;
         self.sessions.allowed(standing, from).await.map_err(of_session)?;
         let permissions = if standing.must_change_password {
@@ -257,7 +258,7 @@ impl Door {
             organization: standing.organization,
             user: standing.user,
             credential: standing.credential,
-            generation,
+            evidence,
             from,
             permissions,
             looks_from: standing
@@ -417,10 +418,10 @@ impl Gatekeeper for Door {
 
     fn look_again(&self, member: &Member) -> BoxFuture<'static, Result<Member, SignInError>> {
         let (door, credential, user) = (self.clone(), member.credential, member.user);
-        let (generation, from) = (member.generation, member.from);
+        let (evidence, from) = (member.evidence, member.from);
         Box::pin(async move {
             let standing = door.sessions.look(credential, user).await.map_err(of_session)?;
-            door.member(&standing, generation, from).await
+            door.member(&standing, evidence, from).await
         })
     }
 
@@ -459,7 +460,6 @@ impl Connection for Hung {
         self.0.cut(match code {
             ACCESS_ENDED => Disconnect::AccessEnded,
             SIGNED_OUT => Disconnect::SignedOut,
-            SUCCEEDED => Disconnect::ForceReconnect,
             _ => Disconnect::Internal,
         });
     }
@@ -481,8 +481,7 @@ fn of_session(denied: Denied) -> SignInError {
     match denied {
         Denied::Refused(Refused::Banned | Refused::Suspended | Refused::Deleted) => SignInError::AccessEnded,
         Denied::Refused(Refused::Address) => SignInError::Address,
-        // whose session goes on comes again, and then has the tokens of the one that followed
-        Denied::Refused(Refused::Succeeded) | Denied::Unavailable => SignInError::Unavailable,
+        Denied::Unavailable => SignInError::Unavailable,
         Denied::Refused(_) => SignInError::SignedOut,
     }
 }

@@ -14,6 +14,7 @@ use signalbox_core::kernel::id::{OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::{APPLICATION, ClientInfo, Options, ServerSubscription};
 use signalbox_core::live::scope::Sight;
+use signalbox_core::sessions::standing::Evidence;
 
 use time::OffsetDateTime;
 
@@ -38,8 +39,8 @@ pub struct Member {
     pub user: UserId,
     /// The sign-in or API key that this connection lives with.
     pub credential: Credential,
-    /// Which of the key's secrets was shown.
-    pub generation: Option<i32>,
+    /// By what it was shown.
+    pub evidence: Evidence,
     /// Where they come from.
     pub from: Option<IpAddr>,
     /// What they may do.

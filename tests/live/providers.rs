@@ -216,3 +216,28 @@ async fn a_stream_by_an_outside_token_ends_with_the_token_and_with_its_issuer() 
         .unwrap();
     assert_eq!(late.status(), 401);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_by_an_outside_token_ends_when_all_of_its_person_is_signed_out() {
+    let (desk, mut identity, _) = stage("external_jwt").await;
+    let mut token = async |later: i64| {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let claims = json!({
+            "iss": identity.issuer.clone(), "aud": "project-7", "sub": "u-1", "iat": now + later, "exp": now + 600,
+            "email": "ada@example.com", "email_verified": true, "name": "Ada",
+        });
+        identity.token(claims, json!({}), "").await
+    };
+    let before = token(0).await;
+    let line = Line::open(&desk, &before).await;
+    let me = desk.ask(Method::GET, "/me").bearer_auth(&before);
+    let me: Value = me.send().await.unwrap().json().await.unwrap();
+    let id = me["user"]["id"].as_str().unwrap();
+    let began = Instant::now();
+    desk.act(&format!("/users/{id}/sessions/revoke"), json!({})).await;
+    assert_eq!(line.ended().await, 4500);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    // by the issuer's clock, which may be ahead
+    let after = token(2).await;
+    drop(Line::open(&desk, &after).await);
+}

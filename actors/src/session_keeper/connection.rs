@@ -12,9 +12,6 @@ pub const SIGNED_OUT: u16 = 4500;
 /// Close code: the person was banned, suspended or deleted. Final for every SDK.
 pub const ACCESS_ENDED: u16 = 4501;
 
-/// Close code: the session goes on under another id; come back with its tokens. Every SDK does.
-pub const SUCCEEDED: u16 = 3011;
-
 /// A WebSocket close reason holds this many bytes (RFC 6455 §5.5: 125 with the code).
 const REASON_BYTES: usize = 123;
 

@@ -41,7 +41,7 @@ use signalbox_core::sessions::standing::{Refused, Standing};
 
 use crate::backplane::ControlListener;
 use crate::supervision::{Handle, Spec, StartError, Tree};
-pub use connection::{ACCESS_ENDED, Attachment, Connection, SIGNED_OUT, SUCCEEDED};
+pub use connection::{ACCESS_ENDED, Attachment, Connection, SIGNED_OUT};
 use keeper::{Flush, Keeper};
 use ledger::Ledger;
 

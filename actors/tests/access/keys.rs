@@ -8,7 +8,7 @@ use signalbox_core::api_keys::{self, NewApiKey, Revealed, Rotation, secret};
 use signalbox_core::bus::control::RevocationKind::{IpRule, User};
 use signalbox_core::kernel::ctx::{Actor, Credential, Ctx};
 use signalbox_core::kernel::id::{SessionId, UserId};
-use signalbox_core::sessions::standing::Refused;
+use signalbox_core::sessions::standing::{Evidence, Refused};
 use signalbox_core::testing::{TestStore, eventually};
 
 use crate::stage::*;
@@ -169,7 +169,10 @@ async fn a_replaced_secret_is_refused_and_what_is_open_by_it_is_looked_at_again(
     );
     let now = node.store.clock.now();
     let known = node.keeper.known(made.key.id).await.unwrap();
-    assert_eq!(known.check_secret(Some(1), now), Err(Refused::Replaced));
+    assert_eq!(
+        known.check_evidence(Evidence::Secret(1), now),
+        Err(Refused::Replaced)
+    );
     assert_eq!(
         open.ended(),
         None,

@@ -104,6 +104,7 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
         roles: row.roles.into_iter().map(RoleId).collect(),
         impersonation: None,
         key: Some(Arc::new(terms)),
+        not_before: None,
     }))
 }
 

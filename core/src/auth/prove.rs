@@ -1,25 +1,15 @@
-//! Proving again who one is, in the middle of a session (step-up): it goes on under a new id.
-//!
-//! The session before ends [`HANDOVER`] later, so that what is under way on other tabs comes to its end and live connections
-//! move over. Its refresh tokens are good no more at once.
+//! Proving again who one is, in the middle of a session (step-up): it goes on under a new id ([`sessions::succeed`]).
 
 use super::login::{Client, SignedIn, signed_in};
 use super::token::Holder;
 use super::{Auth, refresh};
-use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
 use crate::factors::{self, Ceremony, Owed, Owner, Proof, Request, Site, passkey};
 use crate::kernel::ctx::{Credential, Ctx};
 use crate::kernel::error::{Error, Kind, Result};
-use crate::kernel::event::{Event, Subject};
 use crate::kernel::id::SessionId;
-use ipnet::IpNet;
+use crate::sessions;
 use secrecy::SecretString;
-use serde_json::json;
-use time::{Duration, OffsetDateTime};
-
-/// How long the session before still counts.
-pub const HANDOVER: Duration = Duration::seconds(30);
 
 /// What may be shown to prove who one is.
 pub async fn what_proves(auth: &Auth, ctx: &Ctx) -> Result<Owed> {
@@ -114,7 +104,7 @@ async fn require_password(auth: &Auth, ctx: &Ctx, owner: Owner, password: &Secre
     Err(super::password::wrong())
 }
 
-/// Opens the successor of `old` with all that is known of it, and lets `old` run out.
+/// Opens the successor of `old`, and gives whoever proved it tokens of it.
 async fn succeed(
     auth: &Auth,
     mut change: Change,
@@ -123,114 +113,24 @@ async fn succeed(
     method: &str,
     client: &Client,
 ) -> Result<SignedIn> {
-    let (session, at) = (SessionId::new(), change.at());
-    let expires_at = copy(&mut change, old, session, owner, method, client).await?;
+    let at = change.at();
+    let next = sessions::succeed(&mut change, old, owner.user, method).await?;
     let token = refresh::issue(
         change.tx(),
         owner.organization,
-        session,
+        next.id,
         client,
         at,
         auth.lives.refresh,
     )
     .await?;
-    retire(&mut change, old, owner).await?;
-    let subject = Subject {
-        kind: "session".into(),
-        id: session.0,
-        version: 1,
-    };
-    let inbox = format!("inbox:{}", owner.user);
-    let event = Event::new(
-        "session.renewed",
-        "me.prove",
-        subject,
-        inbox,
-        "{actor} proved again who they are",
-    )
-    .data("user_id", json!(owner.user))
-    .detail("user_id", json!(owner.user))
-    .detail("method", method)
-    .detail("session_before", json!(old))
-    // the one before is taken off when it has run out
-    .counts("sessions_active", 1);
-    change.record(event).await?;
     change.commit().await?;
     let holder = Holder {
-        credential: Credential::Session(session),
+        credential: Credential::Session(next.id),
         generation: None,
         user: owner.user,
         organization: owner.organization,
-        expires_at,
+        expires_at: next.expires_at,
     };
-    signed_in(auth, session, &holder, token, at).await
-}
-
-/// Every column goes over, those too that this code does not know; but for the id, from where, and what was just proved.
-async fn copy(
-    change: &mut Change,
-    old: SessionId,
-    session: SessionId,
-    owner: Owner,
-    method: &str,
-    client: &Client,
-) -> Result<OffsetDateTime> {
-    let at = change.at();
-    let row = sqlx::query_scalar!(
-        "INSERT INTO user_sessions
-         SELECT (jsonb_populate_record(s, jsonb_build_object('id', $4::uuid, 'version', 1, 'last_seen_at', $5::timestamptz,
-           'authenticated_at', $5::timestamptz, 'ip', $6::inet, 'user_agent', $7::text,
-           'methods', (SELECT jsonb_agg(DISTINCT m) FROM unnest(s.methods || $8::text) AS m)))).*
-         FROM user_sessions s
-         WHERE s.organization_id = $1 AND s.user_id = $2 AND s.id = $3 AND s.revoked_at IS NULL AND s.expires_at > $5
-         RETURNING expires_at",
-        owner.organization.0,
-        owner.user.0,
-        old.0,
-        session.0,
-        at,
-        client.ip.map(IpNet::from) as Option<IpNet>,
-        client.user_agent,
-        method,
-    )
-    .fetch_optional(change.tx())
-    .await?;
-    row.ok_or_else(super::unauthenticated)
-}
-
-/// Lets the session before run out. Its person is looked at again, so that no node believes what it kept of its end.
-async fn retire(change: &mut Change, old: SessionId, owner: Owner) -> Result<()> {
-    let at = change.at();
-    sqlx::query!(
-        "UPDATE user_sessions SET expires_at = least(expires_at, $3), version = version + 1
-         WHERE organization_id = $1 AND id = $2",
-        owner.organization.0,
-        old.0,
-        at + HANDOVER,
-    )
-    .execute(change.tx())
-    .await?;
-    sqlx::query!(
-        "DELETE FROM auth_tokens WHERE organization_id = $1 AND session_id = $2",
-        owner.organization.0,
-        old.0
-    )
-    .execute(change.tx())
-    .await?;
-    let access_version = sqlx::query_scalar!(
-        "UPDATE users SET access_version = access_version + 1 WHERE organization_id = $1 AND id = $2 RETURNING access_version",
-        owner.organization.0,
-        owner.user.0,
-    )
-    .fetch_one(change.tx())
-    .await?;
-    change
-        .revoke(Revocation {
-            organization: owner.organization,
-            kind: RevocationKind::Access,
-            subject: owner.user.0,
-            access_version: Some(access_version),
-            reason: "proved_again".to_owned(),
-        })
-        .await
+    signed_in(auth, next.id, &holder, token, at).await
 }

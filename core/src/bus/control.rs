@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub enum RevocationKind {
     /// Everything a person has open ends.
     User,
-    /// One session ends; or, where a version stands beside it, goes on under another id.
+    /// One session ends.
     Session,
     /// All sessions of a person or of the organization end that began before an instant: the version beside it, in
     /// microseconds since 1970.

@@ -26,6 +26,8 @@ pub struct Verified {
     pub user: UserId,
     /// Its end, seconds since 1970.
     pub expires_at: i64,
+    /// When it was issued, seconds since 1970, if it says so.
+    pub issued_at: Option<i64>,
 }
 
 impl Directory {
@@ -90,6 +92,7 @@ impl Directory {
             account: link.id,
             user: link.user,
             expires_at: jwt::seconds(claims, "exp").unwrap_or_default() as i64,
+            issued_at: jwt::seconds(claims, "iat").map(|at| at as i64),
         })
     }
 }

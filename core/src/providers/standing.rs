@@ -18,6 +18,7 @@ pub async fn standing(db: &Db, account: LinkedAccountId) -> Result<Result<Standi
     let row = sqlx::query!(
         r#"SELECT l.user_id, l.organization_id, l.linked_at, p.enabled AND p.kind = 'external_jwt' AS "enabled!", u.status,
              u.deleted_at IS NOT NULL AS "deleted!", u.access_version, o.access_epoch,
+             greatest(u.sessions_not_before, o.sessions_not_before) AS not_before,
              ARRAY(WITH RECURSIVE held (role_id) AS (
                      SELECT role_id FROM user_roles WHERE organization_id = l.organization_id AND user_id = l.user_id
                      UNION
@@ -58,5 +59,6 @@ pub async fn standing(db: &Db, account: LinkedAccountId) -> Result<Result<Standi
         key: None,
         idle: None,
         impersonation: None,
+        not_before: row.not_before,
     }))
 }

@@ -2,11 +2,14 @@ use super::place::Places;
 use super::standing::{Refused, read};
 use super::*;
 use crate::Store;
+use crate::bus::control::RevocationKind;
 use crate::kernel::clock::Clock;
 use crate::kernel::ctx::{Actor, Credential, Ctx};
 use crate::kernel::id::{RoleId, SessionId, UserId};
+use crate::organizations::update_settings;
 use crate::testing::{self, TestStore};
 use parking_lot::Mutex;
+use serde_json::json;
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
@@ -24,6 +27,7 @@ async fn caller(test: &TestStore, permissions: &[&str]) -> Ctx {
     let mut ctx = Ctx::system(test.organization, "test");
     ctx.actor = Actor::User(user);
     ctx.credential = Credential::Session(test.session(user).await);
+    ctx.authenticated_at = Some(test.store.clock.now());
     ctx.permissions = permissions.iter().copied().collect();
     ctx
 }
@@ -222,7 +226,7 @@ async fn ones_other_sessions_end_and_the_one_that_asks_stays() {
 }
 
 #[tokio::test]
-async fn a_session_is_succeeded_once_by_one_that_ends_no_later_and_its_own_tokens_are_worth_nothing() {
+async fn a_session_is_succeeded_by_one_that_ends_no_later_and_runs_out_itself_without_its_tokens() {
     let (test, store) = stage().await;
     let ctx = caller(&test, &[]).await;
     let (old, user) = (mine(&ctx), ctx.actor.user().unwrap());
@@ -230,31 +234,57 @@ async fn a_session_is_succeeded_once_by_one_that_ends_no_later_and_its_own_token
     let sink = heard.clone();
     store
         .signals
-        .on_revoked(move |revocation| sink.lock().push((revocation.subject, revocation.access_version)));
-    let end = read(&store.db, old, user).await.unwrap().unwrap().expires_at;
-    let mut change = crate::change::Change::begin(&store, &ctx).await.unwrap();
-    let next = succeed(&mut change, old, &["otp".to_owned()]).await.unwrap();
-    change.commit().await.unwrap();
-    assert_eq!((next.user, next.expires_at), (user, end));
-    assert!(next.id != old && good(&store, next.id, user).await);
-    let listed = list(&store, &ctx, &Places::default(), user).await.unwrap();
-    assert_eq!(listed[0].methods, ["pwd", "otp"]);
-    assert_eq!(listed[0].authenticated_at, listed[0].created_at);
-    assert_eq!(read(&store.db, old, user).await.unwrap(), Err(Refused::Succeeded));
-    assert_eq!(
-        *heard.lock(),
-        [(old.0, Some(1))],
-        "what hangs on it is told to come back"
-    );
+        .on_revoked(move |revocation| sink.lock().push((revocation.kind, revocation.subject)));
+    let before = read(&store.db, old, user).await.unwrap().unwrap();
+    let tokens = format!("SELECT count(*) FROM auth_tokens WHERE session_id = '{old}'");
     test.sql(format!(
-        "UPDATE user_sessions SET revoked_at = now() - interval '31 seconds' WHERE id = '{old}'"
+        "INSERT INTO auth_tokens (hash, organization_id, session_id, expires_at)
+         VALUES ('\\x00', '{}', '{old}', now() + interval '1 day')",
+        ctx.organization
     ))
     .await;
-    let over = read(&store.db, old, user).await.unwrap().unwrap_err();
-    assert!(matches!(over, Refused::Revoked(_)), "{over:?}");
+    assert_eq!(test.count(&tokens).await, 1);
     let mut change = crate::change::Change::begin(&store, &ctx).await.unwrap();
-    let again = succeed(&mut change, old, &["otp".to_owned()]).await.unwrap_err();
-    assert_eq!(again.code, "auth.session_ended");
+    let next = succeed(&mut change, old, user, "otp").await.unwrap();
+    change.commit().await.unwrap();
+    assert_eq!(next.expires_at, before.expires_at);
+    assert!(next.id != old && good(&store, next.id, user).await);
+    let mut listed = list(&store, &ctx, &Places::default(), user).await.unwrap();
+    listed.retain(|session| session.id == next.id);
+    let mut methods = listed[0].methods.clone();
+    methods.sort();
+    assert_eq!(methods, ["otp", "pwd"]);
+    assert!(listed[0].authenticated_at > before.authenticated_at);
+    assert_eq!(test.count(&tokens).await, 0, "nobody refreshes the one before");
+    let old_end = read(&store.db, old, user).await.unwrap().unwrap().expires_at;
+    assert!(
+        old_end <= store.clock.now() + HANDOVER,
+        "what is under way comes to its end"
+    );
+    assert_eq!(
+        *heard.lock(),
+        [(RevocationKind::Access, user.0)],
+        "every node looks again"
+    );
+    let told = test
+        .texts(format!(
+            "SELECT concat_ws(' ', type, subject_id = '{old}', array_to_string(channels, ',')) FROM outbox
+             ORDER BY seq DESC LIMIT 1"
+        ))
+        .await;
+    assert_eq!(
+        told,
+        [format!(
+            "session.succeeded t inbox:{user},feed:sessions,feed:audit"
+        )]
+    );
+    test.sql(format!(
+        "UPDATE user_sessions SET expires_at = now() WHERE id = '{old}'"
+    ))
+    .await;
+    let mut change = crate::change::Change::begin(&store, &ctx).await.unwrap();
+    let again = succeed(&mut change, old, user, "otp").await.unwrap_err();
+    assert_eq!(again.code, "auth.session_expired", "nothing follows what is over");
 }
 
 #[tokio::test]
@@ -271,12 +301,10 @@ async fn an_organizations_times_hold_for_sessions_that_are_open_already() {
     let standing = async || read(&store.db, session, user).await.unwrap().unwrap();
     let now = OffsetDateTime::now_utc();
     assert_eq!(standing().await.check_time(now, day), Ok(()));
-    let set = async |idle_seconds, absolute_seconds| {
-        let wanted = Timeouts {
-            idle_seconds,
-            absolute_seconds,
-        };
-        set_timeouts(&store, &ctx, wanted).await
+    let set = async |idle_seconds: Option<u32>, absolute_seconds: Option<u32>| {
+        let times = json!({"idle_seconds": idle_seconds, "absolute_seconds": absolute_seconds});
+        let wanted = json!({ "sessions": times });
+        update_settings(&store, &ctx, None, wanted.as_object().unwrap()).await
     };
     set(Some(300), None).await.unwrap();
     assert_eq!(standing().await.check_time(now, day), Err(Refused::Idle));
@@ -291,10 +319,9 @@ async fn an_organizations_times_hold_for_sessions_that_are_open_already() {
             .is_empty()
     );
     assert!(expire(&store).await.unwrap(), "it is closed, and recorded");
-    assert!(timeouts(&store, &ctx).await.unwrap().absolute_seconds == Some(1_800));
     let wrong = set(Some(10), Some(1)).await.unwrap_err();
     let fields: Vec<_> = wrong.errors.iter().map(|error| error.field.as_str()).collect();
-    assert_eq!(fields, ["idle_seconds", "absolute_seconds"]);
+    assert_eq!(fields, ["sessions.idle_seconds", "sessions.absolute_seconds"]);
     let heard = test.texts("SELECT kind || ' ' || coalesce(access_version::text, 'none') FROM revocations WHERE reason = 'session_timeouts_changed'").await;
     assert_eq!(
         heard,

@@ -80,6 +80,17 @@ impl Device {
     }
 }
 
+impl std::fmt::Display for Device {
+    /// For people: `Firefox on Linux`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let program = self.program.as_deref().unwrap_or("an unknown program");
+        match self.system {
+            Some(system) => write!(f, "{program} on {system}"),
+            None => f.write_str(program),
+        }
+    }
+}
+
 /// The first product's name, without its version.
 fn program(agent: &str) -> Option<String> {
     let name = agent.split(['/', ' ', '(']).next().unwrap_or_default();
@@ -156,6 +167,9 @@ mod tests {
             assert_eq!(told(agent), (program.to_owned(), system, kind), "{agent}");
         }
         assert_eq!(Device::of(None).kind, "unknown");
+        assert_eq!(Device::of(None).to_string(), "an unknown program");
+        let windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0";
+        assert_eq!(Device::of(Some(windows)).to_string(), "Firefox on Windows");
         assert_eq!(Device::of(Some("  ")).kind, "unknown");
     }
 

@@ -29,14 +29,11 @@ pub use expire::expire;
 pub use forget::forget_revocations;
 pub use list::{Listed, Owner, Query, SessionList, list, list_all};
 pub use service::{created, end, ended, revoke};
-pub use succeed::{Successor, succeed};
-pub use timeouts::{Timeouts, read as read_timeouts, set_timeouts, timeouts};
+pub use succeed::{HANDOVER, Successor, succeed};
+pub use timeouts::timeouts_changed;
 
 /// Wire channel of the sessions' events.
 pub const CHANNEL: &str = "feed:sessions";
-
-/// A session ends after this long, however often it is refreshed, where its organization says nothing else.
-pub const ABSOLUTE: time::Duration = time::Duration::days(30);
 
 #[cfg(test)]
 mod acts_tests;

@@ -48,6 +48,35 @@ pub struct Standing {
     pub impersonation: Option<Arc<Impersonation>>,
     /// What holds for an API key; `None` for a session.
     pub key: Option<Arc<KeyTerms>>,
+    /// Of an account at an external issuer: tokens that were issued before are good no more. `None` for a session, which is
+    /// over by then.
+    pub not_before: Option<OffsetDateTime>,
+}
+
+/// By what somebody showed that a credential is theirs, where it can be shown in more than one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A session is shown by its own tokens, all alike.
+    Session,
+    /// Which of a key's secrets it was, counted from 1.
+    Secret(i32),
+    /// A token of an external issuer: when it says it was issued, in seconds since 1970.
+    Issued(Option<i64>),
+}
+
+impl Evidence {
+    /// Of a token of ours, which names a key's secret where it was made for one.
+    pub fn of_claims(secret: Option<i32>) -> Self {
+        secret.map_or(Self::Session, Self::Secret)
+    }
+
+    /// Which of a key's secrets, if it is one.
+    pub fn secret(self) -> Option<i32> {
+        match self {
+            Self::Secret(generation) => Some(generation),
+            Self::Session | Self::Issued(_) => None,
+        }
+    }
 }
 
 /// What holds for an API key.
@@ -100,9 +129,6 @@ pub enum Refused {
     /// It was ended, with the reason given then.
     #[error("{0}")]
     Revoked(String),
-    /// It goes on under another id, since a moment ago: its client may not have the successor's tokens yet.
-    #[error("session goes on under another id")]
-    Succeeded,
     /// It reached its end.
     #[error("session expired")]
     Expired,
@@ -125,6 +151,9 @@ pub enum Refused {
     #[error("not let in from this address")]
     Address,
 }
+
+/// What is told to whoever shows a token from before all were signed out.
+const OUTDATED: &str = "issued before all were signed out";
 
 impl Standing {
     /// Whose end is its end: the person, and where an operator acts as them, the operator and the operator's own session.
@@ -161,11 +190,24 @@ impl Standing {
         }
     }
 
-    /// Refuses a secret that has been replaced. `generation` is that of a key's secret, `None` for a session.
-    pub fn check_secret(&self, generation: Option<i32>, now: OffsetDateTime) -> Result<(), Refused> {
-        let good = match (&self.key, generation) {
-            (Some(key), Some(generation)) => key.lasts(generation, now).is_some(),
-            (key, generation) => key.is_none() && generation.is_none(),
+    /// Refuses a secret that has been replaced, and a token that was issued before all were signed out, or does not say when it
+    /// was. A token names whole seconds: one of the very second is refused.
+    pub fn check_evidence(&self, evidence: Evidence, now: OffsetDateTime) -> Result<(), Refused> {
+        let good = match (self.credential, &self.key, evidence) {
+            (Credential::ApiKey(_), Some(key), Evidence::Secret(generation)) => {
+                key.lasts(generation, now).is_some()
+            }
+            (Credential::External(_), _, Evidence::Issued(at)) => {
+                let before = |not_before: OffsetDateTime| {
+                    at.is_none_or(|at| i128::from(at) * 1_000_000_000 < not_before.unix_timestamp_nanos())
+                };
+                if self.not_before.is_some_and(before) {
+                    return Err(Refused::Revoked(OUTDATED.to_owned()));
+                }
+                true
+            }
+            (Credential::Session(_), None, Evidence::Session) => true,
+            _ => false,
         };
         if good { Ok(()) } else { Err(Refused::Replaced) }
     }
@@ -207,7 +249,6 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
              coalesce(s.authenticated_at, s.created_at) AS "authenticated_at!",
              (t.value ->> 'idle_seconds')::bigint AS idle_seconds,
              s.revoked_at IS NOT NULL AS "revoked!", s.revoked_reason,
-             coalesce(s.succeeded_by IS NOT NULL AND s.revoked_at > now() - interval '30 seconds', false) AS "succeeded!",
              u.status, u.deleted_at IS NOT NULL AS "deleted!",
              coalesce(s.created_at < greatest(u.sessions_not_before, o.sessions_not_before), false) AS "outdated!",
              s.impersonated_by IS NOT NULL AS "impersonated!", u.must_change_password, u.access_version, o.access_epoch,
@@ -232,7 +273,6 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
         _ if row.deleted => Some(Refused::Deleted),
         "banned" => Some(Refused::Banned),
         "suspended" => Some(Refused::Suspended),
-        _ if row.succeeded && !row.outdated => Some(Refused::Succeeded),
         _ if row.revoked || row.outdated => {
             let reason = row
                 .revoked_reason
@@ -274,6 +314,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
                 roles: row.roles.into_iter().map(RoleId).collect(),
                 impersonation,
                 key: None,
+                not_before: None,
             })
         },
         Err,

@@ -1,5 +1,8 @@
 //! A session that goes on under another id: whoever proves again who they are gets a new one, so that an id or token that
 //! somebody else has seen before the proof is worth nothing after it (ASVS 5.0, 7.2.4).
+//!
+//! The session before ends [`HANDOVER`] later, so that what is under way on other tabs comes to its end and live connections
+//! move over. Its refresh tokens are good no more at once.
 
 use super::service::{ended, event};
 use super::standing::Refused;
@@ -8,102 +11,113 @@ use crate::change::Change;
 use crate::kernel::error::Result;
 use crate::kernel::id::{SessionId, UserId};
 use ipnet::IpNet;
-use time::OffsetDateTime;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+/// How long the session before still counts.
+pub const HANDOVER: Duration = Duration::seconds(30);
 
 /// The session that follows.
 #[derive(Clone, Copy, Debug)]
 pub struct Successor {
     /// Its id.
     pub id: SessionId,
-    /// Whose it is.
-    pub user: UserId,
     /// Its absolute end: that of the one before. A proof in between makes no session last longer.
     pub expires_at: OffsetDateTime,
 }
 
-/// What is told to whoever comes with the old one.
-const WHY: &str = "This session goes on under another id.";
-
-/// Opens the successor of `old`, whose person has just proved by `methods` who they are, from where the change comes, and ends
-/// `old` with its tokens. What is open on it is closed in a way that has the client come back, with the tokens of the
-/// successor. By what was proved before goes on beside it.
+/// Opens the successor of `old`, a session of `user`, who has just proved by `method` (RFC 8176) who they are, with all that is
+/// known of it and from where the change comes; and lets `old` run out.
 ///
 /// # Errors
-/// `auth.session_ended`: `old` is over already, so nothing follows it.
-pub async fn succeed(change: &mut Change, old: SessionId, methods: &[String]) -> Result<Successor> {
-    let (ctx, at, id) = (change.ctx().clone(), change.at(), SessionId::new());
-    let row = sqlx::query!(
-        r#"SELECT s.user_id, s.version, s.methods,
-             least(s.expires_at, s.created_at + make_interval(secs => (t.value ->> 'absolute_seconds')::float8)) AS "expires_at!"
-           FROM user_sessions s
-           LEFT JOIN organization_settings t ON t.organization_id = s.organization_id AND t.key = 'sessions'
-           WHERE s.organization_id = $1 AND s.id = $2 AND s.revoked_at IS NULL FOR UPDATE OF s"#,
+/// `auth.session_expired`: `old` is over already, so nothing follows it.
+pub async fn succeed(change: &mut Change, old: SessionId, user: UserId, method: &str) -> Result<Successor> {
+    let id = SessionId::new();
+    let expires_at = copy(change, old, id, user, method).await?;
+    let version = retire(change, old, id).await?;
+    let text = "{actor} proved again who they are";
+    let event = event("session.succeeded", "me.prove", old, version, user, text)
+        .data("successor", json!(id))
+        .detail("successor", json!(id))
+        .detail("method", method)
+        // the one before is taken off when it has run out
+        .counts("sessions_active", 1);
+    change.record(event).await?;
+    look_again(change, user).await?;
+    Ok(Successor { id, expires_at })
+}
+
+/// Every column goes over, those too that this code does not know; but for the id, from where, and what was just proved.
+async fn copy(
+    change: &mut Change,
+    old: SessionId,
+    session: SessionId,
+    user: UserId,
+    method: &str,
+) -> Result<OffsetDateTime> {
+    let (ctx, at) = (change.ctx().clone(), change.at());
+    let row = sqlx::query_scalar!(
+        "INSERT INTO user_sessions
+         SELECT (jsonb_populate_record(s, jsonb_build_object('id', $4::uuid, 'version', 1, 'last_seen_at', $5::timestamptz,
+           'authenticated_at', $5::timestamptz, 'ip', $6::inet, 'user_agent', $7::text, 'succeeded_by', NULL,
+           'methods', (SELECT jsonb_agg(DISTINCT m) FROM unnest(s.methods || $8::text) AS m)))).*
+         FROM user_sessions s
+         WHERE s.organization_id = $1 AND s.user_id = $2 AND s.id = $3 AND s.revoked_at IS NULL AND s.expires_at > $5
+         RETURNING expires_at",
         ctx.organization.0,
+        user.0,
         old.0,
-    )
-    .fetch_optional(change.tx())
-    .await?
-    .filter(|row| row.expires_at > at)
-    .ok_or_else(|| ended(&Refused::Revoked("session ended".to_owned())))?;
-    let mut all = row.methods;
-    all.extend(
-        methods
-            .iter()
-            .filter(|method| !all.contains(method))
-            .cloned()
-            .collect::<Vec<_>>(),
-    );
-    sqlx::query!(
-        "INSERT INTO user_sessions (id, organization_id, user_id, ip, user_agent, created_at, last_seen_at, expires_at, methods,
-           authenticated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $6)",
-        id.0,
-        ctx.organization.0,
-        row.user_id,
+        session.0,
+        at,
         ctx.ip.map(IpNet::from) as Option<IpNet>,
         ctx.user_agent,
-        at,
-        row.expires_at,
-        &all,
+        method,
     )
-    .execute(change.tx())
+    .fetch_optional(change.tx())
+    .await?;
+    row.ok_or_else(|| ended(&Refused::Expired))
+}
+
+/// Lets the session before run out, without its refresh tokens; its version then.
+async fn retire(change: &mut Change, old: SessionId, successor: SessionId) -> Result<i64> {
+    let (organization, at) = (change.ctx().organization, change.at());
+    let version = sqlx::query_scalar!(
+        "UPDATE user_sessions SET expires_at = least(expires_at, $3), succeeded_by = $4, version = version + 1
+         WHERE organization_id = $1 AND id = $2 RETURNING version",
+        organization.0,
+        old.0,
+        at + HANDOVER,
+        successor.0,
+    )
+    .fetch_one(change.tx())
     .await?;
     sqlx::query!(
-        "UPDATE user_sessions SET revoked_at = $3, revoked_reason = $4, succeeded_by = $5, version = version + 1
-         WHERE organization_id = $1 AND id = $2",
-        ctx.organization.0,
-        old.0,
-        at,
-        WHY,
-        id.0,
+        "DELETE FROM auth_tokens WHERE organization_id = $1 AND session_id = $2",
+        organization.0,
+        old.0
     )
     .execute(change.tx())
     .await?;
-    let user = UserId(row.user_id);
-    let text = "{actor} proved again who they are";
-    let event = event(
-        "session.succeeded",
-        "sessions.succeed",
-        old,
-        row.version + 1,
-        user,
-        text,
+    Ok(version)
+}
+
+/// Has the person looked at again, so that no node believes what it kept of the end of the session before.
+async fn look_again(change: &mut Change, user: UserId) -> Result<()> {
+    let organization = change.ctx().organization;
+    let access_version = sqlx::query_scalar!(
+        "UPDATE users SET access_version = access_version + 1 WHERE organization_id = $1 AND id = $2 RETURNING access_version",
+        organization.0,
+        user.0,
     )
-    .data("successor", serde_json::json!(id))
-    .detail("successor", serde_json::json!(id));
-    change.record(event).await?;
+    .fetch_one(change.tx())
+    .await?;
     change
         .revoke(Revocation {
-            organization: ctx.organization,
-            kind: RevocationKind::Session,
-            subject: old.0,
-            access_version: Some(1),
-            reason: WHY.to_owned(),
+            organization,
+            kind: RevocationKind::Access,
+            subject: user.0,
+            access_version: Some(access_version),
+            reason: "proved_again".to_owned(),
         })
-        .await?;
-    Ok(Successor {
-        id,
-        user,
-        expires_at: row.expires_at,
-    })
+        .await
 }

@@ -26,6 +26,6 @@ pub struct LiveToken {
 #[post("/live/token")]
 async fn create(state: web::Data<State>, caller: Caller) -> Answer<web::Json<LiveToken>> {
     let known = &caller.0.known;
-    let (token, expires_in) = state.auth.live_token(&known.standing, known.generation)?;
+    let (token, expires_in) = state.auth.live_token(&known.standing, known.evidence.secret())?;
     Ok(web::Json(LiveToken { token, expires_in }))
 }

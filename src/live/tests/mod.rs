@@ -44,6 +44,7 @@ use signalbox_core::live::history::{Appended, Begin, append, publish_state};
 use signalbox_core::live::position::first_epoch;
 use signalbox_core::live::scope::Sight;
 use signalbox_core::live::view::ViewClass;
+use signalbox_core::sessions::standing::Evidence;
 use signalbox_core::testing::{TestStore, eventually, store};
 
 use utoipa_actix_web::AppExt;
@@ -350,7 +351,7 @@ impl Node {
             organization: self.test.organization,
             user: UserId::new(),
             credential: Credential::Session(SessionId::new()),
-            generation: None,
+            evidence: Evidence::Session,
             from: None,
             permissions: permissions.iter().copied().collect(),
             looks_from: None,

@@ -256,6 +256,13 @@ async fn a_checked_token_ends_with_its_time_its_person_and_its_issuer() {
             json!({}),
         )
         .await;
+    assert_eq!(
+        problem(stage.ask(&token, "/me").await).await,
+        (401, "auth.session_ended".into()),
+        "what was issued before the ban stays ended"
+    );
+    stage.hub.clock.advance(time::Duration::seconds(1));
+    let token = stage.good().await;
     assert_eq!(stage.ask(&token, "/me").await.status(), 200);
     stage.change(json!({"enabled": false})).await;
     assert_eq!(problem(stage.ask(&token, "/me").await).await.0, 401);
@@ -274,6 +281,45 @@ async fn a_checked_token_ends_with_its_time_its_person_and_its_issuer() {
         problem(stage.ask(&token, "/me").await).await,
         (401, "auth.token_expired".into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_issued_before_all_were_signed_out_or_does_not_say_when_is_refused() {
+    let mut stage = Stage::set(json!({})).await;
+    let token = stage.good().await;
+    let mut claims = stage.claims();
+    claims.as_object_mut().unwrap().remove("iat");
+    let dateless = stage.identity.token(claims, json!({}), "").await;
+    let me: Value = stage.ask(&token, "/me").await.json().await.unwrap();
+    let id = me["user"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        stage.ask(&dateless, "/me").await.status(),
+        200,
+        "nobody asks when"
+    );
+    for path in [
+        format!("/users/{id}/sessions/revoke"),
+        "/sessions/revoke".to_owned(),
+    ] {
+        stage.hub.clock.advance(time::Duration::seconds(2));
+        let old = stage.good().await;
+        assert_eq!(stage.ask(&old, "/me").await.status(), 200, "{path}");
+        stage.hub.clock.advance(time::Duration::seconds(2));
+        // the session of whoever asks for all ends too
+        stage.owner = stage.hub.owner().await;
+        let ended = stage.hub.send(&stage.owner, Method::POST, &path, json!({})).await;
+        assert_eq!(ended.status(), 200, "{path}");
+        for (what, refused) in [("before", &old), ("without a date", &dateless)] {
+            assert_eq!(
+                problem(stage.ask(refused, "/me").await).await,
+                (401, "auth.session_ended".into()),
+                "{path}: {what}"
+            );
+        }
+        stage.hub.clock.advance(time::Duration::seconds(1));
+        let new = stage.good().await;
+        assert_eq!(stage.ask(&new, "/me").await.status(), 200, "{path}: after");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
