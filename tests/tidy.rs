@@ -159,16 +159,9 @@ const FLOORS: &[&[&str]] = &[
     &["change", "outbox_relay"],
     &["messages"],
     &["users", "ip_rules"],
-    &[
-        "teams",
-        "sessions",
-        "roles",
-        "connections",
-        "organizations",
-        "profiles",
-    ],
+    &["teams", "sessions", "roles", "connections", "profiles"],
     &["api_keys", "factors"],
-    &["auth", "analytics"],
+    &["auth", "analytics", "organizations"],
     &["recovery"],
     &["invitations", "email_changes", "sign_ups"],
     &[

@@ -3,7 +3,7 @@
 //! Nothing here calls up: core writes rows and events, and whoever cares listens. Floors inside core, each of which
 //! may name only those before it: `kernel fault outbound db bus settings` < `people` < `outbox audit activity jobs files live` <
 //! `change outbox_relay` < `messages` < `users ip_rules` < `roles sessions connections teams
-//! organizations profiles` < `api_keys factors` < `auth` < `recovery` < `invitations email_changes sign_ups` < `imports
+//! profiles` < `api_keys factors` < `auth organizations` < `recovery` < `invitations email_changes sign_ups` < `imports
 //! providers bulk saved_filters impersonation personal_data`.
 
 #![cfg_attr(

@@ -312,22 +312,17 @@ async fn what_is_no_key_of_this_hub_is_refused_and_whoever_guesses_is_slowed_dow
 async fn an_organization_says_how_long_keys_may_live_and_only_an_owner_says_it() {
     let hub = hub().await;
     let (owner, admin) = (hub.owner().await, hub.someone(&["admin"]).await);
-    let wanted = json!({"max_days": 30});
+    let wanted = json!({"api_keys": {"max_days": 30}});
     assert_eq!(
-        problem(
-            hub.send(&admin, Method::PUT, "/api_key_policy", wanted.clone())
-                .await
-        )
-        .await,
+        problem(hub.send(&admin, Method::PATCH, "/settings", wanted.clone()).await).await,
         (403, "permission.missing".into())
     );
-    let set = body(
-        hub.send(&owner, Method::PUT, "/api_key_policy", wanted.clone())
-            .await,
-    )
-    .await;
-    assert_eq!(set, wanted);
-    assert_eq!(body(hub.get(&admin, "/api_key_policy").await).await, wanted);
+    let set = body(hub.send(&owner, Method::PATCH, "/settings", wanted.clone()).await).await;
+    assert_eq!(set["api_keys"], wanted["api_keys"]);
+    assert_eq!(
+        body(hub.get(&admin, "/api_key_policy").await).await,
+        wanted["api_keys"]
+    );
     let made = key(&hub, &admin, json!({"name": "Bound", "scopes": ["users:read"]})).await;
     assert!(made["expires_at"].is_string());
     let viewer = hub.someone(&["viewer"]).await;

@@ -234,16 +234,19 @@ async fn how_long_sessions_last_is_an_organizations_to_say_and_bites_at_once() {
     let owner = hub.owner().await;
     let viewer = hub.someone(&["viewer"]).await;
     let times = async |who: &SignedIn, idle: Value, absolute: Value| {
-        let wanted = json!({"idle_seconds": idle, "absolute_seconds": absolute});
-        hub.send(who, Method::PUT, "/sessions/timeouts", wanted).await
+        let wanted = json!({"sessions": {"idle_seconds": idle, "absolute_seconds": absolute}});
+        hub.send(who, Method::PATCH, "/settings", wanted).await
     };
     assert_eq!(
         problem(times(&viewer, json!(600), Value::Null).await).await.1,
         "permission.missing"
     );
     assert_eq!(problem(times(&owner, json!(1), Value::Null).await).await.0, 422);
-    let none = body(hub.get(&viewer, "/sessions/timeouts").await).await;
-    assert_eq!(none, json!({"idle_seconds": null, "absolute_seconds": null}));
+    let none = body(hub.get(&owner, "/settings").await).await;
+    assert_eq!(
+        none["sessions"],
+        json!({"idle_seconds": null, "absolute_seconds": null})
+    );
     hub.clock.advance(time::Duration::minutes(20));
     let busy = again(&hub, &viewer).await;
     body(times(&owner, json!(600), Value::Null).await).await;

@@ -28,13 +28,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What this organization wants of its keys */
-        get: operations["api_keys.policy"];
         /**
-         * Set how long keys may live
-         * @description Keys that would live longer are shortened to it at once.
+         * What this organization wants of its keys
+         * @description For whoever sees keys. It is set with `PATCH /api/v1/settings`.
          */
-        put: operations["api_keys.set_policy"];
+        get: operations["api_keys.policy"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1911,27 +1910,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/sessions/timeouts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How long sessions last */
-        get: operations["sessions.timeouts"];
-        /**
-         * Say how long sessions last
-         * @description A shorter time ends those that are past it at once, with what hangs on them.
-         */
-        put: operations["sessions.set_timeouts"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/sessions/{id}": {
         parameters: {
             query?: never;
@@ -2819,6 +2797,15 @@ export interface components {
             items: components["schemas"]["ApiKey"][];
             /** @description For the next page; null on the last. */
             next_cursor?: string | null;
+        };
+        /** @description How long API keys may live. Keys that would outlive it are shortened to it at once. */
+        ApiKeySettings: {
+            /**
+             * Format: int32
+             * @description Longest life of a key in days, from the day its end is set, 1 to 3,650; null: as long as one likes.
+             * @default null
+             */
+            max_days: number | null;
         };
         /** @description For whom. */
         AskPasskey: {
@@ -4757,6 +4744,21 @@ export interface components {
              *     }
              */
             personal_data: components["schemas"]["PersonalDataSettings"];
+            /**
+             * @description How long sessions last.
+             * @default {
+             *       "absolute_seconds": null,
+             *       "idle_seconds": null
+             *     }
+             */
+            sessions: components["schemas"]["SessionSettings"];
+            /**
+             * @description How long API keys may live.
+             * @default {
+             *       "max_days": null
+             *     }
+             */
+            api_keys: components["schemas"]["ApiKeySettings"];
         };
         /** @description What the Overview shows first. */
         Overview: components["schemas"]["Position"] & {
@@ -4888,15 +4890,6 @@ export interface components {
             country_name?: string | null;
             /** @description The city's name in English, where a file names it. */
             city?: string | null;
-        };
-        /** @description What an organization wants of its keys. */
-        Policy: {
-            /**
-             * Format: int32
-             * @description Longest life of a key in days, from the day its end is set; null: as long as one likes.
-             * @default null
-             */
-            max_days: number | null;
         };
         /** @description A place in a channel's stream. */
         Position: {
@@ -5541,6 +5534,25 @@ export interface components {
              */
             people: number;
         };
+        /**
+         * @description How long sessions last. A shorter time ends those that are past it at once, with their streams; a longer absolute time
+         *     holds for sessions that begin from then on.
+         */
+        SessionSettings: {
+            /**
+             * Format: int32
+             * @description Seconds without a request after which a session ends, 300 to 7,776,000; null: as the installation has it
+             *     (`auth.refresh_token_seconds`), which is also the most.
+             * @default null
+             */
+            idle_seconds: number | null;
+            /**
+             * Format: int32
+             * @description Seconds after sign-in after which a session ends whatever is done with it, 900 to 31,536,000; null: 30 days.
+             * @default null
+             */
+            absolute_seconds: number | null;
+        };
         /** @description Open sessions of one person. */
         Sessions: {
             /** @description Newest first, 200 at most. */
@@ -5743,22 +5755,6 @@ export interface components {
              * @description Its life in seconds.
              */
             expires_in: number;
-        };
-        /** @description How long sessions last. */
-        Timeouts: {
-            /**
-             * Format: int32
-             * @description Seconds without a request after which a session ends, 300 to 7,776,000; null: as the installation has it
-             *     (`auth.refresh_token_seconds`), which is also the most.
-             * @default null
-             */
-            idle_seconds: number | null;
-            /**
-             * Format: int32
-             * @description Seconds after sign-in after which a session ends whatever is done with it, 900 to 31,536,000; null: 30 days.
-             * @default null
-             */
-            absolute_seconds: number | null;
         };
         /**
          * @description What sign-in and refresh answer. Programs get tokens; a browser gets them as cookies that no script can read, and the
@@ -6077,49 +6073,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Policy"];
+                    "application/json": components["schemas"]["ApiKeySettings"];
                 };
             };
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "api_keys.set_policy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Policy"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Policy"];
-                };
-            };
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11038,72 +10995,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EndedSessions"];
-                };
-            };
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "sessions.timeouts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Timeouts"];
-                };
-            };
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "sessions.set_timeouts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Timeouts"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Timeouts"];
                 };
             };
             403: {

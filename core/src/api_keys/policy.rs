@@ -1,4 +1,4 @@
-//! What an organization wants of all its keys (`organization_settings`, key `api_keys`).
+//! What follows from another longest life of an organization's keys (`settings::ApiKeys`): those that are there are held to it.
 
 use super::CHANNEL;
 use crate::Store;
@@ -6,82 +6,41 @@ use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::Result;
 use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::OrganizationId;
-use serde::{Deserialize, Serialize};
+use crate::settings::{self, ApiKeys};
 use time::Duration;
 
-/// Longest life that can be asked for: ten years.
-const LONGEST: u32 = 3_650;
-
-/// What an organization wants of its keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Policy {
-    /// Longest life of a key in days, from the day its end is set; null: as long as one likes.
-    pub max_days: Option<u32>,
-}
-
-impl Policy {
-    pub(super) fn longest(self) -> Option<Duration> {
-        self.max_days.map(|days| Duration::days(i64::from(days)))
-    }
-}
-
-/// Reads the policy.
-pub async fn policy(store: &Store, ctx: &Ctx) -> Result<Policy> {
+/// Reads what the organization wants of its keys: whoever may see keys sees it, settings or not.
+pub async fn policy(store: &Store, ctx: &Ctx) -> Result<ApiKeys> {
     ctx.require("api_keys:read")?;
-    let mut tx = store.db.primary(ctx.organization).await?;
-    read(&mut tx, ctx.organization).await
+    Ok(store.settings(ctx.organization).await?.api_keys)
 }
 
-/// Sets the policy. Keys that would outlive it are shortened to it, in the same act.
-pub async fn set_policy(store: &Store, ctx: &Ctx, wanted: Policy) -> Result<Policy> {
-    ctx.require("settings:update")?;
-    ctx.require_session()?;
-    if wanted.max_days.is_some_and(|days| !(1..=LONGEST).contains(&days)) {
-        let detail = format!("1 to {LONGEST} days, or null for no longest life.");
-        return Err(Error::field("max_days", "out_of_range", detail));
-    }
-    let mut change = Change::begin(store, ctx).await?;
-    let (organization, at) = (ctx.organization, change.at());
-    let before = read(change.tx(), organization).await?;
-    let version = sqlx::query_scalar!(
-        "INSERT INTO organization_settings (organization_id, key, value, updated_at) VALUES ($1, 'api_keys', $2, $3)
-         ON CONFLICT (organization_id, key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at,
-           version = organization_settings.version + 1
-         RETURNING version",
-        organization.0,
-        serde_json::to_value(wanted)?,
-        at,
-    )
-    .fetch_one(change.tx())
-    .await?;
+/// Shortens keys that would outlive `wanted`, and tells whoever looks at keys. The audit log knows by the change of settings.
+pub async fn policy_changed(change: &mut Change, wanted: ApiKeys) -> Result<()> {
     let shortened = match wanted.longest() {
-        Some(longest) => shorten(&mut change, longest).await?,
+        Some(longest) => shorten(change, longest).await?,
         None => 0,
     };
     let subject = Subject {
         kind: "organization".into(),
-        id: organization.0,
-        version,
+        id: change.ctx().organization.0,
+        version: 0,
     };
-    let text = "{actor} changed how long API keys may live";
     let event = Event::new(
         "api_key.policy_changed",
-        "api_keys.set_policy",
+        "settings.update",
         subject,
         CHANNEL,
-        text,
+        "{actor} changed how long API keys may live",
     )
     .severity(Severity::Warn)
-    .changed("max_days", before.max_days, wanted.max_days)
     .data("shortened", shortened)
-    .detail("shortened", shortened);
+    .unaudited();
     change.record(event).await?;
-    change.commit().await?;
-    Ok(wanted)
+    Ok(())
 }
 
 /// Brings the ends of keys forward that would live longer. They are known to every node with their old end, so every
@@ -111,15 +70,10 @@ async fn shorten(change: &mut Change, longest: Duration) -> Result<usize> {
     Ok(keys.len())
 }
 
-pub(super) async fn read(connection: &mut PgConnection, organization: OrganizationId) -> Result<Policy> {
-    let value = sqlx::query_scalar!(
-        "SELECT value FROM organization_settings WHERE organization_id = $1 AND key = 'api_keys'",
-        organization.0,
-    )
-    .fetch_optional(connection)
-    .await?;
-    Ok(match value {
-        Some(value) => serde_json::from_value(value)?,
-        None => Policy::default(),
-    })
+/// The longest life of a key whose end is set now, by what is committed.
+pub(super) async fn longest(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+) -> Result<Option<Duration>> {
+    Ok(settings::read(connection, organization).await?.api_keys.longest())
 }

@@ -14,13 +14,12 @@ use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{ApiKeyId, UserId};
 use crate::kernel::page;
-use crate::live::position::{self, Position};
+use crate::live::position::{self, Cursor};
 use crate::people;
 use crate::users::rights;
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
+
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 /// Which keys are listed, newest first.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +30,6 @@ pub struct Query {
     pub limit: Option<u32>,
     /// End of the page before.
     pub cursor: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Cursor {
-    micros: i64,
-    id: Uuid,
-    position: Position,
 }
 
 /// Reads one page of the list.
@@ -104,7 +96,7 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
     let secret = secret::generate(environment)?;
     let mut change = Change::begin(store, ctx).await?;
     let at = change.at();
-    let longest = policy::read(change.tx(), ctx.organization).await?.longest();
+    let longest = policy::longest(change.tx(), ctx.organization).await?;
     let key = ApiKey {
         id: ApiKeyId::new(),
         name: input::name(&new.name)?,
@@ -176,7 +168,7 @@ pub async fn update(
         key.requests_per_minute = input::requests(requests)?;
     }
     if let Some(end) = wanted.expires_at {
-        let longest = policy::read(act.change.tx(), ctx.organization).await?.longest();
+        let longest = policy::longest(act.change.tx(), ctx.organization).await?;
         act.key.expires_at = input::end(end, at, longest)?;
     }
     let mut event = event(
@@ -217,7 +209,7 @@ pub async fn rotate(
         ));
     }
     let at = act.change.at();
-    let longest = policy::read(act.change.tx(), ctx.organization).await?.longest();
+    let longest = policy::longest(act.change.tx(), ctx.organization).await?;
     // an end that lies behind is moved on where the organization has a longest life, and must be set first otherwise
     let end = match (act.key.expires_at, longest) {
         (Some(end), Some(longest)) if end <= at => Some(at + longest),

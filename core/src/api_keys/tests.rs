@@ -5,7 +5,8 @@ use crate::kernel::ctx::{Actor, Credential, Ctx};
 use crate::kernel::id::{SessionId, UserId};
 use crate::live::history::Batch;
 use crate::live::published::Published;
-use crate::sessions::standing::Refused;
+use crate::organizations::{SettingsNow, update_settings};
+use crate::sessions::standing::{Evidence, Refused};
 use crate::testing::{self, TestStore};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -42,6 +43,15 @@ fn new(scopes: &[&str]) -> NewApiKey {
 
 fn text(error: crate::kernel::error::Error) -> String {
     error.code.into_owned()
+}
+
+async fn set_longest(
+    store: &crate::Store,
+    ctx: &Ctx,
+    days: u32,
+) -> crate::kernel::error::Result<SettingsNow> {
+    let wanted = serde_json::json!({"api_keys": {"max_days": days}});
+    update_settings(store, ctx, None, wanted.as_object().unwrap()).await
 }
 
 #[tokio::test]
@@ -109,7 +119,7 @@ async fn a_key_gets_no_right_that_its_maker_lacks_and_makes_no_other() {
                 .unwrap_err(),
         ),
         text(revoke(store, &by_key, id, "").await.unwrap_err()),
-        text(set_policy(store, &by_key, Policy::default()).await.unwrap_err()),
+        text(set_longest(store, &by_key, 30).await.unwrap_err()),
     ];
     assert_eq!(codes, ["auth.session_required"; 5]);
     assert!(get(store, &by_key, id).await.unwrap().key.can.is_empty());
@@ -193,9 +203,17 @@ async fn a_replaced_secret_works_for_as_long_as_was_asked_and_not_for_longer() {
         ),
         (None, Some(2))
     );
-    assert!(standing.check_secret(Some(1), now).is_ok() && standing.ends(Some(1), now) <= later);
-    assert_eq!(standing.check_secret(Some(1), later), Err(Refused::Replaced));
-    assert_eq!(standing.check_secret(None, now), Err(Refused::Replaced));
+    assert!(
+        standing.check_evidence(Evidence::Secret(1), now).is_ok() && standing.ends(Some(1), now) <= later
+    );
+    assert_eq!(
+        standing.check_evidence(Evidence::Secret(1), later),
+        Err(Refused::Replaced)
+    );
+    assert_eq!(
+        standing.check_evidence(Evidence::Session, now),
+        Err(Refused::Replaced)
+    );
     let last = rotate(store, &ctx, "live", made.key.id, Rotation::default())
         .await
         .unwrap();
@@ -219,9 +237,8 @@ async fn an_organization_sets_the_longest_life_and_keys_of_before_are_shortened_
     let store = &test.store;
     let before = create(store, &ctx, "live", &new(&["users:read"])).await.unwrap();
     assert_eq!(before.key.expires_at, None);
-    let wanted = Policy { max_days: Some(30) };
-    assert_eq!(set_policy(store, &ctx, wanted).await.unwrap(), wanted);
-    assert_eq!(policy(store, &ctx).await.unwrap(), wanted);
+    set_longest(store, &ctx, 30).await.unwrap();
+    assert_eq!(policy(store, &ctx).await.unwrap().max_days, Some(30));
     let now = store.clock.now();
     let in_a_month = |end: Option<time::OffsetDateTime>| {
         (end.unwrap() - now - Duration::days(30)).abs() < Duration::minutes(1)
@@ -245,10 +262,10 @@ async fn an_organization_sets_the_longest_life_and_keys_of_before_are_shortened_
     };
     let refused = update(store, &ctx, made.key.id, None, &longer).await.unwrap_err();
     assert_eq!(refused.errors[0].code, "too_late");
-    let none = Policy { max_days: Some(0) };
+    let none = set_longest(store, &ctx, 0).await.unwrap_err();
     assert_eq!(
-        set_policy(store, &ctx, none).await.unwrap_err().errors[0].code,
-        "out_of_range"
+        (none.errors[0].field.as_str(), &*none.errors[0].code),
+        ("api_keys.max_days", "out_of_range")
     );
 }
 

@@ -10,11 +10,15 @@ use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::OrganizationId;
 use crate::live::position::{self, Position};
-use crate::settings::{Settings, patched};
+use crate::settings::{Patched, Settings, patched};
 use crate::users::rights;
+use crate::{api_keys, sessions};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+
+/// Sections that decide who gets in, and for how long.
+const WAYS_IN: [&str; 3] = ["sign_up.", "sessions.", "api_keys."];
 
 /// Settings, and which version of them.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -64,12 +68,14 @@ pub async fn update_settings(
             position,
         });
     }
-    require_givable(&mut change, &done.settings, &done.changes).await?;
     let at = change.at();
+    require_proof(ctx, &done.changes, at)?;
+    require_givable(&mut change, &done.settings, &done.changes).await?;
     for (name, section) in &done.sections {
         write(change.tx(), ctx.organization, (name, section), at).await?;
     }
     let (_, version) = kept(change.tx(), ctx.organization).await?;
+    hold(&mut change, &done).await?;
     record(&mut change, version, done.changes).await?;
     let now = SettingsNow {
         settings: done.settings,
@@ -81,18 +87,42 @@ pub async fn update_settings(
     Ok(now)
 }
 
-/// The role that newcomers get is given by whoever chose it.
+/// Whoever lets strangers in, or anybody for longer, has proved lately who they are.
+fn require_proof(ctx: &Ctx, changes: &[(String, Value, Value)], now: OffsetDateTime) -> Result<()> {
+    let decides = |field: &str| WAYS_IN.iter().any(|section| field.starts_with(section));
+    if changes.iter().any(|(field, ..)| decides(field)) {
+        ctx.require_recent_proof(now)?;
+    }
+    Ok(())
+}
+
+/// The role that newcomers get is given by whoever chose it, while sign-up is still closed too, so that what is kept is always
+/// a role of this organization; and by whoever opens sign-up. Closing it asks nobody.
 async fn require_givable(
     change: &mut Change,
     settings: &Settings,
     changes: &[(String, Value, Value)],
 ) -> Result<()> {
     let touched = changes.iter().any(|(field, _, _)| field.starts_with("sign_up."));
-    let Some(role) = settings.sign_up.role.filter(|_| touched && settings.sign_up.open) else {
+    let chosen = changes.iter().any(|(field, _, _)| field == "sign_up.role");
+    let given = chosen || (touched && settings.sign_up.open);
+    let Some(role) = settings.sign_up.role.filter(|_| given) else {
         return Ok(());
     };
     let ctx = change.ctx().clone();
     rights::require_givable(change.tx(), &ctx, &[role]).await
+}
+
+/// Holds what is there already to what it is to be from now on.
+async fn hold(change: &mut Change, done: &Patched) -> Result<()> {
+    let is_other = |section: &str| done.sections.iter().any(|(name, _)| name == section);
+    if is_other("sessions") {
+        sessions::timeouts_changed(change).await?;
+    }
+    if is_other("api_keys") {
+        api_keys::policy_changed(change, done.settings.api_keys).await?;
+    }
+    Ok(())
 }
 
 fn require_version(if_match: Option<i64>, version: i64, rows: &Map<String, Value>) -> Result<()> {

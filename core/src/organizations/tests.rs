@@ -12,6 +12,7 @@ async fn acting(test: &TestStore, permissions: &[&str]) -> Ctx {
     let mut ctx = Ctx::system(test.organization, "test");
     ctx.actor = Actor::User(test.person().await);
     ctx.credential = Credential::Session(SessionId::new());
+    ctx.authenticated_at = Some(test.store.clock.now());
     ctx.permissions = permissions.iter().copied().collect();
     ctx
 }
@@ -120,14 +121,73 @@ async fn newcomers_get_no_role_that_whoever_sets_it_could_not_give() {
         .await
         .unwrap_err();
     assert_eq!(refused.code, "roles.out_of_reach");
-    // nor in two steps
+    // nor in two steps, the first of which somebody above took
     let closed = patch(json!({"sign_up": {"role": owner}}));
-    update_settings(&test.store, &ctx, None, &closed).await.unwrap();
+    let refused = update_settings(&test.store, &ctx, None, &closed)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "roles.out_of_reach");
+    let mut above = ctx.clone();
+    above.permissions = test
+        .texts("SELECT name FROM permissions")
+        .await
+        .into_iter()
+        .collect();
+    update_settings(&test.store, &above, None, &closed).await.unwrap();
     let opened = patch(json!({"sign_up": {"open": true}}));
     let refused = update_settings(&test.store, &ctx, None, &opened)
         .await
         .unwrap_err();
     assert_eq!(refused.code, "roles.out_of_reach");
+}
+
+#[tokio::test]
+async fn a_role_of_nobody_or_of_another_organization_is_not_kept_while_sign_up_is_closed_and_closing_asks_nobody()
+ {
+    let test = testing::store().await;
+    let other = crate::kernel::id::OrganizationId::new();
+    test.sql(format!(
+        "INSERT INTO organizations (id, name) VALUES ('{other}', 'Other')"
+    ))
+    .await;
+    let mut tx = test.store.db.bookkeeping().await.unwrap();
+    let at = test.store.clock.now();
+    let foreign = roles::predefine(&mut tx, other, at).await.unwrap();
+    tx.commit().await.unwrap();
+    let ctx = acting(&test, &[SETTING, &["roles:assign"]].concat()).await;
+    for role in [foreign, crate::kernel::id::RoleId::new()] {
+        let wanted = patch(json!({"sign_up": {"role": role}}));
+        let refused = update_settings(&test.store, &ctx, None, &wanted)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.errors[0].code, "unknown");
+    }
+    let kept = test.store.settings(test.organization).await.unwrap();
+    assert_eq!(kept.sign_up.role, None);
+    // a role that is gone since keeps nobody from closing the door
+    let gone = json!({"open": true, "role": foreign});
+    test.sql(format!(
+        "INSERT INTO organization_settings (organization_id, key, value) VALUES ('{}', 'sign_up', '{gone}')",
+        test.organization
+    ))
+    .await;
+    let closing = patch(json!({"sign_up": {"open": false}}));
+    let closed = update_settings(&test.store, &ctx, None, &closing).await.unwrap();
+    assert!(!closed.settings.sign_up.open);
+}
+
+#[tokio::test]
+async fn what_lets_strangers_in_is_changed_after_a_recent_proof_only() {
+    let test = testing::store().await;
+    let mut ctx = acting(&test, SETTING).await;
+    ctx.authenticated_at = Some(test.store.clock.now() - time::Duration::minutes(10));
+    let opening = patch(json!({"sign_up": {"open": true}}));
+    let refused = update_settings(&test.store, &ctx, None, &opening)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "auth.step_up_needed");
+    let other = patch(json!({"invitations": {"days": 3}}));
+    update_settings(&test.store, &ctx, None, &other).await.unwrap();
 }
 
 #[tokio::test]

@@ -11,11 +11,13 @@
 //! overtaken by a change is not kept.
 
 mod book;
+mod lifetimes;
 mod patch;
 mod personal_data;
 mod sections;
 
 pub use book::{Book, read};
+pub use lifetimes::{ApiKeys, Sessions};
 pub use patch::{Patched, patched};
 pub use personal_data::PersonalData;
 pub use sections::{General, Invitations, SignUp};
@@ -36,6 +38,10 @@ pub struct Settings {
     pub invitations: Invitations,
     /// What becomes of people who are erased.
     pub personal_data: PersonalData,
+    /// How long sessions last.
+    pub sessions: Sessions,
+    /// How long API keys may live.
+    pub api_keys: ApiKeys,
 }
 
 impl Settings {
@@ -46,6 +52,8 @@ impl Settings {
         self.sign_up.check(&mut faults);
         self.invitations.check(&mut faults);
         self.personal_data.check(&mut faults);
+        self.sessions.check(&mut faults);
+        self.api_keys.check(&mut faults);
         faults.none()
     }
 }

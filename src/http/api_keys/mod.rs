@@ -4,13 +4,14 @@ mod pace;
 
 use super::page::Page;
 use super::{Answer, Caller, IfMatch, Json, State, etag};
-use actix_web::{HttpResponse, get, patch, post, put, web};
+use actix_web::{HttpResponse, get, patch, post, web};
 use serde::Deserialize;
 use signalbox_core::api_keys::{
-    self, ApiKeyChange, ApiKeyItem, ApiKeyList, NewApiKey, OneApiKey, Policy, Query, Revealed, Rotation,
+    self, ApiKeyChange, ApiKeyItem, ApiKeyList, NewApiKey, OneApiKey, Query, Revealed, Rotation,
 };
 use signalbox_core::audit::search::AuditList;
 use signalbox_core::kernel::id::{ApiKeyId, UserId};
+use signalbox_core::settings::ApiKeys;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use pace::KeyPace;
@@ -23,8 +24,7 @@ pub(super) fn routes(api: &mut ServiceConfig) {
         .service(rotate)
         .service(revoke)
         .service(timeline)
-        .service(policy)
-        .service(set_policy);
+        .service(policy);
 }
 
 /// Which keys.
@@ -186,30 +186,13 @@ async fn timeline(
 }
 
 /// What this organization wants of its keys
+///
+/// For whoever sees keys. It is set with `PATCH /api/v1/settings`.
 #[utoipa::path(
     operation_id = "api_keys.policy", tag = "api_keys",
-    responses((status = 200, body = Policy), (status = 403, body = super::problem::Body))
+    responses((status = 200, body = ApiKeys), (status = 403, body = super::problem::Body))
 )]
 #[get("/api_key_policy")]
-async fn policy(state: web::Data<State>, caller: Caller) -> Answer<web::Json<Policy>> {
+async fn policy(state: web::Data<State>, caller: Caller) -> Answer<web::Json<ApiKeys>> {
     Ok(web::Json(api_keys::policy(&state.store, &caller).await?))
-}
-
-/// Set how long keys may live
-///
-/// Keys that would live longer are shortened to it at once.
-#[utoipa::path(
-    operation_id = "api_keys.set_policy", tag = "api_keys", request_body = Policy,
-    responses((status = 200, body = Policy), (status = 403, body = super::problem::Body),
-              (status = 422, body = super::problem::Body))
-)]
-#[put("/api_key_policy")]
-async fn set_policy(
-    state: web::Data<State>,
-    caller: Caller,
-    Json(wanted): Json<Policy>,
-) -> Answer<web::Json<Policy>> {
-    Ok(web::Json(
-        api_keys::set_policy(&state.store, &caller, wanted).await?,
-    ))
 }

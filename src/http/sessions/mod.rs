@@ -2,7 +2,6 @@
 
 mod end;
 mod lists;
-mod timeouts;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -14,8 +13,6 @@ pub(super) fn routes(api: &mut ServiceConfig) {
         .service(end::of_person)
         .service(end::of_role)
         .service(end::everybody)
-        .service(timeouts::get)
-        .service(timeouts::set)
         // behind the others: an id is any word
         .service(end::one);
 }

@@ -60,7 +60,7 @@ export async function saveKey({ id, version }: Pick<ApiKey, "id" | "version">, b
 }
 
 export async function savePolicy(days: number | null): Promise<void> {
-  await must(api.PUT("/api/v1/api_key_policy", { body: { max_days: days } }));
+  await must(api.PATCH("/api/v1/settings", { body: { api_keys: { max_days: days } } as never }));
 }
 
 export async function rotateKey({ id }: Pick<ApiKey, "id">, grace: number): Promise<string> {

@@ -29,10 +29,13 @@ export const sessionsQuery = (id: string) =>
 
 export const timesQuery = queryOptions({
   queryKey: ["sessions", "times"],
-  queryFn: ({ signal }): Promise<SessionTimes> => must(api.GET("/api/v1/sessions/timeouts", { signal })),
+  queryFn: async ({ signal }): Promise<SessionTimes> => (await must(api.GET("/api/v1/settings", { signal }))).sessions,
 });
 
-export const setTimes = (times: SessionTimes): Promise<SessionTimes> => must(api.PUT("/api/v1/sessions/timeouts", { body: times as never }));
+export async function setTimes(times: SessionTimes): Promise<SessionTimes> {
+  const now = await must(api.PATCH("/api/v1/settings", { body: { sessions: times } as never }));
+  return now.sessions;
+}
 
 export async function endSession({ id }: Pick<Session, "id">): Promise<void> {
   await must(api.DELETE("/api/v1/sessions/{id}", { params: { path: { id } } }));

@@ -14,6 +14,7 @@ import parts from "../../parts/parts.module.css";
 import { ErrorLine, ErrorState, Lines } from "../../parts/states";
 import { setTimes, timesQuery } from "../sessions/queries";
 import { Save } from "./General";
+import { settingsQuery } from "./queries";
 import { useSaving } from "./useSaving";
 
 const [MINUTE, HOUR, DAY] = [60, 3600, 86_400];
@@ -50,13 +51,15 @@ function Form({ times }: { times: SessionTimes }) {
   const { busy, submit, told, problem } = useSaving(async () => {
     const set = await setTimes({ idle_seconds: idle ? Number(idle) : null, absolute_seconds: life ? Number(life) : null });
     queries.setQueryData(timesQuery.queryKey, set);
+    // another version of the settings as a whole
+    void queries.invalidateQueries({ queryKey: settingsQuery.queryKey });
   });
   return (
     <Card title={t("sessions.times")}>
       <form className={parts.stack} onSubmit={submit}>
         <p className={parts.note}>{t("sessions.times.text")}</p>
-        <Choice label={t("sessions.times.idle")} note={t("sessions.times.idleNote")} value={idle} onValue={setIdle} disabled={!may} error={told("idle_seconds")} options={options(IDLE, times.idle_seconds, t("sessions.times.installation"))} />
-        <Choice label={t("sessions.times.life")} note={t("sessions.times.lifeNote")} value={life} onValue={setLife} disabled={!may} error={told("absolute_seconds")} options={options(LIFE, times.absolute_seconds, t("sessions.days", { n: 30 }))} />
+        <Choice label={t("sessions.times.idle")} note={t("sessions.times.idleNote")} value={idle} onValue={setIdle} disabled={!may} error={told("sessions.idle_seconds")} options={options(IDLE, times.idle_seconds, t("sessions.times.installation"))} />
+        <Choice label={t("sessions.times.life")} note={t("sessions.times.lifeNote")} value={life} onValue={setLife} disabled={!may} error={told("sessions.absolute_seconds")} options={options(LIFE, times.absolute_seconds, t("sessions.days", { n: 30 }))} />
         <ErrorLine problem={problem} />
         <Save may={may} busy={busy} changed={idle !== before.idle || life !== before.life} />
       </form>
