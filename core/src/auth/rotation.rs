@@ -83,10 +83,10 @@ impl Auth {
     /// it may have signed has run out.
     ///
     /// # Errors
-    /// `signing_key.rotating`: the last one does not sign yet. `signing_key.too_many`: as many verify as may at once.
+    /// `auth.step_up_needed`. `signing_key.rotating`: the last one does not sign yet. `signing_key.too_many`: as many verify as may at once.
     pub async fn rotate_keys(&self, ctx: &Ctx) -> Result<SigningKey> {
         ctx.require("signing_keys:rotate")?;
-        ctx.require_session()?;
+        ctx.require_recent_proof(self.store.clock.now())?;
         self.rotate_unasked(ctx).await
     }
 

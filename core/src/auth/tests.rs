@@ -349,6 +349,12 @@ async fn keys_are_rotated_by_whoever_may_and_not_by_a_program() {
     );
     assert!(signing_keys(&store, &ctx).await.is_err());
     ctx.permissions = ["signing_keys:rotate", "signing_keys:read"].into_iter().collect();
+    ctx.authenticated_at = Some(store.clock.now() - Duration::minutes(10));
+    assert_eq!(
+        auth.rotate_keys(&ctx).await.unwrap_err().code,
+        "auth.step_up_needed"
+    );
+    ctx.authenticated_at = Some(store.clock.now());
     auth.rotate_keys(&ctx).await.unwrap();
     let states: Vec<_> = signing_keys(&store, &ctx)
         .await

@@ -53,6 +53,12 @@ impl BulkAction {
         }
     }
 
+    /// Whether whoever asks for it must have proved lately who they are: it opens or ends something for good. As for one person,
+    /// but for roles, which are given to many at once without a look at each.
+    pub fn wants_proof(self) -> bool {
+        matches!(self, Self::Delete | Self::ResetPassword | Self::AssignRole)
+    }
+
     /// From the database; `None` for what is none.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_value(serde_json::Value::from(text)).ok()

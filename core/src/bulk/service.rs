@@ -22,8 +22,7 @@ const KEPT_DAYS: i32 = 30;
 pub async fn start(store: &Store, ctx: &Ctx, new: &NewBulk) -> Result<BulkOutcome> {
     ctx.require_some(new.action.permission())?;
     let step = Step::of(new.action, new.reason.as_deref(), new.role)?;
-    if new.action == BulkAction::Delete && !new.dry_run {
-        // as for one
+    if new.action.wants_proof() && !new.dry_run {
         ctx.require_recent_proof(store.clock.now())?;
     }
     match (&new.ids, &new.filter) {

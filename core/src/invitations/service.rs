@@ -9,6 +9,7 @@ use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{InvitationId, UserId};
 use crate::kernel::link_token;
+use crate::kernel::permission::PermissionSet;
 use crate::messages::{self, Address, Message};
 use crate::users::{self, User, UserStatus, rights};
 use secrecy::SecretString;
@@ -22,6 +23,8 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewInvitation) -> Result<Inv
     let mut change = Change::begin(store, ctx).await?;
     rights::require_givable(change.tx(), ctx, &new.roles).await?;
     let user = users::joining::invite(&mut change, &new.email, &new.name, &new.roles).await?;
+    let held = rights::of(change.tx(), ctx.organization, user.id).await?;
+    rights::require_proof_of_gift(ctx, &PermissionSet::default(), &held, change.at())?;
     let id = InvitationId::new();
     let (token, link) = link(&mut change).await?;
     let by = ctx.actor.user();

@@ -48,7 +48,7 @@ pub fn refused(from: Option<IpAddr>) -> Error {
 /// Allows a network. What is open from elsewhere ends with the commit.
 pub async fn create(store: &Store, ctx: &Ctx, new: &NewIpRule) -> Result<IpRule> {
     ctx.require("ip_rules:manage")?;
-    ctx.require_session()?;
+    ctx.require_recent_proof(store.clock.now())?;
     let allowed =
         network::parse(&new.cidr).map_err(|error| Error::field("cidr", "unreadable", format!("{error}.")))?;
     let note = new.note.trim();
@@ -105,7 +105,7 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewIpRule) -> Result<IpRule>
 /// Takes a rule away. With the last one of a subject everything is let in again.
 pub async fn delete(store: &Store, ctx: &Ctx, id: IpRuleId) -> Result<()> {
     ctx.require("ip_rules:manage")?;
-    ctx.require_session()?;
+    ctx.require_recent_proof(store.clock.now())?;
     let mut change = begin(store, ctx).await?;
     let row = one(&mut change, id).await?;
     sqlx::query!(

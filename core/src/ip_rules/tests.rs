@@ -9,6 +9,7 @@ async fn person(test: &TestStore, from: &str) -> (UserId, Ctx) {
     let mut ctx = Ctx::system(test.organization, "test");
     ctx.actor = Actor::User(user);
     ctx.credential = Credential::Session(SessionId::new());
+    ctx.authenticated_at = Some(test.store.clock.now());
     ctx.ip = from.parse().ok();
     ctx.permissions = ["ip_rules:read", "ip_rules:manage"].into_iter().collect();
     (user, ctx)

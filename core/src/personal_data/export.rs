@@ -29,8 +29,9 @@ pub async fn request(store: &Store, ctx: &Ctx, id: UserId) -> Result<Requested> 
         person.require(ctx, "users:read_pii")?;
         let held = rights::of(change.tx(), ctx.organization, id).await?;
         ctx.require_over(&held)?;
-        ctx.require_recent_proof(store.clock.now())?;
     }
+    // of oneself too: a session left open on a desk hands out no copy of all that is held on its person
+    ctx.require_recent_proof(store.clock.now())?;
     let mut job = NewJob::new(EXPORTS, "ExportPersonalData", json!({"export_id": export}));
     job.subject = Some(("personal_data_export", export.0));
     // one of a person and an asker at a time

@@ -109,10 +109,16 @@ async fn change(
     ctx.require("roles:assign")?;
     require_not_oneself(ctx, id)?;
     let mut change = Change::begin(store, ctx).await?;
-    let Changed { event, after, holds } = match changed(&mut change, id, wanted).await? {
+    let Changed {
+        event,
+        after,
+        held,
+        holds,
+    } = match changed(&mut change, id, wanted).await? {
         Ok(changed) => changed,
         Err(item) => return Ok(*item),
     };
+    rights::require_proof_of_gift(ctx, &held, &holds, change.at())?;
     change.record(event).await?;
     let item = after.seen_by(ctx, &holds)?;
     change.answer(200, &item).await?;
@@ -120,7 +126,8 @@ async fn change(
     Ok(item)
 }
 
-/// Gives and takes roles of one of many, within the change that tells of all of them.
+/// Gives and takes roles of one of many, within the change that tells of all of them. Whoever asked for it all has proved who
+/// they are where something is given.
 pub async fn apply(change: &mut Change, id: UserId, give: &[RoleId], take: &[RoleId]) -> Result<Applied> {
     let ctx = change.ctx().clone();
     ctx.require("roles:assign")?;
@@ -144,6 +151,7 @@ pub async fn apply(change: &mut Change, id: UserId, give: &[RoleId], take: &[Rol
 struct Changed {
     event: Event,
     after: User,
+    held: PermissionSet,
     holds: PermissionSet,
 }
 
@@ -186,7 +194,12 @@ async fn changed(
     doors::require_holds_gain(&ctx, &held, &holds)?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
     let event = told(change, &before, &after, access_version).await?;
-    Ok(Ok(Changed { event, after, holds }))
+    Ok(Ok(Changed {
+        event,
+        after,
+        held,
+        holds,
+    }))
 }
 
 /// Gives and takes roles on the word of a provider, within its change. Whether that is allowed was asked when its mappings were

@@ -158,6 +158,7 @@ pub async fn set_of_user(store: &Store, ctx: &Ctx, id: UserId, wanted: &Direct) 
     }
     require_holds_new(ctx, was, is)?;
     require_gain_held(&mut change, ctx, &had, &has).await?;
+    rights::require_proof_of_gift(ctx, &had, &has, change.at())?;
     write(&mut change, id, was, is).await?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
     record(&mut change, &user, &direct(was), &direct(is)).await?;

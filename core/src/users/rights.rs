@@ -15,6 +15,7 @@ use crate::kernel::id::{OrganizationId, RoleId, UserId};
 use crate::kernel::permission::PermissionSet;
 use std::collections::HashMap;
 
+mod further;
 pub mod model;
 mod owners;
 pub mod proof;
@@ -22,6 +23,7 @@ pub mod read;
 #[cfg(test)]
 mod tests;
 
+pub use further::require_proof_of_gift;
 pub use owners::{OWNER, require_another_owner, require_owners_whole};
 use read::Roles;
 pub use read::teams_of;

@@ -11,7 +11,7 @@ use crate::activity::{self, list::ActivityList};
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
 use crate::db::PgConnection;
-use crate::kernel::ctx::Ctx;
+use crate::kernel::ctx::{Credential, Ctx};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{RoleId, UserId};
@@ -162,6 +162,7 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewUser) -> Result<UserItem>
     let status = UserStatus::Active;
     let user = add(&mut change, &profile, &new.roles, hash.as_deref(), status).await?;
     let held = rights::of(change.tx(), ctx.organization, user.id).await?;
+    rights::require_proof_of_gift(ctx, &PermissionSet::default(), &held, change.at())?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
     let item = user.seen_by(ctx, &held)?;
     change.answer(201, &item).await?;
@@ -278,8 +279,9 @@ pub async fn update(
     store::write_profile(act.change.tx(), id, &after, at).await?;
     if before.email != after.email {
         require_not_barred(act.change, &after.email).await?;
-        if ctx.actor.user() == Some(id) {
-            ctx.require_own_hands()?;
+        // whoever reads the mailbox can choose a new password; a program that keeps addresses got its key by a proof
+        if matches!(ctx.credential, Credential::Session(_)) {
+            ctx.require_recent_proof(at)?;
         }
         event = act.cut_off(event, "email_changed").await?;
     }
@@ -324,6 +326,7 @@ async fn done(store: &Store, ctx: &Ctx, id: UserId, deed: &Deed) -> Result<UserI
 pub async fn reset_password(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneTimePassword> {
     // asked twice: here, so that nobody makes us hash who may not; and under the lock
     ctx.require_some("users:reset_password")?;
+    ctx.require_recent_proof(store.clock.now())?;
     let password = one_time()?;
     let hash = hash(store, &password).await?;
     let mut change = Change::begin(store, ctx).await?;

@@ -20,6 +20,7 @@ mod rest;
 mod rows;
 mod spec;
 mod special;
+mod step_up;
 mod strings;
 pub mod tokens;
 mod values;

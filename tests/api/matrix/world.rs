@@ -198,7 +198,7 @@ impl World {
     /// What somebody is answered whose session an earlier request may have ended: then they sign in and ask again.
     pub async fn ask_as(&self, operation: &Operation, asked: &Asked, who: &Person) -> Answer {
         let answer = self.ask(operation, asked, &who.token()).await;
-        if answer.status != 401 {
+        if answer.status != 401 && answer.code() != "auth.step_up_needed" {
             return answer;
         }
         self.sign_in(who).await;
@@ -219,7 +219,7 @@ impl World {
             Answer::to(request.bearer_auth(who.token()))
         };
         let mut answer = send().await;
-        if answer.status == 401 {
+        if answer.status == 401 || answer.code() == "auth.step_up_needed" {
             self.sign_in(who).await;
             answer = send().await;
         }

@@ -1,0 +1,134 @@
+//! Acts that want a recent proof by what they do: the rest of the list is held by the matrix.
+
+use crate::harness::{Hub, SignedIn, hub, problem};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use time::Duration;
+
+async fn role(hub: &Hub, who: &SignedIn, name: &str) -> Value {
+    let roles: Value = hub.get(who, "/roles").await.json().await.unwrap();
+    let mut roles = roles["items"].as_array().unwrap().iter();
+    roles.find(|role| role["name"] == name).unwrap()["id"].clone()
+}
+
+/// Whether the act was refused for want of a proof.
+async fn wants_proof(answer: Response) -> bool {
+    let status = answer.status().as_u16();
+    if (200..300).contains(&status) {
+        return false;
+    }
+    assert_eq!(problem(answer).await, (403, "auth.step_up_needed".into()));
+    true
+}
+
+#[tokio::test]
+async fn whoever_makes_an_owner_proves_who_they_are_whichever_way_they_take() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    let (above, below) = (
+        role(&hub, &owner, "owner").await,
+        role(&hub, &owner, "viewer").await,
+    );
+    let who = hub.someone(&[]).await;
+    hub.clock.advance(Duration::minutes(11));
+    let grant = |permission: &str| json!([{"permission": permission, "effect": "grant"}]);
+    let (roles, direct) = (
+        format!("/users/{}/roles", who.id),
+        format!("/users/{}/permissions", who.id),
+    );
+    let ways = |role: &Value, permission: &str, n: u32| {
+        [
+            (Method::PUT, roles.clone(), json!({"roles": [role]})),
+            (
+                Method::PUT,
+                direct.clone(),
+                json!({"statements": grant(permission)}),
+            ),
+            (
+                Method::POST,
+                "/users".to_owned(),
+                json!({"email": format!("new-{n}@example.com"), "name": "New", "roles": [role]}),
+            ),
+            (
+                Method::POST,
+                "/invitations".to_owned(),
+                json!({"email": format!("asked-{n}@example.com"), "name": "Asked", "roles": [role]}),
+            ),
+        ]
+    };
+    for (method, path, body) in ways(&above, "roles:assign", 1) {
+        assert!(
+            wants_proof(hub.send(&owner, method, &path, body).await).await,
+            "{path}"
+        );
+    }
+    let many = json!({"users": [who.id], "give": [above]});
+    let told: Value = hub
+        .send(&owner, Method::POST, "/roles/assign", many)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert!(told.to_string().contains("auth.step_up_needed"), "{told}");
+    for (method, path, body) in ways(&below, "users:read", 2) {
+        assert!(
+            !wants_proof(hub.send(&owner, method, &path, body).await).await,
+            "{path}"
+        );
+    }
+    let proved = hub.owner().await;
+    for (method, path, body) in ways(&above, "roles:assign", 3) {
+        assert!(
+            !wants_proof(hub.send(&proved, method, &path, body).await).await,
+            "{path}"
+        );
+    }
+    hub.clock.advance(Duration::minutes(11));
+    let taken = hub.send(&proved, Method::PUT, &roles, json!({"roles": []})).await;
+    assert!(!wants_proof(taken).await, "taking rights away waits for nothing");
+}
+
+#[tokio::test]
+async fn what_lets_strangers_in_or_changes_whose_mailbox_counts_wants_a_proof_and_the_rest_of_it_does_not() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    let who = hub.someone(&[]).await;
+    hub.clock.advance(Duration::minutes(11));
+    let person = format!("/users/{}", who.id);
+    let bulk = |action: &str| json!({"action": action, "reason": "a reason to give", "ids": [who.id]});
+    let reader = role(&hub, &owner, "viewer").await;
+    let give = json!({"action": "assign_role", "role": reader, "ids": [who.id]});
+    let acts = [
+        (
+            Method::PATCH,
+            "/settings",
+            json!({"sign_up": {"open": true}}),
+            true,
+        ),
+        (
+            Method::PATCH,
+            "/settings",
+            json!({"invitations": {"days": 3}}),
+            false,
+        ),
+        (
+            Method::PATCH,
+            &*person,
+            json!({"email": "another@example.com"}),
+            true,
+        ),
+        (Method::PATCH, &*person, json!({"name": "Another"}), false),
+        (Method::POST, "/users/bulk", give, true),
+        (Method::POST, "/users/bulk", bulk("reset_password"), true),
+        (Method::POST, "/users/bulk", bulk("delete"), true),
+        (Method::POST, "/users/bulk", bulk("ban"), false),
+    ];
+    for (method, path, body, wants) in acts {
+        let what = format!("{path} {body}");
+        assert_eq!(
+            wants_proof(hub.send(&owner, method, path, body).await).await,
+            wants,
+            "{what}"
+        );
+    }
+}
