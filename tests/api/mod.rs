@@ -2,6 +2,7 @@
 
 mod access;
 mod addresses;
+mod alerts;
 mod api_keys;
 mod asvs;
 mod audit;
@@ -32,5 +33,6 @@ mod saved_filters;
 mod server_api;
 mod sessions;
 mod settings;
+mod step_up;
 mod teams;
 mod users;

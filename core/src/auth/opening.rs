@@ -8,8 +8,14 @@ use crate::change::Change;
 use crate::kernel::ctx::{Actor, Credential};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::SessionId;
-use crate::sessions;
+use crate::messages::{self, Address, Alert};
+use crate::sessions::{self, device::Device};
+use crate::settings;
+use crate::users;
 use ipnet::IpNet;
+
+/// Sessions of a person, the latest, that tell with which devices they come.
+const LOOKED_AT: i64 = 500;
 
 /// A session that is being opened.
 pub(super) struct Opening<'a> {
@@ -42,8 +48,9 @@ impl<'a> Opening<'a> {
     /// Opens it, proved by `methods`, with all else that stands in the change.
     pub(super) async fn finish(mut self, methods: &[String]) -> Result<SignedIn> {
         let (organization, session, at) = (self.account.organization, self.session, self.change.at());
-        let timeouts = sessions::read_timeouts(self.change.tx(), organization).await?;
-        let expires_at = at + timeouts.life();
+        let unseen = new_device(&mut self).await?;
+        let settings = settings::read(self.change.tx(), organization).await?;
+        let expires_at = at + settings.sessions.life();
         sqlx::query!(
             "INSERT INTO user_sessions (id, organization_id, user_id, ip, user_agent, created_at, last_seen_at, expires_at,
                methods, authenticated_at)
@@ -61,9 +68,12 @@ impl<'a> Opening<'a> {
         .await?;
         let life = self.auth.lives.refresh;
         let token = refresh::issue(self.change.tx(), organization, session, self.client, at, life).await?;
-        self.change
-            .record(sessions::created(session, self.account.id))
-            .await?;
+        let mut created = sessions::created(session, self.account.id);
+        if let Some(device) = unseen {
+            created = created.data("new_device", true);
+            warn(&mut self, device).await?;
+        }
+        self.change.record(created).await?;
         self.change.commit().await?;
         let holder = Holder {
             credential: Credential::Session(session),
@@ -74,6 +84,38 @@ impl<'a> Opening<'a> {
         };
         signed_in(self.auth, session, &holder, token, at).await
     }
+}
+
+/// What they came with, where they have signed in before and never with that. Acting as them is not signing in.
+async fn new_device(opening: &mut Opening<'_>) -> Result<Option<Device>> {
+    let agents = sqlx::query_scalar!(
+        "SELECT DISTINCT user_agent FROM (
+           SELECT user_agent FROM user_sessions
+           WHERE organization_id = $1 AND user_id = $2 AND impersonated_by IS NULL ORDER BY created_at DESC LIMIT $3) AS late",
+        opening.account.organization.0,
+        opening.account.id.0,
+        LOOKED_AT,
+    )
+    .fetch_all(opening.change.tx())
+    .await?;
+    let device = Device::of(opening.client.user_agent.as_deref());
+    let known = agents.iter().any(|agent| Device::of(agent.as_deref()) == device);
+    Ok((!agents.is_empty() && !known).then_some(device))
+}
+
+/// Whoever signed in with a device that was not seen before hears of it by mail: it may not have been them.
+async fn warn(opening: &mut Opening<'_>, device: Device) -> Result<()> {
+    let (organization, user) = (opening.account.organization, opening.account.id);
+    let Some(user) = users::store::find(opening.change.tx(), organization, user).await? else {
+        return Ok(());
+    };
+    let address = Address::of(user.person(), user.email, user.name);
+    messages::alert(
+        &mut opening.change,
+        &address,
+        Alert::NewDevice(device.to_string()),
+    )
+    .await
 }
 
 async fn still_active(change: &mut Change, account: &Account) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::UserId;
 use crate::kernel::page::micros;
-use crate::messages;
+use crate::messages::{self, Alert};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
@@ -224,6 +224,7 @@ pub async fn confirm(
     };
     let said = ("factor.added", "me.add_factor", "{actor} set up a second factor");
     events::tell(change, owner, said, Some(factor.kind)).await?;
+    events::warn(change, owner, Alert::FactorAdded(factor.kind.said())).await?;
     let recovery_codes = if first {
         Some(recovery::make(change, owner).await?)
     } else {

@@ -4,6 +4,8 @@ use super::{FactorKind, Owner};
 use crate::change::Change;
 use crate::kernel::error::Result;
 use crate::kernel::event::{Event, Severity, Subject};
+use crate::messages::{self, Address, Alert};
+use crate::users;
 use serde_json::json;
 
 /// Says `kind` of the person, on their own inbox: everything about factors is worth a look by whoever they belong to.
@@ -22,6 +24,15 @@ pub(super) async fn tell(
     };
     change.record(event).await?;
     Ok(())
+}
+
+/// As [`tell`], by mail: it reaches whoever has lost the session that they would read their inbox in.
+pub(super) async fn warn(change: &mut Change, owner: Owner, alert: Alert) -> Result<()> {
+    let Some(user) = users::store::find(change.tx(), owner.organization, owner.user).await? else {
+        return Ok(());
+    };
+    let address = Address::of(user.person(), user.email, user.name);
+    messages::alert(change, &address, alert).await
 }
 
 /// As [`tell`], to be said more of.

@@ -27,6 +27,16 @@ impl FactorKind {
         }
     }
 
+    /// For people, at the beginning of a sentence.
+    pub fn said(self) -> &'static str {
+        match self {
+            Self::Totp => "An authenticator app",
+            Self::Passkey => "A passkey",
+            Self::Sms => "A phone",
+            Self::RecoveryCode => "A recovery code",
+        }
+    }
+
     /// Name of the method of signing in with it (RFC 8176 §2 where there is one).
     pub fn method(self) -> &'static str {
         match self {

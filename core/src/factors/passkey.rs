@@ -15,6 +15,7 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::UserId;
 use crate::kernel::page::micros;
+use crate::messages::Alert;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -261,6 +262,7 @@ async fn tell_cloned(store: &Store, owner: Owner) -> Result<()> {
         "A passkey of {subject} was shown whose counter went back: there may be a copy of it",
     );
     events::tell(&mut change, owner, said, Some(super::FactorKind::Passkey)).await?;
+    events::warn(&mut change, owner, Alert::PasskeyCopied).await?;
     change.commit().await
 }
 

@@ -4,30 +4,23 @@ use super::{FactorKind, Owner, attempts, events, proof::refused};
 use crate::Store;
 use crate::change::Change;
 use crate::kernel::error::Result;
-use crate::kernel::seal::random;
+use crate::kernel::password::typeable;
+use crate::messages::Alert;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// How many there are.
 pub(super) const CODES: usize = 10;
-/// Letters of a code; those that are mistaken for others are not among them. 24 of 32 letters are 120 random bits: enough for
-/// a plain hash (ASVS 5.0, 6.5.2, asks for 112).
-const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Letters of a code, of five random bits each: 120, enough for a plain hash (ASVS 5.0, 6.5.2, asks for 112).
 const LENGTH: usize = 24;
 
 /// Replaces the codes of `owner`; what was made before is good no more. Answers them, which nobody can a second time.
 pub(super) async fn make(change: &mut Change, owner: Owner) -> Result<Vec<String>> {
-    let codes: Vec<String> = (0..CODES).map(|_| code()).collect::<Result<_>>()?;
+    let codes: Vec<String> = (0..CODES).map(|_| typeable::<LENGTH>()).collect::<Result<_>>()?;
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| hash(owner, code)).collect();
     let at = change.at();
-    sqlx::query!(
-        "DELETE FROM recovery_codes WHERE organization_id = $1 AND user_id = $2",
-        owner.organization.0,
-        owner.user.0
-    )
-    .execute(change.tx())
-    .await?;
+    forget(change, owner).await?;
     sqlx::query!(
         "INSERT INTO recovery_codes (organization_id, user_id, hash, created_at) SELECT $1, $2, hash, $4 FROM unnest($3::bytea[]) AS hash",
         owner.organization.0,
@@ -44,6 +37,18 @@ pub(super) async fn make(change: &mut Change, owner: Owner) -> Result<Vec<String
     );
     events::tell(change, owner, said, None).await?;
     Ok(codes)
+}
+
+/// Takes every code of `owner` away.
+pub(super) async fn forget(change: &mut Change, owner: Owner) -> Result<()> {
+    sqlx::query!(
+        "DELETE FROM recovery_codes WHERE organization_id = $1 AND user_id = $2",
+        owner.organization.0,
+        owner.user.0
+    )
+    .execute(change.tx())
+    .await?;
+    Ok(())
 }
 
 /// The hash of `typed`, if it is a code that was not used.
@@ -90,18 +95,7 @@ pub(super) async fn take(change: &mut Change, owner: Owner, hash: &[u8]) -> Resu
     change
         .record(event.data("left", json!(left)).detail("left", json!(left)))
         .await?;
-    Ok(())
-}
-
-fn code() -> Result<String> {
-    let mut bytes = [0; LENGTH];
-    random(&mut bytes)?;
-    let letters: Vec<char> = bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
-        .collect();
-    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
-    Ok(groups.join("-"))
+    events::warn(change, owner, Alert::RecoveryCodeUsed(left)).await
 }
 
 /// Of the letters alone, however they are typed; of one person, so that equal codes of two would not look alike.
@@ -128,7 +122,7 @@ mod tests {
             user: UserId::new(),
             organization: OrganizationId::new(),
         };
-        let code = code().unwrap();
+        let code = typeable::<LENGTH>().unwrap();
         assert_eq!(code.len(), 29);
         let typed = format!(" {} ", code.to_uppercase().replace('-', " "));
         assert_eq!(hash(owner, &code), hash(owner, &typed));

@@ -7,6 +7,8 @@ use crate::change::Change;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{FactorId, UserId};
+use crate::kernel::name;
+use crate::messages::Alert;
 use crate::users;
 use crate::users::rights;
 use serde_json::json;
@@ -87,7 +89,7 @@ pub async fn remove(store: &Store, ctx: &Ctx, id: FactorId) -> Result<()> {
     .execute(change.tx())
     .await?;
     if last {
-        forget_codes(&mut change, owner).await?;
+        recovery::forget(&mut change, owner).await?;
     }
     let said = (
         "factor.removed",
@@ -95,6 +97,7 @@ pub async fn remove(store: &Store, ctx: &Ctx, id: FactorId) -> Result<()> {
         "{actor} removed a second factor",
     );
     events::tell(&mut change, owner, said, Some(factor.kind)).await?;
+    events::warn(&mut change, owner, Alert::FactorRemoved(factor.kind.said())).await?;
     change.commit().await
 }
 
@@ -117,6 +120,7 @@ pub async fn make_recovery_codes(store: &Store, ctx: &Ctx) -> Result<RecoveryCod
     let answer = RecoveryCodes {
         recovery_codes: recovery::make(&mut change, owner).await?,
     };
+    events::warn(&mut change, owner, Alert::RecoveryCodesMade).await?;
     change.answer(200, &answer).await?;
     change.commit().await?;
     Ok(answer)
@@ -155,7 +159,7 @@ pub async fn reset(store: &Store, ctx: &Ctx, user: UserId) -> Result<()> {
     .execute(change.tx())
     .await?
     .rows_affected();
-    forget_codes(&mut change, owner).await?;
+    recovery::forget(&mut change, owner).await?;
     let said = (
         "factors.reset",
         "users.reset_factors",
@@ -163,6 +167,7 @@ pub async fn reset(store: &Store, ctx: &Ctx, user: UserId) -> Result<()> {
     );
     let event = events::of(&mut change, owner, said).await?;
     change.record(event.detail("factors", json!(gone))).await?;
+    events::warn(&mut change, owner, Alert::FactorsTaken).await?;
     change.commit().await
 }
 
@@ -184,17 +189,6 @@ pub async fn send_code(store: &Store, ctx: &Ctx, owner: Owner, request: Request<
     change.commit().await
 }
 
-async fn forget_codes(change: &mut Change, owner: Owner) -> Result<()> {
-    sqlx::query!(
-        "DELETE FROM recovery_codes WHERE organization_id = $1 AND user_id = $2",
-        owner.organization.0,
-        owner.user.0
-    )
-    .execute(change.tx())
-    .await?;
-    Ok(())
-}
-
 /// One's own, with the person's row taken.
 async fn of_id(change: &mut Change, owner: Owner, id: FactorId) -> Result<Factor> {
     store::take(change.tx(), owner).await?;
@@ -204,14 +198,5 @@ async fn of_id(change: &mut Change, owner: Owner, id: FactorId) -> Result<Factor
 }
 
 pub(super) fn checked_name(raw: &str) -> Result<String> {
-    let name = raw.trim();
-    let good = !name.is_empty() && name.chars().count() <= 100 && !name.chars().any(char::is_control);
-    if good {
-        return Ok(name.to_owned());
-    }
-    Err(Error::field(
-        "name",
-        "unusable",
-        "A factor's name has 1 to 100 characters, none of them control characters.",
-    ))
+    name::checked(raw, "A factor's name")
 }

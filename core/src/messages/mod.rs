@@ -11,12 +11,14 @@
 //! Invariant: no error of a job and no line of the log names whom a message was to, or what was in it.
 
 mod address;
+mod alerts;
 mod deliver;
 mod development;
 mod sealed;
 mod texts;
 
 pub use address::{Address, number};
+pub use alerts::{Alert, Noted, alert};
 pub use deliver::{send_mail, send_sms};
 pub use development::{DevelopmentOutbox, Waiting, list};
 pub use texts::Message;

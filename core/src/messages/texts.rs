@@ -1,5 +1,6 @@
 //! What the hub says to people: every text in one place.
 
+use super::Noted;
 use secrecy::{ExposeSecret, SecretString};
 use time::Duration;
 
@@ -45,6 +46,8 @@ pub enum Message {
     },
     /// Somebody wants to sign up who is here already.
     SignUpKnown,
+    /// Something happened to their account that they must hear of.
+    Alert(Noted),
     /// A code to be typed.
     SmsCode {
         /// Digits.
@@ -175,6 +178,10 @@ pub(super) fn written(message: &Message, organization: &str, console: &str) -> T
                 "If that was not you, ignore this mail: nothing has changed.".to_owned(),
             ];
             (at("You have an account already"), lines)
+        }
+        Message::Alert(noted) => {
+            let (subject, lines) = noted.written(organization, console);
+            (at(subject), lines)
         }
         Message::SmsCode { code, minutes } => {
             let said = format!(
