@@ -20,6 +20,7 @@ async fn acting(test: &TestStore, permissions: &[&str]) -> Ctx {
     let mut ctx = Ctx::system(test.organization, "test");
     ctx.actor = Actor::User(test.person().await);
     ctx.credential = Credential::Session(SessionId::new());
+    ctx.authenticated_at = Some(test.store.clock.now());
     ctx.permissions = permissions.iter().copied().collect();
     ctx
 }
@@ -205,6 +206,21 @@ async fn whoever_is_banned_does_not_come_in_unbanned_is_invited_again_and_delete
     assert_eq!(
         (seen.items[0].state, seen.items[0].can.len()),
         (InvitationState::Withdrawn, 0)
+    );
+    let told = test
+        .texts(
+            "SELECT concat_ws(' ', type, channels[1], event->'patch'->>'state', event->'patch'->>'version') FROM outbox
+             WHERE subject_kind = 'invitation' ORDER BY seq",
+        )
+        .await;
+    let version = seen.items[0].version;
+    assert_eq!(
+        told,
+        [
+            "invitation.created feed:invitations open 1".to_owned(),
+            format!("invitation.withdrawn feed:invitations withdrawn {version}"),
+        ],
+        "whoever looks at the list is told"
     );
 }
 

@@ -5,11 +5,17 @@ use super::service::Act;
 use super::{UserStatus, check, store};
 use crate::change::Change;
 use crate::kernel::error::{Error, Kind, Result};
-use crate::kernel::event::{Event, Severity};
+use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::UserId;
 use crate::kernel::seal::Person;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+/// Wire channel of invitations, which stand above people.
+const INVITATIONS: &str = "feed:invitations";
 
 /// An act on one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,10 +186,41 @@ pub(super) async fn deleted(act: &mut Act<'_>) -> Result<Event> {
         .counts("users_total", -1);
     let event = leaving(event, act);
     let mut event = act.cut_off(event, "deleted").await?;
-    store::delete(act.change.tx(), act.user.id, at).await?;
+    for invitation in store::delete(act.change.tx(), act.user.id, at).await? {
+        tell_withdrawn(act, invitation, at).await?;
+    }
     event.subject.version += 1;
     event.scope_after = None;
     Ok(event)
+}
+
+/// Tells whoever looks at invitations that one ended with its person. The audit log knows by the act on the person.
+async fn tell_withdrawn(act: &mut Act<'_>, (id, version): (Uuid, i64), at: OffsetDateTime) -> Result<()> {
+    let subject = Subject {
+        kind: "invitation".into(),
+        id,
+        version,
+    };
+    let patch = json!({
+        "id": id,
+        "user_id": act.user.id,
+        "state": "withdrawn",
+        "withdrawn_at": at.format(&Rfc3339).map_err(Error::internal)?,
+        "version": version,
+    });
+    let text = "{actor} took an invitation back";
+    let event = Event::new(
+        "invitation.withdrawn",
+        "invitations.withdraw",
+        subject,
+        INVITATIONS,
+        text,
+    )
+    .severity(Severity::Warn)
+    .patch(patch, Vec::new())
+    .unaudited();
+    act.change.record(event).await?;
+    Ok(())
 }
 
 /// Takes the person out of the count of the state they were in.

@@ -407,22 +407,27 @@ pub(super) async fn set_status(
 }
 
 /// Marks a person as deleted, who is in no team any more, not invited, and of whose profile nothing is left. The row stays, and so does the
-/// address: an import rejects it instead of reviving it.
-pub(super) async fn delete(connection: &mut PgConnection, id: UserId, at: OffsetDateTime) -> Result<()> {
-    sqlx::query!(
+/// address: an import rejects it instead of reviving it. Answers which invitations that took back, with their versions.
+pub(super) async fn delete(
+    connection: &mut PgConnection,
+    id: UserId,
+    at: OffsetDateTime,
+) -> Result<Vec<(Uuid, i64)>> {
+    let rows = sqlx::query!(
         "WITH left_behind AS (DELETE FROM team_members WHERE user_id = $1),
            said AS (DELETE FROM profiles WHERE user_id = $1),
            shown AS (DELETE FROM privacy_settings WHERE user_id = $1),
            invited AS (UPDATE invitations SET withdrawn_at = $2, token_hash = NULL, version = version + 1
-             WHERE user_id = $1 AND accepted_at IS NULL AND withdrawn_at IS NULL),
-           wallets AS (DELETE FROM wallet_links WHERE user_id = $1)
-         UPDATE users SET deleted_at = $2, version = version + 1, updated_at = $2 WHERE id = $1",
+             WHERE user_id = $1 AND accepted_at IS NULL AND withdrawn_at IS NULL RETURNING id, version),
+           wallets AS (DELETE FROM wallet_links WHERE user_id = $1),
+           person AS (UPDATE users SET deleted_at = $2, version = version + 1, updated_at = $2 WHERE id = $1)
+         SELECT id, version FROM invited",
         id.0,
         at,
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    Ok(rows.into_iter().map(|row| (row.id, row.version)).collect())
 }
 
 /// Replaces a person's password by one that is good for choosing another.
