@@ -55,6 +55,8 @@ pub struct Server {
     pub forwarded_by: ForwardedBy,
     pub body_max_bytes: usize,
     pub allowed_origins: Vec<String>,
+    /// `includeSubDomains` (RFC 6797 §6.1.2).
+    pub hsts_subdomains: bool,
     pub shutdown_seconds: u64,
 }
 

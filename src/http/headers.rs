@@ -5,8 +5,19 @@ use actix_web::http::header::{
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
-/// Adds what is not there yet. `https`: the client spoke TLS, so it may be told to keep to it.
-pub fn secure(headers: &mut HeaderMap, https: bool) {
+/// How a browser is told to keep to TLS for two years (RFC 6797): by this name, and by all below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hsts {
+    /// Not at all: it came without.
+    Silent,
+    /// By this name alone.
+    Host,
+    /// By all names below it too.
+    Subdomains,
+}
+
+/// Adds what is not there yet.
+pub fn secure(headers: &mut HeaderMap, hsts: Hsts) {
     let mut add = |name: HeaderName, value: &'static str| {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
@@ -33,7 +44,9 @@ pub fn secure(headers: &mut HeaderMap, https: bool) {
     );
     // what a person may see is kept by nobody on the way
     add(CACHE_CONTROL, "no-store");
-    if https {
-        add(STRICT_TRANSPORT_SECURITY, "max-age=63072000");
+    match hsts {
+        Hsts::Silent => {}
+        Hsts::Host => add(STRICT_TRANSPORT_SECURITY, "max-age=63072000"),
+        Hsts::Subdomains => add(STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing personal is logged: the route's pattern, never its path or query.
 
+use super::headers::Hsts;
 use super::operations::{Operation, Operations, answers};
 use super::origin::Origin;
 use super::{Problem, State, caller, cors, headers, limits, problem, refused};
@@ -46,7 +47,7 @@ pub async fn observe(
     if let Some(page) = cors::reader(answer.request(), answer.headers()) {
         cors::allow(page, answer.headers_mut());
     }
-    headers::secure(answer.headers_mut(), origin.https || is_https(&state));
+    headers::secure(answer.headers_mut(), hsts(&state, origin.https));
     if let Some(operation) = &operation {
         state.limits.took(operation, started.elapsed());
     }
@@ -60,10 +61,16 @@ pub async fn observe(
     Ok(answer)
 }
 
-/// Whether the hub is reached over TLS, whatever this request came by: a browser heeds what follows over TLS alone.
-fn is_https(state: &State) -> bool {
-    let public = state.settings.server.public_url.as_deref();
-    public.is_some_and(|url| url.starts_with("https://"))
+/// What is said of TLS where this request came by it, or the hub is reached by it, whatever this came by: a browser heeds it
+/// over TLS alone.
+fn hsts(state: &State, https: bool) -> Hsts {
+    let server = &state.settings.server;
+    let public = server.public_url.as_deref();
+    match https || public.is_some_and(|url| url.starts_with("https://")) {
+        false => Hsts::Silent,
+        true if server.hsts_subdomains => Hsts::Subdomains,
+        true => Hsts::Host,
+    }
 }
 
 async fn describe(answer: ServiceResponse, origin: &Origin, span: &tracing::Span) -> ServiceResponse {

@@ -132,7 +132,7 @@ async fn every_answer_says_what_browsers_may_not_do_with_it() {
             ("cross-origin-opener-policy", "same-origin"),
             ("cross-origin-resource-policy", "same-origin"),
             ("cache-control", "no-store"),
-            ("strict-transport-security", "max-age=63072000"),
+            ("strict-transport-security", "max-age=63072000; includeSubDomains"),
         ] {
             assert_eq!(header(&answer, name), Some(value), "{status}: {name}");
         }
@@ -148,6 +148,20 @@ async fn every_answer_says_what_browsers_may_not_do_with_it() {
             "{status}"
         );
     }
+}
+
+#[tokio::test]
+async fn names_below_the_hubs_own_are_left_alone_where_the_operator_says_so() {
+    let settings = [
+        ("SIGNALBOX__SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+        ("SIGNALBOX__SERVER__HSTS_SUBDOMAINS", "false"),
+    ];
+    let hub = hub_with(&settings).await;
+    let asked = hub.ask(Method::GET, "/me").header("x-forwarded-proto", "https");
+    assert_eq!(
+        header(&asked.send().await.unwrap(), "strict-transport-security"),
+        Some("max-age=63072000")
+    );
 }
 
 #[tokio::test]

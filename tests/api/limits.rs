@@ -1,6 +1,7 @@
 use crate::harness::{Hub, SignedIn, hub, hub_with, problem};
 use reqwest::{Method, Response};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const LIST: [(&str, &str); 2] = [
     ("SIGNALBOX__LIMITS__TEAMS__LIST__USER", "5"),
@@ -171,5 +172,165 @@ async fn every_answer_of_the_default_hub_has_the_headers() {
             header(&answer, "ratelimit").starts_with("\"read:user\";r=59"),
             "{path}"
         );
+    }
+}
+
+const COSTLY: [(&str, &str); 1] = [("SIGNALBOX__LIMITS__DEFAULT__COSTLY__USER", "64")];
+
+/// Something costly is asked: how it is answered, and how many of it may be asked in a minute as things are.
+async fn costly(hub: &Hub, who: &SignedIn) -> (u16, u32) {
+    let dry = json!({"kind": "roles", "user": who.id, "roles": []});
+    let answer = hub.send(who, Method::POST, "/roles/what_if", dry).await;
+    let policy = header(&answer, "ratelimit-policy");
+    let number = policy.strip_prefix("\"costly:user\";q=").unwrap();
+    let number = number.split(';').next().unwrap().parse().unwrap();
+    (answer.status().as_u16(), number)
+}
+
+/// Has the next request be the first of another second, in which the one before is judged.
+async fn next_second(hub: &Hub, who: &SignedIn) {
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    assert_eq!(hub.get(who, "/me").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_answers_are_slow_what_is_costly_is_let_in_half_as_often_and_as_before_once_they_are_not() {
+    let hub = hub_with(&COSTLY).await;
+    let owner = hub.owner().await;
+    assert_eq!(costly(&hub, &owner).await, (200, 64));
+    let (mut number, http) = (64, crate::harness::client());
+    // a second on a busy machine may last so long that nobody can tell how the one before was: then once more
+    for _ in 0..10 {
+        // nobody reads teams for a while, as when the database is at its end
+        let held = "DO $$ BEGIN LOCK TABLE teams IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(0.5); END $$";
+        let url = format!("{}/api/v1/teams", hub.url);
+        let slow = (0..40).map(|_| http.get(&url).bearer_auth(&owner.token).send());
+        let (_, answers) = tokio::join!(hub.test.sql(held), futures::future::join_all(slow));
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.as_ref().unwrap().status() == 200)
+        );
+        next_second(&hub, &owner).await;
+        number = costly(&hub, &owner).await.1;
+        if number < 64 {
+            break;
+        }
+    }
+    assert_eq!(number, 32, "halved, and told so");
+    let mut statuses = Vec::new();
+    for _ in 0..33 {
+        statuses.push(costly(&hub, &owner).await.0);
+    }
+    assert!(statuses.contains(&429), "the smaller number holds: {statuses:?}");
+    assert_eq!(
+        hub.get(&owner, "/teams").await.status(),
+        200,
+        "only for what is costly"
+    );
+    for _ in 0..20 {
+        if number == 64 {
+            break;
+        }
+        next_second(&hub, &owner).await;
+        number = costly(&hub, &owner).await.1;
+    }
+    assert_eq!(number, 64, "and back");
+    hub.clock.advance(time::Duration::minutes(1));
+    assert_eq!(costly(&hub, &owner).await.0, 200);
+}
+
+#[tokio::test]
+async fn every_operation_of_the_document_is_counted_under_a_named_default() {
+    let hub = hub_with(&[("SIGNALBOX__SERVER__TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let document: Value = crate::harness::client()
+        .get(format!("{}/api/openapi.json", hub.url))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let mut sorts = BTreeMap::<String, Vec<String>>::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let Ok(method) = method.to_uppercase().parse::<Method>() else {
+                continue;
+            };
+            let id = operation["operationId"].as_str().unwrap();
+            let place = with_ids(path);
+            let asked = crate::harness::client().request(method, format!("{}{place}", hub.url));
+            let asked = asked
+                .header("x-forwarded-for", "192.0.2.7")
+                .header("x-forwarded-proto", "https")
+                .json(&json!({}));
+            let answer = asked.send().await.unwrap();
+            let policy = header(&answer, "ratelimit-policy").to_owned();
+            let name = policy.split('"').nth(1).unwrap_or_default();
+            let sort = name.strip_suffix(":address").unwrap_or_default().to_owned();
+            sorts.entry(sort).or_default().push(id.to_owned());
+        }
+    }
+    let named: Vec<_> = sorts.keys().map(String::as_str).collect();
+    assert_eq!(
+        named,
+        ["costly", "read", "sign_in", "write"],
+        "{:?}",
+        sorts.get("")
+    );
+    for id in [
+        "auth.passkey",
+        "auth.provider_start",
+        "auth.provider_finish",
+        "auth.provider_logout",
+    ] {
+        assert!(sorts["sign_in"].contains(&id.to_owned()), "{id}");
+    }
+}
+
+/// The path with an id in the place of each name.
+fn with_ids(path: &str) -> String {
+    let parts = path.split('/').map(|part| {
+        if part.starts_with('{') {
+            "0193b1a4-0000-7000-8000-000000000000"
+        } else {
+            part
+        }
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn ways_in_without_a_password_are_counted_by_address_as_their_own_row_says() {
+    let settings = [
+        ("SIGNALBOX__SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+        ("SIGNALBOX__LIMITS__AUTH__PASSKEY__ADDRESS", "2"),
+        ("SIGNALBOX__LIMITS__AUTH__PROVIDER_START__ADDRESS", "2"),
+        ("SIGNALBOX__LIMITS__AUTH__PROVIDER_FINISH__ADDRESS", "2"),
+        ("SIGNALBOX__LIMITS__AUTH__PROVIDER_LOGOUT__ADDRESS", "2"),
+    ];
+    let hub = hub_with(&settings).await;
+    let provider = "/auth/providers/0193b1a4-0000-7000-8000-000000000000";
+    for (id, path) in [
+        ("auth.passkey", "/auth/passkey".to_owned()),
+        ("auth.provider_start", format!("{provider}/start")),
+        ("auth.provider_finish", "/auth/providers/finish".to_owned()),
+        ("auth.provider_logout", format!("{provider}/logout")),
+    ] {
+        let ask = async |from: &str| {
+            let asked = hub
+                .ask(Method::POST, &path)
+                .header("x-forwarded-for", from)
+                .header("x-forwarded-proto", "https");
+            asked.json(&json!({})).send().await.unwrap()
+        };
+        for _ in 0..2 {
+            let answer = ask("192.0.2.1").await;
+            assert_ne!(answer.status(), 429, "{id}");
+            let policy = format!("\"{id}:address\";q=2;w=60");
+            assert_eq!(header(&answer, "ratelimit-policy"), policy);
+        }
+        assert_eq!(ask("192.0.2.1").await.status(), 429, "{id}");
+        assert_ne!(ask("192.0.2.2").await.status(), 429, "{id}: somebody else");
     }
 }

@@ -197,7 +197,25 @@ mod tests {
                 "{id}: {entry:?}"
             );
         }
-        assert_eq!(table.entry(table.entry_of("auth.login").unwrap()).name, "sign_in");
+        for (sort, ids) in [
+            (
+                "sign_in",
+                &["auth.login", "auth.passkey", "auth.ask_passkey", "auth.factor"][..],
+            ),
+            (
+                "sign_in",
+                &[
+                    "auth.provider_start",
+                    "auth.provider_finish",
+                    "auth.provider_logout",
+                ],
+            ),
+            ("write", &["me.link_start", "me.link_finish", "me.unlink"]),
+        ] {
+            for id in ids {
+                assert_eq!(table.entry(table.entry_of(id).unwrap()).name, sort, "{id}");
+            }
+        }
         assert_eq!(table.entry(table.entry_of("users.get").unwrap()).name, "read");
         for costly in COSTLY {
             let entry = table.entry(table.entry_of(costly).unwrap());

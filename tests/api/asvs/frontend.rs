@@ -117,6 +117,7 @@ async fn v5_0_0_3_4_1_a_browser_that_came_over_tls_is_told_to_keep_to_it_for_a_y
         let told = header(&answer.send().await.unwrap(), "strict-transport-security");
         let seconds = told.split(';').next().unwrap().trim_start_matches("max-age=");
         assert!(seconds.parse::<u64>().unwrap() >= 365 * 24 * 3_600, "{told}");
+        assert!(told.ends_with("; includeSubDomains"), "{told}");
     }
 }
 
