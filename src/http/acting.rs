@@ -13,6 +13,9 @@ use time::OffsetDateTime;
 
 /// What belongs to acting as somebody itself, and to looking on live: who only looks publishes nothing by it.
 const ALWAYS: &[&str] = &["me.elevate", "impersonation.end", "auth.logout", "live.token"];
+/// What only computes, though it is asked by POST: whoever may look may ask it. By name, so that a new operation is an act
+/// until somebody says that it is none. A dry run that leaves a row or a job behind (`imports.dry_run`) is an act.
+const COMPUTES: &[&str] = &["roles.what_if"];
 /// Nobody else's to change, by the beginning of the operation's id: one's own password, factors, address, keys, sessions.
 const NEVER_CHANGED: &[&str] = &[
     "me.",
@@ -54,7 +57,7 @@ fn judge(operation: &str, looks: bool, elevated: bool) -> Result<(), Error> {
             "Nobody does this as somebody else: it is the person's own. End this to do it as yourself.",
         ));
     }
-    if looks || elevated {
+    if looks || elevated || COMPUTES.contains(&operation) {
         return Ok(());
     }
     Err(Error::new(
@@ -87,6 +90,21 @@ mod tests {
             Some("impersonation.read_only"),
             "an unknown act is an act"
         );
+    }
+
+    #[test]
+    fn what_only_computes_is_looking_and_what_is_not_named_so_is_an_act() {
+        for operation in COMPUTES {
+            assert_eq!(code(operation, false, false), None, "{operation}");
+        }
+        for operation in [
+            "imports.dry_run",
+            "users.bulk",
+            "roles.what_if_not",
+            "providers.test",
+        ] {
+            assert!(code(operation, false, false).is_some(), "{operation}");
+        }
     }
 
     #[test]

@@ -44,6 +44,9 @@ async fn an_operator_sees_what_the_person_sees_and_changes_nothing_until_elevate
     let new = json!({"email": "new@example.com", "name": "New"});
     let refused = hub.send(&acting, Method::POST, "/users", new.clone()).await;
     assert_eq!(problem(refused).await, (403, "impersonation.read_only".into()));
+    let dry = json!({"kind": "roles", "user": manager.id, "roles": []});
+    let computed = hub.send(&acting, Method::POST, "/roles/what_if", dry).await;
+    assert_eq!(computed.status(), 200, "what changes nothing is looking");
     let looks = hub.send(&acting, Method::POST, "/live/token", json!({})).await;
     assert_eq!(looks.status(), 200, "a page that only looks is live too");
     let made: Value = looks.json().await.unwrap();

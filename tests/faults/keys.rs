@@ -22,9 +22,9 @@ const SETTINGS: &[(&str, &str)] = &[
 
 /// Somebody who asks from an address, by way of a proxy that the hub trusts.
 #[derive(Clone)]
-struct Caller {
-    token: String,
-    from: Option<&'static str>,
+pub struct Caller {
+    pub token: String,
+    pub from: Option<&'static str>,
 }
 
 impl Caller {
@@ -43,7 +43,7 @@ impl Caller {
         }
     }
 
-    async fn ask(
+    pub async fn ask(
         &self,
         cluster: &Cluster,
         node: usize,
@@ -58,7 +58,7 @@ impl Caller {
     }
 
     /// The status and code with which a request is answered.
-    async fn look(&self, cluster: &Cluster, node: usize) -> (u16, String) {
+    pub async fn look(&self, cluster: &Cluster, node: usize) -> (u16, String) {
         let (status, body) = self.ask(cluster, node, Method::GET, "/me", json!({})).await;
         (
             status.as_u16(),
@@ -118,7 +118,7 @@ impl Caller {
     }
 
     /// One of each kind on every node; each resolves to the code it ends with.
-    async fn open(&self, cluster: &Cluster) -> Vec<BoxFuture<'static, u16>> {
+    pub async fn open(&self, cluster: &Cluster) -> Vec<BoxFuture<'static, u16>> {
         let mut open = Vec::new();
         for node in &cluster.nodes {
             open.push(self.socket(&node.url).await.unwrap());
@@ -158,12 +158,12 @@ fn code_in(said: &str) -> u16 {
     digits.parse().unwrap_or_else(|_| panic!("no code in {said}"))
 }
 
-async fn ended(open: Vec<BoxFuture<'static, u16>>) -> Vec<u16> {
+pub async fn ended(open: Vec<BoxFuture<'static, u16>>) -> Vec<u16> {
     let all = tokio::time::timeout(PATIENCE, join_all(open)).await;
     all.unwrap_or_else(|_| panic!("something is open after {PATIENCE:?}"))
 }
 
-async fn owner(cluster: &Cluster) -> Caller {
+pub async fn owner(cluster: &Cluster) -> Caller {
     Caller {
         token: cluster.sign_in().await,
         from: None,
@@ -183,7 +183,7 @@ async fn key(cluster: &Cluster, owner: &Caller) -> (String, Caller) {
 }
 
 /// Each node has measured as many cuts as that at least.
-async fn measured(cluster: &Cluster, times: usize) {
+pub async fn measured(cluster: &Cluster, times: usize) {
     for number in 0..cluster.nodes.len() {
         let count = cluster.gauge_of(number, "signalbox_revocation_cutoff_seconds_count");
         assert!(

@@ -7,6 +7,7 @@ mod chaos;
 mod custody;
 mod drain;
 mod hostile;
+mod impersonation;
 mod imports;
 mod keys;
 mod messages;

@@ -1,6 +1,7 @@
 //! Commands as typed: what they print, and how they refuse.
 
 use super::hub::{Folder, Hub, run, said, servers_are_gone, signalbox, sql};
+use crate::harness::client;
 
 #[test]
 fn a_wrong_setting_ends_with_code_2_the_key_and_the_reason() {
@@ -221,4 +222,99 @@ fn openapi_prints_a_document_of_version_3_1() {
     let document: serde_json::Value = serde_json::from_slice(&run(["openapi"]).stdout).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     assert!(document["paths"]["/api/v1/auth/login"]["post"].is_object());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_rotate_has_tokens_signed_with_a_new_key_beside_a_running_hub_and_signs_nobody_out() {
+    let data = Folder::new();
+    let mut command = signalbox();
+    command.env("SIGNALBOX__BOOTSTRAP__EMAIL", "ada@example.com");
+    command.env("SIGNALBOX__BOOTSTRAP__PASSWORD", "correct horse battery");
+    let mut hub = Hub::launch(command, data.path());
+    hub.wait_until_ready();
+    let hub_of = Keyed(format!("http://{}", hub.address));
+    let rotate = || run(["keys", "rotate", "--data", data.path().to_str().unwrap()]);
+    let (first, before) = (hub_of.kids().await, hub_of.token().await);
+    assert_eq!(first, [kid(&before)], "one key, which signs");
+
+    let output = rotate();
+    assert!(output.status.success(), "{}", said(&output));
+    let audited =
+        "SELECT count(*) FROM audit_logs WHERE action = 'signing_keys.rotate' AND actor_kind = 'system'";
+    assert_eq!(sql(data.path(), audited), "1");
+    hub_of.until(async |hub| hub.kids().await.len() == 2).await;
+    let new = hub_of
+        .kids()
+        .await
+        .into_iter()
+        .find(|kid| !first.contains(kid))
+        .unwrap();
+    assert!(
+        said(&output).contains(&format!("The key {new} (EdDSA) signs tokens from ")),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(
+        kid(&hub_of.token().await),
+        first[0],
+        "not before every node knows the new one"
+    );
+    let again = rotate();
+    assert_eq!(again.status.code(), Some(1), "one rotation after the other");
+    assert!(said(&again).contains("does not sign yet"), "{}", said(&again));
+
+    // its minute is over
+    sql(
+        data.path(),
+        "UPDATE signing_keys SET active_from = now() WHERE active_from IS NOT NULL",
+    );
+    hub_of.until(async |hub| kid(&hub.token().await) == new).await;
+    assert_eq!(hub_of.me(&before).await, 200, "what was signed before is good");
+    assert_eq!(hub_of.me(&hub_of.token().await).await, 200);
+    assert_eq!(
+        hub_of.kids().await.len(),
+        2,
+        "whoever checks tokens finds both keys"
+    );
+    hub.stop();
+}
+
+/// The key that a token names.
+fn kid(token: &str) -> String {
+    jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
+}
+
+/// A hub whose keys are looked at.
+struct Keyed(String);
+
+impl Keyed {
+    /// The ids of its JWKS.
+    async fn kids(&self) -> Vec<String> {
+        let url = format!("{}/.well-known/jwks.json", self.0);
+        let keys: serde_json::Value = client().get(url).send().await.unwrap().json().await.unwrap();
+        let keys = keys["keys"].as_array().unwrap().iter();
+        keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn token(&self) -> String {
+        let body = serde_json::json!({"email": "ada@example.com", "password": "correct horse battery"});
+        let asked = client().post(format!("{}/api/v1/auth/login", self.0)).json(&body);
+        let tokens: serde_json::Value = asked.send().await.unwrap().json().await.unwrap();
+        tokens["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn me(&self, token: &str) -> u16 {
+        let asked = client().get(format!("{}/api/v1/me", self.0)).bearer_auth(token);
+        asked.send().await.unwrap().status().as_u16()
+    }
+
+    async fn until(&self, holds: impl AsyncFn(&Self) -> bool) {
+        let waiting = async {
+            while !holds(self).await {
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        };
+        let waited = tokio::time::timeout(std::time::Duration::from_mins(1), waiting);
+        waited.await.expect("waited a minute in vain");
+    }
 }
