@@ -249,6 +249,7 @@ async fn how_long_sessions_last_is_an_organizations_to_say_and_bites_at_once() {
     );
     hub.clock.advance(time::Duration::minutes(20));
     let busy = again(&hub, &viewer).await;
+    let owner = again(&hub, &owner).await;
     body(times(&owner, json!(600), Value::Null).await).await;
     assert_eq!(
         problem(hub.get(&viewer, "/me").await).await,
