@@ -20,12 +20,15 @@ pub struct Operation {
     answers: RwLock<Vec<(u16, Counter)>>,
 }
 
+/// Operations by the part of the path behind `/api/v1/`.
+type ByWord = HashMap<String, Vec<Arc<Operation>>>;
+
 /// All of them.
 pub struct Operations {
     all: Vec<Arc<Operation>>,
     /// By method, number of parts of the path, and the part behind `/api/v1/`; of several that match, the one with most parts
     /// that are no variable is first.
-    by_shape: HashMap<(&'static str, usize), HashMap<String, Vec<Arc<Operation>>>>,
+    by_shape: HashMap<(&'static str, usize), ByWord>,
 }
 
 impl Operation {

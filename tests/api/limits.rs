@@ -205,7 +205,7 @@ async fn while_answers_are_slow_what_is_costly_is_let_in_half_as_often_and_as_be
         let held = "DO $$ BEGIN LOCK TABLE teams IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(0.5); END $$";
         let url = format!("{}/api/v1/teams", hub.url);
         let slow = (0..40).map(|_| http.get(&url).bearer_auth(&owner.token).send());
-        let (_, answers) = tokio::join!(hub.test.sql(held), futures::future::join_all(slow));
+        let ((), answers) = tokio::join!(hub.test.sql(held), futures::future::join_all(slow));
         assert!(
             answers
                 .iter()
