@@ -1,7 +1,7 @@
 /**
  * Roles: one is made, the matrix is changed by keyboard and by pointer, looked at before it is saved, and saved beside somebody
  * else who saves the same role; people are given it by their addresses; what follows shows on a person's page and in another
- * window at once; what is refused leads to why.
+ * window at once; a team carries a role for its people; what is refused leads to why.
  */
 import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
 
@@ -228,6 +228,32 @@ await check("a team is made and filled, and narrows the list of people", async (
   await users.getByRole("row").filter({ hasText: ada.name }).waitFor();
   await until("one row", async () => (await users.locator("[role=rowgroup] [role=row][id]").count()) === 1);
   await users.getByText(team).waitFor();
+});
+
+await check("a team is given a role after a look at what that does, and its people hold it through the team", async () => {
+  const team = `Desk ${stamp}`;
+  const { id: finance } = await roleNamed("finance");
+  const { id } = (await call("GET", "/teams", undefined, owner)).items.find((one) => one.name === team);
+  await page.goto(`${BASE}/teams?open=${id}`);
+  const view = page.getByRole("complementary", { name: "Team" });
+  await view.getByRole("button", { name: "Change roles" }).click();
+  await dialog.getByLabel("Finance").check();
+  await dialog.getByTestId("impact").getByText(ada.name).first().waitFor();
+  equal(await dialog.getByLabel("Owner", { exact: true }).count(), 0, "the owner role, which no team carries");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await view.getByTestId("team-roles").getByRole("link", { name: "Finance" }).waitFor();
+  await page.goto(`${BASE}/roles?open=${finance}&tab=members`);
+  await page.getByTestId("members").getByRole("listitem").filter({ hasText: ada.name }).getByText(`Through ${team}`).waitFor();
+  await page.goto(`${BASE}/users/${ada.id}?tab=access`);
+  const carried = page.getByTestId("carried");
+  await carried.getByRole("link", { name: "Finance" }).waitFor();
+  await carried.getByRole("link", { name: team }).waitFor();
+  await page.getByRole("button", { name: "Why users:read_pii?" }).click();
+  await page.getByTestId("reasons").getByText(`They hold Finance through the team ${team}`).first().waitFor();
+  // Taken by somebody else, it goes from the open page.
+  await call("DELETE", `/teams/${id}/roles/${finance}`, undefined, owner);
+  await carried.waitFor({ state: "detached" });
 });
 
 await check("who may do something is found, on one person too", async () => {

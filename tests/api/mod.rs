@@ -34,5 +34,6 @@ mod server_api;
 mod sessions;
 mod settings;
 mod step_up;
+mod team_roles;
 mod teams;
 mod users;

@@ -269,3 +269,55 @@ async fn a_loader_stopped_between_read_and_write_while_a_role_is_revoked_serves_
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_through_a_team_ends_with_it_on_every_node() {
+    let cluster = Cluster::start_for(40, 2).await;
+    let owner = cluster.sign_in().await;
+    let reads = role(&cluster, &owner, "reads", &[], &["users:read"]).await;
+    let body = json!({"name": "blind", "statements": [deny("users:read")]});
+    let blind = send(&cluster, &owner, Method::POST, "/roles", body).await;
+    let team = send(&cluster, &owner, Method::POST, "/teams", json!({"name": "Watch"})).await;
+    let body = json!({"email": EMAIL, "name": "Watcher", "password": PASSWORD, "roles": []});
+    let person = cluster.post(0, &owner, "/users", body).await;
+    let token = cluster.sign_in_as(EMAIL, PASSWORD).await;
+    let id = |made: &Value| made["id"].as_str().unwrap().to_owned();
+    let of_team = format!("/teams/{}", id(&team));
+    let carried = format!("{of_team}/roles/{reads}");
+    let denied = format!("{of_team}/roles/{}", id(&blind));
+    let member = format!("{of_team}/members/{}", id(&person));
+    for path in [&carried, &member] {
+        send(&cluster, &owner, Method::PUT, path, json!({})).await;
+    }
+    // what takes the view, and what gives it back
+    let cases: [(&str, Method, &str, Option<Method>); 4] = [
+        (
+            "a role taken from the team",
+            Method::DELETE,
+            &carried,
+            Some(Method::PUT),
+        ),
+        (
+            "a denial given to the team",
+            Method::PUT,
+            &denied,
+            Some(Method::DELETE),
+        ),
+        ("a member taken out", Method::DELETE, &member, Some(Method::PUT)),
+        ("the team deleted", Method::DELETE, &of_team, None),
+    ];
+    for (what, take, path, give) in cases {
+        let taking = send(&cluster, &owner, take, path, json!({}));
+        let times = taken(&cluster, &token, taking).await;
+        let most = |kind: usize| times.iter().map(|ends| ends[kind]).max().unwrap();
+        eprintln!(
+            "{what}: the last of 2 nodes' sockets {:?}, event streams {:?}, requests {:?} after the commit",
+            most(0),
+            most(1),
+            most(2)
+        );
+        if let Some(give) = give {
+            send(&cluster, &owner, give, path, json!({})).await;
+        }
+    }
+}

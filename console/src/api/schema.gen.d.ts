@@ -2081,7 +2081,8 @@ export interface paths {
         post?: never;
         /**
          * Delete a team
-         * @description Whoever is in it leaves it; nobody is deleted.
+         * @description Whoever is in it leaves it; nobody is deleted. A team that carries roles is deleted by whoever may take them from all of
+         *     its people.
          */
         delete: operations["teams.delete"];
         options?: never;
@@ -2100,12 +2101,41 @@ export interface paths {
         get?: never;
         /**
          * Put a person into a team
-         * @description Or give them another role in it. Nobody is put where they may do more than whoever puts them there.
+         * @description Or have them be something else in it. Nobody is put where they may do more than whoever puts them there, and where the team
+         *     carries roles, this gives them, and asks for what giving them asks for.
          */
         put: operations["teams.add_member"];
         post?: never;
-        /** Take a person out of a team */
+        /**
+         * Take a person out of a team
+         * @description Where it carries roles, this takes them, and asks for what taking them asks for.
+         */
         delete: operations["teams.remove_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{id}/roles/{role}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give a team a role
+         * @description Whoever is in it holds the role from then on, whoever comes into it too, for as long as they are in it. It asks for what
+         *     giving it to each of them asks for. No team carries the owner role.
+         */
+        put: operations["teams.give_role"];
+        post?: never;
+        /**
+         * Take a role from a team
+         * @description And with it from whoever is in it, unless they hold it in another way too.
+         */
+        delete: operations["teams.take_role"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3054,6 +3084,16 @@ export interface components {
              */
             finished_at?: string | null;
         };
+        /** @description The team through which somebody holds a role. */
+        Carrier: {
+            /** @description The team. */
+            id: components["schemas"]["TeamId"];
+            /**
+             * @description Its name; null for viewers who may not see the team.
+             * @example Support
+             */
+            name?: string | null;
+        };
         /** @description A ceremony that has begun. */
         Ceremony: {
             /** @description To be given back with the browser's answer, within 5 minutes. */
@@ -3523,6 +3563,7 @@ export interface components {
             /** @description The permission about which something was said; null for a role. */
             permission?: string | null;
             resource?: components["schemas"]["Resource"] | null;
+            team?: components["schemas"]["Carrier"] | null;
             by?: components["schemas"]["Giver"] | null;
             /**
              * Format: date-time
@@ -4010,6 +4051,7 @@ export interface components {
             resource?: components["schemas"]["Resource"] | null;
             /** @description From the role that the person holds, through its parents, to the role that says it. Empty: said of the person. */
             via: components["schemas"]["Via"][];
+            team?: components["schemas"]["Carrier"] | null;
             /** @description Whether it is what decided. Others are beaten, overridden, or about other rows. */
             decides: boolean;
         };
@@ -4287,6 +4329,10 @@ export interface components {
             user: components["schemas"]["UserId"];
             /** @description Their name. */
             name: string;
+            /** @description Whether they hold it themselves; false: through teams alone. */
+            direct: boolean;
+            /** @description The teams through which they hold it. */
+            teams: components["schemas"]["Carrier"][];
             granted_by?: components["schemas"]["UserId"] | null;
             /**
              * Format: date-time
@@ -4595,7 +4641,7 @@ export interface components {
         Nothing: Record<string, never>;
         /** @description What a person may do, and what of it is said of them directly. */
         OfUser: components["schemas"]["Direct"] & {
-            /** @description Roles they hold. */
+            /** @description Roles they hold themselves; those that their teams carry stand in `given`. */
             roles: components["schemas"]["RoleId"][];
             /** @description What comes of all of it. */
             held: components["schemas"]["Held"][];
@@ -5084,6 +5130,20 @@ export interface components {
             /** @enum {string} */
             kind: "roles";
         } | {
+            /** @description The team. */
+            team: components["schemas"]["TeamId"];
+            /** @description These, no more and no fewer. */
+            roles: components["schemas"]["RoleId"][];
+            /** @enum {string} */
+            kind: "team_roles";
+        } | {
+            /** @description The person. */
+            user: components["schemas"]["UserId"];
+            /** @description In these, no more and no fewer. */
+            teams: components["schemas"]["TeamId"][];
+            /** @enum {string} */
+            kind: "teams";
+        } | {
             /** @description The person. */
             user: components["schemas"]["UserId"];
             /** @description On everything, or under a condition. */
@@ -5367,7 +5427,7 @@ export interface components {
         RoleItem: components["schemas"]["Role"] & {
             /**
              * Format: int64
-             * @description People who hold it themselves, counted up to 10,001.
+             * @description People who hold it, themselves or through a team, counted up to 10,001.
              */
             members: number;
         };
@@ -5698,6 +5758,8 @@ export interface components {
             name: string;
             /** @description What it is for. */
             description: string;
+            /** @description Roles that it carries: whoever is in it holds them. By name. */
+            roles: components["schemas"]["RoleName"][];
             /**
              * Format: date-time
              * @description Made.
@@ -5710,7 +5772,7 @@ export interface components {
             updated_at: string;
             /**
              * Format: int64
-             * @description For `If-Match`; grows by one with each change of name or description.
+             * @description For `If-Match`; grows by one with each change of name, description or roles.
              */
             version: number;
         };
@@ -5811,7 +5873,7 @@ export interface components {
             employment_equity?: unknown;
             /** @description What an operator's own programs keep about a person. */
             metadata: Record<string, never>;
-            /** @description Roles, by name. */
+            /** @description Roles that they hold themselves, by name. What their teams carry stands with the teams. */
             roles: components["schemas"]["RoleName"][];
             /** @description Teams, by id. */
             teams: components["schemas"]["InTeam"][];
@@ -10945,7 +11007,7 @@ export interface operations {
             query?: {
                 /** @description Only this person's. */
                 user?: components["schemas"]["UserId"];
-                /** @description Only of those who hold this role themselves. */
+                /** @description Only of those who hold this role, themselves or through a team. */
                 role?: components["schemas"]["RoleId"];
                 /** @description Rows of a page, 1 to 1000; 50 when absent. */
                 limit?: number;
@@ -11461,6 +11523,14 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -11628,6 +11698,124 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "teams.give_role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                id: components["schemas"]["TeamId"];
+                /** @description The role */
+                role: components["schemas"]["RoleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamItem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "teams.take_role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                id: components["schemas"]["TeamId"];
+                /** @description The role */
+                role: components["schemas"]["RoleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     "users.list": {
@@ -11641,7 +11829,7 @@ export interface operations {
                 q?: string;
                 /** @description Only people in this state. */
                 status?: components["schemas"]["UserStatus"];
-                /** @description Only holders of this role. */
+                /** @description Only holders of this role, themselves or through a team. */
                 role?: components["schemas"]["RoleId"];
                 /** @description Only members of this team. */
                 team?: components["schemas"]["TeamId"];

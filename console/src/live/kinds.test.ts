@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { queries } from "../app/queries";
 import { isWhole, KINDS } from "./kinds";
 
 const person = { id: "1", version: 1, name: "Ada Lovelace", email: "ada@example.com", department: "Growth", status: "active", roles: [{ id: "r1", name: "Admin" }] };
@@ -11,6 +12,14 @@ describe("the filters of a list", () => {
 
   it("refuses a person who misses one", () => {
     for (const filters of [{ status: "banned" }, { department: "Sales" }, { role: "r2" }, { q: "hopper" }]) expect(matches(filters)).toBe(false);
+  });
+
+  it("admits whoever holds the role through a team of theirs", () => {
+    queries.setQueryData(["teams", "all"], { items: [{ id: "t1", roles: [{ id: "r2", name: "Reader" }] }, { id: "t2", roles: [] }] });
+    const within = (team: string) => KINDS.user?.matches({ ...person, teams: [{ id: team, role: "member" }] }, { role: "r2" });
+    expect([within("t1"), within("t2")]).toEqual([true, false]);
+    queries.removeQueries({ queryKey: ["teams", "all"] });
+    expect(within("t2")).toBe(true);
   });
 
   it("knows that an order alone narrows nothing", () => {

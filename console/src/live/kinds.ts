@@ -1,5 +1,7 @@
 /** Which cached lists an event of a kind concerns, and which rows a list's filters admit. */
-import type { Row } from "./apply";
+import type { Team } from "../api/types";
+import { queries } from "../app/queries";
+import type { Row, WholeSet } from "./apply";
 
 export type Filters = Record<string, string | undefined>;
 
@@ -19,6 +21,13 @@ const refers = (value: unknown, wanted: string | undefined) => {
 
 const isIn = (teams: unknown, team: string | undefined) => !team || (Array.isArray(teams) && teams.some((one) => one.id === team));
 
+/** Whether one of these teams carries the role, as far as teams are known here; of teams that are not, it may be so. */
+function carries(teams: unknown, role: string): boolean {
+  if (!Array.isArray(teams) || teams.length === 0) return false;
+  const known = queries.getQueryData<WholeSet<Team>>(["teams", "all"])?.items;
+  return !known || known.some((team) => teams.some((one) => one.id === team.id) && team.roles.some((one) => one.id === role));
+}
+
 function hasText(row: Record<string, unknown>, q: string | undefined): boolean {
   const wanted = q?.trim().toLowerCase();
   if (!wanted) return true;
@@ -35,7 +44,7 @@ export const KINDS: Record<string, Kind> = {
       has(row.department, f.department) &&
       hasText(row, f.q) &&
       isIn(row.teams, f.team) &&
-      (!f.role || (Array.isArray(row.roles) && row.roles.some((role) => refers(role, f.role)))),
+      (!f.role || (Array.isArray(row.roles) && row.roles.some((role) => refers(role, f.role))) || carries(row.teams, f.role)),
   },
   job: {
     key: "jobs",

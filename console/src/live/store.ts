@@ -12,7 +12,7 @@ import { type Filters, isWhole, KINDS } from "./kinds";
 import { openLine } from "./exchange/line";
 import type { Arrival, Present } from "./exchange/wire";
 import { perFrame } from "./frames";
-import { type MemberPages, withMember } from "./members";
+import { hungOnTeams, type MemberPages, withMember } from "./members";
 import { Link } from "./link";
 import { pill } from "./pill";
 import { applyKeyUse } from "./keyUse";
@@ -166,6 +166,7 @@ function apply(events: LiveEvent[], me: string): void {
   addJobEvents(events);
   patchImports(events);
   applyState(events);
+  for (const queryKey of hungOnTeams(events)) void queries.invalidateQueries({ queryKey });
   applySessions(queries, events);
   applyKeyUse(queries, events);
   // an event says that a page has other views, not which: they are few, and read when somebody looks

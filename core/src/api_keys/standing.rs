@@ -51,7 +51,7 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
              k.addresses AS "addresses: Vec<IpNet>", k.requests_per_minute, k.generation, k.hash, k.previous_hash,
              k.previous_until, u.status, u.deleted_at, u.access_version, o.access_epoch,
              ARRAY(WITH RECURSIVE held (role_id) AS (
-                     SELECT role_id FROM user_roles WHERE organization_id = k.organization_id AND user_id = k.owner_id
+                     SELECT role_id FROM held_roles WHERE organization_id = k.organization_id AND user_id = k.owner_id
                      UNION
                      SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
                    SELECT role_id FROM held) AS "roles!"

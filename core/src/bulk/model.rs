@@ -75,7 +75,7 @@ pub struct BulkFilter {
     /// Only people in this state.
     #[serde(default)]
     pub status: Option<UserStatus>,
-    /// Only holders of this role.
+    /// Only holders of this role, themselves or through a team.
     #[serde(default)]
     pub role: Option<RoleId>,
     /// Only members of this team.

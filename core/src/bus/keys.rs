@@ -137,7 +137,8 @@ impl Keys {
 
     /// Effective permissions of a person, 10 min.
     pub fn user_perms(&self, user: UserId) -> String {
-        format!("{}:user:perms:{{{user}}}", self.prefix)
+        // `rights`, not `perms` as before teams carried roles: what a node of then keeps there lacks them, and is for its like
+        format!("{}:user:rights:{{{user}}}", self.prefix)
     }
 
     /// Counter of a rate limit window, 1 min unless the limit says otherwise.

@@ -21,7 +21,7 @@ pub async fn owed(store: &Store, owner: Owner) -> Result<Owed> {
              EXISTS (SELECT FROM user_factors WHERE user_id = $2 AND kind = 'sms') AS "sms!",
              EXISTS (SELECT FROM recovery_codes WHERE user_id = $2 AND used_at IS NULL) AS "codes!",
              EXISTS (WITH RECURSIVE held (role_id) AS (
-                       SELECT role_id FROM user_roles WHERE organization_id = $1 AND user_id = $2
+                       SELECT role_id FROM held_roles WHERE organization_id = $1 AND user_id = $2
                        UNION
                        SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
                      SELECT FROM held JOIN roles r ON r.id = held.role_id WHERE r.requires_factor) AS "demanded!""#,

@@ -59,7 +59,7 @@ pub(super) async fn admits_within(
     let rules = within(connection, organization).await?;
     let held = sqlx::query_scalar!(
         r#"WITH RECURSIVE held (role_id) AS (
-             SELECT role_id FROM user_roles WHERE organization_id = $1 AND user_id = $2
+             SELECT role_id FROM held_roles WHERE organization_id = $1 AND user_id = $2
              UNION
              SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
            SELECT role_id AS "role_id!" FROM held"#,

@@ -20,7 +20,7 @@ pub async fn standing(db: &Db, account: LinkedAccountId) -> Result<Result<Standi
              u.deleted_at IS NOT NULL AS "deleted!", u.access_version, o.access_epoch,
              greatest(u.sessions_not_before, o.sessions_not_before) AS not_before,
              ARRAY(WITH RECURSIVE held (role_id) AS (
-                     SELECT role_id FROM user_roles WHERE organization_id = l.organization_id AND user_id = l.user_id
+                     SELECT role_id FROM held_roles WHERE organization_id = l.organization_id AND user_id = l.user_id
                      UNION
                      SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
                    SELECT role_id FROM held) AS "roles!"

@@ -1,6 +1,5 @@
 //! Giving and taking roles, of one person and of many.
 
-use super::doors;
 use crate::Store;
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
@@ -107,7 +106,7 @@ async fn change(
     wanted: impl FnOnce(&BTreeSet<RoleId>) -> BTreeSet<RoleId>,
 ) -> Result<UserItem> {
     ctx.require("roles:assign")?;
-    require_not_oneself(ctx, id)?;
+    rights::require_not_oneself(ctx, &[id])?;
     let mut change = Change::begin(store, ctx).await?;
     let Changed {
         event,
@@ -131,7 +130,7 @@ async fn change(
 pub async fn apply(change: &mut Change, id: UserId, give: &[RoleId], take: &[RoleId]) -> Result<Applied> {
     let ctx = change.ctx().clone();
     ctx.require("roles:assign")?;
-    require_not_oneself(&ctx, id)?;
+    rights::require_not_oneself(&ctx, &[id])?;
     let wanted = |present: &BTreeSet<RoleId>| {
         let mut wanted = present.clone();
         wanted.extend(give);
@@ -191,7 +190,7 @@ async fn changed(
         .ok_or_else(|| Error::not_found("user"))?;
     let holds = rights::of(change.tx(), ctx.organization, id).await?;
     // a role that is taken may have denied something
-    doors::require_holds_gain(&ctx, &held, &holds)?;
+    rights::require_holds_gain(&ctx, &held, &holds)?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
     let event = told(change, &before, &after, access_version).await?;
     Ok(Ok(Changed {
@@ -235,17 +234,6 @@ pub async fn adjust(change: &mut Change, id: UserId, give: &[RoleId], take: &[Ro
     let event = told(change, &before, &after, access_version).await?;
     change.record(event).await?;
     Ok(true)
-}
-
-fn require_not_oneself(ctx: &Ctx, id: UserId) -> Result<()> {
-    if ctx.actor.user() != Some(id) {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Conflict,
-        "roles.own",
-        "You cannot change your own roles. Ask somebody else who may assign roles.",
-    ))
 }
 
 async fn write(change: &mut Change, id: UserId, given: &[RoleId], taken: &[RoleId]) -> Result<i64> {

@@ -1,6 +1,5 @@
 //! What is said of a person directly: grants and denials on everything, under a condition, or on single rows.
 
-use super::doors;
 use super::given::{self, Given};
 use super::proposal::Proposal;
 use super::statement::{self, Single, Statement};
@@ -74,7 +73,7 @@ pub struct OfUser {
     /// Said of the person.
     #[serde(flatten)]
     pub direct: Direct,
-    /// Roles they hold.
+    /// Roles they hold themselves; those that their teams carry stand in `given`.
     pub roles: Vec<RoleId>,
     /// What comes of all of it.
     pub held: Vec<Held>,
@@ -90,7 +89,7 @@ pub async fn of_user(store: &Store, ctx: &Ctx, id: UserId) -> Result<OfUser> {
         return Err(Error::not_found("user"));
     }
     let model = read::model(&mut tx, ctx.organization, &[id], Roles::These(&[])).await?;
-    let given = given::to(&mut tx, ctx.organization, id).await?;
+    let given = given::to(&mut tx, ctx, id).await?;
     Ok(shown(&model, id, given))
 }
 
@@ -153,7 +152,7 @@ pub async fn set_of_user(store: &Store, ctx: &Ctx, id: UserId, wanted: &Direct) 
     let was = before.people.get(&id).unwrap_or(&nobody);
     let is = after.people.get(&id).unwrap_or(&nobody);
     if was == is {
-        let given = given::to(change.tx(), ctx.organization, id).await?;
+        let given = given::to(change.tx(), ctx, id).await?;
         return Ok(shown(&before, id, given));
     }
     require_holds_new(ctx, was, is)?;
@@ -162,7 +161,7 @@ pub async fn set_of_user(store: &Store, ctx: &Ctx, id: UserId, wanted: &Direct) 
     write(&mut change, id, was, is).await?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
     record(&mut change, &user, &direct(was), &direct(is)).await?;
-    let given = given::to(change.tx(), ctx.organization, id).await?;
+    let given = given::to(change.tx(), ctx, id).await?;
     let answer = shown(&after, id, given);
     change.answer(200, &answer).await?;
     change.commit().await?;
@@ -194,7 +193,7 @@ async fn require_gain_held(
     let Some(subject) = has.subject() else {
         return Ok(());
     };
-    doors::require_holds_gain(ctx, had, &PermissionSet::of(subject.clone(), beside))
+    rights::require_holds_gain(ctx, had, &PermissionSet::of(subject.clone(), beside))
 }
 
 /// Passes when the actor holds on everything whatever is granted anew beyond single rows, even where it has no effect yet.
@@ -206,7 +205,7 @@ fn require_holds_new(ctx: &Ctx, was: &Person, is: &Person) -> Result<()> {
     });
     match new.map(|(name, _)| name).find(|name| !ctx.permissions.has(name)) {
         None => Ok(()),
-        Some(permission) => Err(doors::beyond(permission)),
+        Some(permission) => Err(rights::beyond(permission)),
     }
 }
 
@@ -222,7 +221,7 @@ async fn require_on(change: &mut Change, ctx: &Ctx, permission: &str, row: &Reso
     if ctx.permissions.permits(permission, &facts) {
         return Ok(());
     }
-    Err(doors::beyond(permission))
+    Err(rights::beyond(permission))
 }
 
 /// Writes the difference: what stays keeps who gave it and when.

@@ -2,9 +2,9 @@
 
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, FieldError, Kind, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::RoleId;
-use crate::kernel::permission::PermissionSet;
+use crate::users::rights::beyond;
 use crate::users::rights::model::{Model, Union};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -50,33 +50,6 @@ pub fn require_within_reach(ctx: &Ctx, model: &Model, role: RoleId) -> Result<()
     }
 }
 
-/// Passes when `after` gives the person nothing new that the actor does not hold.
-pub fn require_holds_gain(ctx: &Ctx, before: &PermissionSet, after: &PermissionSet) -> Result<()> {
-    for (permission, _) in after.reaches() {
-        let one = |name: &str| name == permission;
-        let gained = after.only(one);
-        if !before.only(one).covers(&gained) && !ctx.permissions.only(one).covers(&gained) {
-            return Err(beyond(permission));
-        }
-    }
-    Ok(())
-}
-
-/// The refusal of whoever would give `permission` without holding it as far as they give it.
-pub fn beyond(permission: &str) -> Error {
-    let mut error = Error::new(
-        Kind::Forbidden,
-        "permission.beyond",
-        format!("This would give {permission} further than you hold it yourself. Ask an owner."),
-    );
-    error.errors = vec![FieldError {
-        field: "permission".to_owned(),
-        code: "beyond".into(),
-        detail: format!("You do not hold {permission} that far."),
-    }];
-    error
-}
-
 /// Passes when nobody who holds one of `roles` holds anything that the actor lacks: who stands above is not changed by way
 /// of a role. Looks at what their roles and direct grants could give, not at each person.
 pub async fn require_over_holders(
@@ -87,9 +60,9 @@ pub async fn require_over_holders(
 ) -> Result<()> {
     let ids: Vec<Uuid> = roles.iter().map(|role| role.0).collect();
     let held = sqlx::query!(
-        r#"WITH holders AS (SELECT DISTINCT user_id FROM user_roles WHERE organization_id = $1 AND role_id = ANY($2))
-           SELECT ur.role_id AS "role_id?", NULL::text AS "permission?"
-           FROM holders JOIN user_roles ur USING (user_id) WHERE ur.organization_id = $1 GROUP BY ur.role_id
+        r#"WITH holders AS (SELECT DISTINCT user_id FROM held_roles WHERE organization_id = $1 AND role_id = ANY($2))
+           SELECT h.role_id AS "role_id?", NULL::text AS "permission?"
+           FROM holders JOIN held_roles h USING (user_id) WHERE h.organization_id = $1 GROUP BY h.role_id
            UNION ALL
            SELECT NULL, up.permission
            FROM holders JOIN user_permissions up USING (user_id)

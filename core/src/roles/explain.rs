@@ -8,7 +8,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::page;
 use crate::kernel::permission::{Resource, ResourceFacts};
-use crate::users::rights::proof::{Proof, prove};
+use crate::users::rights::proof::{Line, Proof, prove};
 use crate::users::rights::{self, read, read::Roles};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -76,11 +76,17 @@ pub async fn explain(store: &Store, ctx: &Ctx, question: &Question) -> Result<Ex
         .resource
         .as_ref()
         .map(|row| of_row(ctx.organization, row, &teams));
+    let mut proof = prove(&model, question.user, &question.permission, facts.as_ref());
+    let seen = |line: Line| Line {
+        team: line.team.map(|team| team.seen_by(ctx)),
+        ..line
+    };
+    proof.lines = proof.lines.into_iter().map(seen).collect();
     Ok(Explanation {
         user: question.user,
         permission: question.permission.clone(),
         resource: question.resource.clone(),
-        proof: prove(&model, question.user, &question.permission, facts.as_ref()),
+        proof,
     })
 }
 
@@ -164,7 +170,7 @@ pub async fn who_can(
     let giving: Vec<Uuid> = giving.map(|role| role.0).collect();
     let mut rows = sqlx::query!(
         "SELECT id, name FROM users WHERE organization_id = $1 AND deleted_at IS NULL AND ($4::uuid IS NULL OR id > $4) AND (
-           id IN (SELECT user_id FROM user_roles WHERE organization_id = $1 AND role_id = ANY($2)) OR
+           id IN (SELECT user_id FROM held_roles WHERE organization_id = $1 AND role_id = ANY($2)) OR
            id IN (SELECT user_id FROM user_permissions WHERE organization_id = $1 AND permission = $3
                     AND (granted OR only_on IS NOT NULL)))
          ORDER BY id LIMIT $5",

@@ -74,7 +74,7 @@ pub struct RoleItem {
     /// The role.
     #[serde(flatten)]
     pub role: Role,
-    /// People who hold it themselves, counted up to 10,001.
+    /// People who hold it, themselves or through a team, counted up to 10,001.
     pub members: i64,
 }
 
@@ -105,6 +105,7 @@ pub async fn list(store: &Store, ctx: &Ctx) -> Result<RoleList> {
     })
 }
 
+/// Whoever holds a role themselves is counted first, so that of a role that everybody holds no more are read than are counted.
 async fn members(
     connection: &mut PgConnection,
     organization: OrganizationId,
@@ -112,8 +113,13 @@ async fn members(
     let rows = sqlx::query!(
         r#"SELECT r.id, h.members AS "members!" FROM roles r CROSS JOIN LATERAL (
              SELECT count(*) AS members FROM (
-               SELECT FROM user_roles ur JOIN users u ON u.id = ur.user_id
-               WHERE ur.organization_id = $1 AND ur.role_id = r.id AND u.deleted_at IS NULL LIMIT $2) counted) h
+               SELECT FROM (
+                 SELECT user_id FROM held_roles WHERE organization_id = $1 AND role_id = r.id AND team_id IS NULL
+                 UNION ALL
+                 SELECT DISTINCT user_id FROM held_roles c WHERE organization_id = $1 AND role_id = r.id AND team_id IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM held_roles o WHERE o.organization_id = $1 AND o.role_id = r.id
+                     AND o.user_id = c.user_id AND o.team_id IS NULL)) h
+               JOIN users u ON u.id = h.user_id WHERE u.deleted_at IS NULL LIMIT $2) counted) h
            WHERE r.organization_id = $1"#,
         organization.0,
         COUNTED,

@@ -177,7 +177,7 @@ pub async fn update(
     act.finish(200, event, now).await
 }
 
-/// Deletes a role that nobody holds and no role inherits from.
+/// Deletes a role that nobody holds, no team carries and no role inherits from.
 pub async fn delete(store: &Store, ctx: &Ctx, id: RoleId, if_match: Option<i64>) -> Result<()> {
     let mut act = Act::begin(store, ctx).await?;
     let role = act.role(id, if_match, true).await?;
@@ -185,6 +185,7 @@ pub async fn delete(store: &Store, ctx: &Ctx, id: RoleId, if_match: Option<i64>)
     let organization = ctx.organization;
     let held = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM user_roles WHERE organization_id = $1 AND role_id = $2)
+             OR EXISTS (SELECT FROM team_roles WHERE organization_id = $1 AND role_id = $2)
              OR EXISTS (SELECT FROM role_parents WHERE organization_id = $1 AND parent_id = $2) AS "held!""#,
         organization.0,
         id.0,
@@ -195,7 +196,7 @@ pub async fn delete(store: &Store, ctx: &Ctx, id: RoleId, if_match: Option<i64>)
         return Err(Error::new(
             Kind::Conflict,
             "role.in_use",
-            "Somebody holds this role, or another role inherits from it. Take it from all of them first.",
+            "Somebody holds this role, a team carries it, or another role inherits from it. Take it from all of them first.",
         ));
     }
     sqlx::query!(

@@ -1,7 +1,7 @@
 //! A change of who may do what, before it is made: the same value is previewed, checked and written.
 
 use super::statement::{self, Single, Statement};
-use crate::kernel::id::{RoleId, UserId};
+use crate::kernel::id::{RoleId, TeamId, UserId};
 use crate::users::rights::model::{Model, Person};
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +20,26 @@ pub enum Proposal {
         #[serde(default)]
         statements: Option<Vec<Statement>>,
     },
-    /// Which roles a person holds.
+    /// Which roles a person holds themselves.
     Roles {
         /// The person.
         user: UserId,
         /// These, no more and no fewer.
         roles: Vec<RoleId>,
+    },
+    /// Which roles a team carries.
+    TeamRoles {
+        /// The team.
+        team: TeamId,
+        /// These, no more and no fewer.
+        roles: Vec<RoleId>,
+    },
+    /// In which teams a person is.
+    Teams {
+        /// The person.
+        user: UserId,
+        /// In these, no more and no fewer.
+        teams: Vec<TeamId>,
     },
     /// What is said of a person directly.
     Permissions {
@@ -44,10 +58,19 @@ impl Proposal {
     pub fn named(&self) -> impl Iterator<Item = &RoleId> {
         let (role, more) = match self {
             Self::Role { role, inherits, .. } => (Some(role), inherits.as_deref()),
-            Self::Roles { roles, .. } => (None, Some(roles.as_slice())),
-            Self::Permissions { .. } => (None, None),
+            Self::Roles { roles, .. } | Self::TeamRoles { roles, .. } => (None, Some(roles.as_slice())),
+            Self::Permissions { .. } | Self::Teams { .. } => (None, None),
         };
         role.into_iter().chain(more.into_iter().flatten())
+    }
+
+    /// The teams that it names.
+    pub fn named_teams(&self) -> &[TeamId] {
+        match self {
+            Self::TeamRoles { team, .. } => std::slice::from_ref(team),
+            Self::Teams { teams, .. } => teams,
+            Self::Role { .. } | Self::Roles { .. } | Self::Permissions { .. } => &[],
+        }
     }
 
     /// `model` as it would be.
@@ -69,6 +92,13 @@ impl Proposal {
             }
             Self::Roles { user, roles } => {
                 model.people.entry(*user).or_default().roles = roles.iter().copied().collect();
+            }
+            Self::TeamRoles { team, roles } => {
+                model.teams.entry(team.0).or_default().roles = roles.iter().copied().collect();
+            }
+            Self::Teams { user, teams } => {
+                let teams = teams.iter().map(|team| team.0).collect();
+                model.people.entry(*user).or_default().teams = teams;
             }
             Self::Permissions {
                 user,

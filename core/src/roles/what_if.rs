@@ -7,9 +7,11 @@ use crate::Store;
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Result};
-use crate::kernel::id::UserId;
+use crate::kernel::event::Scope;
+use crate::kernel::id::{TeamId, UserId};
 use crate::kernel::permission::{PermissionSet, Reach};
-use crate::users::rights::read::{self, Roles};
+use crate::users::rights::model::Model;
+use crate::users::rights::{self, read, read::Roles};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
@@ -71,6 +73,7 @@ pub async fn what_if(store: &Store, ctx: &Ctx, proposal: &Proposal) -> Result<Pr
             "One of these roles does not exist; choose from GET /api/v1/roles.",
         ));
     }
+    require_teams(&mut tx, ctx, proposal, &roles).await?;
     let changed = proposal.applied_to(&roles);
     if changed.is_cyclic() {
         return Err(Error::field(
@@ -80,7 +83,10 @@ pub async fn what_if(store: &Store, ctx: &Ctx, proposal: &Proposal) -> Result<Pr
         ));
     }
     let mut people = match proposal {
-        Proposal::Roles { user, .. } | Proposal::Permissions { user, .. } => vec![*user],
+        Proposal::Roles { user, .. } | Proposal::Permissions { user, .. } | Proposal::Teams { user, .. } => {
+            vec![*user]
+        }
+        Proposal::TeamRoles { team, .. } => members(&mut tx, ctx, *team).await?,
         Proposal::Role { role, .. } => {
             let mut heirs = roles.heirs(*role);
             heirs.extend(changed.heirs(*role));
@@ -164,7 +170,8 @@ async fn check(connection: &mut PgConnection, ctx: &Ctx, proposal: &Proposal) ->
     let none = Vec::new();
     let (statements, single, user) = match proposal {
         Proposal::Role { statements, .. } => (statements.as_ref().unwrap_or(&none), &[][..], None),
-        Proposal::Roles { user, .. } => (&none, &[][..], Some(*user)),
+        Proposal::Roles { user, .. } | Proposal::Teams { user, .. } => (&none, &[][..], Some(*user)),
+        Proposal::TeamRoles { .. } => (&none, &[][..], None),
         Proposal::Permissions {
             user,
             statements,
@@ -181,6 +188,43 @@ async fn check(connection: &mut PgConnection, ctx: &Ctx, proposal: &Proposal) ->
     statement::check(connection, ctx.organization, statements, single).await
 }
 
+/// Passes when the teams that are named are there for the actor, and would carry only what a team may.
+async fn require_teams(
+    connection: &mut PgConnection,
+    ctx: &Ctx,
+    proposal: &Proposal,
+    model: &Model,
+) -> Result<()> {
+    for team in proposal.named_teams() {
+        let scope = Scope {
+            teams: vec![team.0],
+            owner: None,
+        };
+        let facts = scope.facts(ctx.organization, "team", team.0);
+        if !model.teams.contains_key(&team.0) || !ctx.permissions.permits("teams:read", &facts) {
+            return Err(Error::not_found("team"));
+        }
+    }
+    match proposal {
+        Proposal::TeamRoles { roles, .. } => {
+            rights::require_not_the_owners(connection, ctx.organization, roles).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Who is in a team; there are few.
+async fn members(connection: &mut PgConnection, ctx: &Ctx, team: TeamId) -> Result<Vec<UserId>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT user_id FROM team_members WHERE organization_id = $1 AND team_id = $2 ORDER BY user_id",
+        ctx.organization.0,
+        team.0,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(ids.into_iter().map(UserId).collect())
+}
+
 /// Who holds one of `roles`, one more than are looked at.
 async fn holders(
     connection: &mut PgConnection,
@@ -189,8 +233,8 @@ async fn holders(
 ) -> Result<Vec<UserId>> {
     let roles: Vec<Uuid> = roles.iter().map(|role| role.0).collect();
     let ids = sqlx::query_scalar!(
-        "SELECT DISTINCT ur.user_id FROM user_roles ur JOIN users u ON u.id = ur.user_id
-         WHERE ur.organization_id = $1 AND ur.role_id = ANY($2) AND u.deleted_at IS NULL ORDER BY ur.user_id LIMIT $3",
+        r#"SELECT DISTINCT h.user_id AS "user_id!" FROM held_roles h JOIN users u ON u.id = h.user_id
+           WHERE h.organization_id = $1 AND h.role_id = ANY($2) AND u.deleted_at IS NULL ORDER BY 1 LIMIT $3"#,
         ctx.organization.0,
         &roles,
         PEOPLE + 1,

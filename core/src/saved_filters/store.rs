@@ -19,7 +19,7 @@ pub(super) async fn seen(
 ) -> Result<Vec<SavedFilter>> {
     let rows = sqlx::query!(
         r#"WITH RECURSIVE held (role_id) AS (
-             SELECT role_id FROM user_roles WHERE organization_id = $1 AND user_id = $2
+             SELECT role_id FROM held_roles WHERE organization_id = $1 AND user_id = $2
              UNION
              SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
            SELECT f.id, f.page, f.name, f.query, f.owner_id, u.name AS owner_name, f.audience, f.audience_id,
@@ -78,7 +78,7 @@ pub(super) async fn belongs(
     Ok(sqlx::query_scalar!(
         r#"SELECT CASE $3
              WHEN 'team' THEN EXISTS (SELECT FROM team_members WHERE organization_id = $1 AND user_id = $2 AND team_id = $4)
-             WHEN 'role' THEN EXISTS (SELECT FROM user_roles WHERE organization_id = $1 AND user_id = $2 AND role_id = $4)
+             WHEN 'role' THEN EXISTS (SELECT FROM held_roles WHERE organization_id = $1 AND user_id = $2 AND role_id = $4)
              ELSE $3 = 'me' END AS "belongs!""#,
         organization.0,
         user.0,

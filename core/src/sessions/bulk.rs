@@ -28,7 +28,7 @@ const CHUNK: usize = 1_000;
 pub enum Whose {
     /// One person's.
     Person(UserId),
-    /// Of all who hold the role themselves.
+    /// Of all who hold the role, themselves or through a team.
     Role(RoleId),
     /// Everybody's.
     Organization,
@@ -169,8 +169,8 @@ async fn people(change: &mut Change, whose: Whose, before: OffsetDateTime) -> Re
             .await?;
             there.ok_or_else(|| Error::not_found("role"))?;
             sqlx::query_scalar!(
-                "SELECT u.id FROM users u JOIN user_roles ur ON ur.user_id = u.id AND ur.organization_id = $1
-                 WHERE u.organization_id = $1 AND ur.role_id = $2 AND u.deleted_at IS NULL ORDER BY u.id FOR UPDATE OF u",
+                "SELECT id FROM users WHERE organization_id = $1 AND deleted_at IS NULL AND id IN (
+                   SELECT user_id FROM held_roles WHERE organization_id = $1 AND role_id = $2) ORDER BY id FOR UPDATE",
                 organization,
                 role.0
             )

@@ -81,7 +81,7 @@ pub struct SessionList {
 pub struct Query {
     /// Only this person's.
     pub user: Option<UserId>,
-    /// Only of those who hold this role themselves.
+    /// Only of those who hold this role, themselves or through a team.
     pub role: Option<RoleId>,
     /// Rows of a page.
     pub limit: Option<u32>,
@@ -207,7 +207,7 @@ async fn rows(
              AND coalesce(s.created_at >= greatest(u.sessions_not_before, o.sessions_not_before), true)
              AND ($3::uuid IS NULL OR s.user_id = $3)
              AND ($4::uuid IS NULL OR EXISTS (
-               SELECT FROM user_roles r WHERE r.organization_id = $1 AND r.user_id = s.user_id AND r.role_id = $4))
+               SELECT FROM held_roles r WHERE r.organization_id = $1 AND r.user_id = s.user_id AND r.role_id = $4))
              AND ($5::timestamptz IS NULL OR (s.created_at, s.id) < ($5, $6))
            ORDER BY s.created_at DESC, s.id DESC LIMIT $7"#,
         ctx.organization.0,
@@ -239,7 +239,7 @@ async fn totals(
              AND coalesce(s.created_at >= greatest(u.sessions_not_before, o.sessions_not_before), true)
              AND ($3::uuid IS NULL OR s.user_id = $3)
              AND ($4::uuid IS NULL OR EXISTS (
-               SELECT FROM user_roles r WHERE r.organization_id = $1 AND r.user_id = s.user_id AND r.role_id = $4))"#,
+               SELECT FROM held_roles r WHERE r.organization_id = $1 AND r.user_id = s.user_id AND r.role_id = $4))"#,
         ctx.organization.0,
         now,
         query.user.map(|user| user.0),

@@ -253,7 +253,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
              coalesce(s.created_at < greatest(u.sessions_not_before, o.sessions_not_before), false) AS "outdated!",
              s.impersonated_by IS NOT NULL AS "impersonated!", u.must_change_password, u.access_version, o.access_epoch,
              ARRAY(WITH RECURSIVE held (role_id) AS (
-                     SELECT role_id FROM user_roles WHERE organization_id = s.organization_id AND user_id = s.user_id
+                     SELECT role_id FROM held_roles WHERE organization_id = s.organization_id AND user_id = s.user_id
                      UNION
                      SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
                    SELECT role_id FROM held) AS "roles!"

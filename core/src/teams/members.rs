@@ -1,5 +1,7 @@
 //! Who is in a team.
 
+use super::model::Team;
+use super::service::locked_as;
 use super::{MEMBERS, TEAMS_OF_ONE, store};
 use crate::Store;
 use crate::bus::control::{Revocation, RevocationKind};
@@ -7,13 +9,13 @@ use crate::change::Change;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::Event;
-use crate::kernel::id::{TeamId, UserId};
+use crate::kernel::id::{RoleId, TeamId, UserId};
 use crate::kernel::permission::PermissionSet;
 use crate::users::{self, TeamRole, User, UserItem, rights};
 use serde_json::json;
 
-/// Puts somebody into a team, or gives them another role in it. What they may see and who sees them changes with the commit,
-/// on every open stream too.
+/// Puts somebody into a team, or gives them another role in it. What they may see and do and who sees them changes with the
+/// commit, on every open stream too.
 pub async fn add_member(
     store: &Store,
     ctx: &Ctx,
@@ -23,20 +25,21 @@ pub async fn add_member(
 ) -> Result<UserItem> {
     ctx.require_some("teams:manage")?;
     let mut change = Change::begin(store, ctx).await?;
-    require(&mut change, team).await?;
+    let team = locked_as(&mut change, team, "teams:manage").await?;
     let mover = begin(&mut change, user).await?;
-    let present = mover.user.teams.iter().find(|present| present.id == team);
+    let present = mover.user.teams.iter().find(|present| present.id == team.id);
     if present.is_some_and(|present| present.role == role) {
         return mover.user.seen_by(ctx, &mover.held);
     }
     if present.is_none() {
-        require_room(&mut change, team, &mover.user).await?;
+        require_room(&mut change, team.id, &mover.user).await?;
+        require_giving(&mut change, &team, user).await?;
     }
     let at = change.at();
-    let member = (team, user, role);
+    let member = (team.id, user, role);
     store::put(change.tx(), ctx.organization, member, ctx.actor.user(), at).await?;
     let item = mover
-        .finish(&mut change, team, "teams.add_member", Some(role))
+        .finish(&mut change, &team, "teams.add_member", Some(role))
         .await?;
     change.answer(200, &item).await?;
     change.commit().await?;
@@ -47,23 +50,39 @@ pub async fn add_member(
 pub async fn remove_member(store: &Store, ctx: &Ctx, team: TeamId, user: UserId) -> Result<()> {
     ctx.require_some("teams:manage")?;
     let mut change = Change::begin(store, ctx).await?;
-    require(&mut change, team).await?;
+    let team = locked_as(&mut change, team, "teams:manage").await?;
     let mover = begin(&mut change, user).await?;
-    if !mover.user.teams.iter().any(|present| present.id == team) {
+    if !mover.user.teams.iter().any(|present| present.id == team.id) {
         return Ok(());
     }
-    store::take(change.tx(), ctx.organization, team, user).await?;
+    require_taking(&mut change, &team, &[user]).await?;
+    store::take(change.tx(), ctx.organization, team.id, user).await?;
     mover
-        .finish(&mut change, team, "teams.remove_member", None)
+        .finish(&mut change, &team, "teams.remove_member", None)
         .await?;
     change.commit().await
 }
 
-async fn require(change: &mut Change, team: TeamId) -> Result<()> {
-    let organization = change.ctx().organization;
-    let there = store::lock(change.tx(), organization, team).await?;
-    let team = there.ok_or_else(|| Error::not_found("team"))?;
-    team.require(change.ctx(), "teams:manage")
+/// Passes when the actor may give `user` what `team` carries: to put them there is to give it.
+async fn require_giving(change: &mut Change, team: &Team, user: UserId) -> Result<()> {
+    if team.roles.is_empty() {
+        return Ok(());
+    }
+    let ctx = change.ctx().clone();
+    rights::require_not_oneself(&ctx, &[user])?;
+    let roles: Vec<RoleId> = team.roles.iter().map(|role| role.id).collect();
+    rights::require_givable(change.tx(), &ctx, &roles).await
+}
+
+/// Passes when the actor may take from `people` what `team` carries: to take them out is to take it.
+pub(super) async fn require_taking(change: &mut Change, team: &Team, people: &[UserId]) -> Result<()> {
+    if team.roles.is_empty() {
+        return Ok(());
+    }
+    let ctx = change.ctx().clone();
+    ctx.require("roles:assign")?;
+    rights::require_not_oneself(&ctx, people)?;
+    rights::hold_still(change.tx(), ctx.organization).await
 }
 
 async fn begin(change: &mut Change, user: UserId) -> Result<Move> {
@@ -109,7 +128,7 @@ impl Move {
     pub async fn finish(
         self,
         change: &mut Change,
-        team: TeamId,
+        team: &Team,
         action: &'static str,
         role: Option<TeamRole>,
     ) -> Result<UserItem> {
@@ -121,6 +140,11 @@ impl Move {
         // what they may do in a team they may do to its people
         let held = rights::of(change.tx(), organization, id).await?;
         change.ctx().require_over(&held)?;
+        if !team.roles.is_empty() {
+            // what it carries may grant, and deny
+            rights::require_holds_gain(change.ctx(), &self.held, &held)?;
+            rights::require_owners_whole(change.tx(), organization).await?;
+        }
         let text = match role {
             Some(_) => "{actor} put {subject} into a team",
             None => "{actor} took {subject} out of a team",
@@ -136,7 +160,7 @@ impl Move {
         .patch(after.patch()?, after.acts())
         .person(after.person())
         .scope(Some(self.user.scope()), Some(after.scope()))
-        .detail("team", json!(team))
+        .detail("team", json!(team.id))
         .detail("role", json!(role))
         .changed("teams", json!(self.user.teams), json!(after.teams));
         change.record(event).await?;

@@ -5,6 +5,7 @@ use crate::kernel::error::{Error, FieldError, Result};
 use crate::kernel::event::{Scope, Subject};
 use crate::kernel::id::TeamId;
 use crate::live::position::Position;
+use crate::users::RoleName;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -22,13 +23,15 @@ pub struct Team {
     pub name: String,
     /// What it is for.
     pub description: String,
+    /// Roles that it carries: whoever is in it holds them. By name.
+    pub roles: Vec<RoleName>,
     /// Made.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// Last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
-    /// For `If-Match`; grows by one with each change of name or description.
+    /// For `If-Match`; grows by one with each change of name, description or roles.
     pub version: i64,
 }
 

@@ -1,6 +1,6 @@
 //! Teams themselves: made, renamed, deleted, seen.
 
-use super::members::Move;
+use super::members::{Move, require_taking};
 use super::model::{ACTS, NewTeam, OneTeam, Team, TeamChange, TeamList};
 use super::{CHANNEL, TEAMS, store};
 use crate::Store;
@@ -11,6 +11,7 @@ use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::TeamId;
 use crate::live::position;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// All teams.
@@ -75,7 +76,7 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewTeam) -> Result<Team> {
     let team = read(&mut change, id).await?;
     let event = event("team.created", "teams.create", &team, "{actor} made a team")
         .scope(None, Some(team.scope()))
-        .changed("name", serde_json::Value::Null, team.name.as_str());
+        .changed("name", Value::Null, team.name.as_str());
     change
         .record(event.patch(serde_json::to_value(&team)?, ACTS.to_vec()))
         .await?;
@@ -118,44 +119,57 @@ pub async fn delete(store: &Store, ctx: &Ctx, id: TeamId, if_match: Option<i64>)
     ctx.require_some("teams:manage")?;
     let mut change = Change::begin(store, ctx).await?;
     let team = locked(&mut change, id, if_match).await?;
+    let members = store::members(change.tx(), ctx.organization, id).await?;
+    require_taking(&mut change, &team, &members).await?;
     let mut left = 0;
-    for user in store::members(change.tx(), ctx.organization, id).await? {
+    for user in members {
         // deleted meanwhile, which took them out
         let Some(mover) = Move::begin(&mut change, user).await? else {
             continue;
         };
         store::take(change.tx(), ctx.organization, id, user).await?;
-        mover.finish(&mut change, id, "teams.remove_member", None).await?;
+        mover
+            .finish(&mut change, &team, "teams.remove_member", None)
+            .await?;
         left += 1;
     }
     store::delete(change.tx(), id).await?;
     let mut event = event("team.deleted", "teams.delete", &team, "{actor} deleted a team")
         .severity(Severity::Warn)
         .scope(Some(team.scope()), None)
-        .changed("name", team.name.as_str(), serde_json::Value::Null)
+        .changed("name", team.name.as_str(), Value::Null)
         .detail("members", left);
+    if !team.roles.is_empty() {
+        event = event.changed("roles", json!(team.roles), Value::Null);
+    }
     event.subject.version += 1;
     change.record(event).await?;
     change.commit().await
 }
 
-fn event(kind: &'static str, action: &'static str, team: &Team, text: &'static str) -> Event {
+pub(super) fn event(kind: &'static str, action: &'static str, team: &Team, text: &'static str) -> Event {
     Event::new(kind, action, team.subject(), CHANNEL, text).scope(Some(team.scope()), Some(team.scope()))
 }
 
-async fn read(change: &mut Change, id: TeamId) -> Result<Team> {
+pub(super) async fn read(change: &mut Change, id: TeamId) -> Result<Team> {
     let organization = change.ctx().organization;
     store::find(change.tx(), organization, id)
         .await?
         .ok_or_else(|| Error::internal("a team vanished under a lock"))
 }
 
-/// The team, locked. `If-Match`: an older version is answered with the present one.
-async fn locked(change: &mut Change, id: TeamId, if_match: Option<i64>) -> Result<Team> {
+/// The team, locked, on which the actor holds `permission`.
+pub(super) async fn locked_as(change: &mut Change, id: TeamId, permission: &str) -> Result<Team> {
     let organization = change.ctx().organization;
     let team = store::lock(change.tx(), organization, id).await?;
     let team = team.ok_or_else(|| Error::not_found("team"))?;
-    team.require(change.ctx(), "teams:manage")?;
+    team.require(change.ctx(), permission)?;
+    Ok(team)
+}
+
+/// The team, locked. `If-Match`: an older version is answered with the present one.
+async fn locked(change: &mut Change, id: TeamId, if_match: Option<i64>) -> Result<Team> {
+    let team = locked_as(change, id, "teams:manage").await?;
     if if_match.is_none_or(|version| version == team.version) {
         return Ok(team);
     }

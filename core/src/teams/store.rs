@@ -3,21 +3,15 @@
 use super::model::{NewTeam, Team};
 use crate::db::PgConnection;
 use crate::kernel::error::{Error, FieldError, Kind, Result};
-use crate::kernel::id::{OrganizationId, TeamId, UserId};
-use crate::users::TeamRole;
+use crate::kernel::id::{OrganizationId, RoleId, TeamId, UserId};
+use crate::users::{RoleName, TeamRole};
 use std::collections::HashMap;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// All of them, by name.
 pub(super) async fn all(connection: &mut PgConnection, organization: OrganizationId) -> Result<Vec<Team>> {
-    Ok(sqlx::query_as!(
-        Team,
-        r#"SELECT id AS "id: TeamId", name, description, created_at, updated_at, version
-           FROM teams WHERE organization_id = $1 ORDER BY lower(name), id"#,
-        organization.0,
-    )
-    .fetch_all(connection)
-    .await?)
+    read(connection, organization, None).await
 }
 
 /// How many people are in each that is not empty.
@@ -43,15 +37,44 @@ pub(super) async fn find(
     organization: OrganizationId,
     id: TeamId,
 ) -> Result<Option<Team>> {
-    Ok(sqlx::query_as!(
-        Team,
-        r#"SELECT id AS "id: TeamId", name, description, created_at, updated_at, version
-           FROM teams WHERE organization_id = $1 AND id = $2"#,
+    let mut found = read(connection, organization, Some(id)).await?;
+    Ok(found.pop())
+}
+
+/// All of them, or one.
+async fn read(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: Option<TeamId>,
+) -> Result<Vec<Team>> {
+    let rows = sqlx::query!(
+        r#"SELECT t.id, t.name, t.description, t.created_at, t.updated_at, t.version, c.ids AS "ids!", c.names AS "names!"
+           FROM teams t CROSS JOIN LATERAL (
+             SELECT coalesce(array_agg(r.id ORDER BY r.name, r.id), '{}') AS ids,
+               coalesce(array_agg(r.name ORDER BY r.name, r.id), '{}') AS names
+             FROM team_roles c JOIN roles r ON r.id = c.role_id AND r.organization_id = $1
+             WHERE c.organization_id = $1 AND c.team_id = t.id) c
+           WHERE t.organization_id = $1 AND ($2::uuid IS NULL OR t.id = $2) ORDER BY lower(t.name), t.id"#,
         organization.0,
-        id.0,
+        id.map(|id| id.0) as Option<Uuid>,
     )
-    .fetch_optional(connection)
-    .await?)
+    .fetch_all(connection)
+    .await?;
+    let teams = rows.into_iter().map(|row| {
+        let roles = row.ids.into_iter().zip(row.names);
+        Team {
+            id: TeamId(row.id),
+            name: row.name,
+            description: row.description,
+            roles: roles
+                .map(|(id, name)| RoleName { id: RoleId(id), name })
+                .collect(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            version: row.version,
+        }
+    });
+    Ok(teams.collect())
 }
 
 /// One of them, and nobody else changes it or who is in it until the transaction ends. Before any person is locked.
@@ -186,6 +209,48 @@ pub(super) async fn take(
         organization.0,
         team.0,
         user.0,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Has a team carry a role that it does not carry yet. Its row is another then.
+pub(super) async fn give(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    (team, role): (TeamId, RoleId),
+    by: Option<UserId>,
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "WITH changed AS (UPDATE teams SET version = version + 1, updated_at = $5 WHERE organization_id = $1 AND id = $2)
+         INSERT INTO team_roles (organization_id, team_id, role_id, given_by, given_at) VALUES ($1, $2, $3, $4, $5)",
+        organization.0,
+        team.0,
+        role.0,
+        by.map(|by| by.0),
+        at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Has a team no longer carry a role that it carries.
+pub(super) async fn strip(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    (team, role): (TeamId, RoleId),
+    at: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "WITH changed AS (UPDATE teams SET version = version + 1, updated_at = $4 WHERE organization_id = $1 AND id = $2)
+         DELETE FROM team_roles WHERE organization_id = $1 AND team_id = $2 AND role_id = $3",
+        organization.0,
+        team.0,
+        role.0,
+        at,
     )
     .execute(connection)
     .await?;

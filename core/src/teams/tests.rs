@@ -1,3 +1,5 @@
+mod roles;
+
 use super::*;
 use crate::kernel::ctx::{Actor, Ctx};
 use crate::kernel::error::Kind;

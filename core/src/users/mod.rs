@@ -24,7 +24,7 @@ pub mod store;
 mod whole;
 
 pub use input::{NewUser, UserChange};
-pub use model::{InTeam, TeamRole, User, UserItem, UserStatus};
+pub use model::{InTeam, RoleName, TeamRole, User, UserItem, UserStatus};
 pub use whole::{Alike, Whole};
 
 /// Wire channel of everything that happens to people.

@@ -121,7 +121,7 @@ pub struct User {
     pub employment_equity: Option<Value>,
     /// What an operator's own programs keep about a person.
     pub metadata: Value,
-    /// Roles, by name.
+    /// Roles that they hold themselves, by name. What their teams carry stands with the teams.
     pub roles: Vec<RoleName>,
     /// Teams, by id.
     pub teams: Vec<InTeam>,
@@ -176,7 +176,7 @@ pub struct UserItem {
     /// What an operator's own programs keep about a person.
     #[schema(value_type = Object)]
     pub metadata: Value,
-    /// Roles, by name.
+    /// Roles that they hold themselves, by name. What their teams carry stands with the teams.
     pub roles: Vec<RoleName>,
     /// Teams, by id.
     pub teams: Vec<InTeam>,

@@ -15,7 +15,9 @@ use crate::kernel::id::{OrganizationId, RoleId, UserId};
 use crate::kernel::permission::PermissionSet;
 use std::collections::HashMap;
 
+pub mod carrier;
 mod further;
+mod gain;
 pub mod model;
 mod owners;
 pub mod proof;
@@ -24,7 +26,8 @@ pub mod read;
 mod tests;
 
 pub use further::require_proof_of_gift;
-pub use owners::{OWNER, require_another_owner, require_owners_whole};
+pub use gain::{beyond, require_holds_gain, require_not_oneself};
+pub use owners::{OWNER, require_another_owner, require_not_the_owners, require_owners_whole};
 use read::Roles;
 pub use read::teams_of;
 

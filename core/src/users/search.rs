@@ -48,7 +48,7 @@ pub struct Query {
     pub q: Option<String>,
     /// Only people in this state.
     pub status: Option<UserStatus>,
-    /// Only holders of this role.
+    /// Only holders of this role, themselves or through a team.
     pub role: Option<RoleId>,
     /// Only members of this team.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -415,7 +415,7 @@ impl<'a> Asked<'a> {
                 .push(")");
         }
         if let Some(role) = self.query.role {
-            sql.push(" AND id IN (SELECT user_id FROM user_roles WHERE organization_id = ")
+            sql.push(" AND id IN (SELECT user_id FROM held_roles WHERE organization_id = ")
                 .push_bind(self.ctx.organization.0)
                 .push(" AND role_id = ")
                 .push_bind(role.0)

@@ -271,7 +271,7 @@ pub(super) async fn readdress(
 }
 
 /// Whether there is such a role.
-pub(super) async fn is_role(
+pub async fn is_role(
     connection: &mut PgConnection,
     organization: OrganizationId,
     role: RoleId,

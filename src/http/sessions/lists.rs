@@ -66,7 +66,7 @@ pub(super) async fn of_person(
 pub(super) struct Asked {
     /// Only this person's.
     user: Option<UserId>,
-    /// Only of those who hold this role themselves.
+    /// Only of those who hold this role, themselves or through a team.
     role: Option<RoleId>,
     /// Rows of a page, 1 to 1000; 50 when absent.
     limit: Option<u32>,

@@ -1,10 +1,10 @@
-//! `/api/v1/teams`: teams, and who is in them.
+//! `/api/v1/teams`: teams, who is in them, and which roles they carry.
 
 use super::{Answer, Caller, IfMatch, Json, State, etag};
 use actix_web::{HttpResponse, delete, get, patch, post, put, web};
 use serde::Deserialize;
-use signalbox_core::kernel::id::{TeamId, UserId};
-use signalbox_core::teams::{self, NewTeam, OneTeam, Team, TeamChange, TeamList};
+use signalbox_core::kernel::id::{RoleId, TeamId, UserId};
+use signalbox_core::teams::{self, NewTeam, OneTeam, Team, TeamChange, TeamItem, TeamList};
 use signalbox_core::users::{TeamRole, UserItem};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -15,7 +15,9 @@ pub(super) fn routes(api: &mut ServiceConfig) {
         .service(update)
         .service(delete)
         .service(add_member)
-        .service(remove_member);
+        .service(remove_member)
+        .service(give_role)
+        .service(take_role);
 }
 
 /// What somebody is in a team.
@@ -88,13 +90,15 @@ async fn update(
 
 /// Delete a team
 ///
-/// Whoever is in it leaves it; nobody is deleted.
+/// Whoever is in it leaves it; nobody is deleted. A team that carries roles is deleted by whoever may take them from all of
+/// its people.
 #[utoipa::path(
     operation_id = "teams.delete", tag = "teams",
     params(("id" = TeamId, Path, description = "The team"),
            ("If-Match" = Option<String>, Header, description = "The version you saw, in quotes, as ETag gave it")),
     responses((status = 204), (status = 403, body = super::problem::Body),
-              (status = 404, body = super::problem::Body), (status = 412, body = super::problem::Body))
+              (status = 404, body = super::problem::Body), (status = 409, body = super::problem::Body),
+              (status = 412, body = super::problem::Body))
 )]
 #[delete("/teams/{id}")]
 async fn delete(
@@ -109,7 +113,8 @@ async fn delete(
 
 /// Put a person into a team
 ///
-/// Or give them another role in it. Nobody is put where they may do more than whoever puts them there.
+/// Or have them be something else in it. Nobody is put where they may do more than whoever puts them there, and where the team
+/// carries roles, this gives them, and asks for what giving them asks for.
 #[utoipa::path(
     operation_id = "teams.add_member", tag = "teams", request_body = Membership,
     params(("id" = TeamId, Path, description = "The team"), ("user" = UserId, Path, description = "The person")),
@@ -128,10 +133,13 @@ async fn add_member(
 }
 
 /// Take a person out of a team
+///
+/// Where it carries roles, this takes them, and asks for what taking them asks for.
 #[utoipa::path(
     operation_id = "teams.remove_member", tag = "teams",
     params(("id" = TeamId, Path, description = "The team"), ("user" = UserId, Path, description = "The person")),
-    responses((status = 204), (status = 403, body = super::problem::Body), (status = 404, body = super::problem::Body))
+    responses((status = 204), (status = 403, body = super::problem::Body), (status = 404, body = super::problem::Body),
+              (status = 409, body = super::problem::Body))
 )]
 #[delete("/teams/{id}/members/{user}")]
 async fn remove_member(
@@ -140,5 +148,45 @@ async fn remove_member(
     path: web::Path<(TeamId, UserId)>,
 ) -> Answer<HttpResponse> {
     teams::remove_member(&state.store, &caller, path.0, path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Give a team a role
+///
+/// Whoever is in it holds the role from then on, whoever comes into it too, for as long as they are in it. It asks for what
+/// giving it to each of them asks for. No team carries the owner role.
+#[utoipa::path(
+    operation_id = "teams.give_role", tag = "teams",
+    params(("id" = TeamId, Path, description = "The team"), ("role" = RoleId, Path, description = "The role")),
+    responses((status = 200, body = TeamItem), (status = 403, body = super::problem::Body),
+              (status = 404, body = super::problem::Body), (status = 409, body = super::problem::Body),
+              (status = 422, body = super::problem::Body))
+)]
+#[put("/teams/{id}/roles/{role}")]
+async fn give_role(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<(TeamId, RoleId)>,
+) -> Answer<HttpResponse> {
+    let item = teams::give_role(&state.store, &caller, path.0, path.1).await?;
+    Ok(etag::etag(&mut HttpResponse::Ok(), item.team.version).json(item))
+}
+
+/// Take a role from a team
+///
+/// And with it from whoever is in it, unless they hold it in another way too.
+#[utoipa::path(
+    operation_id = "teams.take_role", tag = "teams",
+    params(("id" = TeamId, Path, description = "The team"), ("role" = RoleId, Path, description = "The role")),
+    responses((status = 204), (status = 403, body = super::problem::Body), (status = 404, body = super::problem::Body),
+              (status = 409, body = super::problem::Body), (status = 422, body = super::problem::Body))
+)]
+#[delete("/teams/{id}/roles/{role}")]
+async fn take_role(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<(TeamId, RoleId)>,
+) -> Answer<HttpResponse> {
+    teams::take_role(&state.store, &caller, path.0, path.1).await?;
     Ok(HttpResponse::NoContent().finish())
 }

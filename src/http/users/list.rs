@@ -22,7 +22,7 @@ struct Asked {
     q: Option<String>,
     /// Only people in this state.
     status: Option<UserStatus>,
-    /// Only holders of this role.
+    /// Only holders of this role, themselves or through a team.
     role: Option<RoleId>,
     /// Only members of this team.
     team: Option<TeamId>,

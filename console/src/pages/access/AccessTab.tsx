@@ -2,12 +2,13 @@
 import Button from "@mui/material/Button";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { asProblem } from "../../api/problem";
 import type { Access, User } from "../../api/types";
 import { useMay, useMe } from "../../auth/session";
 import { t } from "../../i18n";
 import "../../i18n/roles";
+import { holdChannel } from "../../live/store";
 import { Act } from "../../parts/Act";
 import { ErrorState, Lines } from "../../parts/states";
 import { namesOf, reachWords, saysWords } from "../roles/words";
@@ -20,8 +21,12 @@ import EditDirect from "./EditDirect";
 import { accessQuery, explainQuery } from "./queries";
 import { By, Reasons } from "./Reasons";
 import { RowName } from "./RowName";
+import { teamName } from "./words";
 
 export default function AccessTab({ user }: { user: User }) {
+  const mayTeams = useMay("teams:read");
+  // what their teams carry changes without them
+  useEffect(() => (mayTeams ? holdChannel("feed:teams") : undefined), [mayTeams]);
   const query = useQuery({ ...accessQuery(user.id, user.version), placeholderData: (before) => before });
   if (query.error) return <ErrorState problem={asProblem(query.error)} retry={() => void query.refetch()} />;
   if (!query.data) return <Lines count={6} height={28} />;
@@ -37,10 +42,11 @@ export default function AccessTab({ user }: { user: User }) {
 
 function Roles({ access }: { access: Access }) {
   const roles = useQuery(rolesQuery).data?.items ?? [];
+  const carried = access.given.flatMap((one) => (one.role && one.team ? [{ ...one, role: one.role, team: one.team }] : []));
   return (
     <section>
       <h2>{t("field.roles")}</h2>
-      {access.roles.length === 0 && <p className={css.none}>{t("access.noRoles")}</p>}
+      {access.roles.length + carried.length === 0 && <p className={css.none}>{t("access.noRoles")}</p>}
       <ul className={css.list}>
         {access.roles.map((id) => (
           <li key={id}>
@@ -48,7 +54,18 @@ function Roles({ access }: { access: Access }) {
               <Link to="/roles/$id" params={{ id }}>{namesOf([id], roles)}</Link>
               <small>
                 {roles.find((role) => role.id === id)?.description}
-                <By one={access.given.find((one) => one.role === id)} />
+                <By one={access.given.find((one) => one.role === id && !one.team)} />
+              </small>
+            </span>
+          </li>
+        ))}
+        {carried.map((one) => (
+          <li key={`${one.role} ${one.team.id}`} data-testid="carried">
+            <span>
+              <Link to="/roles/$id" params={{ id: one.role }}>{namesOf([one.role], roles)}</Link>
+              <small>
+                {t("access.through")} <Link to="/teams" search={{ open: one.team.id }}>{teamName(one.team)}</Link>
+                <By one={one} />
               </small>
             </span>
           </li>

@@ -34,7 +34,7 @@ export function Reasons({ explanation, given = [] }: { explanation: Explanation;
 /** Who gave that by which the line reaches the person: the role they hold, or what is said of them. */
 function giftOf(line: Explanation["lines"][number], permission: string, given: readonly Given[]): Given | undefined {
   const held = line.via[0];
-  if (held) return given.find((one) => one.role === held.id);
+  if (held) return given.find((one) => one.role === held.id && one.team?.id === line.team?.id);
   return given.find((one) => one.permission === permission && one.resource?.id === line.resource?.id);
 }
 

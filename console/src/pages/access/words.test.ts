@@ -6,6 +6,11 @@ const line = (via: string[], effect: "grant" | "deny" = "grant", on: "everywhere
 
 describe("a reason in words", () => {
   it("tells the way from the role that is held, through its parents, to the one that says it", () => expect(lineWords(line(["Night", "Senior", "viewer"], "grant", "team"))).toBe("They hold Night, which inherits from Senior, which inherits from Viewer, which grants it within their teams"));
+  it("names the team by which a role comes, and one that may not be seen by its id", () => {
+    const through = (name: string | null) => lineWords({ ...line(["Night", "viewer"]), team: { id: "0123456789", name } });
+    expect(through("Support")).toBe("They hold Night through the team Support, which inherits from Viewer, which grants it on everything");
+    expect(through(null)).toBe("They hold Night through the team 01234567…, which inherits from Viewer, which grants it on everything");
+  });
   it("tells what is said of a person directly", () => {
     expect(lineWords(line([], "deny"))).toBe("What is said of them directly denies it");
     expect(lineWords(line([], "grant", "everywhere", { kind: "user", id: "1" }))).toBe("What is said of them directly grants it on this one row");

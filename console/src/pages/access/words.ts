@@ -23,10 +23,14 @@ function saidWords({ effect, on, resource }: Pick<Line, "effect" | "on" | "resou
   return t(on === "own" ? "line.own" : on === "team" ? "line.team" : on === "own_or_team" ? "line.own_or_team" : "line.everywhere");
 }
 
+/** A team that the viewer may not see has no name here. */
+export const teamName = ({ id, name }: { id: string; name?: string | null }): string => name ?? `${id.slice(0, 8)}…`;
+
 /** "They hold Night, which inherits from Support, which grants it on everything." */
 export function lineWords(line: Line): string {
   const [held, ...parents] = line.via;
   const said = saidWords(line);
   if (!held) return t("line.direct", { said });
-  return t("line.via", { role: roleName(held), parents: parents.map((parent) => t("line.parent", { role: roleName(parent) })).join(""), said });
+  const words = { role: roleName(held), parents: parents.map((parent) => t("line.parent", { role: roleName(parent) })).join(""), said };
+  return line.team ? t("line.viaTeam", { ...words, team: teamName(line.team) }) : t("line.via", words);
 }

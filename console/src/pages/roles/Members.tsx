@@ -2,11 +2,13 @@
 import Button from "@mui/material/Button";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { asProblem } from "../../api/problem";
 import type { Role } from "../../api/types";
 import { useMay, useMe } from "../../auth/session";
 import { roleName, t } from "../../i18n";
+import type { Member } from "../../live/members";
+import { holdChannel } from "../../live/store";
 import { Act } from "../../parts/Act";
 import { Face, Time } from "../../parts/basics";
 import { BulkFrame, type Outcome, Outcomes } from "../../parts/bulk";
@@ -15,6 +17,7 @@ import { Icon } from "../../parts/Icon";
 import parts from "../../parts/parts.module.css";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
 import { useSelection } from "../../parts/useSelection";
+import { teamName } from "../access/words";
 import { useGivable } from "./givable";
 import { assignMany, type BulkItem, membersQuery } from "./queries";
 import css from "./roles.module.css";
@@ -28,10 +31,20 @@ interface Person {
 
 const outcome = (name: (id: string) => string) => ({ user, done, detail }: BulkItem): Outcome<Person> => ({ item: { id: user, name: name(user) }, error: done ? null : (detail ?? t("bulk.refused")) });
 
+/** What there is to say of a member: that they are none any more, that it is oneself, through which teams they hold it. */
+function noteOf(member: Member, me: string): string {
+  if (member.gone) return t("members.gone");
+  const names = (member.teams ?? []).map(teamName).join(", ");
+  const through = names && t(member.direct === false ? "members.through" : "members.throughToo", { teams: names });
+  return [member.user === me && t("members.me"), through].filter(Boolean).join(" · ");
+}
+
 export function Members({ role }: { role: Role }) {
   const query = useInfiniteQuery(membersQuery(role.id));
   const me = useMe();
   const mayAssign = useMay("roles:assign");
+  const mayTeams = useMay("teams:read");
+  useEffect(() => (mayTeams ? holdChannel("feed:teams") : undefined), [mayTeams]);
   const above = useGivable(role);
   const why = mayAssign ? above : t("members.why");
   const [adding, setAdding] = useState(false);
@@ -62,11 +75,11 @@ export function Members({ role }: { role: Role }) {
         <ul className={css.members} data-testid="members">
           {members.map((member) => (
             <li key={member.user} className={member.gone ? css.gone : undefined}>
-              {mayAssign && !member.gone && member.user !== me.user.id && <input type="checkbox" aria-label={t("list.select", { name: member.name })} checked={chosen.rows.has(member.user)} onChange={() => chosen.toggle({ id: member.user, name: member.name })} />}
+              {mayAssign && !member.gone && member.direct !== false && member.user !== me.user.id && <input type="checkbox" aria-label={t("list.select", { name: member.name })} checked={chosen.rows.has(member.user)} onChange={() => chosen.toggle({ id: member.user, name: member.name })} />}
               <Face name={member.name} id={member.user} />
               <span>
                 <Link to="/users/$id" params={{ id: member.user }} search={{ tab: "access" }}>{member.name}</Link>
-                <small>{member.gone ? t("members.gone") : member.user === me.user.id ? t("members.me") : null}</small>
+                <small>{noteOf(member, me.user.id)}</small>
               </span>
               <Time at={member.granted_at} />
             </li>

@@ -32,6 +32,8 @@ export const historyQuery = (id: string, version: number) =>
 export type Proposal =
   | { kind: "role"; role: string; inherits?: string[]; statements?: Statement[] }
   | { kind: "roles"; user: string; roles: string[] }
+  | { kind: "team_roles"; team: string; roles: string[] }
+  | { kind: "teams"; user: string; teams: string[] }
   | { kind: "permissions"; user: string; statements: Statement[]; single: Single[] };
 
 export interface Single {

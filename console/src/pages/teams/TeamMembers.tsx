@@ -4,7 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { asProblem, type Problem } from "../../api/problem";
 import type { Team, User } from "../../api/types";
-import { t } from "../../i18n";
+import { roleName, t } from "../../i18n";
 import type { ListPage } from "../../live/apply";
 import { useLiveList } from "../../live/useLiveList";
 import { Face } from "../../parts/basics";
@@ -76,7 +76,7 @@ export function TeamMembers({ team }: { team: Team }) {
       </ul>
       {list.waiting > 0 && <Button variant="text" onClick={list.showNew}>{t("list.new", { n: list.waiting })}</Button>}
       {list.more && <Button variant="text" onClick={list.loadMore}>{t("list.more")}</Button>}
-      <ConfirmWithImpact open={taking !== null} onClose={() => setTaking(null)} title={t("teams.take.title", { name: taking?.name, team: team.name })} text={t("teams.take.text")} action={t("teams.take")} run={take} />
+      <ConfirmWithImpact open={taking !== null} onClose={() => setTaking(null)} title={t("teams.take.title", { name: taking?.name, team: team.name })} text={t(team.roles.length > 0 ? "teams.take.textRoles" : "teams.take.text", { roles: team.roles.map(roleName).join(", ") })} action={t("teams.take")} run={take} />
     </section>
   );
 }

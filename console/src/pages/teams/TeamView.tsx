@@ -5,7 +5,7 @@ import { useState } from "react";
 import { asProblem } from "../../api/problem";
 import type { Team } from "../../api/types";
 import { useMe } from "../../auth/session";
-import { t } from "../../i18n";
+import { roleName, t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { Act } from "../../parts/Act";
 import { AlsoHere } from "../../parts/AlsoHere";
@@ -19,6 +19,7 @@ import { teamsQuery } from "../users/queries";
 import EditTeam from "./EditTeam";
 import { deleteTeam } from "./queries";
 import { TeamMembers } from "./TeamMembers";
+import { TeamRoles } from "./TeamRoles";
 import css from "./teams.module.css";
 
 export default function TeamView({ id, onDeleted }: { id: string; onDeleted: () => void }) {
@@ -48,6 +49,7 @@ function Detail({ team, onDeleted }: { team: Team; onDeleted: () => void }) {
           [t("field.id"), <Id key="id" value={team.id} />],
         ]}
       />
+      {!team.gone && <TeamRoles team={team} />}
       {seesPeople && !team.gone && <TeamMembers team={team} />}
       {seesPeople && <p><Link to="/users" search={{ team: team.id }}>{t("teams.inUsers")}</Link></p>}
     </article>
@@ -69,7 +71,7 @@ function Acts({ team, onDeleted }: { team: Team; onDeleted: () => void }) {
       <Act variant="outlined" startIcon={<Icon name="edit" small />} why={why} onClick={() => setAsked("edit")}>{t("teams.edit")}</Act>
       <Act variant="outlined" color="error" why={may("teams.delete") ? null : t("teams.why")} onClick={() => setAsked("delete")}>{t("teams.delete")}</Act>
       {asked === "edit" && <EditTeam team={team} onClose={() => setAsked(null)} />}
-      <ConfirmWithImpact open={asked === "delete"} onClose={() => setAsked(null)} title={t("teams.delete.title", { name: team.name })} text={t("teams.delete.text")} impact={typeof team.members === "number" ? t("teams.delete.impact", { n: team.members }) : undefined} action={t("teams.delete")} run={remove} />
+      <ConfirmWithImpact open={asked === "delete"} onClose={() => setAsked(null)} title={t("teams.delete.title", { name: team.name })} text={t(team.roles.length > 0 ? "teams.delete.textRoles" : "teams.delete.text", { roles: team.roles.map(roleName).join(", ") })} impact={typeof team.members === "number" ? t("teams.delete.impact", { n: team.members }) : undefined} action={t("teams.delete")} run={remove} />
     </div>
   );
 }

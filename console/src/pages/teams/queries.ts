@@ -22,6 +22,14 @@ export async function deleteTeam({ id, version }: Target): Promise<void> {
   await must(api.DELETE("/api/v1/teams/{id}", { params: { path: { id }, header: on(version) } as never }));
 }
 
+export async function giveRole(team: string, role: string): Promise<void> {
+  showRow("team", await must(api.PUT("/api/v1/teams/{id}/roles/{role}", { params: { path: { id: team, role } } })));
+}
+
+export async function takeRole(team: string, role: string): Promise<void> {
+  await must(api.DELETE("/api/v1/teams/{id}/roles/{role}", { params: { path: { id: team, role } } }));
+}
+
 export async function putMember(team: string, user: string, role: "lead" | "member"): Promise<void> {
   showRow("user", (await must(api.PUT("/api/v1/teams/{id}/members/{user}", { params: { path: { id: team, user } }, body: { role } }))) as User);
 }

@@ -10,11 +10,12 @@ import { beyond, RoleModel } from "../roles/model";
 import { rolesQuery } from "./queries";
 import css from "./users.module.css";
 
-/** The roles one may give: nobody gives a role that gives a permission they lack, by itself or by a parent. */
-export function RolePicker({ chosen, onChange }: { chosen: string[]; onChange: (roles: string[]) => void }) {
+/** The roles one may give: nobody gives a role that gives a permission they lack, by itself or by a parent. No team carries the owner role. */
+export function RolePicker({ chosen, onChange, forTeam = false }: { chosen: string[]; onChange: (roles: string[]) => void; forTeam?: boolean }) {
   const me = useMe();
-  const roles = useQuery(rolesQuery).data?.items;
-  const model = useMemo(() => new RoleModel(roles ?? []), [roles]);
+  const all = useQuery(rolesQuery).data?.items;
+  const roles = useMemo(() => all?.filter((role) => !(forTeam && role.predefined && role.name === "owner")), [all, forTeam]);
+  const model = useMemo(() => new RoleModel(all ?? []), [all]);
   const held = useMemo(() => new Set(me.permissions), [me.permissions]);
   return (
     <fieldset className={parts.plain}>

@@ -133,7 +133,7 @@ async fn every_column_that_points_at_a_person_is_handed_out_or_left_out_with_a_r
         .texts(
             "SELECT c.table_name || '.' || c.column_name FROM information_schema.columns c
              JOIN pg_class r ON r.relname = c.table_name AND r.relnamespace = 'public'::regnamespace
-             WHERE c.table_schema = 'public' AND r.relkind IN ('r', 'p') AND NOT r.relispartition AND c.data_type = 'uuid'
+             WHERE c.table_schema = 'public' AND (r.relkind IN ('r', 'p') OR r.relname = 'held_roles') AND NOT r.relispartition AND c.data_type = 'uuid'
                AND (c.column_name ~ '^(user_id|owner_id|actor_id|subject_id|requested_by|impersonated_by|on_behalf_of|.*_by)$'
                  OR EXISTS (SELECT FROM pg_constraint f JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = ANY(f.conkey)
                             WHERE f.contype = 'f' AND f.confrelid = 'users'::regclass AND f.conrelid = r.oid AND a.attname = c.column_name))",

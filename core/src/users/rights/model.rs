@@ -2,6 +2,7 @@
 //!
 //! The rules, for one person and one permission:
 //! 1. A denial beats everything: said of the person, of a role they hold, or of any parent of one.
+//!    They hold the roles that were given to them, and those that a team carries which they are in; all alike.
 //! 2. Else what is granted to the person directly decides alone, with its condition.
 //! 3. Else each role they hold gives what it grants itself, or, where it says nothing, what its parents give; the union.
 //! 4. Grants for single rows come on top, denials of single rows are taken off last.
@@ -123,12 +124,21 @@ pub struct Role {
     pub says: BTreeMap<String, Says>,
 }
 
+/// A team as far as rights hang on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Team {
+    /// Its name.
+    pub name: String,
+    /// Roles that it carries: whoever is in it holds them.
+    pub roles: BTreeSet<RoleId>,
+}
+
 /// A person as far as rights hang on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
     /// Teams they are in.
     pub teams: BTreeSet<Uuid>,
-    /// Roles they hold.
+    /// Roles they hold themselves; with those of their teams: [`Model::held`].
     pub roles: BTreeSet<RoleId>,
     /// What is said of them directly.
     pub says: BTreeMap<String, Says>,
@@ -152,6 +162,8 @@ pub struct Model {
     pub organization: OrganizationId,
     /// Roles, with all that they inherit from.
     pub roles: BTreeMap<RoleId, Role>,
+    /// Teams; those that carry nothing may be absent.
+    pub teams: BTreeMap<Uuid, Team>,
     /// People.
     pub people: BTreeMap<UserId, Person>,
 }
@@ -162,6 +174,7 @@ impl Model {
         Self {
             organization,
             roles: BTreeMap::new(),
+            teams: BTreeMap::new(),
             people: BTreeMap::new(),
         }
     }
@@ -174,14 +187,33 @@ impl Model {
         self.permissions_of(user, person)
     }
 
+    /// The roles that `person` holds, themselves or through a team.
+    pub fn held(&self, person: &Person) -> BTreeSet<RoleId> {
+        let carried = person.teams.iter().filter_map(|team| self.teams.get(team));
+        let carried = carried.flat_map(|team| &team.roles);
+        person.roles.iter().chain(carried).copied().collect()
+    }
+
+    /// The team through which `person` holds `role`, the first of several; `None` where they hold it themselves, or not.
+    pub fn carrier(&self, person: &Person, role: RoleId) -> Option<Uuid> {
+        let mut teams = person.teams.iter().copied();
+        let carries = |team: &Uuid| {
+            self.teams
+                .get(team)
+                .is_some_and(|team| team.roles.contains(&role))
+        };
+        teams.find(carries).filter(|_| !person.roles.contains(&role))
+    }
+
     /// What `user` would do, were they `person`.
     pub fn permissions_of(&self, user: UserId, person: &Person) -> PermissionSet {
-        let all = self.with_ancestors(&person.roles);
+        let held = self.held(person);
+        let all = self.with_ancestors(&held);
         let mut names: BTreeSet<&String> = person.says.keys().chain(person.single.keys()).collect();
         names.extend(all.iter().flat_map(|role| role.says.keys()));
         let reaches: BTreeMap<String, Reach> = names
             .into_iter()
-            .filter_map(|name| Some((name.clone(), self.reach(person, &all, name)?)))
+            .filter_map(|name| Some((name.clone(), self.reach(person, &held, &all, name)?)))
             .collect();
         if reaches.is_empty() {
             return PermissionSet::default();
@@ -194,7 +226,13 @@ impl Model {
         PermissionSet::of(subject, reaches)
     }
 
-    fn reach(&self, person: &Person, all: &[&Role], permission: &str) -> Option<Reach> {
+    fn reach(
+        &self,
+        person: &Person,
+        held: &BTreeSet<RoleId>,
+        all: &[&Role],
+        permission: &str,
+    ) -> Option<Reach> {
         let own = person.says.get(permission);
         let denied = |says: Option<&Says>| says == Some(&Says::Denied);
         if denied(own) || all.iter().any(|role| denied(role.says.get(permission))) {
@@ -202,7 +240,7 @@ impl Model {
         }
         let union = match own {
             Some(Says::Granted(condition)) => Union::default().with(*condition),
-            _ => self.granted_by(&person.roles, permission),
+            _ => self.granted_by(held, permission),
         };
         let mut rows = Rows {
             everywhere: union.everywhere,

@@ -5,6 +5,7 @@ use crate::db::PgConnection;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{OrganizationId, RoleId, UserId};
 use crate::kernel::permission::PermissionSet;
+use uuid::Uuid;
 
 /// Name of the predefined role of which somebody always remains.
 pub const OWNER: &str = "owner";
@@ -49,6 +50,32 @@ pub async fn require_another_owner(
         Kind::Conflict,
         "user.last_owner",
         "This is the last owner. Make somebody else an owner first.",
+    ))
+}
+
+/// Passes when none of `roles` is the owner role: a team carries it for nobody, so that owners are those alone to whom it was given,
+/// and the last one is easily told.
+pub async fn require_not_the_owners(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    roles: &[RoleId],
+) -> Result<()> {
+    let roles: Vec<Uuid> = roles.iter().map(|role| role.0).collect();
+    let owners = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM roles WHERE organization_id = $1 AND id = ANY($2) AND name = $3 AND predefined) AS "owners!""#,
+        organization.0,
+        &roles,
+        OWNER,
+    )
+    .fetch_one(connection)
+    .await?;
+    if !owners {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Conflict,
+        "team.owner_role",
+        "A team cannot carry the owner role: owners are made one by one. Give it to each person, or give the team another role.",
     ))
 }
 

@@ -1,11 +1,13 @@
 //! Why somebody may do something, or may not: every statement about the permission that reaches them, by which way, and
 //! which of them decided.
 
+use super::carrier::Carrier;
 use super::model::{Condition, Model, Person, Says};
-use crate::kernel::id::{RoleId, UserId};
+use crate::kernel::id::{RoleId, TeamId, UserId};
 use crate::kernel::permission::{Resource, ResourceFacts};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use uuid::Uuid;
 
 /// What decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -56,6 +58,8 @@ pub struct Line {
     pub resource: Option<Resource>,
     /// From the role that the person holds, through its parents, to the role that says it. Empty: said of the person.
     pub via: Vec<Via>,
+    /// The team that carries the first of these roles; null where the person holds it themselves. Of several teams one is named.
+    pub team: Option<Carrier>,
     /// Whether it is what decided. Others are beaten, overridden, or about other rows.
     pub decides: bool,
 }
@@ -162,6 +166,7 @@ fn line(says: Says, resource: Option<Resource>, via: Vec<Via>) -> Line {
         on,
         resource,
         via,
+        team: None,
         decides: false,
     }
 }
@@ -185,15 +190,21 @@ fn from_person(person: &Person, permission: &str) -> Vec<Line> {
 
 /// What every role that the person holds, or inherits from, says; each by a shortest way.
 fn from_roles(model: &Model, person: &Person, permission: &str) -> Vec<Line> {
-    let mut came: BTreeMap<RoleId, Option<RoleId>> = person.roles.iter().map(|role| (*role, None)).collect();
+    // what they hold themselves first: a way without a team is the shorter one
     let mut waiting: VecDeque<RoleId> = person.roles.iter().copied().collect();
+    waiting.extend(model.held(person).difference(&person.roles));
+    let mut came: BTreeMap<RoleId, Option<RoleId>> = waiting.iter().map(|role| (*role, None)).collect();
     let mut lines = Vec::new();
     while let Some(id) = waiting.pop_front() {
         let Some(role) = model.roles.get(&id) else {
             continue;
         };
         if let Some(says) = role.says.get(permission) {
-            lines.push(line(*says, None, way(model, &came, id)));
+            let via = way(model, &came, id);
+            let team = via.first().and_then(|first| model.carrier(person, first.id));
+            let mut line = line(*says, None, via);
+            line.team = team.map(|id| carrier(model, id));
+            lines.push(line);
         }
         for parent in &role.parents {
             if !came.contains_key(parent) {
@@ -203,6 +214,13 @@ fn from_roles(model: &Model, person: &Person, permission: &str) -> Vec<Line> {
         }
     }
     lines
+}
+
+fn carrier(model: &Model, id: Uuid) -> Carrier {
+    Carrier {
+        id: TeamId(id),
+        name: model.teams.get(&id).map(|team| team.name.clone()),
+    }
 }
 
 fn way(model: &Model, came: &BTreeMap<RoleId, Option<RoleId>>, to: RoleId) -> Vec<Via> {
@@ -223,7 +241,7 @@ fn way(model: &Model, came: &BTreeMap<RoleId, Option<RoleId>>, to: RoleId) -> Ve
 
 /// Roles whose own statement is met before any other on some way from the person.
 fn nearest(model: &Model, person: &Person, permission: &str) -> BTreeSet<RoleId> {
-    let mut seen = person.roles.clone();
+    let mut seen = model.held(person);
     let mut waiting: Vec<RoleId> = seen.iter().copied().collect();
     let mut nearest = BTreeSet::new();
     while let Some(id) = waiting.pop() {

@@ -7,15 +7,16 @@ use crate::kernel::id::{OrganizationId, RoleId, UserId};
 use crate::kernel::permission::Resource;
 use uuid::Uuid;
 
-/// Which roles are read, besides those that the asked people hold.
+/// Which roles are read, besides those that the asked people hold, themselves or through a team.
 pub enum Roles<'a> {
     /// These.
     These(&'a [RoleId]),
-    /// All of the organization.
+    /// All of the organization, and all of its teams.
     All,
 }
 
-/// Reads `users` with what is said of them, and their roles and `roles` with all that these inherit from.
+/// Reads `users` with what is said of them, the roles that their teams carry, and all these roles and `roles` with all that
+/// they inherit from.
 pub async fn model(
     connection: &mut PgConnection,
     organization: OrganizationId,
@@ -30,7 +31,7 @@ pub async fn model(
     let rows = sqlx::query!(
         r#"WITH RECURSIVE held (role_id) AS (
              SELECT id FROM roles WHERE organization_id = $1 AND ($4 OR id = ANY($3) OR id IN (
-               SELECT role_id FROM user_roles WHERE organization_id = $1 AND user_id = ANY($2)))
+               SELECT role_id FROM held_roles WHERE organization_id = $1 AND user_id = ANY($2)))
              UNION
              SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id AND p.organization_id = $1)
            SELECT 'role' AS "what!", NULL::uuid AS user_id, r.id AS "role_id?", r.name AS "name?", NULL::boolean AS granted,
@@ -43,8 +44,11 @@ pub async fn model(
            SELECT 'role_says', NULL, rp.role_id, rp.permission, rp.granted, rp.only_on, NULL, NULL
            FROM held JOIN role_permissions rp ON rp.role_id = held.role_id AND rp.organization_id = $1
            UNION ALL
-           SELECT 'holds', user_id, role_id, NULL, NULL, NULL, NULL, NULL
-           FROM user_roles WHERE organization_id = $1 AND user_id = ANY($2)
+           SELECT CASE WHEN h.team_id IS NULL THEN 'holds' ELSE 'carries' END, h.user_id, h.role_id, t.name, NULL, NULL, NULL, h.team_id
+           FROM held_roles h LEFT JOIN teams t ON t.id = h.team_id WHERE h.organization_id = $1 AND h.user_id = ANY($2)
+           UNION ALL
+           SELECT 'carries', NULL, c.role_id, t.name, NULL, NULL, NULL, t.id
+           FROM teams t LEFT JOIN team_roles c ON c.team_id = t.id AND c.organization_id = $1 WHERE t.organization_id = $1 AND $4
            UNION ALL
            SELECT 'user_says', user_id, NULL, permission, granted, only_on, resource_kind, resource_id
            FROM user_permissions WHERE organization_id = $1 AND user_id = ANY($2)
@@ -76,6 +80,12 @@ pub async fn model(
                 "holds" => {
                     let person = model.people.entry(UserId(row.user_id?)).or_default();
                     person.roles.insert(RoleId(row.role_id?));
+                }
+                // of a team that carries nothing the name alone
+                "carries" => {
+                    let team = model.teams.entry(row.other_id?).or_default();
+                    team.name = row.name?;
+                    team.roles.extend(row.role_id.map(RoleId));
                 }
                 "in_team" => {
                     let person = model.people.entry(UserId(row.user_id?)).or_default();

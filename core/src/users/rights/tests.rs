@@ -2,7 +2,7 @@
 
 mod inheritance;
 
-use super::model::{Condition, Model, Person, Role, Says};
+use super::model::{Condition, Model, Person, Role, Says, Team};
 use super::proof::{Decision, prove};
 use super::read::{self, Roles};
 use crate::kernel::id::{OrganizationId, RoleId, UserId};
@@ -45,7 +45,7 @@ struct World {
 }
 
 impl World {
-    /// Up to six roles, of which each may inherit from those before it, and three people.
+    /// Up to six roles, of which each may inherit from those before it, teams that carry some of them, and three people.
     fn random(
         rng: &mut impl Rng,
         organization: OrganizationId,
@@ -72,10 +72,17 @@ impl World {
             }
             model.roles.insert(*id, role);
         }
+        for team in teams {
+            let carried = Team {
+                name: team.to_string(),
+                roles: roles.iter().copied().filter(|_| rng.random_bool(0.2)).collect(),
+            };
+            model.teams.insert(*team, carried);
+        }
         for user in people {
             let mut person = Person {
                 teams: teams.iter().copied().filter(|_| rng.random_bool(0.4)).collect(),
-                roles: roles.iter().copied().filter(|_| rng.random_bool(0.3)).collect(),
+                roles: roles.iter().copied().filter(|_| rng.random_bool(0.25)).collect(),
                 ..Person::default()
             };
             for permission in PERMISSIONS {
@@ -142,6 +149,13 @@ impl Row {
 mod naive {
     use super::*;
 
+    /// Given to the person, or to a team that they are in.
+    fn holds(world: &Model, person: &Person, role: RoleId) -> bool {
+        let mut teams = world.teams.iter();
+        person.roles.contains(&role)
+            || teams.any(|(id, team)| team.roles.contains(&role) && person.teams.contains(id))
+    }
+
     fn all_roles(world: &Model, role: RoleId, all: &mut BTreeSet<RoleId>) {
         all.insert(role);
         for parent in &world.roles[&role].parents {
@@ -173,8 +187,14 @@ mod naive {
 
     pub fn may(world: &Model, user: UserId, permission: &str, row: &Row) -> bool {
         let person = &world.people[&user];
+        let held: Vec<RoleId> = world
+            .roles
+            .keys()
+            .copied()
+            .filter(|role| holds(world, person, *role))
+            .collect();
         let mut all = BTreeSet::new();
-        for role in &person.roles {
+        for role in &held {
             all_roles(world, *role, &mut all);
         }
         let single: Vec<bool> = person
@@ -197,8 +217,7 @@ mod naive {
             Some(Says::Granted(condition)) => meets(*condition) || single.contains(&true),
             None => {
                 single.contains(&true)
-                    || person
-                        .roles
+                    || held
                         .iter()
                         .any(|role| role_gives(world, *role, permission, &meets))
             }
@@ -253,7 +272,7 @@ fn a_hundred_thousand_random_questions_are_answered_as_a_naive_evaluator_answers
 #[test]
 fn a_proof_says_what_is_so_and_names_a_statement_that_decided() {
     let mut rng = StdRng::seed_from_u64(5);
-    let mut decisions = BTreeSet::new();
+    let (mut decisions, mut through_teams) = (BTreeSet::new(), 0);
     for _ in 0..3_000 {
         let world = world(&mut rng);
         for user in &world.people {
@@ -267,9 +286,19 @@ fn a_proof_says_what_is_so_and_names_a_statement_that_decided() {
                     assert_eq!(proof.allowed, grants, "{proof:?} {:?}", world.model);
                     let decided = proof.lines.iter().filter(|line| line.decides).count();
                     assert_eq!(decided == 0, proof.decision == Decision::Nothing, "{proof:?}");
-                    let held = &world.model.people[user].roles;
+                    let person = &world.model.people[user];
                     for line in &proof.lines {
-                        assert!(line.via.first().is_none_or(|via| held.contains(&via.id)));
+                        let first = line.via.first().map(|via| via.id);
+                        let held = first.is_some_and(|role| person.roles.contains(&role));
+                        assert_eq!(line.team.is_none(), held || first.is_none(), "{line:?}");
+                        if let Some(team) = &line.team {
+                            let carried = &world.model.teams[&team.id.0];
+                            assert!(
+                                person.teams.contains(&team.id.0) && carried.roles.contains(&first.unwrap())
+                            );
+                            assert_eq!(team.name.as_deref(), Some(&*carried.name));
+                            through_teams += usize::from(line.decides);
+                        }
                         for pair in line.via.windows(2) {
                             assert!(world.model.roles[&pair[0].id].parents.contains(&pair[1].id));
                         }
@@ -280,13 +309,14 @@ fn a_proof_says_what_is_so_and_names_a_statement_that_decided() {
         }
     }
     assert_eq!(decisions.len(), 5, "{decisions:?}");
+    assert!(through_teams > 1_000, "{through_teams}");
 }
 
 /// Writes a world into the database, as the hub does.
 async fn written(test: &TestStore, world: &World) {
     let organization = test.organization;
     let mut sql = String::from(
-        "TRUNCATE teams, team_members, role_parents, role_permissions, user_roles, user_permissions, roles CASCADE;",
+        "TRUNCATE teams, team_members, team_roles, role_parents, role_permissions, user_roles, user_permissions, roles CASCADE;",
     );
     let mut add = |text: String| sql += &(text + ";");
     let columns = |says: Says| {
@@ -341,6 +371,11 @@ async fn written(test: &TestStore, world: &World) {
         add(format!(
             "INSERT INTO teams (id, organization_id, name) VALUES ('{team}', '{organization}', '{team}')"
         ));
+        for role in &world.model.teams[team].roles {
+            add(format!(
+                "INSERT INTO team_roles (organization_id, team_id, role_id) VALUES ('{organization}', '{team}', '{role}')"
+            ));
+        }
     }
     for (user, person) in &world.model.people {
         for team in &person.teams {
@@ -390,6 +425,7 @@ async fn what_is_read_from_the_database_answers_as_what_was_written_there() {
             .await
             .unwrap();
         assert_eq!(whole.roles, world.model.roles);
+        assert_eq!(whole.teams, world.model.teams);
         // of another organization nothing is seen, whatever is asked
         let elsewhere = OrganizationId::new();
         let mut tx = test.store.db.primary(elsewhere).await.unwrap();

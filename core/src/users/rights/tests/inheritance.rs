@@ -24,6 +24,16 @@ fn denies(model: &Model, role: RoleId, permission: &str) -> bool {
     all.any(|role| model.roles[role].says.get(permission) == Some(&Says::Denied))
 }
 
+/// All roles that `user` holds: given to them, or to a team that they are in.
+fn held(model: &Model, user: UserId) -> BTreeSet<RoleId> {
+    let person = &model.people[&user];
+    let mut held = person.roles.clone();
+    for team in &person.teams {
+        held.extend(&model.teams[team].roles);
+    }
+    held
+}
+
 /// Every answer there is: person, permission and row.
 fn answers(world: &World, model: &Model, rows: &[Row]) -> Vec<(UserId, &'static str, bool)> {
     let mut all = Vec::new();
@@ -77,6 +87,13 @@ fn renamed(rng: &mut StdRng, model: &Model) -> Model {
         };
         renamed.roles.insert(names[id], role);
     }
+    for (id, team) in &model.teams {
+        let team = Team {
+            roles: all(&team.roles),
+            ..team.clone()
+        };
+        renamed.teams.insert(*id, team);
+    }
     for (user, person) in &model.people {
         let person = Person {
             roles: all(&person.roles),
@@ -101,7 +118,7 @@ proptest! {
                     prop_assert!(denies(&model, parent, permission), "{permission} was lost: {model:?}");
                 }
                 if before.2 != after.2 {
-                    let held = &model.people[&user].roles;
+                    let held = held(&model, user);
                     let concerned = held.iter().any(|role| *role == child || ancestors(&model, *role).contains(&child));
                     prop_assert!(concerned, "it changed for somebody who has nothing to do with it: {model:?}");
                 }
@@ -113,8 +130,8 @@ proptest! {
     fn a_denial_anywhere_above_a_role_binds_whoever_holds_it_whatever_else_is_granted(seed: u64) {
         let (_, world, rows) = made(seed);
         for (user, permission, may) in answers(&world, &world.model, &rows) {
-            let mut held = world.model.people[&user].roles.iter();
-            if held.any(|role| denies(&world.model, *role, permission)) {
+            let held = held(&world.model, user);
+            if held.iter().any(|role| denies(&world.model, *role, permission)) {
                 prop_assert!(!may, "{permission} is denied: {:?}", world.model);
                 prop_assert!(!world.model.permissions(user).has_some(permission));
             }
@@ -147,12 +164,49 @@ proptest! {
         let (mut rng, world, rows) = made(seed);
         let user = pick(&mut rng, &world.people);
         let mut model = world.model.clone();
-        let held = model.people[&user].roles.clone();
+        let held = held(&world.model, user);
         let above = held.iter().flat_map(|role| ancestors(&world.model, *role));
         model.people.get_mut(&user).unwrap().roles.extend(above);
         let before = answers(&world, &world.model, &rows);
         for (before, after) in before.into_iter().zip(answers(&world, &model, &rows)) {
             prop_assert!(!before.2 || after.2, "{} was lost: {:?}", before.1, world.model);
+        }
+    }
+    #[test]
+    fn a_role_that_a_team_carries_counts_as_one_that_was_given_to_each_of_its_members(seed: u64) {
+        let (_, world, rows) = made(seed);
+        let mut model = world.model.clone();
+        for (user, person) in &mut model.people {
+            person.roles = held(&world.model, *user);
+        }
+        model.teams.clear();
+        prop_assert_eq!(answers(&world, &world.model, &rows), answers(&world, &model, &rows));
+    }
+
+    #[test]
+    fn what_a_team_carries_changes_nothing_for_whoever_is_not_in_it(seed: u64) {
+        let (mut rng, world, rows) = made(seed);
+        let team = pick(&mut rng, &world.teams);
+        let mut model = world.model.clone();
+        model.teams.get_mut(&team).unwrap().roles = world.model.roles.keys().copied().collect();
+        let before = answers(&world, &world.model, &rows);
+        for (before, after) in before.into_iter().zip(answers(&world, &model, &rows)) {
+            let is_in_it = world.model.people[&before.0].teams.contains(&team);
+            prop_assert!(before == after || is_in_it, "{} changed: {:?}", before.1, world.model);
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_a_team_keeps_what_they_hold_in_another_way(seed: u64) {
+        let (mut rng, world, rows) = made(seed);
+        let (user, team) = (pick(&mut rng, &world.people), pick(&mut rng, &world.teams));
+        // by row conditions a team matters for itself; here only what it carries
+        let mut without = world.model.clone();
+        without.teams.get_mut(&team).unwrap().roles.clear();
+        let others = held(&without, user);
+        if others == held(&world.model, user) {
+            let of = |all: Vec<(UserId, &'static str, bool)>| all.into_iter().filter(|(whose, ..)| *whose == user).collect::<Vec<_>>();
+            prop_assert_eq!(of(answers(&world, &world.model, &rows)), of(answers(&world, &without, &rows)));
         }
     }
 }
