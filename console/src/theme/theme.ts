@@ -64,7 +64,8 @@ export const theme = createTheme({
       },
     },
     MuiCheckbox: { defaultProps: { size: "small" }, styleOverrides: { root: { padding: 6, color: "var(--faint)", "&.Mui-focusVisible": { outline: "2px solid var(--accent)", outlineOffset: -4 } } } },
-    MuiDialog: { styleOverrides: { container: { outline: 0 }, paper: { ...paper, outline: 0, borderRadius: 12, margin: 16, width: "calc(100% - 32px)" } } },
+    // A form between the paper and its parts: what is long scrolls, and the buttons stay in sight.
+    MuiDialog: { styleOverrides: { container: { outline: 0 }, paper: { ...paper, outline: 0, borderRadius: 12, margin: 16, width: "calc(100% - 32px)", "& > form": { display: "flex", flexDirection: "column", minHeight: 0 } } } },
     MuiDialogTitle: { styleOverrides: { root: { font: "var(--type-section)", padding: "16px 20px 12px" } } },
     MuiDialogContent: { styleOverrides: { root: { padding: "8px 20px 16px" } } },
     MuiDialogActions: { styleOverrides: { root: { padding: "12px 20px 16px" } } },

@@ -75,7 +75,7 @@ export function ShowFactor({ kinds, askPasskey, sendCode, show, action }: Props)
         {kind === "passkey" ? t("factors.show.usePasskey") : unsent ? t("factors.send") : action}
       </Button>
       {others.length > 0 && (
-        <div className={css.others}>
+        <div className={css.instead}>
           {[first, ...others].filter((other) => other !== kind).map((other) => (
             <Button key={other} type="button" variant="text" disabled={busy} onClick={() => choose(other)}>
               {t(`factors.instead.${other as FactorKind}`)}

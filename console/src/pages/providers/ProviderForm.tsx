@@ -68,7 +68,7 @@ export default function ProviderForm({ provider, onClose, onSaved }: { provider:
               </>
             ) : (
               <>
-                {text("jwks_url", t("providers.jwks"), { disabled: provider !== null, required: true, mono: true })}
+                {text("jwks_url", t("providers.jwks"), { note: t("providers.fixed"), disabled: provider !== null, required: true, mono: true })}
                 {text("audience", t("providers.audience"), { note: t("providers.audienceNote"), disabled: provider !== null, required: true, mono: true })}
               </>
             )}
@@ -86,7 +86,7 @@ export default function ProviderForm({ provider, onClose, onSaved }: { provider:
             <fieldset className={css.group}>
               <legend>{t("providers.claims")}</legend>
               <span className={parts.note}>{t("providers.claimsNote")}</span>
-              {text("subject", t("providers.claim.subject"), { disabled: provider !== null, mono: true, told: "claims.subject" })}
+              {text("subject", t("providers.claim.subject"), { note: t("providers.fixed"), disabled: provider !== null, mono: true, told: "claims.subject" })}
               {text("email", t("providers.claim.email"), { mono: true, told: "claims.email" })}
               {text("verified", t("providers.claim.verified"), { mono: true, told: "claims.email_verified" })}
               {text("person", t("providers.claim.name"), { mono: true, told: "claims.name" })}

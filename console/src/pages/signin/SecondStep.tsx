@@ -7,6 +7,7 @@ import "../../i18n/factors";
 import { Enroll } from "../factors/Enroll";
 import { RecoveryCodes } from "../factors/RecoveryCodes";
 import { ShowFactor } from "../factors/ShowFactor";
+import css from "./signin.module.css";
 
 interface Props {
   asked: Asked;
@@ -33,7 +34,7 @@ export default function SecondStep({ asked, onDone, onBack }: Props) {
       ) : (
         <ShowFactor kinds={asked.kinds} askPasskey={() => askSignInPasskey(asked.ticket)} sendCode={() => sendSignInCode(asked.ticket)} action={t("signin.action")} show={(proof) => showFactor(asked.ticket, proof).then(onDone)} />
       )}
-      <Button variant="text" onClick={onBack}>{t("factors.startOver")}</Button>
+      <Button variant="text" className={css.back} onClick={onBack}>{t("factors.startOver")}</Button>
     </>
   );
 }

@@ -1,1 +1,0 @@
-var e={form:`_form_42tcj_1`,others:`_others_42tcj_2`,choice:`_choice_42tcj_3`,picture:`_picture_42tcj_8`,typed:`_typed_42tcj_10`,codes:`_codes_42tcj_11`,list:`_list_42tcj_12`,what:`_what_42tcj_15`,demanded:`_demanded_42tcj_18`};export{e as t};

@@ -1,1 +1,0 @@
-var e={page:`_page_8l8sa_1`,card:`_card_8l8sa_2`,mark:`_mark_8l8sa_5`,form:`_form_8l8sa_6`,ways:`_ways_8l8sa_7`,others:`_others_8l8sa_9`,failed:`_failed_8l8sa_10`,or:`_or_8l8sa_11`,why:`_why_8l8sa_12`};export{e as t};
