@@ -155,23 +155,24 @@ async fn whoever_is_in_a_team_holds_what_it_carries_for_as_long_as_they_are_in_i
     );
 }
 
+/// A team with `user` in it that carries a role which inherits `users:ban`; both.
+async fn support(hub: &Hub, owner: &SignedIn, user: UserId) -> (String, String) {
+    let (team, role) = (
+        team(hub, owner, "Support").await,
+        role(hub, owner, "Banner", &["users:ban"]).await,
+    );
+    let heir = json!({"name": "Heir", "inherits": [role]});
+    let heir = made(hub, owner, "/roles", heir).await;
+    json(join(hub, owner, &team, user).await).await;
+    json(give(hub, owner, &team, &heir).await).await;
+    (team, heir)
+}
+
 #[tokio::test]
 async fn wherever_holders_of_a_role_are_asked_for_those_of_a_team_are_among_them() {
     let hub = hub().await;
     let (owner, who) = (hub.owner().await, hub.someone(&[]).await);
-    let (team, role) = (
-        team(&hub, &owner, "Support").await,
-        role(&hub, &owner, "Banner", &["users:ban"]).await,
-    );
-    let heir = made(
-        &hub,
-        &owner,
-        "/roles",
-        json!({"name": "Heir", "inherits": [role]}),
-    )
-    .await;
-    json(join(&hub, &owner, &team, who.id).await).await;
-    json(give(&hub, &owner, &team, &heir).await).await;
+    let (team, heir) = support(&hub, &owner, who.id).await;
     let id = who.id.to_string();
     let carrier = json!({"id": team, "name": "Support"});
 
@@ -181,7 +182,7 @@ async fn wherever_holders_of_a_role_are_asked_for_those_of_a_team_are_among_them
         (vec![id.clone()], &json!(1))
     );
     let sessions = read(&hub, &owner, &format!("/sessions?role={heir}")).await;
-    assert_eq!(ids(&sessions, "id"), [who.session.clone()]);
+    assert_eq!(ids(&sessions, "id"), std::slice::from_ref(&who.session));
     let roles = read(&hub, &owner, "/roles").await;
     let items = roles["items"].as_array().unwrap();
     let counted = items.iter().find(|item| item["id"] == *heir).unwrap();
@@ -216,6 +217,15 @@ async fn wherever_holders_of_a_role_are_asked_for_those_of_a_team_are_among_them
         (&line["team"], &line["via"][0]["name"], &line["via"][1]["name"]),
         (&carrier, &json!("Heir"), &json!("Banner"))
     );
+}
+
+#[tokio::test]
+async fn what_is_held_in_two_ways_counts_once_and_a_team_is_named_to_those_who_may_see_it() {
+    let hub = hub().await;
+    let (owner, who) = (hub.owner().await, hub.someone(&[]).await);
+    let (team, heir) = support(&hub, &owner, who.id).await;
+    let id = who.id.to_string();
+    let carrier = json!({"id": team, "name": "Support"});
 
     // both ways at once: counted once, and the own way is the one that is told
     let own = json!({"roles": [heir]});

@@ -4495,7 +4495,7 @@ export interface components {
             email_domains?: string[];
             /** @description Whether a verified address links to the person who has it. Never to somebody who may do more than you. */
             link_by_email?: boolean;
-            /** @description Whether what it vouches for counts as two factors. */
+            /** @description Whether it is believed where it says that two factors were shown (`amr`, RFC 8176): none is asked for here then. */
             second_factor?: boolean;
             /** @description Roles that its claims give; none may hold a permission that you lack. */
             mappings?: components["schemas"]["RoleMapping"][];
@@ -5205,7 +5205,7 @@ export interface components {
             email_domains: string[];
             /** @description Whether a verified address links to the person who has it. */
             link_by_email: boolean;
-            /** @description Whether what it vouches for counts as two factors. */
+            /** @description Whether it is believed where it says that two factors were shown (`amr`): none is asked for here then. */
             second_factor: boolean;
             /** @description Roles that its claims give. */
             mappings: components["schemas"]["RoleMapping"][];
@@ -5268,7 +5268,7 @@ export interface components {
             email_domains?: string[] | null;
             /** @description Whether a verified address links to the person who has it. */
             link_by_email?: boolean | null;
-            /** @description Whether what it vouches for counts as two factors. */
+            /** @description Whether it is believed where it says that two factors were shown (`amr`, RFC 8176): none is asked for here then. */
             second_factor?: boolean | null;
             /** @description Roles that its claims give. */
             mappings?: components["schemas"]["RoleMapping"][] | null;
