@@ -89,6 +89,43 @@ async fn whoever_makes_an_owner_proves_who_they_are_whichever_way_they_take() {
 }
 
 #[tokio::test]
+async fn so_does_whoever_makes_one_by_a_team_that_carries_the_role() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    let who = hub.someone(&[]).await;
+    let statements = json!([{"permission": "roles:assign", "effect": "grant"}]);
+    let mut made = Vec::new();
+    for (path, body) in [
+        ("/roles", json!({"name": "Giver", "statements": statements})),
+        ("/teams", json!({"name": "Full"})),
+        ("/teams", json!({"name": "Empty"})),
+    ] {
+        let answer: Value = hub
+            .send(&owner, Method::POST, path, body)
+            .await
+            .json()
+            .await
+            .unwrap();
+        made.push(answer["id"].as_str().unwrap().to_owned());
+    }
+    let [giver, full, empty] = &made[..] else {
+        panic!("{made:?}")
+    };
+    let member = |team: &str| format!("/teams/{team}/members/{}", who.id);
+    let carry = |team: &str| format!("/teams/{team}/roles/{giver}");
+    let put = async |who: &SignedIn, path: String| {
+        wants_proof(hub.send(who, Method::PUT, &path, json!({})).await).await
+    };
+    assert!(!put(&owner, member(full)).await);
+    hub.clock.advance(Duration::minutes(11));
+    assert!(put(&owner, carry(full)).await, "its member would hold it");
+    assert!(!put(&owner, carry(empty)).await, "nobody is in it");
+    assert!(put(&owner, member(empty)).await, "who comes in would hold it");
+    let proved = hub.owner().await;
+    assert!(!put(&proved, carry(full)).await && !put(&proved, member(empty)).await);
+}
+
+#[tokio::test]
 async fn what_lets_strangers_in_or_changes_whose_mailbox_counts_wants_a_proof_and_the_rest_of_it_does_not() {
     let hub = hub().await;
     let owner = hub.owner().await;

@@ -3493,6 +3493,38 @@ export interface components {
          * @enum {string}
          */
         FactorKind: "totp" | "passkey" | "sms" | "recovery_code";
+        /** @description What is shown. */
+        FactorProof: {
+            /**
+             * Format: password
+             * @description The present one.
+             */
+            password: string;
+            /** @enum {string} */
+            kind: "password";
+        } | {
+            /** @description Six digits. */
+            code: string;
+            /** @enum {string} */
+            kind: "totp";
+        } | {
+            /** @description As the hub gave it with the options. */
+            ceremony: string;
+            /** @description What the browser answered (`AuthenticationResponseJSON` of WebAuthn). */
+            credential: Record<string, never>;
+            /** @enum {string} */
+            kind: "passkey";
+        } | {
+            /** @description Six digits. */
+            code: string;
+            /** @enum {string} */
+            kind: "sms";
+        } | {
+            /** @description Letters and digits; case, spaces and dashes do not matter. */
+            code: string;
+            /** @enum {string} */
+            kind: "recovery_code";
+        };
         /** @description Somebody's factors. */
         Factors: {
             /** @description All of them, in the order they were set up. */
@@ -5631,7 +5663,7 @@ export interface components {
             /** @description Of sign-in. */
             ticket: string;
             /** @description What is shown. */
-            proof: components["schemas"]["Proof"];
+            proof: components["schemas"]["FactorProof"];
         };
         /** @description A passkey's answer. */
         ShowPasskey: {
@@ -9501,7 +9533,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Proof"];
+                "application/json": components["schemas"]["FactorProof"];
             };
         };
         responses: {

@@ -14,6 +14,7 @@ use serde_json::Value;
 /// What is shown.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schema(as = FactorProof)]
 pub enum Proof {
     /// A password. Nothing beside another proof; good for proving again who one is, for whoever has no factor.
     Password {

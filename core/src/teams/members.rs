@@ -143,6 +143,7 @@ impl Move {
         if !team.roles.is_empty() {
             // what it carries may grant, and deny
             rights::require_holds_gain(change.ctx(), &self.held, &held)?;
+            rights::require_proof_of_gift(change.ctx(), &self.held, &held, at)?;
             rights::require_owners_whole(change.tx(), organization).await?;
         }
         let text = match role {

@@ -111,6 +111,7 @@ impl Act {
             // a role that is taken may have denied something
             let before = self.held.get(member).unwrap_or(&nothing);
             rights::require_holds_gain(self.change.ctx(), before, after)?;
+            rights::require_proof_of_gift(self.change.ctx(), before, after, self.change.at())?;
         }
         rights::require_owners_whole(self.change.tx(), organization).await?;
         let after = read(&mut self.change, self.team.id).await?;

@@ -1,1 +1,0 @@
-var e={form:`_form_18ctp_1`,others:`_others_18ctp_2`,instead:`_instead_18ctp_4`,choice:`_choice_18ctp_5`,picture:`_picture_18ctp_10`,typed:`_typed_18ctp_12`,codes:`_codes_18ctp_13`,list:`_list_18ctp_14`,what:`_what_18ctp_17`,demanded:`_demanded_18ctp_20`};export{e as t};
