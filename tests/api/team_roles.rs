@@ -673,3 +673,32 @@ async fn the_example_of_the_documentation_is_true() {
     assert_eq!(leave(&hub, &owner, &helpdesk, ada.id).await.status(), 204);
     assert_eq!(update(&bob).await, 403);
 }
+
+#[tokio::test]
+async fn whoever_has_somebody_give_rights_further_by_way_of_a_team_proves_who_they_are() {
+    let hub = hub().await;
+    let (owner, who) = (hub.owner().await, hub.someone(&[]).await);
+    let (giver, reader) = (
+        role(&hub, &owner, "Giver", &["roles:assign"]).await,
+        role(&hub, &owner, "Reader", &["users:read"]).await,
+    );
+    let (one, two) = (team(&hub, &owner, "One").await, team(&hub, &owner, "Two").await);
+    json(give(&hub, &owner, &one, &giver).await).await;
+    hub.clock.advance(time::Duration::minutes(11));
+    let wanted = (403, "auth.step_up_needed".to_owned());
+    assert_eq!(
+        problem(give(&hub, &owner, &two, &giver).await).await,
+        wanted,
+        "of a team that nobody is in yet, too"
+    );
+    assert_eq!(problem(join(&hub, &owner, &one, who.id).await).await, wanted);
+    json(give(&hub, &owner, &two, &reader).await).await;
+    json(join(&hub, &owner, &two, who.id).await).await;
+    let proved = hub.owner().await;
+    json(join(&hub, &proved, &one, who.id).await).await;
+    json(give(&hub, &proved, &two, &giver).await).await;
+    hub.clock.advance(time::Duration::minutes(11));
+    // taking waits for nothing
+    assert_eq!(leave(&hub, &proved, &one, who.id).await.status(), 204);
+    assert_eq!(take(&hub, &proved, &two, &giver).await.status(), 204);
+}

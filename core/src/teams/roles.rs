@@ -37,6 +37,9 @@ pub async fn give_role(store: &Store, ctx: &Ctx, team: TeamId, role: RoleId) -> 
     }
     rights::require_not_the_owners(act.change.tx(), ctx.organization, &[role]).await?;
     let (at, by) = (act.change.at(), ctx.actor.user());
+    // whoever comes into the team later holds it as well
+    let gives = rights::given_by(act.change.tx(), ctx.organization, role).await?;
+    rights::require_proof_of_gift(ctx, &PermissionSet::default(), &gives, at)?;
     store::give(act.change.tx(), ctx.organization, (team, role), by, at).await?;
     act.finish("teams.give_role", "{actor} gave a team a role").await
 }

@@ -76,6 +76,16 @@ pub async fn of_many(
     Ok(sets.filter(|(_, set)| !set.is_empty()).collect())
 }
 
+/// The names of what `role` alone gives, on some rows at least.
+pub async fn given_by(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    role: RoleId,
+) -> Result<PermissionSet> {
+    let model = read::model(connection, organization, &[], Roles::These(&[role])).await?;
+    Ok(model.gives(role).granted.into_keys().collect())
+}
+
 /// Passes when the actor may give every one of `roles`: nobody gives a role holding a permission they lack. What a role
 /// gives on some rows only is given to whoever will hold it, on rows that nobody knows yet: so the actor must hold it on
 /// everything. A role that is not there is a mistake in field `roles`.
