@@ -111,18 +111,23 @@ async fn so_does_whoever_makes_one_by_a_team_that_carries_the_role() {
     let [giver, full, empty] = &made[..] else {
         panic!("{made:?}")
     };
-    let member = |team: &str| format!("/teams/{team}/members/{}", who.id);
+    let another = hub.someone(&[]).await;
+    let member = |team: &str, who: &SignedIn| format!("/teams/{team}/members/{}", who.id);
     let carry = |team: &str| format!("/teams/{team}/roles/{giver}");
     let put = async |who: &SignedIn, path: String| {
         wants_proof(hub.send(who, Method::PUT, &path, json!({})).await).await
     };
-    assert!(!put(&owner, member(full)).await);
+    assert!(!put(&owner, member(full, &who)).await);
     hub.clock.advance(Duration::minutes(11));
     assert!(put(&owner, carry(full)).await, "its member would hold it");
-    assert!(!put(&owner, carry(empty)).await, "nobody is in it");
-    assert!(put(&owner, member(empty)).await, "who comes in would hold it");
+    assert!(put(&owner, carry(empty)).await, "whoever comes in later would");
     let proved = hub.owner().await;
-    assert!(!put(&proved, carry(full)).await && !put(&proved, member(empty)).await);
+    assert!(!put(&proved, carry(full)).await && !put(&proved, carry(empty)).await);
+    assert!(
+        put(&owner, member(empty, &another)).await,
+        "who comes in holds it"
+    );
+    assert!(!put(&proved, member(empty, &another)).await);
 }
 
 #[tokio::test]

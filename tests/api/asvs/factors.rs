@@ -146,7 +146,10 @@ async fn v5_0_0_6_3_7_people_are_told_when_what_they_sign_in_with_is_changed() {
     for kind in ["factor.added", "recovery_codes.made", "factors.reset"] {
         assert!(inbox.iter().any(|told| told == kind), "{kind}: {inbox:?}");
     }
-    // and by mail of what was changed by mail
+    let mails = mailed(&hub.test).await;
+    let told_by_mail = mails.iter().filter(|mail| mail.to == who.email).count();
+    assert_eq!(told_by_mail, 2, "set up, and taken away: {mails:?}");
+    // and of what was changed by mail
     hub.post("/auth/password/forgot", json!({"email": who.email}))
         .await;
     let link = mailed(&hub.test).await[0].token();

@@ -124,6 +124,8 @@ async fn v5_0_0_6_4_3_a_link_to_a_new_password_goes_round_no_second_factor() {
     let hub = hub().await;
     let who = hub.someone(&["viewer"]).await;
     let (secret, _) = with_app(&hub, &who).await;
+    // that there is a factor now was told
+    mailed(&hub.test).await;
     hub.post("/auth/password/forgot", json!({"email": who.email}))
         .await;
     let mails = mailed(&hub.test).await;
