@@ -46,7 +46,7 @@ fn what_is_no_setting_or_does_not_fit_is_refused_by_name() {
     let refused = |patch: Value| patched(&Map::new(), &object(patch)).unwrap_err().errors[0].clone();
     for (patch, field, code) in [
         (json!({"sign_ups": {}}), "sign_ups", "unknown_field"),
-        (json!({"api_keys": {"max_days": 1}}), "api_keys", "unknown_field"),
+        (json!({"keys": {"max_days": 1}}), "keys", "unknown_field"),
         (
             json!({"sign_up": {"opened": true}}),
             "sign_up.opened",
