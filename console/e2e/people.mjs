@@ -134,8 +134,8 @@ await check("settings are changed and stay", async () => {
   await page.getByLabel("Without use").selectOption({ label: "7 days" });
   await page.getByRole("button", { name: "Save" }).click();
   await until("the time to be kept", async () => {
-    const times = await page.evaluate(async () => (await fetch("/api/v1/sessions/timeouts", { headers: { "X-Signalbox-Client": "console" } })).json());
-    return times.idle_seconds === 7 * 86_400;
+    const now = await page.evaluate(async () => (await fetch("/api/v1/settings", { headers: { "X-Signalbox-Client": "console" } })).json());
+    return now.sessions.idle_seconds === 7 * 86_400;
   });
   await page.getByLabel("Without use").selectOption({ label: "As this installation has it" });
   await page.getByRole("button", { name: "Save" }).click();
