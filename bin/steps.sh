@@ -1,6 +1,6 @@
 # Sourced by bin/test and bin/lint: runs named steps, counts what they report, and prints the table at the end.
 
-step_names=() step_seconds=() step_results=()
+step_names=() step_seconds=() step_results=() red_logs=()
 passed_in_all=0 failed_in_all=0
 logs=${CARGO_TARGET_DIR:-$root/target}/steps
 
@@ -31,6 +31,17 @@ step() {
   if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
   if [ "$status" -eq 0 ] && [ $((passed + failed)) -eq 0 ]; then passed=1; fi
   record "$name" $((SECONDS - begun)) "$passed" "$failed"
+  if [ "$failed" -ne 0 ]; then red_logs+=("$log"); fi
+}
+
+# Why a step is red, from its log: of each test that failed its panic and where in our code it was, the browser tests' lines, else
+# the log's end.
+why() {
+  local told
+  told=$(awk '/^---- .* stdout ----$/ { test = 1; print; next } /^failures:$/ { test = 0 } /^FAIL / { print }
+    test && / panicked at / { panic = 1 } /^stack backtrace:$|^note: / { panic = 0 }
+    test && (panic || /^ +at \.\//) { print }' "$1")
+  if [ -n "$told" ]; then printf '%s\n' "$told" | cut -c 1-1500 | head -n 200; else tail -n 40 "$1"; fi
 }
 
 did_not_run() {
@@ -43,9 +54,13 @@ record() {
   passed_in_all=$((passed_in_all + $3)) failed_in_all=$((failed_in_all + $4))
 }
 
-# Prints the table; the last line is the sum. Returns failure when anything failed.
+# Prints why steps are red and the table; the last line is the sum. Returns failure when anything failed.
 finish() {
-  local i
+  local i log
+  for log in "${red_logs[@]}"; do
+    printf '\n== red: %s\n' "$(basename "$log" .log)"
+    why "$log"
+  done
   printf '\n%-34s %8s   %s\n' "step" "seconds" "result"
   for i in "${!step_names[@]}"; do
     printf '%-34s %8s   %s\n' "${step_names[i]}" "${step_seconds[i]}" "${step_results[i]}"

@@ -18,6 +18,9 @@ use tokio::sync::watch;
 /// Lines of a chunk at most.
 const MOST_LINES: i32 = 50_000;
 
+/// A chunk of so many lines makes another table of a small one.
+const WORTH_ANALYZING: i32 = 1_000;
+
 /// Where the lanes' checkpoints stand.
 const NAMES: [&str; 2] = ["lane0", "lane1"];
 
@@ -43,6 +46,8 @@ impl Act<'_> {
         mut judged: watch::Receiver<Mark>,
     ) -> Result<Option<Ending>> {
         let mut pace = Pace::new(MOST_LINES);
+        // once early, so that people are read well while the rest comes; `finish` does it again
+        let mut early = lane.name == 0 && self.writes();
         loop {
             if let Some(ending) = self.run.cancel.asked() {
                 return Ok(Some(ending));
@@ -70,6 +75,10 @@ impl Act<'_> {
             let share = (lines.end - lines.first) / lane.lanes;
             pace.during(share, self.apply_chunk(lane, lines)).await?;
             lane.next = lines.end;
+            if early && share >= WORTH_ANALYZING {
+                self.analyze_people().await?;
+                early = false;
+            }
         }
     }
 
@@ -104,6 +113,12 @@ impl Act<'_> {
         change.checkpoint(self.lease(), &state).await?;
         self.settled(written.acceptable);
         Ok(())
+    }
+
+    pub(super) async fn analyze_people(&self) -> Result<()> {
+        let mut tx = self.store.db.bookkeeping().await?;
+        store::analyze_people(&mut tx).await?;
+        Ok(tx.commit().await?)
     }
 
     /// One event for those who look at people, one for those who look at the import.

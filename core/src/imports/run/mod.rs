@@ -187,6 +187,9 @@ impl Act<'_> {
         change
             .checkpoint(self.lease(), &json!({"finished": true}))
             .await?;
+        if self.writes() {
+            self.analyze_people().await?;
+        }
         Ok(outcome(&import))
     }
 

@@ -137,3 +137,36 @@ async fn a_job_that_an_older_version_had_judged_is_applied_by_halves_to_its_end(
     assert_eq!(people.len(), 30_000);
     assert!(people.iter().all(|person| person.version == 1));
 }
+
+/// PostgreSQL chooses by what it knew when the table was empty until somebody tells it otherwise.
+#[tokio::test]
+async fn people_are_found_by_their_key_alone_while_an_import_goes_on_and_when_it_is_over() {
+    let hub = Hub::new().await;
+    let test = &hub.test;
+    test.sql("ALTER TABLE users SET (autovacuum_enabled = off)").await;
+    let by_key = async || {
+        let plan = test.texts(format!(
+            "EXPLAIN SELECT name FROM users WHERE organization_id = '{}' AND id = ANY('{{{}}}') AND deleted_at IS NULL",
+            test.organization,
+            UserId::new()
+        ));
+        plan.await.iter().any(|line| line.contains("users_pkey"))
+    };
+    assert!(!by_key().await, "a small table's plan is another");
+    // The last line waits; by then most have come.
+    let holder = hub
+        .hold("users", "NEW.email LIKE 'p19999@%' AND NEW.name <> ''")
+        .await;
+    let submitted = hub
+        .submit(file(0..20_000).as_bytes(), Mode::Commit)
+        .await
+        .unwrap();
+    let (_, ()) = tokio::join!(hub.work(submitted), async {
+        testing::eventually("people are found by their key", async || by_key().await).await;
+        assert!(hub.look(submitted.id).await.counts.inserted < 20_000);
+        drop(holder);
+    });
+    assert!(by_key().await);
+    let known = test.count("SELECT reltuples::bigint FROM pg_class WHERE oid = 'users'::regclass");
+    assert_eq!(known.await, 20_001);
+}
