@@ -279,6 +279,12 @@ async fn a_leader_frozen_while_it_renames_a_stream_leaves_one_new_epoch_and_its_
     let driver = Driver::new(&cluster, 20).await;
     tokio::join!(driver.write(100, 1), async {
         driver.allow(60);
+        until("the listener has heard all that may go on", async || {
+            let (committed, rolled_back) = driver.done();
+            let events = |line: &&Line| matches!(line, Line::Event { channel, kind, .. } if channel == "feed:users" && kind == KIND);
+            committed + rolled_back >= 60 && referee.lines().iter().filter(events).count() >= committed
+        })
+        .await;
         cluster.settled().await;
         let point = "relay.mend.renamed";
         cluster.nodes.iter().for_each(|node| node.arm(point));

@@ -165,6 +165,8 @@ pub(in crate::imports) async fn join_by_hash(connection: &mut PgConnection, on: 
 
 /// Has PostgreSQL look at how many people there are now.
 pub(in crate::imports) async fn analyze_people(connection: &mut PgConnection) -> Result<()> {
-    sqlx::query!("SELECT signalbox_analyze_people()").execute(connection).await?;
+    sqlx::query!("SELECT signalbox_analyze_people()")
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -7,7 +7,9 @@ mod report;
 mod stage;
 mod sweep;
 
-pub(super) use apply::{Lines, Written, foresee, has_others, join_by_hash, reject_taken, span, write_people};
+pub(super) use apply::{
+    Lines, Written, analyze_people, foresee, has_others, join_by_hash, reject_taken, span, write_people,
+};
 pub(super) use judge::{prepare_to_judge, reject_repeated};
 pub(super) use report::rejects;
 pub(super) use stage::stage;
