@@ -156,6 +156,8 @@ async fn breakable(folder: &Folder) -> (Hub, Api) {
     let mut command = signalbox();
     command
         .env("SIGNALBOX_FAULTS", "1")
+        // the load asks without pause
+        .env("SIGNALBOX__LIMITS__DEFAULT__READ__USER", "0")
         .env("SIGNALBOX__BOOTSTRAP__EMAIL", OWNER.0)
         .env("SIGNALBOX__BOOTSTRAP__PASSWORD", OWNER.1);
     let mut hub = Hub::launch(command, folder.path());

@@ -233,6 +233,20 @@ async fn read_until(
     all
 }
 
+/// As an SDK does: what is refused for now is asked for again.
+async fn follow_again(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) {
+    loop {
+        let follow = json!({"id": 3, "subscribe": {"channel": "feed:users"}});
+        socket.send(Message::text(follow.to_string())).await.unwrap();
+        let answer = read_until(socket, |all| all.contains("\"id\":3")).await;
+        if !answer.contains("\"error\"") {
+            return;
+        }
+        assert!(answer.contains("\"temporary\":true"), "{answer}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_leaves_a_team_is_told_so_on_every_node_and_shown_nothing_of_its_people_behind_that() {
     let cluster = Cluster::start(2, "").await;
@@ -284,9 +298,7 @@ async fn whoever_leaves_a_team_is_told_so_on_every_node_and_shown_nothing_of_its
         assert!(!behind.contains("Hidden-2"), "{all}");
         eprintln!("told {told:?} after leaving a team was asked for");
         // and nothing comes once it follows again: what comes is about itself
-        let follow = json!({"id": 3, "subscribe": {"channel": "feed:users"}});
-        socket.send(Message::text(follow.to_string())).await.unwrap();
-        read_until(socket, |all| all.contains("\"id\":3")).await;
+        follow_again(socket).await;
         let mut text = String::new();
         let reading = async {
             while !text.contains("event: reset") {
