@@ -147,6 +147,20 @@ await check("somebody else who signs in in another tab ends the link of all othe
   await until("one connection", async () => (await connections()) === 1);
 });
 
+await check("whoever signs in again in another tab stays where they are in the others, by the new session", async () => {
+  await signIn(pages[0]);
+  await pages[1].goto(`${BASE}/users`);
+  await until("live", async () => (await state(pages[1])) === "live");
+  const session = (page) => page.evaluate(() => fetch("/api/v1/me/sessions").then((answer) => answer.json()).then((all) => all.items.find((one) => one.current).id));
+  const before = await session(pages[1]);
+  tabs[1].loads = 0;
+  await signIn(pages[2]);
+  await until("the other tab to be loaded again", async () => tabs[1].loads === 1);
+  await until("live", async () => (await state(pages[1])) === "live");
+  equal(new URL(pages[1].url()).pathname, "/users", "where it is");
+  equal((await session(pages[1])) === before, false, "whether it is the session of before");
+});
+
 await check("signing out in one tab signs out all, and the socket is gone", async () => {
   await signIn(pages[0]);
   await signIn(pages[1]);
@@ -156,6 +170,12 @@ await check("signing out in one tab signs out all, and the socket is gone", asyn
   await pages[0].getByRole("menuitem", { name: "Sign out" }).click();
   for (const page of pages) await page.getByRole("heading", { name: "Sign in to Signalbox" }).waitFor();
   await until("no connection", async () => (await connections()) === 0);
+});
+
+await check("whoever signs in in one tab goes on in another as soon as they look at it", async () => {
+  await signIn(pages[0]);
+  await pages[1].evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await until("live", async () => (await state(pages[1])) === "live");
 });
 
 for (const [index, { faults }] of tabs.entries()) {

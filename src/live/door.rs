@@ -178,6 +178,7 @@ impl Door {
             user_agent: None,
             trace_id: String::new(),
             by_cookie: false,
+            replaces: None,
         };
         if !shown_itself {
             return Ok(None);

@@ -10,6 +10,7 @@ import { prove, wantsProof } from "../auth/stepUp";
 import { ACTING, began as actingThen, isActing } from "./acting";
 import { problemFrom } from "./problem";
 import type { paths } from "./schema.gen";
+import type { Me } from "./types";
 
 const CSRF = "signalbox.csrf";
 const REFRESHED = "signalbox.refreshed";
@@ -19,12 +20,23 @@ export function keepCsrf(token: string | null | undefined): void {
   if (token) localStorage.setItem(CSRF, token);
 }
 
-export function forgetCsrf(): void {
-  localStorage.removeItem(CSRF);
+/** Of one session, if one is named: a newer one may have come to this browser meanwhile. */
+export function forgetCsrf(of?: string | null): void {
+  if (!of || localStorage.getItem(CSRF) === of) localStorage.removeItem(CSRF);
 }
 
 /** Without its token no session can be open here: asking the hub would only draw a 401. */
 export const mayBeSignedIn = (): boolean => localStorage.getItem(CSRF) !== null;
+
+/** Whose session is open now, for whoever has just lost theirs; null for none. */
+export async function whoIsSignedIn(): Promise<string | null> {
+  try {
+    const answer = await fetch(dressed(new Request(`${location.origin}/api/v1/me`, { signal: AbortSignal.timeout(3_000) })));
+    return answer.ok ? ((await answer.json()) as Me).user.id : null;
+  } catch {
+    return null;
+  }
+}
 
 type Listener = () => void;
 const signedOut = new Set<Listener>();

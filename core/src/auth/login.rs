@@ -28,6 +28,8 @@ pub struct Client {
     pub trace_id: String,
     /// Its tokens are cookies.
     pub by_cookie: bool,
+    /// The refresh token that the browser has of the session before: whoever signs in again has no further use for it.
+    pub replaces: Option<SecretString>,
 }
 
 impl Client {

@@ -45,7 +45,7 @@ impl<'a> Opening<'a> {
         })
     }
 
-    /// Opens it, proved by `methods`, with all else that stands in the change.
+    /// Opens it, proved by `methods`, with all else that stands in the change; the one that the browser had before ends.
     pub(super) async fn finish(mut self, methods: &[String]) -> Result<SignedIn> {
         let (organization, session, at) = (self.account.organization, self.session, self.change.at());
         let unseen = new_device(&mut self).await?;
@@ -75,6 +75,7 @@ impl<'a> Opening<'a> {
         }
         self.change.record(created).await?;
         self.change.commit().await?;
+        refresh::end_replaced(self.auth, self.client).await?;
         let holder = Holder {
             credential: Credential::Session(session),
             generation: None,

@@ -223,6 +223,23 @@ async fn mark_used(
     Ok(())
 }
 
+/// Ends the session that the browser of `client` had until it signed in again (ASVS 5.0 7.2.4): its tokens are overwritten there, so
+/// that nobody but a thief could still use them.
+pub(super) async fn end_replaced(auth: &Auth, client: &Client) -> Result<()> {
+    let Some(token) = &client.replaces else {
+        return Ok(());
+    };
+    let Some(before) = find(auth, &hash(token)).await? else {
+        return Ok(());
+    };
+    let mut change = Change::begin(&auth.store, &client.ctx(before.organization)).await?;
+    let why = "Somebody signed in again with the same browser.";
+    if sessions::end(&mut change, before.session, before.user, "auth.login", why).await? {
+        change.commit().await?;
+    }
+    Ok(())
+}
+
 /// Ends the session of a token that was used twice, alerts its person, and answers what whoever used it is told.
 async fn end_family(auth: &Auth, session: &Token, client: &Client) -> Result<Error> {
     let ctx = client.ctx(session.organization);

@@ -23,6 +23,7 @@ fn client() -> Client {
         user_agent: Some("test".to_owned()),
         trace_id: "t".to_owned(),
         by_cookie: false,
+        replaces: None,
     }
 }
 
@@ -376,6 +377,7 @@ async fn a_refresh_token_is_its_clients_a_browsers_cookie_is_not_taken_from_else
     let auth = Auth::start(&store, LIVES).await.unwrap();
     let browser = Client {
         by_cookie: true,
+        replaces: None,
         ..client()
     };
     let turn = store.passwords.turn().await.unwrap();

@@ -39,6 +39,7 @@ fn client() -> Client {
         user_agent: None,
         trace_id: "0".repeat(32),
         by_cookie: false,
+        replaces: None,
     }
 }
 

@@ -17,6 +17,7 @@ fn client() -> Client {
         user_agent: None,
         trace_id: "0".repeat(32),
         by_cookie: false,
+        replaces: None,
     }
 }
 

@@ -12,7 +12,7 @@ mod refresh;
 mod sign_up;
 mod tickets;
 
-use super::caller::require_origin;
+use super::caller::{REFRESH_COOKIE, require_origin};
 use super::origin::Origin;
 use super::{Answer, Problem, State};
 use actix_web::http::header::{AUTHORIZATION, ORIGIN};
@@ -181,11 +181,14 @@ pub(super) async fn come_in(
 /// From where somebody comes.
 pub(super) fn client(request: &HttpRequest) -> Client {
     let origin = Origin::noted(request);
+    let by_cookie = is_console(request);
+    let before = request.cookie(REFRESH_COOKIE).filter(|_| by_cookie);
     Client {
         ip: origin.as_ref().and_then(|origin| origin.ip),
         user_agent: origin.as_ref().and_then(|origin| origin.user_agent.clone()),
         trace_id: origin.map(|origin| origin.trace_id.clone()).unwrap_or_default(),
-        by_cookie: is_console(request),
+        by_cookie,
+        replaces: before.map(|cookie| cookie.value().to_owned().into()),
     }
 }
 

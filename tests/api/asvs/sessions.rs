@@ -66,7 +66,7 @@ async fn v5_0_0_7_2_3_a_refresh_token_cannot_be_guessed() {
 }
 
 #[tokio::test]
-async fn v5_0_0_7_2_4_signing_in_again_makes_a_new_session_and_a_refreshed_token_takes_the_place_of_its_own()
+async fn v5_0_0_7_2_4_signing_in_again_makes_a_new_session_in_place_of_the_browsers_own_and_so_does_a_proof()
 {
     let hub = hub().await;
     let (before, after) = (hub.owner().await, hub.owner().await);
@@ -84,6 +84,38 @@ async fn v5_0_0_7_2_4_signing_in_again_makes_a_new_session_and_a_refreshed_token
             .status(),
         401
     );
+    // a browser that signs in again keeps one session: by the cookie it has, whoever comes
+    let http = crate::harness::client();
+    let signs_in = async |cookie: &str| {
+        let body = json!({"email": "owner@example.com", "password": PASSWORD});
+        let asked = http.post(format!("{}/api/v1/auth/login", hub.url)).json(&body);
+        let asked = asked
+            .header("X-Signalbox-Client", "console")
+            .header("Origin", &hub.url)
+            .header("Cookie", cookie.to_owned());
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let cookies: Vec<_> = answer
+            .headers()
+            .get_all("set-cookie")
+            .iter()
+            .map(|set| {
+                let (pair, _) = set.to_str().unwrap().split_once(';').unwrap();
+                pair.to_owned()
+            })
+            .collect();
+        cookies.join("; ")
+    };
+    let first = signs_in("").await;
+    let me = async |cookies: &str| {
+        let asked = http
+            .get(format!("{}/api/v1/me", hub.url))
+            .header("Cookie", cookies.to_owned());
+        asked.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(me(&first).await, 200);
+    let second = signs_in(&first).await;
+    assert_eq!((me(&first).await, me(&second).await), (401, 200));
     // proving again who one is ends the session before, too
     let who = hub.owner().await;
     let proof = json!({"kind": "password", "password": PASSWORD});

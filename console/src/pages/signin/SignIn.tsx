@@ -2,6 +2,7 @@ import Alert from "@mui/material/Alert";
 import Button from "@mui/material/Button";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
+import { mayBeSignedIn } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
 import { queries } from "../../app/queries";
 import { type Asked, signInWithPasskey } from "../../auth/factors";
@@ -37,6 +38,12 @@ export default function SignIn() {
     if (next?.startsWith("/") && !next.startsWith("//")) router.history.replace(next);
     else await navigate({ to: "/", replace: true });
   };
+  // Whoever signed in in another tab goes on in this one when they come back to it.
+  useEffect(() => {
+    const look = () => document.visibilityState === "visible" && mayBeSignedIn() && void enter();
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  });
   const attempt = async (how: "password" | "passkey", work: () => Promise<Asked | null>) => {
     setBusy(how);
     setProblem(null);
