@@ -19,7 +19,13 @@ const { BASE, check, equal, failures, finish, open, OWNER, signIn, watched } = a
 
 const provider = spawn("node", [new URL("../../tests/live/provider.mjs", import.meta.url).pathname], { stdio: ["pipe", "pipe", "ignore"] });
 const lines = createInterface({ input: provider.stdout })[Symbol.asyncIterator]();
-const told = async () => JSON.parse((await lines.next()).value);
+// Beside its answers the library warns in words.
+const told = async () => {
+  for (;;) {
+    const { value } = await lines.next();
+    if (value.startsWith("{")) return JSON.parse(value);
+  }
+};
 const { issuer } = await told();
 const order = async (what) => {
   provider.stdin.write(`${JSON.stringify(what)}\n`);
@@ -35,11 +41,16 @@ const context = await browser.newContext({ viewport: { width: 1440, height: 900 
 const owner = await watched(context);
 const shot = (page, name) => process.env.SHOTS && page.screenshot({ path: join(process.env.SHOTS, `${name}.png`), fullPage: true });
 
-/** Signs in at the provider's own page, and consents. */
-async function atProvider(page, login) {
+/** Says at the provider's own page who it is. */
+async function nameAtProvider(page, login) {
   await page.locator("input[name=login]").fill(login);
   await page.locator("input[name=password]").fill("any");
   await page.locator("button[type=submit]").click();
+}
+
+/** And consents, the first time. */
+async function atProvider(page, login) {
+  await nameAtProvider(page, login);
   await page.locator("input[value=consent]").waitFor({ state: "attached" });
   await page.locator("button[type=submit]").click();
 }
@@ -78,6 +89,32 @@ await check("somebody new signs in through it and comes to the page that was ask
   await page.getByText("This is your only way in").waitFor();
   await shot(page, "linked-only");
   equal(await page.getByRole("button", { name: "Unlink" }).isDisabled(), true, "the last way in stays");
+  await away.close();
+});
+
+await check("whoever has nothing to show but the provider, where they signed in long ago, proves who they are there", async () => {
+  const away = await browser.newContext();
+  const page = await away.newPage();
+  await order({ spoil: { claims: { auth_time: Math.floor(Date.now() / 1_000) - 3_600 }, header: {} } });
+  await page.goto(`${BASE}/account?section=sign-in`);
+  await page.getByRole("button", { name: "Continue with Staff" }).click();
+  await atProvider(page, "ada");
+  await page.waitForURL(`${BASE}/account?section=sign-in`);
+  const add = async () => {
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: /^Authenticator app/ }).click();
+  };
+  await add();
+  const question = page.getByRole("dialog", { name: "Is it you?" });
+  await question.getByRole("button", { name: "Sign in again through Staff" }).waitFor();
+  equal(await question.getByLabel("Password").count(), 0, "boxes for a password that nobody has");
+  await shot(page, "step-up-provider");
+  await question.getByRole("button", { name: "Sign in again through Staff" }).click();
+  // they are signed in there, and are asked all the same
+  await nameAtProvider(page, "ada");
+  await page.waitForURL(`${BASE}/account?section=sign-in`);
+  await add();
+  await page.getByTestId("totp-secret").waitFor();
   await away.close();
 });
 

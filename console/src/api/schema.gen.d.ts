@@ -4074,6 +4074,19 @@ export interface components {
              */
             next?: string | null;
         };
+        /** @description How somebody leaves for a provider to sign in. */
+        LeaveToSignIn: {
+            /**
+             * @description Where in the console to go on afterwards: a path of it.
+             * @example /users
+             */
+            next?: string | null;
+            /**
+             * @description The provider is to ask who it is even where somebody is signed in there: by this whoever has neither a factor nor a password
+             *     proves who they are. A session counts its proof from when the provider says that it was given (`auth_time`).
+             */
+            again?: boolean;
+        };
         /** @description One statement that reaches the person. */
         Line: {
             /** @description Grant or denial. */
@@ -4095,7 +4108,7 @@ export interface components {
              */
             token: string;
         };
-        /** @description A provider that one may link. */
+        /** @description A provider that one may link, or sign in through again. */
         LinkableProvider: {
             /** @description Id. */
             id: components["schemas"]["ProviderId"];
@@ -5187,8 +5200,12 @@ export interface components {
         };
         /** @description What may be shown. */
         Provable: {
-            /** @description Factors of which one must be shown; empty where it is the password. */
+            /** @description Factors of which one must be shown; empty where there is none. */
             kinds: components["schemas"]["FactorKind"][];
+            /** @description Whether there is a password, which counts where there is no factor. */
+            password: boolean;
+            /** @description Through which one may sign in again instead (`again` of `POST /api/v1/auth/providers/{id}/start`), where there is no factor. */
+            providers: components["schemas"]["LinkableProvider"][];
             /**
              * Format: int64
              * @description Seconds that a proof counts.
@@ -7160,7 +7177,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LeaveForProvider"];
+                "application/json": components["schemas"]["LeaveToSignIn"];
             };
         };
         responses: {

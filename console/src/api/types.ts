@@ -59,6 +59,7 @@ export type Factors = Ok<"/api/v1/me/factors", "get">;
 export type Factor = Factors["items"][number];
 export type Enrollment = Ok<"/api/v1/me/factors", "post">;
 export type Enrolled = Ok<"/api/v1/me/factors/confirm", "post", 201>;
+export type Provable = Ok<"/api/v1/me/prove", "get">;
 export type Ceremony = Ok<"/api/v1/auth/passkey/options", "post">;
 export type ApiKey = Ok<"/api/v1/api_keys", "get">["items"][number] & { gone?: boolean };
 export type KeyPolicy = Ok<"/api/v1/api_key_policy", "get">;

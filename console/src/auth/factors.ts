@@ -1,7 +1,7 @@
 /** One's own second factors, as the hub keeps them. */
 import { queryOptions } from "@tanstack/react-query";
 import { api, keepCsrf, must } from "../api/client";
-import type { Ceremony, Enrolled, Enrollment, Factor, Factors } from "../api/types";
+import type { Ceremony, Enrolled, Enrollment, Factor, Factors, Provable } from "../api/types";
 import { renewLink } from "../live/store";
 import { makePasskey, passkeysWork, showPasskey } from "./webauthn";
 
@@ -107,7 +107,7 @@ export async function newRecoveryCodes(): Promise<string[]> {
   return (await must(api.POST("/api/v1/me/recovery_codes"))).recovery_codes;
 }
 
-export const whatProves = async (): Promise<FactorKind[]> => (await must(api.GET("/api/v1/me/prove"))).kinds;
+export const whatProves = (): Promise<Provable> => must(api.GET("/api/v1/me/prove"));
 
 export const askOwnPasskey = (): Promise<Ceremony> => must(api.POST("/api/v1/me/prove/passkey"));
 

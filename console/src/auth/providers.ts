@@ -17,9 +17,9 @@ export const linkedQuery = queryOptions({
   queryFn: ({ signal }): Promise<LinkedAccounts> => must(api.GET("/api/v1/me/linked_accounts", { signal })),
 });
 
-/** Goes to the provider's own page. */
-export async function leaveToSignIn(id: string, next?: string): Promise<void> {
-  const away = await must(api.POST("/api/v1/auth/providers/{id}/start", { params: { path: { id } }, body: next ? { next } : {} }));
+/** Goes to the provider's own page; `again`: to be asked there who one is, even where one is signed in. */
+export async function leaveToSignIn(id: string, next?: string, again = false): Promise<void> {
+  const away = await must(api.POST("/api/v1/auth/providers/{id}/start", { params: { path: { id } }, body: next ? { next, again } : { again } }));
   location.assign(away.authorization_url);
 }
 

@@ -71,7 +71,7 @@ pub async fn login(
     let hash = found.as_ref().and_then(|account| account.password_hash.clone());
     let right = auth.store.passwords.verify(turn, password, hash).await?;
     match found {
-        Some(account) if right => sign_in::admit(auth, &account, &[Method::Password], client).await,
+        Some(account) if right => sign_in::admit(auth, &account, &[Method::Password], None, client).await,
         found => {
             if let Some(account) = found {
                 account::record_failure(auth, &account, client).await?;

@@ -13,6 +13,7 @@ use crate::sessions::{self, device::Device};
 use crate::settings;
 use crate::users;
 use ipnet::IpNet;
+use time::OffsetDateTime;
 
 /// Sessions of a person, the latest, that tell with which devices they come.
 const LOOKED_AT: i64 = 500;
@@ -21,6 +22,8 @@ const LOOKED_AT: i64 = 500;
 pub(super) struct Opening<'a> {
     /// For what must be true together with the session.
     pub(super) change: Change,
+    /// When they proved who they are, if that was not now.
+    pub(super) since: Option<OffsetDateTime>,
     auth: &'a Auth,
     account: &'a Account,
     client: &'a Client,
@@ -38,6 +41,7 @@ impl<'a> Opening<'a> {
         still_active(&mut change, account).await?;
         Ok(Self {
             change,
+            since: None,
             auth,
             account,
             client,
@@ -54,7 +58,7 @@ impl<'a> Opening<'a> {
         sqlx::query!(
             "INSERT INTO user_sessions (id, organization_id, user_id, ip, user_agent, created_at, last_seen_at, expires_at,
                methods, authenticated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $6)",
+             VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)",
             session.0,
             organization.0,
             self.account.id.0,
@@ -63,6 +67,7 @@ impl<'a> Opening<'a> {
             at,
             expires_at,
             methods,
+            self.since.map_or(at, |since| since.min(at)),
         )
         .execute(self.change.tx())
         .await?;

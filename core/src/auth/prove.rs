@@ -11,10 +11,11 @@ use crate::kernel::id::SessionId;
 use crate::sessions;
 use secrecy::SecretString;
 
-/// What may be shown to prove who one is.
-pub async fn what_proves(auth: &Auth, ctx: &Ctx) -> Result<Owed> {
+/// What may be shown to prove who one is, and whether one has a password.
+pub async fn what_proves(auth: &Auth, ctx: &Ctx) -> Result<(Owed, bool)> {
     let (_, owner) = own(ctx)?;
-    factors::owed(&auth.store, owner).await
+    let password = super::password::hash_of(auth, ctx, owner.user).await?.is_some();
+    Ok((factors::owed(&auth.store, owner).await?, password))
 }
 
 /// Begins a ceremony for a passkey of one's own.

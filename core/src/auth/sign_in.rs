@@ -84,16 +84,23 @@ pub struct FactorNeeded {
 }
 
 /// Opens a session for `user`, who proved by `methods` who they are, or answers what is still owed. Every way to sign in
-/// ends here.
+/// ends here. `since`: when they did, where somebody else says that it was not now.
 ///
 /// # Errors
 /// `auth.banned`, `auth.suspended`, `auth.not_active`, `ip_rule.refused`; `auth.unauthenticated` where the person is gone.
-pub async fn proven(auth: &Auth, user: UserId, methods: &[Method], client: &Client) -> Result<Outcome> {
+pub async fn proven(
+    auth: &Auth,
+    user: UserId,
+    methods: &[Method],
+    since: Option<OffsetDateTime>,
+    client: &Client,
+) -> Result<Outcome> {
     let account = account::by_id(auth, user).await?;
     admit(
         auth,
         &account.ok_or_else(super::unauthenticated)?,
         methods,
+        since,
         client,
     )
     .await
@@ -104,6 +111,7 @@ pub(super) async fn admit(
     auth: &Auth,
     account: &Account,
     methods: &[Method],
+    since: Option<OffsetDateTime>,
     client: &Client,
 ) -> Result<Outcome> {
     account::require_open(auth, account, client).await?;
@@ -113,7 +121,8 @@ pub(super) async fn admit(
         let needed = ask(auth, account, methods, owed, client).await?;
         return Ok(Outcome::FactorNeeded(needed));
     }
-    let opening = Opening::begin(auth, account, client).await?;
+    let mut opening = Opening::begin(auth, account, client).await?;
+    opening.since = since;
     let signed_in = opening.finish(&names(methods)).await?;
     Ok(Outcome::SignedIn(signed_in))
 }

@@ -16,7 +16,11 @@ use crate::outbound::address;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
 
+/// For a provider to say when somebody showed who they are (`auth_time`) it must be asked how long ago that may be (OpenID Connect
+/// Core 1.0 §3.1.2.1); as long as this, in seconds, nobody is asked anew for.
+const LONG_AGO: &str = "2592000";
 /// Whoever is away for longer begins anew.
 const AWAY_SECONDS: i64 = 600;
 /// Answers of token and userinfo endpoints are short.
@@ -57,17 +61,21 @@ pub(super) struct Proof {
     pub sid: Option<String>,
     /// Whether the ID token says that two factors were shown there.
     pub two_factors: bool,
+    /// When they last showed the provider who they are, where the ID token says so.
+    pub authenticated_at: Option<OffsetDateTime>,
     pub purpose: Purpose,
     pub next: Option<String>,
 }
 
-/// Somebody leaves for a provider. `public_url` is the hub's own address as configured: what a request says of it is not asked.
+/// Somebody leaves for a provider; `again`: to show there who they are, however lately they did. `public_url` is the hub's own address
+/// as configured: what a request says of it is not asked.
 pub(super) async fn leave(
     directory: &Directory,
     id: ProviderId,
     public_url: Option<&str>,
     next: Option<&str>,
     purpose: Purpose,
+    again: bool,
 ) -> Result<Started> {
     let public_url = public_url.ok_or_else(no_public_url)?;
     let next = check::next(next)?;
@@ -75,16 +83,26 @@ pub(super) async fn leave(
     let metadata = directory.metadata(&provider).await?;
     let until = directory.store.clock.now().unix_timestamp() + AWAY_SECONDS;
     let envelope = Envelope::new(id, purpose, next, until)?;
-    let query = [
+    let (redirect_uri, scope, challenge) = (
+        redirect_uri(public_url),
+        provider.scopes.join(" "),
+        envelope.challenge(),
+    );
+    let mut query = vec![
         ("response_type", "code"),
         ("client_id", provider.client_id.as_deref().unwrap_or_default()),
-        ("redirect_uri", &redirect_uri(public_url)),
-        ("scope", &provider.scopes.join(" ")),
+        ("redirect_uri", &redirect_uri),
+        ("scope", &scope),
         ("state", &envelope.state),
         ("nonce", &envelope.nonce),
-        ("code_challenge", &envelope.challenge()),
+        ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
+        ("max_age", if again { "0" } else { LONG_AGO }),
     ];
+    if again {
+        // said twice, for those who heed but one
+        query.push(("prompt", "login"));
+    }
     let url = address::with_query(&metadata.authorization_endpoint, &query);
     Ok(Started {
         authorization_url: url.ok_or_else(|| Error::internal("an endpoint is no address"))?,
@@ -132,12 +150,15 @@ pub(super) async fn come_back(
     let mut claims = checked.map_err(|wrong| failed(&provider, wrong))?.claims;
     let sid = jwt::text(&claims, "sid").map(str::to_owned);
     let two_factors = id_token::tells_two_factors(&claims);
+    let authenticated_at = jwt::seconds(&claims, "auth_time")
+        .map(|at| OffsetDateTime::from_unix_timestamp(at as i64).unwrap_or(OffsetDateTime::UNIX_EPOCH));
     more(directory, &provider, &metadata, &tokens, &mut claims).await?;
     let told = Told::read(&provider, &claims);
     Ok(Proof {
         told: told.ok_or_else(|| failed(&provider, Wrong::Invalid("it does not say who it is of")))?,
         sid: sid.filter(|sid| (1..=255).contains(&sid.chars().count()) && jwt::is_plain(sid)),
         two_factors,
+        authenticated_at,
         provider,
         purpose: envelope.purpose,
         next: envelope.next,

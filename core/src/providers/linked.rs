@@ -35,7 +35,7 @@ pub struct LinkedAccount {
     pub may_unlink: bool,
 }
 
-/// A provider that one may link.
+/// A provider that one may link, or sign in through again.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = LinkableProvider)]
 pub struct Available {
@@ -99,6 +99,25 @@ pub async fn linked(store: &Store, ctx: &Ctx) -> Result<LinkedAccounts> {
     Ok(LinkedAccounts { items, available })
 }
 
+/// Through which one may sign in again to prove who one is.
+pub async fn ways_in(store: &Store, ctx: &Ctx) -> Result<Vec<Available>> {
+    let (user, _) = oneself(ctx)?;
+    let mut tx = store.db.primary(ctx.organization).await?;
+    let rows = sqlx::query!(
+        "SELECT p.id, p.name FROM linked_accounts l JOIN identity_providers p ON p.id = l.provider_id
+         WHERE l.organization_id = $1 AND l.user_id = $2 AND p.enabled AND p.kind = 'oidc' ORDER BY l.linked_at, l.id",
+        ctx.organization.0,
+        user.0,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let ways = rows.into_iter().map(|row| Available {
+        id: ProviderId(row.id),
+        name: row.name,
+    });
+    Ok(ways.collect())
+}
+
 /// Leaves for a provider of one's organization, to link the account there. `next` is a path of the console.
 pub async fn start_link(
     directory: &Directory,
@@ -112,7 +131,8 @@ pub async fn start_link(
     if flow::usable(directory, id).await?.organization != ctx.organization {
         return Err(Error::not_found("provider"));
     }
-    flow::leave(directory, id, public_url, next, Purpose::Link { user, session }).await
+    let purpose = Purpose::Link { user, session };
+    flow::leave(directory, id, public_url, next, purpose, false).await
 }
 
 /// Comes back, and links the account: to whoever left, in the session in which they left. Answers where to go on.

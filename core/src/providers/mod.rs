@@ -35,7 +35,9 @@ pub use directory::Directory;
 pub use external::Verified;
 pub use flow::{Returned, Started};
 pub use input::{NewProvider, ProviderChange};
-pub use linked::{Available, LinkedAccount, LinkedAccounts, finish_link, linked, start_link, unlink};
+pub use linked::{
+    Available, LinkedAccount, LinkedAccounts, finish_link, linked, start_link, unlink, ways_in,
+};
 pub use logout::{LoggedOut, log_out};
 pub use model::{ClaimNames, Listed, Mapping, OneProvider, ProviderItem, ProviderKind, ProviderList, Tested};
 pub use service::{create, delete, get, list, listed, test, update};

@@ -18,14 +18,16 @@ use uuid::Uuid;
 /// A sign-in that led to no session by then never will.
 const UNFINISHED: Duration = Duration::days(1);
 
-/// Somebody leaves for a provider to sign in. `next` is a path of the console.
+/// Somebody leaves for a provider to sign in. `next` is a path of the console; `again`: the provider is to ask them anew, so that it
+/// counts as a proof of who they are.
 pub async fn start(
     directory: &Directory,
     id: ProviderId,
     public_url: Option<&str>,
     next: Option<&str>,
+    again: bool,
 ) -> Result<Started> {
-    flow::leave(directory, id, public_url, next, Purpose::SignIn).await
+    flow::leave(directory, id, public_url, next, Purpose::SignIn, again).await
 }
 
 /// Somebody comes back: signed in, or with a second factor still owed; and where in the console they go on.
@@ -49,7 +51,7 @@ pub async fn finish(
     } else {
         Method::Provider
     };
-    let outcome = proven(auth, link.user, &[method], client).await?;
+    let outcome = proven(auth, link.user, &[method], proof.authenticated_at, client).await?;
     if let Outcome::SignedIn(signed_in) = &outcome {
         bind(store, &proof, noted, &link, signed_in, client).await?;
     }

@@ -174,7 +174,7 @@ pub(super) async fn come_in(
     user: UserId,
     methods: &[Method],
 ) -> Result<HttpResponse, Problem> {
-    let known = sign_in::proven(&state.auth, user, methods, &client(request)).await?;
+    let known = sign_in::proven(&state.auth, user, methods, None, &client(request)).await?;
     Ok(outcome(state, known, is_console(request)))
 }
 

@@ -34,6 +34,20 @@ pub struct Leaving {
     next: Option<String>,
 }
 
+/// How somebody leaves for a provider to sign in.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = LeaveToSignIn)]
+pub struct Entering {
+    /// Where in the console to go on afterwards: a path of it.
+    #[schema(example = "/users")]
+    next: Option<String>,
+    /// The provider is to ask who it is even where somebody is signed in there: by this whoever has neither a factor nor a password
+    /// proves who they are. A session counts its proof from when the provider says that it was given (`auth_time`).
+    #[serde(default)]
+    again: bool,
+}
+
 impl Leaving {
     /// The path.
     pub fn next(&self) -> Option<&str> {
@@ -70,7 +84,7 @@ pub async fn list(state: web::Data<State>) -> Answer<web::Json<Choices>> {
 /// Answers where the browser goes, and gives it a cookie for the way back. It is sent back to `/sign-in/callback` of the hub's
 /// own address, which is `server.public_url` and nothing else.
 #[utoipa::path(
-    operation_id = "auth.provider_start", tag = "auth", security(()), request_body = Leaving,
+    operation_id = "auth.provider_start", tag = "auth", security(()), request_body = Entering,
     params(("id" = ProviderId, Path, description = "The provider")),
     responses((status = 200, body = Away), (status = 404, body = crate::http::problem::Body),
               (status = 409, body = crate::http::problem::Body), (status = 422, body = crate::http::problem::Body),
@@ -81,11 +95,12 @@ pub async fn start(
     state: web::Data<State>,
     request: HttpRequest,
     id: web::Path<ProviderId>,
-    Json(leaving): Json<Leaving>,
+    Json(entering): Json<Entering>,
 ) -> Answer<HttpResponse> {
     require_https(&request, &state)?;
     require_origin(&request, &state, is_console(&request))?;
-    let started = providers::start(&state.providers, *id, public_url(&state), leaving.next()).await?;
+    let next = entering.next.as_deref();
+    let started = providers::start(&state.providers, *id, public_url(&state), next, entering.again).await?;
     Ok(away(started))
 }
 

@@ -6,12 +6,17 @@ use serde::Serialize;
 use signalbox_core::auth::prove as proving;
 use signalbox_core::factors::{Ceremony, FactorKind, Proof};
 use signalbox_core::kernel::error::Kind;
+use signalbox_core::providers::{self, Available};
 
 /// What may be shown.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Provable {
-    /// Factors of which one must be shown; empty where it is the password.
+    /// Factors of which one must be shown; empty where there is none.
     kinds: Vec<FactorKind>,
+    /// Whether there is a password, which counts where there is no factor.
+    password: bool,
+    /// Through which one may sign in again instead (`again` of `POST /api/v1/auth/providers/{id}/start`), where there is no factor.
+    providers: Vec<Available>,
     /// Seconds that a proof counts.
     counts_for: i64,
 }
@@ -23,9 +28,16 @@ pub struct Provable {
 )]
 #[get("/me/prove")]
 pub async fn what(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json<Provable>> {
-    let owed = proving::what_proves(&state.auth, &caller).await?;
+    let (owed, password) = proving::what_proves(&state.auth, &caller).await?;
+    let providers = if owed.kinds.is_empty() {
+        providers::ways_in(&state.store, &caller).await?
+    } else {
+        Vec::new()
+    };
     Ok(web::Json(Provable {
         kinds: owed.kinds,
+        password,
+        providers,
         counts_for: signalbox_core::kernel::ctx::RECENT.whole_seconds(),
     }))
 }

@@ -7,6 +7,7 @@ use super::openid::refused;
 use crate::harness::{SignedIn, problem};
 use reqwest::Method;
 use serde_json::{Value, json};
+use signalbox_core::kernel::clock::Clock;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn v5_0_0_6_8_1_nobody_is_taken_for_somebody_of_another_provider() {
@@ -65,7 +66,7 @@ async fn v5_0_0_6_8_2_what_a_provider_says_is_signed_by_it_or_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn v5_0_0_6_8_4_a_provider_that_does_not_say_that_two_factors_were_shown_has_shown_one() {
+async fn v5_0_0_6_8_4_what_a_provider_says_of_two_factors_and_of_when_they_were_shown_is_what_counts() {
     let mut stage = Stage::set(json!({"provision": true, "second_factor": true})).await;
     let id = stage.me(stage.sign_in("ada").await).await["user"]["id"].clone();
     let roles = json_of(stage.hub.get(&stage.owner, "/roles").await).await;
@@ -103,6 +104,44 @@ async fn v5_0_0_6_8_4_a_provider_that_does_not_say_that_two_factors_were_shown_h
         202,
         "whose word of it is not taken"
     );
+    a_sign_in_of_long_ago_is_no_proof_of_now().await;
+}
+
+async fn a_sign_in_of_long_ago_is_no_proof_of_now() {
+    let mut stage = Stage::set(json!({"provision": true})).await;
+    let code = "auth.step_up_needed";
+    // nothing but the provider: no password, no factor
+    let now = Clock::system().now().unix_timestamp();
+    for (auth_time, recent) in [
+        (json!(now - 3_600), false),
+        (json!(1e300), false),
+        (json!(now), true),
+        (json!(now + 86_400), true),
+        (Value::Null, true),
+    ] {
+        let said = json!({"auth_time": auth_time});
+        stage.identity.spoil(said, json!({}), "").await;
+        let token = stage.signed_in("ada").await;
+        let asked = stage.hub.ask(Method::POST, "/me/factors").bearer_auth(&token);
+        let wanted = asked.json(&json!({"kind": "totp"})).send().await.unwrap();
+        if recent {
+            assert_eq!(wanted.status(), 200, "{auth_time}");
+        } else {
+            assert_eq!(problem(wanted).await, (403, code.to_owned()), "{auth_time}");
+        }
+        let ways = stage.hub.ask(Method::GET, "/me/prove").bearer_auth(&token);
+        let ways = json_of(ways.send().await.unwrap()).await;
+        assert_eq!(ways["providers"], json!([{"id": stage.id, "name": "Staff"}]));
+        assert_eq!((&ways["password"], &ways["kinds"]), (&json!(false), &json!([])));
+    }
+    // so the provider is asked when it was, and on wish to ask anew
+    let path = format!("/auth/providers/{}/start", stage.id);
+    for (again, age, prompt) in [(false, "2592000", false), (true, "0", true)] {
+        let away = json_of(stage.hub.post(&path, json!({"again": again})).await).await;
+        let url = away["authorization_url"].as_str().unwrap();
+        assert!(url.contains(&format!("max_age={age}")), "{url}");
+        assert_eq!(url.contains("prompt=login"), prompt, "{url}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
