@@ -25,6 +25,7 @@ use signalbox_core::bus::control::{Revocation, RevocationKind, Touched};
 use signalbox_core::kernel::ctx::Ctx;
 use signalbox_core::kernel::error::{Error, Result};
 use signalbox_core::kernel::id::UserId;
+use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::users::{Alike, Whole};
 
 use crate::session_keeper::SessionKeeper;
@@ -56,7 +57,17 @@ pub struct Seen {
 #[derive(Debug)]
 struct Kept {
     whole: Whole,
-    written: Mutex<Vec<(Alike, Bytes)>>,
+    written: Mutex<Vec<Written>>,
+}
+
+/// What was written for those who are shown the same, and for whom of them last: whoever asks again with the same rights needs not
+/// be compared.
+#[derive(Debug)]
+struct Written {
+    alike: Alike,
+    body: Bytes,
+    rights: PermissionSet,
+    viewer: Option<UserId>,
 }
 
 /// Asks for people. Cheap to clone.
@@ -136,18 +147,29 @@ impl UserCache {
 
 impl Kept {
     fn body(&self, ctx: &Ctx) -> Result<Bytes> {
+        let viewer = ctx.actor.user();
+        let same = |one: &&Written| one.viewer == viewer && one.rights.is(&ctx.permissions);
+        if let Some(again) = self.written.lock().iter().find(same) {
+            return Ok(again.body.clone());
+        }
         let alike = self.whole.alike(ctx);
         if let Some(alike) = alike {
-            let written = self.written.lock();
-            if let Some((_, body)) = written.iter().find(|(whom, _)| *whom == alike) {
-                return Ok(body.clone());
+            let mut written = self.written.lock();
+            if let Some(one) = written.iter_mut().find(|one| one.alike == alike) {
+                (one.rights, one.viewer) = (ctx.permissions.clone(), viewer);
+                return Ok(one.body.clone());
             }
         }
         let body = Bytes::from(serde_json::to_vec(&self.whole.seen_by(ctx)?)?);
         if let Some(alike) = alike.filter(|_| body.len() <= LARGEST) {
             let mut written = self.written.lock();
             if written.len() < ENCODINGS {
-                written.push((alike, body.clone()));
+                written.push(Written {
+                    alike,
+                    body: body.clone(),
+                    rights: ctx.permissions.clone(),
+                    viewer,
+                });
             }
         }
         Ok(body)

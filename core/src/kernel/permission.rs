@@ -39,6 +39,11 @@ struct Held {
 }
 
 impl PermissionSet {
+    /// True where `other` is this very set: an answer for one holds for the other. Sets that are merely equal are told apart.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// What `subject` may do.
     pub fn of(subject: Subject, reaches: BTreeMap<String, Reach>) -> Self {
         Self(Arc::new(Held {
