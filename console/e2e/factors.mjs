@@ -105,7 +105,8 @@ await check("its code signs in, a wrong one does not, and a recovery code does o
   await page.getByRole("button", { name: "Use a code of my app" }).click();
   await page.getByLabel("Code").fill("000000");
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.getByText("This is not right, or was used before").waitFor();
+  await page.getByText("This code is not right, or was used already. Wait until the app shows the next one.").waitFor();
+  equal(/[0-9a-f]{32}|refusal/i.test(await page.locator("main").innerText()), false, "an id that nobody can do anything with");
   await page.getByLabel("Code").fill(code(secret));
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await isIn();

@@ -1,6 +1,6 @@
 /**
  * Roles: one is made, the matrix is changed by keyboard and by pointer, looked at before it is saved, and saved beside somebody
- * else who saves the same role; people are given it by their addresses; what follows shows on a person's page and in another
+ * else who saves the same role; several changed roles are one look and one save; people are given it by their addresses; what follows shows on a person's page and in another
  * window at once; a team carries a role for its people; what is refused leads to why.
  */
 import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
@@ -27,12 +27,13 @@ const roleNamed = async (name) => (await call("GET", "/roles", undefined, owner)
 const said = async (name) => (await roleNamed(name)).statements.map(({ permission, effect, on }) => `${permission} ${effect === "deny" ? "deny" : on}`);
 
 const name = `Helpers ${stamp}`;
+const second = `Night ${stamp}`;
 const [ada, bob] = [await person("Ada"), await person("Bob")];
 const context = await browser.newContext(wide);
 const { page, faults, expected } = await watched(context);
 await signIn(page);
 const matrix = page.getByRole("grid", { name: "Permission matrix" });
-const cell = (permission, on = page) => on.locator(`button[aria-label^="${permission}, ${name}:"]`);
+const cell = (permission, on = page, role = name) => on.locator(`button[aria-label^="${permission}, ${role}:"]`);
 const dialog = page.getByRole("dialog");
 const state = (permission) => cell(permission).getAttribute("data-state");
 
@@ -90,8 +91,7 @@ await check("cells are changed by keyboard and pointer, and nothing is saved bef
   await page.getByRole("link", { name: /Permission matrix/ }).click();
   await page.getByText("2 changes in 1 role, not saved").waitFor();
   await page.keyboard.press("s");
-  const review = dialog.getByTestId("review");
-  await review.getByTestId("impact").getByText("2 people looked at: 2 permissions gained, 2 lost").waitFor();
+  await dialog.getByTestId("impact").getByText("2 people looked at: 2 permissions gained, 2 lost").waitFor();
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.waitFor({ state: "detached" });
   equal((await said(name)).sort(), ["audit:read deny", "users:ban everywhere"], "what the role says");
@@ -116,6 +116,60 @@ await check("what somebody else saves comes in at once; other cells merge, and t
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.waitFor({ state: "detached" });
   equal((await said(name)).sort(), ["audit:read deny", "imports:create everywhere", "jobs:cancel everywhere", "users:ban team"], "what the role says");
+});
+
+await check("two changed roles are looked at together and saved at once", async () => {
+  await call("POST", "/roles", { name: second, statements: [grant("sessions:revoke")] }, owner);
+  await call("PUT", `/users/${bob.id}/roles`, { roles: [(await roleNamed(name)).id, (await roleNamed(second)).id] }, owner);
+  await cell("sessions:revoke", page, second).waitFor();
+  // What goes from one to the other is lost by nobody who holds both.
+  await cell("sessions:revoke", page, second).focus();
+  await page.keyboard.press("Backspace");
+  await cell("sessions:revoke").focus();
+  await page.keyboard.press("a");
+  await page.getByText("2 changes in 2 roles, not saved").waitFor();
+  await page.keyboard.press("s");
+  await dialog.getByRole("heading", { name: "What this does, all together" }).waitFor();
+  await dialog.getByTestId("impact").getByText("2 people looked at: 1 permission gained, nothing lost").waitFor();
+  equal([await dialog.getByTestId("impact").count(), await dialog.getByTestId("review").count()], [1, 2], "previews and roles");
+  let requests = 0;
+  const count = (request) => (requests += request.method() === "PATCH" ? 1 : 0);
+  page.on("request", count);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "detached" });
+  page.off("request", count);
+  await page.getByText("2 roles were saved").waitFor();
+  equal([requests, await said(second), (await said(name)).includes("sessions:revoke everywhere")], [1, [], true], "requests, and what the roles say");
+});
+
+await check("where somebody else is faster with one of two, neither is saved, and the page says so", async () => {
+  const before = [await roleNamed(name), await roleNamed(second)];
+  await cell("teams:read", page, second).focus();
+  await page.keyboard.press("a");
+  await cell("teams:read").focus();
+  await page.keyboard.press("d");
+  await page.keyboard.press("s");
+  await until("the button", () => dialog.getByRole("button", { name: "Save" }).isEnabled());
+  // They save in the instant between the click and the hub.
+  let faster = false;
+  await page.route("**/api/v1/roles", async (route) => {
+    if (route.request().method() === "PATCH" && !faster) {
+      faster = true;
+      await call("PATCH", `/roles/${before[1].id}`, { statements: [grant("imports:read")] }, owner);
+    }
+    await route.fallback();
+  });
+  expected.push(REFUSED);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.getByRole("alert").getByText(`Nothing was saved: somebody changed ${second} a moment before you.`).waitFor();
+  equal([(await roleNamed(name)).version, await said(second)], [before[0].version, ["imports:read everywhere"]], "what the hub knows");
+  await until("the button, after another look", () => dialog.getByRole("button", { name: "Save" }).isEnabled());
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.unroute("**/api/v1/roles");
+  equal([(await said(second)).sort(), (await said(name)).includes("teams:read deny")], [["imports:read everywhere", "teams:read everywhere"], true], "what the roles say");
+  await call("PUT", `/users/${bob.id}/roles`, { roles: [before[0].id] }, owner);
+  await call("DELETE", `/roles/${before[1].id}`, undefined, owner);
 });
 
 await check("what the matrix shows of the role is what the hub lets its holders do", async () => {

@@ -47,7 +47,7 @@ for (const file of all.filter((name) => /\.(css|tsx?)$/.test(name))) {
 }
 
 // Every text of a catalogue is used somewhere, or belongs to a family whose ids are made at run time.
-const FAMILIES = /^(sessions\.network|did|event|job|phase|state|mode|tab|pill|transport|count|bulk|act|audit\.by|kind|role|category|chain|privacy|many|view\.audience|data\.state|factors\.(kind|instead|about))\./;
+const FAMILIES = /^(sessions\.network|did|event|job|phase|state|mode|tab|pill|transport|count|bulk|act|audit\.by|kind|role|category|chain|privacy|many|view\.audience|data\.state|factors\.(kind|instead|about|refused))\./;
 const sources = all.filter((file) => /\.tsx?$/.test(file)).map((file) => readFileSync(file, "utf8")).join("\n");
 for (const file of all.filter((name) => name.endsWith(".texts.json"))) {
   for (const id of Object.keys(JSON.parse(readFileSync(file, "utf8")))) {

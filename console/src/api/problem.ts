@@ -23,6 +23,16 @@ export class Problem extends Error {
     super(message);
   }
 
+  /** A mistake of the hub's or of ours: whoever runs the hub finds it by its trace id. All else says itself what to do. */
+  get unexpected(): boolean {
+    return this.status === 400 || this.status >= 500;
+  }
+
+  /** True where somebody else can say why, and help: a permission is lacking, or an address is not let in. */
+  get explainable(): boolean {
+    return this.explainId !== null && /^(permission|roles)\.|^auth\.address_refused$/.test(this.code);
+  }
+
   /** The hub could not be reached: status 0 is ours, no server sends it. */
   get offline(): boolean {
     return this.status === 0;

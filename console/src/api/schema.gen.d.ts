@@ -1688,7 +1688,12 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change several roles together
+         * @description All of them, or none: what is refused of one, as it would be of it alone, leaves all as they are. Each may name the version
+         *     that you saw. Where one is another by now nothing is changed, and `current.items` has all that are (412).
+         */
+        patch: operations["roles.update_many"];
         trace?: never;
     };
     "/api/v1/roles/assign": {
@@ -3126,6 +3131,11 @@ export interface components {
              * @description 8 to 128 characters; none that guessers try first.
              */
             new_password: string;
+        };
+        /** @description Roles that were changed together. */
+        ChangedRoles: {
+            /** @description As they are now, in the order that was asked. */
+            items: components["schemas"]["Role"][];
         };
         /** @description Which claims say what. Each is the name of a claim, or, where it begins with a slash, a JSON Pointer (RFC 6901). */
         ClaimNames: {
@@ -5168,6 +5178,11 @@ export interface components {
             /** @enum {string} */
             kind: "role";
         } | {
+            /** @description Each of another role, 1 to 100. */
+            changes: components["schemas"]["RoleEdit"][];
+            /** @enum {string} */
+            kind: "several_roles";
+        } | {
             /** @description The person. */
             user: components["schemas"]["UserId"];
             /** @description These, no more and no fewer. */
@@ -5466,6 +5481,28 @@ export interface components {
              *     hub's own roles.
              */
             requires_factor?: boolean | null;
+        };
+        /** @description Changes of several roles, made together or not at all. */
+        RoleChanges: {
+            /** @description Each of another role, 1 to 100. */
+            changes: components["schemas"]["RoleEdit"][];
+        };
+        /**
+         * @description What one of several roles is to say, and from which it is to inherit. A list that is given replaces what there is; an
+         *     absent one leaves it.
+         */
+        RoleEdit: {
+            /** @description The role. */
+            role: components["schemas"]["RoleId"];
+            /**
+             * Format: int64
+             * @description The version that was seen; of another nothing is saved. A preview does not look at it.
+             */
+            version?: number | null;
+            /** @description Roles it inherits from. */
+            inherits?: components["schemas"]["RoleId"][] | null;
+            /** @description What it says itself. */
+            statements?: components["schemas"]["Statement"][] | null;
         };
         /**
          * Format: uuid
@@ -10385,6 +10422,69 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roles.update_many": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleChanges"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedRoles"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

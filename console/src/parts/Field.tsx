@@ -36,7 +36,7 @@ export function Field({ label, note, error, hideLabel, onValue, required, mono, 
         slotProps={{ input: { "aria-describedby": described, "aria-required": required, "aria-invalid": Boolean(error), spellCheck: mono ? false : undefined, inputMode: numeric ? "numeric" : undefined } }}
       />
       {(error || note) && (
-        <span id={described} className={error ? css.fieldError : css.note}>
+        <span id={described} aria-live="polite" className={error ? css.fieldError : css.note}>
           {error ?? note}
         </span>
       )}

@@ -39,8 +39,8 @@ export function ErrorState({ problem, retry }: { problem: Problem; retry?: () =>
       </span>
       <h2>{t(title)}</h2>
       <p>{t(text)}</p>
-      {!problem.offline && <p className={css.small}>{problem.message}</p>}
-      {problem.traceId && (
+      {!problem.offline && problem.code !== "internal" && <p className={css.small}>{problem.message}</p>}
+      {problem.unexpected && problem.traceId && (
         <p className={css.row}>
           <span className={css.small}>{t("error.trace")}</span>
           <Id value={problem.traceId} />
@@ -59,8 +59,8 @@ export function ErrorState({ problem, retry }: { problem: Problem; retry?: () =>
 }
 
 /** By its id whoever may see roles learns why this was refused; everybody else can hand it to them. */
-function Refusal({ problem: { explainId } }: { problem: Problem }) {
-  if (!explainId) return null;
+function Refusal({ problem: { explainId, explainable } }: { problem: Problem }) {
+  if (!explainId || !explainable) return null;
   return (
     <p className={css.row}>
       <span className={css.small}>{t("error.explainId")}</span>
@@ -70,7 +70,7 @@ function Refusal({ problem: { explainId } }: { problem: Problem }) {
   );
 }
 
-/** An error inside a form or a dialog: one line, with its request id. */
+/** An error inside a form or a dialog: one line; an id only where somebody can do something with it. */
 export function ErrorLine({ problem }: { problem: Problem | null }) {
   if (!problem) return null;
   return (
@@ -78,7 +78,7 @@ export function ErrorLine({ problem }: { problem: Problem | null }) {
       <p className={css.fieldError}>
         {problem.offline ? t("error.offline.text") : problem.message}
         {problem.retryAfter !== null && ` ${t("error.retryAfter", { n: problem.retryAfter })}`}
-        {problem.traceId && ` (${problem.traceId})`}
+        {problem.unexpected && problem.traceId && ` ${t("error.traceLine", { id: problem.traceId })}`}
       </p>
       <Refusal problem={problem} />
     </div>

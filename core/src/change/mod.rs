@@ -104,6 +104,11 @@ impl Change {
         self.ctx.permissions = permissions;
     }
 
+    /// True as long as nothing is recorded: there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.recorded == 0
+    }
+
     /// The instant of this change, the same in all it writes.
     pub fn at(&self) -> OffsetDateTime {
         self.at

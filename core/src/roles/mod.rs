@@ -11,6 +11,7 @@
 //! Invariant: what changes somebody's rights bumps their version or the organization's epoch and writes a revocation, in the
 //! same transaction: kept sets are too old and open streams are looked at again with the commit.
 
+mod act;
 mod assign;
 mod direct;
 mod doors;
@@ -23,6 +24,7 @@ mod predefined;
 mod proposal;
 pub mod refusals;
 mod statement;
+mod update;
 mod what_if;
 
 pub use assign::{Bulk, BulkItem, adjust, apply, assign, assign_many};
@@ -30,11 +32,12 @@ pub use direct::{Direct, Held, OfUser, of_user, set_of_user};
 pub use explain::{Explanation, Holder, HolderList, Question, explain, who_can};
 pub use given::{Given, Giver};
 pub use list::{Permission, Role, RoleItem, RoleList, get, list, permissions};
-pub use manage::{NewRole, RoleChange, create, delete, update};
+pub use manage::{NewRole, create, delete};
 pub use members::{Member, MemberList, members};
 pub use predefined::{May, PREDEFINED, predefine};
-pub use proposal::Proposal;
+pub use proposal::{Proposal, RoleEdit};
 pub use statement::{Single, Statement};
+pub use update::{ChangedRoles, RoleChange, RoleChanges, update, update_many};
 pub use what_if::{Pair, Preview, what_if};
 
 /// Wire channel of what happens to roles themselves.

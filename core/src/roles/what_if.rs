@@ -1,7 +1,7 @@
 //! What a change would do, without doing it.
 
 use super::direct::Held;
-use super::proposal::Proposal;
+use super::proposal::{Proposal, RoleEdit, at_change, require_several};
 use super::statement;
 use crate::Store;
 use crate::db::PgConnection;
@@ -66,7 +66,11 @@ pub async fn what_if(store: &Store, ctx: &Ctx, proposal: &Proposal) -> Result<Pr
     let mut tx = store.db.primary(ctx.organization).await?;
     check(&mut tx, ctx, proposal).await?;
     let roles = read::model(&mut tx, ctx.organization, &[], Roles::All).await?;
-    if proposal.named().any(|role| !roles.roles.contains_key(role)) {
+    if proposal
+        .named()
+        .iter()
+        .any(|role| !roles.roles.contains_key(role))
+    {
         return Err(Error::field(
             "roles",
             "unknown",
@@ -88,9 +92,12 @@ pub async fn what_if(store: &Store, ctx: &Ctx, proposal: &Proposal) -> Result<Pr
         }
         Proposal::TeamRoles { team, .. } => members(&mut tx, ctx, *team).await?,
         Proposal::Role { role, .. } => {
-            let mut heirs = roles.heirs(*role);
-            heirs.extend(changed.heirs(*role));
-            holders(&mut tx, ctx, &heirs).await?
+            let heirs = roles.heirs(*role).into_iter().chain(changed.heirs(*role));
+            holders(&mut tx, ctx, &heirs.collect()).await?
+        }
+        Proposal::SeveralRoles { changes } => {
+            let of = |edit: &RoleEdit| roles.heirs(edit.role).into_iter().chain(changed.heirs(edit.role));
+            holders(&mut tx, ctx, &changes.iter().flat_map(of).collect()).await?
         }
     };
     let mut preview = Preview {
@@ -169,6 +176,7 @@ impl Preview {
 async fn check(connection: &mut PgConnection, ctx: &Ctx, proposal: &Proposal) -> Result<()> {
     let none = Vec::new();
     let (statements, single, user) = match proposal {
+        Proposal::SeveralRoles { changes } => return check_several(connection, ctx, changes).await,
         Proposal::Role { statements, .. } => (statements.as_ref().unwrap_or(&none), &[][..], None),
         Proposal::Roles { user, .. } | Proposal::Teams { user, .. } => (&none, &[][..], Some(*user)),
         Proposal::TeamRoles { .. } => (&none, &[][..], None),
@@ -186,6 +194,17 @@ async fn check(connection: &mut PgConnection, ctx: &Ctx, proposal: &Proposal) ->
         return Err(Error::not_found("user"));
     }
     statement::check(connection, ctx.organization, statements, single).await
+}
+
+/// The same of several roles; what is wrong names which.
+async fn check_several(connection: &mut PgConnection, ctx: &Ctx, changes: &[RoleEdit]) -> Result<()> {
+    require_several(changes)?;
+    for (at, edit) in changes.iter().enumerate() {
+        let statements = edit.statements.as_deref().unwrap_or_default();
+        let checked = statement::check(&mut *connection, ctx.organization, statements, &[]).await;
+        checked.map_err(|error| at_change(at, error))?;
+    }
+    Ok(())
 }
 
 /// Passes when the teams that are named are there for the actor, and would carry only what a team may.

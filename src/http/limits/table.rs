@@ -19,6 +19,7 @@ const COSTLY: &[&str] = &[
     "imports.dry_run",
     "roles.what_if",
     "roles.assign_many",
+    "roles.update_many",
     "permissions.holders",
 ];
 /// The sorts, in the order of their entries.

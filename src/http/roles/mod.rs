@@ -18,6 +18,7 @@ pub(super) fn routes(api: &mut ServiceConfig) {
         .service(one::create)
         .service(one::get)
         .service(one::update)
+        .service(one::update_many)
         .service(one::delete)
         .service(one::members)
         .service(one::history)

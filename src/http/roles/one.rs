@@ -1,10 +1,10 @@
-//! One role: make, see, change, delete, who holds it, what was done to it.
+//! One role: make, see, change (several together, too), delete, who holds it, what was done to it.
 
 use super::{Answer, Caller, IfMatch, Json, Page, State, etag, problem};
 use actix_web::{HttpResponse, delete, get, patch, post, web};
 use signalbox_core::audit::search::{self, AuditList, Query};
 use signalbox_core::kernel::id::RoleId;
-use signalbox_core::roles::{self, MemberList, NewRole, Role, RoleChange};
+use signalbox_core::roles::{self, ChangedRoles, MemberList, NewRole, Role, RoleChange, RoleChanges};
 
 /// Make a role
 ///
@@ -62,6 +62,26 @@ pub(super) async fn update(
 ) -> Answer<HttpResponse> {
     let role = roles::update(&state.store, &caller, *id, version, &change).await?;
     Ok(etag::etag(&mut HttpResponse::Ok(), role.version).json(role))
+}
+
+/// Change several roles together
+///
+/// All of them, or none: what is refused of one, as it would be of it alone, leaves all as they are. Each may name the version
+/// that you saw. Where one is another by now nothing is changed, and `current.items` has all that are (412).
+#[utoipa::path(
+    operation_id = "roles.update_many", tag = "roles", request_body = RoleChanges,
+    responses((status = 200, body = ChangedRoles), (status = 403, body = problem::Body), (status = 404, body = problem::Body),
+              (status = 409, body = problem::Body), (status = 412, body = problem::Body), (status = 422, body = problem::Body))
+)]
+#[patch("/roles")]
+pub(super) async fn update_many(
+    state: web::Data<State>,
+    caller: Caller,
+    Json(changes): Json<RoleChanges>,
+) -> Answer<web::Json<ChangedRoles>> {
+    Ok(web::Json(
+        roles::update_many(&state.store, &caller, &changes).await?,
+    ))
 }
 
 /// Delete a role

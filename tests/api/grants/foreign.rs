@@ -38,6 +38,9 @@ async fn nothing_of_another_organization_is_found_named_or_granted() {
             .0,
         404
     );
+    let together = json!({"changes": [{"role": role, "statements": []}]});
+    let together = hub.send(&owner, Method::PATCH, "/roles", together).await;
+    assert_eq!(problem(together).await.0, 404);
     let deleted = hub
         .send(&owner, Method::DELETE, &format!("/roles/{role}"), json!({}))
         .await;
@@ -67,6 +70,7 @@ async fn nothing_of_another_organization_is_found_named_or_granted() {
     assert_eq!(history["items"], json!([]));
     for asked in [
         json!({"kind": "role", "role": role, "statements": []}),
+        json!({"kind": "several_roles", "changes": [{"role": role, "statements": []}]}),
         json!({"kind": "roles", "user": stranger, "roles": []}),
         json!({"kind": "roles", "user": who.id, "roles": [role]}),
         json!({"kind": "permissions", "user": stranger, "statements": []}),

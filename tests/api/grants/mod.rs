@@ -4,6 +4,7 @@ mod doors;
 mod foreign;
 mod many;
 mod roles;
+mod together;
 mod why;
 
 use crate::harness::{Hub, SignedIn};

@@ -209,6 +209,7 @@ pub const STEP_UP: &[&str] = &[
     "roles.create",
     "roles.delete",
     "roles.update",
+    "roles.update_many",
     "signing_keys.rotate",
     "users.delete",
     "users.erase",

@@ -60,6 +60,7 @@ export function Enroll({ setup, onDone }: Props) {
     if (begun) void run("confirm", async () => onDone(await setup.confirm({ enrollment: begun.enrollment, name: called(phone === null ? "totp" : "sms"), code })));
   };
   if (begun) {
+    const refused = problem?.code === "factor.refused" ? t(`factors.refused.${phone === null ? "totp" : "sms"}`) : undefined;
     return (
       <form className={css.form} onSubmit={confirm}>
         {phone === null && (
@@ -70,8 +71,8 @@ export function Enroll({ setup, onDone }: Props) {
             <p className={css.typed} data-testid="totp-secret">{(begun.secret ?? "").replaceAll(/(.{4})(?=.)/g, "$1 ")}</p>
           </>
         )}
-        <Field label={t("factors.code")} value={code} onValue={setCode} autoComplete="one-time-code" numeric autoFocus required note={t(phone === null ? "factors.enroll.code" : "factors.show.sent")} />
-        <ErrorLine problem={problem} />
+        <Field label={t("factors.code")} value={code} onValue={setCode} autoComplete="one-time-code" numeric autoFocus required error={refused} note={t(phone === null ? "factors.enroll.code" : "factors.show.sent")} />
+        {!refused && <ErrorLine problem={problem} />}
         <Button type="submit" variant="contained" loading={busy === "confirm"} disabled={code.trim() === ""}>
           {t("factors.enroll.confirm")}
         </Button>

@@ -24,6 +24,9 @@ interface Props {
 
 type Shown = FactorKind | "password";
 
+/** What is wrong and what to do, where the hub did not take what was shown. It says only that, so that nobody learns by guessing. */
+const refusal = (kind: Shown, code?: string): string | undefined => (code === "factor.refused" || code === "auth.wrong_password" ? t(`factors.refused.${kind}`) : undefined);
+
 export function ShowFactor({ kinds, askPasskey, sendCode, show, action }: Props) {
   const [first = "password", ...others] = usable(kinds) as Shown[];
   const [kind, setKind] = useState<Shown>(first);
@@ -39,12 +42,12 @@ export function ShowFactor({ kinds, askPasskey, sendCode, show, action }: Props)
     return kind === "password" ? { kind, password: typed } : { kind, code: typed };
   };
   const unsent = kind === "sms" && !sent;
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
+  const refused = refusal(kind, problem?.code);
+  const run = async (send: boolean) => {
     setBusy(true);
     setProblem(null);
     try {
-      if (unsent) {
+      if (send) {
         await sendCode();
         setSent(true);
         setBusy(false);
@@ -56,6 +59,10 @@ export function ShowFactor({ kinds, askPasskey, sendCode, show, action }: Props)
       box.current?.focus();
     }
   };
+  const submit = (event: React.FormEvent) => {
+    event.preventDefault();
+    void run(unsent);
+  };
   const choose = (next: Shown) => {
     setKind(next);
     setTyped("");
@@ -65,17 +72,18 @@ export function ShowFactor({ kinds, askPasskey, sendCode, show, action }: Props)
   return (
     <form className={css.form} onSubmit={submit}>
       {kind === "passkey" && <p className={parts.muted}>{t("factors.show.passkey")}</p>}
-      {kind === "totp" && <Field label={t("factors.code")} value={typed} onValue={setTyped} autoComplete="one-time-code" numeric inputRef={box} required note={t("factors.show.totp")} />}
+      {kind === "totp" && <Field label={t("factors.code")} value={typed} onValue={setTyped} autoComplete="one-time-code" numeric inputRef={box} required error={refused} note={t("factors.show.totp")} />}
       {unsent && <p className={parts.muted}>{t("factors.show.sms")}</p>}
-      {kind === "sms" && sent && <Field label={t("factors.code")} value={typed} onValue={setTyped} autoComplete="one-time-code" numeric inputRef={box} required note={t("factors.show.sent")} />}
-      {kind === "recovery_code" && <Field label={t("factors.kind.recovery_code")} value={typed} onValue={setTyped} autoComplete="off" mono inputRef={box} required note={t("factors.show.recovery_code")} />}
-      {kind === "password" && <Field label={t("field.password")} type="password" value={typed} onValue={setTyped} autoComplete="current-password" inputRef={box} required />}
-      <ErrorLine problem={problem} />
+      {kind === "sms" && sent && <Field label={t("factors.code")} value={typed} onValue={setTyped} autoComplete="one-time-code" numeric inputRef={box} required error={refused} note={t("factors.show.sent")} />}
+      {kind === "recovery_code" && <Field label={t("factors.kind.recovery_code")} value={typed} onValue={setTyped} autoComplete="off" mono inputRef={box} required error={refused} note={t("factors.show.recovery_code")} />}
+      {kind === "password" && <Field label={t("field.password")} type="password" value={typed} onValue={setTyped} autoComplete="current-password" inputRef={box} required error={refused} />}
+      {!refused ? <ErrorLine problem={problem} /> : kind === "passkey" && <p className={parts.fieldError} role="alert">{refused}</p>}
       <Button type="submit" variant="contained" loading={busy} disabled={kind !== "passkey" && !unsent && typed.trim() === ""}>
         {kind === "passkey" ? t("factors.show.usePasskey") : unsent ? t("factors.send") : action}
       </Button>
-      {others.length > 0 && (
+      {(others.length > 0 || (kind === "sms" && sent)) && (
         <div className={css.instead}>
+          {kind === "sms" && sent && <Button type="button" variant="text" disabled={busy} onClick={() => void run(true)}>{t("factors.sendAgain")}</Button>}
           {[first, ...others].filter((other) => other !== kind).map((other) => (
             <Button key={other} type="button" variant="text" disabled={busy} onClick={() => choose(other)}>
               {t(`factors.instead.${other as FactorKind}`)}

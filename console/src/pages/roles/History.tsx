@@ -9,10 +9,10 @@ import { Time } from "../../parts/basics";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
 import { entryText } from "../audit/words";
 import { differences } from "./edits";
-import type { Says } from "./model";
 import { historyQuery } from "./queries";
 import css from "./roles.module.css";
-import { namesOf, saysWords } from "./words";
+import { Said } from "./Said";
+import { namesOf } from "./words";
 
 export function History({ role, roles }: { role: Role; roles: Role[] }) {
   const query = useInfiniteQuery(historyQuery(role.id, role.version));
@@ -45,12 +45,6 @@ interface Change<T> {
   after?: T | null;
 }
 
-/** Less than before reads as gone, more as come: a denial is less, and one that is lifted is more. */
-function toneOf(before: Says | null, after: Says | null): string | undefined {
-  if (after === "deny" || (after === null && before !== "deny")) return css.went;
-  return before === null || before === "deny" ? css.came : undefined;
-}
-
 function Differences({ entry, roles }: { entry: Audit; roles: Role[] }) {
   const { statements, inherits, name, description } = (entry.changes ?? {}) as { statements?: Change<Statement[]>; inherits?: Change<string[]>; name?: Change<string>; description?: Change<string> };
   const said = statements ? differences(statements.before ?? [], statements.after ?? []) : [];
@@ -61,11 +55,7 @@ function Differences({ entry, roles }: { entry: Audit; roles: Role[] }) {
       {description && (description.before || description.after) && <li>{t("history.description", { before: description.before || "–", after: description.after || "–" })}</li>}
       {came.length > 0 && <li className={css.came}>{t("history.came", { names: namesOf(came, roles) })}</li>}
       {gone.length > 0 && <li className={css.went}>{t("history.went", { names: namesOf(gone, roles) })}</li>}
-      {said.map(({ permission, before, after }) => (
-        <li key={permission} className={toneOf(before, after)}>
-          <code>{permission}</code> {saysWords(before)} → {saysWords(after)}
-        </li>
-      ))}
+      <Said differences={said} />
     </ul>
   );
 }

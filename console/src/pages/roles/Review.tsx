@@ -1,12 +1,12 @@
-/** All unsaved changes before they are saved: what each role would say, who gains and loses by it, and what collides. */
+/** All unsaved changes before they are saved, at once or not at all: what each role would say, who gains and loses, what collides. */
 import Button from "@mui/material/Button";
 import Dialog from "@mui/material/Dialog";
 import DialogActions from "@mui/material/DialogActions";
 import DialogContent from "@mui/material/DialogContent";
 import DialogTitle from "@mui/material/DialogTitle";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
-import { asProblem } from "../../api/problem";
+import { useState } from "react";
+import { asProblem, type Problem } from "../../api/problem";
 import type { Role } from "../../api/types";
 import { queries } from "../../app/queries";
 import { roleName, t } from "../../i18n";
@@ -18,8 +18,9 @@ import { rolesQuery } from "../users/queries";
 import { editsNow, setEdits } from "./draft";
 import { collisions, decided, differences, type Edits, statementsWith, without } from "./edits";
 import { Impact } from "./Impact";
-import { previewQuery, saveRole } from "./queries";
+import { previewQuery, type RoleEdit, saveRoles } from "./queries";
 import css from "./roles.module.css";
+import { Said } from "./Said";
 import { saysWords } from "./words";
 
 interface Props {
@@ -28,35 +29,34 @@ interface Props {
   onClose: () => void;
 }
 
+/** What was looked at and is saved: every changed role, of the version that is shown. */
+const wishes = (changed: Role[], edits: Edits): RoleEdit[] => changed.map((role) => ({ role: role.id, version: role.version, statements: statementsWith(role, edits) }));
+
 export default function Review({ roles, edits, onClose }: Props) {
   const changed = roles.filter((role) => edits.has(role.id));
-  const [looked, setLooked] = useState<ReadonlyMap<string, string>>(new Map());
+  const wanted = wishes(changed, edits);
+  const preview = useQuery(previewQuery({ kind: "several_roles", changes: wanted }));
   const [busy, setBusy] = useState(false);
-  const [faults, setFaults] = useState<ReadonlyMap<string, ReturnType<typeof asProblem>>>(new Map());
-  const seen = (role: Role) => looked.get(role.id) === stamp(role, edits);
-  const ready = changed.every((role) => seen(role) && collisions(role, edits).length === 0);
-  const look = useRef((id: string, what: string) => setLooked((before) => (before.get(id) === what ? before : new Map(before).set(id, what))));
+  const [fault, setFault] = useState<Problem | null>(null);
+  const looked = preview.data !== undefined && !preview.isFetching;
+  const colliding = changed.some((role) => collisions(role, edits).length > 0);
 
-  /** One after the other; where one is refused, the others are saved all the same and this one stays. */
   const save = async () => {
     setBusy(true);
-    const failed = new Map<string, ReturnType<typeof asProblem>>();
-    for (const role of changed) {
-      try {
-        await saveRole(role, { statements: statementsWith(role, edits) });
-        setEdits(without(editsNow(), role.id));
-      } catch (error) {
-        const problem = asProblem(error);
-        if (problem.status === 412 && problem.current) showRow("role", problem.current as Role);
-        failed.set(role.id, problem);
-      }
+    setFault(null);
+    try {
+      for (const role of await saveRoles(wanted)) showRow("role", role);
+      setEdits(wanted.reduce((left, { role }) => without(left, role), editsNow()));
+      toast(t("matrix.saved", { n: wanted.length }));
+      onClose();
+    } catch (error) {
+      const problem = asProblem(error);
+      // What somebody else saved a moment before is shown at once, and is to be looked at again.
+      for (const role of newer(problem)) showRow("role", role);
+      setFault(problem);
+      setBusy(false);
     }
     await queries.invalidateQueries({ queryKey: rolesQuery.queryKey });
-    setBusy(false);
-    setFaults(failed);
-    if (failed.size > 0) return;
-    toast(t("matrix.saved", { n: changed.length }));
-    onClose();
   };
   return (
     <Dialog open onClose={busy ? undefined : onClose} maxWidth="sm" fullWidth aria-labelledby="review-title">
@@ -64,43 +64,46 @@ export default function Review({ roles, edits, onClose }: Props) {
       <DialogContent>
         <div className={parts.stack}>
           {changed.map((role) => (
-            <OneRole key={role.id} role={role} edits={edits} fault={faults.get(role.id)} onLooked={look.current} />
+            <OneRole key={role.id} role={role} edits={edits} />
           ))}
-          {changed.length > 1 && <p className={parts.note}>{t("review.several")}</p>}
+          <section className={css.outcome} aria-labelledby="review-outcome">
+            <h3 id="review-outcome">{t(changed.length > 1 ? "review.together" : "impact.title")}</h3>
+            {preview.data ? <Impact preview={preview.data} /> : preview.error ? <ErrorLine problem={asProblem(preview.error)} /> : <Lines count={2} />}
+          </section>
+          {fault && <NotSaved problem={fault} />}
         </div>
       </DialogContent>
       <DialogActions>
         <Button variant="text" onClick={onClose} disabled={busy}>{t("review.back")}</Button>
-        <Button variant="contained" onClick={() => void save()} loading={busy} disabled={!ready}>{t("edit.save")}</Button>
+        <Button variant="contained" onClick={() => void save()} loading={busy} disabled={!looked || colliding}>{t("edit.save")}</Button>
       </DialogActions>
     </Dialog>
   );
 }
 
-/** Names what was looked at: another version or another change is to be looked at again. */
-const stamp = (role: Role, edits: Edits): string => `${role.version} ${JSON.stringify(statementsWith(role, edits))}`;
+/** Roles that somebody else changed, as they are now, where that is why nothing was saved. */
+const newer = (problem: Problem): Role[] => (problem.status === 412 ? ((problem.current as { items?: Role[] } | null)?.items ?? []) : []);
 
-function OneRole({ role, edits, fault, onLooked }: { role: Role; edits: Edits; fault?: ReturnType<typeof asProblem>; onLooked: (id: string, stamp: string) => void }) {
-  const statements = statementsWith(role, edits);
-  const preview = useQuery(previewQuery({ kind: "role", role: role.id, statements }));
-  const what = stamp(role, edits);
-  const there = preview.data !== undefined && !preview.isFetching;
-  useEffect(() => {
-    if (there) onLooked(role.id, what);
-  }, [there, role.id, what, onLooked]);
+function NotSaved({ problem }: { problem: Problem }) {
+  const names = newer(problem).map(roleName).join(", ");
+  return names ? (
+    <p className={parts.fieldError} role="alert">{t("review.stale", { names })}</p>
+  ) : (
+    <div>
+      <p className={parts.fieldError}>{t("review.unsaved")}</p>
+      <ErrorLine problem={problem} />
+    </div>
+  );
+}
+
+function OneRole({ role, edits }: { role: Role; edits: Edits }) {
   return (
     <section className={css.review} aria-label={roleName(role)} data-testid="review">
       <h3>{roleName(role)}</h3>
       <ul className={css.diff}>
-        {differences(role.statements, statements).map(({ permission, before, after }) => (
-          <li key={permission} className={before === null ? css.came : after === null ? css.went : undefined}>
-            <code>{permission}</code> {saysWords(before)} → {saysWords(after)}
-          </li>
-        ))}
+        <Said differences={differences(role.statements, statementsWith(role, edits))} />
       </ul>
       <Collisions role={role} edits={edits} />
-      {preview.data ? <Impact preview={preview.data} /> : preview.error ? <ErrorLine problem={asProblem(preview.error)} /> : <Lines count={2} />}
-      {fault && (fault.status === 412 ? <p className={parts.fieldError} role="alert">{t("review.stale")}</p> : <ErrorLine problem={fault} />)}
     </section>
   );
 }

@@ -29,8 +29,17 @@ export const historyQuery = (id: string, version: number) =>
     getNextPageParam: (page) => page.next_cursor ?? null,
   });
 
+/** One of several roles that are changed together. */
+export interface RoleEdit {
+  role: string;
+  /** As it was seen. */
+  version: number;
+  statements: Statement[];
+}
+
 export type Proposal =
   | { kind: "role"; role: string; inherits?: string[]; statements?: Statement[] }
+  | { kind: "several_roles"; changes: RoleEdit[] }
   | { kind: "roles"; user: string; roles: string[] }
   | { kind: "team_roles"; team: string; roles: string[] }
   | { kind: "teams"; user: string; teams: string[] }
@@ -64,6 +73,11 @@ export interface RoleFields {
 
 export async function saveRole({ id, version }: Pick<Role, "id" | "version">, body: RoleFields): Promise<void> {
   await must(api.PATCH("/api/v1/roles/{id}", { params: { path: { id }, header: on(version) } as never, body: body as never }));
+}
+
+/** All of them or none; as they are then. */
+export async function saveRoles(changes: RoleEdit[]): Promise<Role[]> {
+  return (await must(api.PATCH("/api/v1/roles", { body: { changes } }))).items as Role[];
 }
 
 export async function createRole(key: ReturnType<typeof once>, body: RoleFields): Promise<string> {

@@ -1,1 +1,0 @@
-var e={form:`_form_1e5tb_1`,others:`_others_1e5tb_2`,instead:`_instead_1e5tb_4`,choice:`_choice_1e5tb_5`,picture:`_picture_1e5tb_10`,typed:`_typed_1e5tb_12`,codes:`_codes_1e5tb_13`,list:`_list_1e5tb_14`,what:`_what_1e5tb_17`,demanded:`_demanded_1e5tb_20`};export{e as t};

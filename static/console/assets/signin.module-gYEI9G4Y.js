@@ -1,1 +1,0 @@
-var e={page:`_page_1bxh5_1`,card:`_card_1bxh5_2`,mark:`_mark_1bxh5_5`,form:`_form_1bxh5_6`,ways:`_ways_1bxh5_7`,others:`_others_1bxh5_9`,back:`_back_1bxh5_10`,failed:`_failed_1bxh5_11`,or:`_or_1bxh5_12`,why:`_why_1bxh5_13`};export{e as t};
