@@ -66,7 +66,7 @@ export function Outcomes<T extends { id: string }>({ done, count, name, onClose 
           </div>
           <ul className={css.results} tabIndex={0} aria-label={t("bulk.results")}>
             {sorted.map(({ item, error }) => (
-              <li key={item.id}>
+              <li key={item.id} className={error === null ? undefined : css.refused}>
                 <span>{name(item)}</span>
                 {error === null ? <Pill tone="ok">{t("bulk.done")}</Pill> : <span className={parts.fieldError}>{error}</span>}
               </li>
