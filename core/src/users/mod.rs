@@ -10,6 +10,7 @@
 //! Invariant: nobody rises by a side door: whoever holds a permission that the actor lacks is out of the actor's reach,
 //! nobody bans or deletes themselves, and the last owner stays.
 
+mod asked;
 pub mod check;
 pub mod deeds;
 pub mod find;

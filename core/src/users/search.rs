@@ -10,19 +10,18 @@
 //!
 //! Lists read the view `users_searchable`: a row-level policy is a security barrier behind which LIKE may use no index.
 
-use super::model::{User, UserStatus};
+pub use super::asked::Query;
+use super::asked::{Asked, Cursor, Text};
+use super::model::User;
 pub use super::sort::Sort;
 use super::store::{Row, with_roles};
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, Result};
-use crate::kernel::id::{RoleId, TeamId, UserId};
+use crate::kernel::error::Result;
+use crate::kernel::id::UserId;
 use crate::kernel::page;
-use crate::kernel::permission::RowFilter;
 use crate::live::position::{self, Position};
-use crate::live::view::ViewClass;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
@@ -30,40 +29,12 @@ use time::OffsetDateTime;
 pub const EXACT: i64 = 10_000;
 /// From this estimate on nothing is counted: the planner errs, but not so far.
 const SURELY_MORE: i64 = 3 * EXACT;
-/// A search of fewer characters is a prefix search: a trigram needs three.
-const TRIGRAM: usize = 3;
-/// Longest search text, in characters.
-const LONGEST: usize = 200;
 /// Rows looked through one by one before the trigram index is asked; and as many more for each row of the page.
 const WALK: i64 = 4_000;
 const WALK_PER_ROW: i64 = 20;
 /// So many times longer a second walk is, where sorting all hits would take longer still: a common term whose holders stand
 /// far down in this order.
 const LONG_WALK: i64 = 10;
-
-/// What is asked of the list.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Query {
-    /// Text in name, address or department; under three characters, the beginning of one of them.
-    pub q: Option<String>,
-    /// Only people in this state.
-    pub status: Option<UserStatus>,
-    /// Only holders of this role, themselves or through a team.
-    pub role: Option<RoleId>,
-    /// Only members of this team.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub team: Option<TeamId>,
-    /// Only this department, whatever its case.
-    pub department: Option<String>,
-    /// Order.
-    pub sort: Sort,
-    /// Rows of a page.
-    #[serde(skip)]
-    pub limit: Option<u32>,
-    /// End of the page before.
-    #[serde(skip)]
-    pub cursor: Option<String>,
-}
 
 /// How many rows the whole list has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -94,18 +65,6 @@ pub struct Page {
     pub position: Position,
     /// As of the first page.
     pub total: Total,
-}
-
-/// The end of a page, and what every page of a list has from its first.
-#[derive(Debug, Serialize, Deserialize)]
-struct Cursor {
-    /// The list it belongs to.
-    list: String,
-    text: Option<String>,
-    micros: Option<i64>,
-    id: UserId,
-    position: Position,
-    total: Total,
 }
 
 #[derive(FromRow)]
@@ -168,71 +127,7 @@ pub async fn everybody(
         .await?)
 }
 
-/// A checked query.
-struct Asked<'a> {
-    ctx: &'a Ctx,
-    query: &'a Query,
-    text: Option<Text>,
-    sees_email: bool,
-    /// Whom the actor may see.
-    rows: RowFilter,
-    list: String,
-}
-
-enum Text {
-    /// `LIKE` pattern of a part.
-    Part(String),
-    /// `LIKE` pattern of a beginning.
-    Beginning(String),
-}
-
-impl<'a> Asked<'a> {
-    fn of(ctx: &'a Ctx, query: &'a Query) -> Result<Self> {
-        let sees_email = ViewClass::of(&ctx.permissions).sees("user", "email");
-        if matches!(query.sort, Sort::Email | Sort::EmailFalling) && !sees_email {
-            return Err(Error::field(
-                "sort",
-                "not_visible",
-                "You may not see e-mail addresses, so you cannot sort by them. Sort by name instead.",
-            ));
-        }
-        let text = query
-            .q
-            .as_deref()
-            .map(str::trim)
-            .filter(|q| !q.is_empty())
-            .map(text)
-            .transpose()?;
-        if let Some(department) = &query.department {
-            plain("department", department)?;
-        }
-        let hash = Sha256::digest(serde_json::to_vec(query)?);
-        Ok(Self {
-            ctx,
-            query,
-            text,
-            sees_email,
-            rows: ctx.permissions.rows("users:read", "user"),
-            list: hex::encode(&hash[..8]),
-        })
-    }
-
-    fn cursor(&self, cursor: Option<&str>) -> Result<Option<Cursor>> {
-        let Some(cursor) = cursor else { return Ok(None) };
-        let read: Cursor = page::decode_cursor(cursor)?;
-        // one of both, and the one that the order is by: the other is of another type
-        let by_text = self.query.sort.is_text();
-        let complete = read.text.is_some() == by_text && read.micros.is_some() != by_text;
-        if read.list == self.list && complete {
-            return Ok(Some(read));
-        }
-        Err(Error::field(
-            "cursor",
-            "of_another_list",
-            "This cursor belongs to a list with other filters or another sort. Begin again without a cursor.",
-        ))
-    }
-
+impl Asked<'_> {
     async fn rows(
         &self,
         connection: &mut PgConnection,
@@ -393,16 +288,6 @@ impl<'a> Asked<'a> {
         Ok(sql.build_query_scalar().fetch_one(connection).await?)
     }
 
-    /// Whether nothing is filtered, and everybody is seen.
-    fn is_whole(&self) -> bool {
-        let query = &self.query;
-        let filtered = query.status.is_some()
-            || query.department.is_some()
-            || query.role.is_some()
-            || query.team.is_some();
-        self.text.is_none() && !filtered && self.rows.is_everything()
-    }
-
     fn push_where(&self, sql: &mut QueryBuilder<Postgres>, after: Option<&Cursor>) {
         sql.push(" WHERE organization_id = ")
             .push_bind(self.ctx.organization.0);
@@ -510,33 +395,4 @@ enum Way {
     Walk(i64),
     /// By the text's index, sorting what it finds.
     Hits,
-}
-
-fn text(q: &str) -> Result<Text> {
-    plain("q", q)?;
-    let escaped: String = q
-        .chars()
-        .flat_map(|c| {
-            matches!(c, '%' | '_' | '\\')
-                .then_some('\\')
-                .into_iter()
-                .chain([c])
-        })
-        .collect();
-    Ok(if q.chars().count() < TRIGRAM {
-        Text::Beginning(format!("{escaped}%"))
-    } else {
-        Text::Part(format!("%{escaped}%"))
-    })
-}
-
-fn plain(field: &str, text: &str) -> Result<()> {
-    if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
-        return Err(Error::field(
-            field,
-            "unreadable",
-            format!("{field} is at most {LONGEST} characters, without control characters."),
-        ));
-    }
-    Ok(())
 }
