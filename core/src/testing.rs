@@ -37,6 +37,9 @@ pub use acting::Worker;
 /// The secret every test installation has.
 pub const SECRET: [u8; 32] = [42; 32];
 
+/// Connections at most of each pool of a [`TestStore`].
+pub const CONNECTIONS: u32 = 12;
+
 /// A store on an empty, migrated database with one organization.
 #[derive(Debug)]
 pub struct TestStore {
@@ -268,7 +271,7 @@ pub async fn store_on(admin: &str) -> TestStore {
     let db = Db::connect(&Options {
         url: app_url.clone(),
         replica_url: None,
-        max_connections: 12,
+        max_connections: CONNECTIONS,
     })
     .await
     .unwrap();

@@ -189,6 +189,7 @@ async fn costly(hub: &Hub, who: &SignedIn) -> (u16, u32) {
 
 /// Has the next request be the first of another second, in which the one before is judged.
 async fn next_second(hub: &Hub, who: &SignedIn) {
+    // the second itself is what is waited for: nothing tells of its end but the next request
     tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
     assert_eq!(hub.get(who, "/me").await.status(), 200);
 }

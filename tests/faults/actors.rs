@@ -107,6 +107,7 @@ impl Heard {
                         *heard.0.lock() += &String::from_utf8_lossy(&chunk);
                     }
                 }
+                // as long as a browser waits before it comes back, in short
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         })
@@ -331,22 +332,38 @@ async fn a_restart_storm_of_each_actor_turns_readiness_red_for_it_alone_and_the_
     hub.stop();
 }
 
-/// Asks again and again for as long as `meanwhile` lasts; whether it was let in. Whoever is away lets nobody in.
-async fn let_in(them: &Api, meanwhile: impl Future<Output = ()>) -> bool {
+/// Whether they are let in. Whoever is away lets nobody in.
+async fn let_in(them: &Api) -> bool {
+    let url = format!("{}/api/v1/me", them.base);
+    let asked = them.client.get(url).bearer_auth(&them.token).send().await;
+    asked.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// They ask again and again for as long as `meanwhile` lasts, and a few times behind it, and are never let in.
+async fn stays_out_of<T>(them: &Api, what: &str, meanwhile: impl Future<Output = T>) -> T {
     let asking = async {
-        loop {
-            let url = format!("{}/api/v1/me", them.base);
-            let asked = them.client.get(url).bearer_auth(&them.token).send().await;
-            if asked.is_ok_and(|answer| answer.status().is_success()) {
-                return;
-            }
+        while !let_in(them).await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::select! {
-        () = asking => true,
-        () = meanwhile => false,
+    let after = tokio::select! {
+        () = asking => panic!("let in: {what}"),
+        after = meanwhile => after,
+    };
+    for _ in 0..20 {
+        assert!(!let_in(them).await, "let in afterwards: {what}");
     }
+    after
+}
+
+/// What the private Redis answers: one line.
+fn redis(socket: &str, command: &str) -> String {
+    use std::io::{BufRead, BufReader, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    answer.trim_end().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -406,10 +423,10 @@ async fn stays_out(folder: &Folder, mut hub: Hub, owner: &Api, shut_out: impl As
             })
             .await;
         };
-        assert!(!let_in(&them, fall).await, "{actor}");
+        stays_out_of(&them, actor, fall).await;
     }
-    let redis = Urls::of_running(folder.path()).unwrap().redis;
-    let socket = redis
+    let url = Urls::of_running(folder.path()).unwrap().redis;
+    let socket = url
         .strip_prefix("redis+unix://")
         .unwrap()
         .split('?')
@@ -418,14 +435,13 @@ async fn stays_out(folder: &Folder, mut hub: Hub, owner: &Api, shut_out: impl As
         .to_owned();
     let them = shut_out().await;
     let flush = async {
-        let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
-        std::io::Write::write_all(&mut stream, b"FLUSHALL\r\n").unwrap();
-        let mut answer = [0; 5];
-        std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
-        assert_eq!(&answer, b"+OK\r\n");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(redis(&socket, "FLUSHALL"), "+OK");
+        until("the hub writes to it again", async || {
+            redis(&socket, "DBSIZE") != ":0"
+        })
+        .await;
     };
-    assert!(!let_in(&them, flush).await, "Redis emptied");
+    stays_out_of(&them, "Redis emptied", flush).await;
     let address = hub.address.clone();
     hub.signal(nix::sys::signal::Signal::SIGKILL);
     hub.ended();
@@ -433,10 +449,9 @@ async fn stays_out(folder: &Folder, mut hub: Hub, owner: &Api, shut_out: impl As
         let mut hub = Hub::launch_at(&address, signalbox(), folder.path());
         tokio::task::block_in_place(|| hub.wait_until_ready());
         until("it answers", async || hub.get("/readyz") == 200).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        hub.stop();
+        hub
     };
-    assert!(!let_in(&them, again).await, "the node killed");
+    stays_out_of(&them, "the node killed", again).await.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,7 @@ impl Balancer {
                         break;
                     }
                 }
+                // how often a balancer looks
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });

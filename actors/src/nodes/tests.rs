@@ -29,6 +29,7 @@ impl Local for Made {
 
     fn answer(&self, question: &Question) -> Answer {
         if self.busy.load(Ordering::SeqCst) {
+            // longer than whoever asks waits
             std::thread::sleep(PATIENCE * 3 / 2);
         }
         match question {

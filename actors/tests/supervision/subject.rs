@@ -97,6 +97,7 @@ impl Handler<Fall> for Subject {
     fn handle(&mut self, fall: Fall, context: &mut Context<Self>) -> Self::Result {
         match fall {
             Fall::Atomic => {
+                // pending first, so that it falls in a later turn than it was asked in
                 let soon = tokio::time::sleep(Duration::from_millis(2)).into_actor(self);
                 return AtomicResponse::new(Box::pin(soon.map(|(), _, _| panic!("atomic"))));
             }

@@ -2,6 +2,7 @@
 
 use super::{json_of, login};
 use crate::harness::{SignedIn, hub, hub_with, problem, problem_in_full};
+use futures::FutureExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -87,7 +88,7 @@ async fn v5_0_0_15_2_2_what_keeps_the_hub_busy_is_limited_by_itself() {
     // every turn at hashing is taken, and nobody waits for one without end
     let held = hub.test.store.passwords.clone();
     let mut turns = Vec::new();
-    while let Ok(Ok(turn)) = tokio::time::timeout(std::time::Duration::from_millis(100), held.turn()).await {
+    while let Some(Ok(turn)) = held.turn().now_or_never() {
         turns.push(turn);
     }
     assert!(!turns.is_empty() && turns.len() <= 64, "{}", turns.len());

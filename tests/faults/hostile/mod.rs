@@ -83,6 +83,7 @@ impl Healthy {
                 api(&http, &url, "publish", said).await;
                 assert_eq!(client.publication().await["data"]["n"], n);
                 longest = longest.max(began.elapsed());
+                // the pace at which they listen
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             (n, longest)
@@ -151,6 +152,7 @@ async fn handshakes_that_are_never_finished_are_closed_in_time_and_others_come_i
                 .await
                 .publication()
                 .await;
+            // spread over the time that the others are held for
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };

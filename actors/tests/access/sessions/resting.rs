@@ -1,7 +1,5 @@
 //! Sessions that nobody uses any more, and those that somebody does: idle ends, absolute ends, and when one was last seen.
 
-use std::time::Duration;
-
 use signalbox_actors::session_keeper::{Options, SIGNED_OUT};
 use signalbox_core::bus::control::RevocationKind::Organization;
 use signalbox_core::kernel::clock::Clock;
@@ -71,9 +69,14 @@ async fn a_session_that_is_used_on_another_node_stays_open_here() {
     clock.advance(time::Duration::minutes(50));
     test.sql("UPDATE user_sessions SET last_seen_at = to_timestamp(4000000000) + interval '49 minutes'")
         .await;
+    let lock = test.lock("organizations").await;
     clock.advance(time::Duration::minutes(50));
-    // the sweep looks, and finds the use of which this node knew nothing
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    // the sweep looks, and this look, which is no use, waits for the same read: it finds the use of which this node knew nothing
+    until_blocked(&test, 1).await;
+    let mut asked = Box::pin(node.keeper.look(session.into(), person));
+    assert!(futures::poll!(&mut asked).is_pending());
+    drop(lock);
+    assert!(asked.await.is_ok());
     assert_eq!(wire.ended(), None);
     assert!(node.keeper.known(session).await.is_ok());
     node.end().await;

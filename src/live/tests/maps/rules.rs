@@ -129,6 +129,7 @@ async fn two_pages_at_once_are_refused_and_whoever_takes_too_long_is_closed() {
     let next = json!({"channel": "cursors:1", "type": 1, "phase": 2, "limit": 2, "cursor": result["cursor"],
         "epoch": result["epoch"], "offset": result["offset"]});
     let next = json!({"id": 5, "subscribe": next}).to_string();
+    // the slow client itself: a second is what the namespace gives it to be live
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     ada.wire.say(&next).await;
     assert_eq!(ada.wire.next().await, Err(3008));

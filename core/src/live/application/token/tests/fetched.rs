@@ -53,6 +53,7 @@ async fn a_key_set_is_fetched_once_for_all_who_come_at_the_same_time() {
         (Algorithm::EdDSA, "d"),
     ];
     let all = all.map(|(algorithm, kid)| by(algorithm, Some(kid)));
+    // on one thread all of them have asked before the answer to the first can be read
     let read = futures::future::join_all((0..30).map(|n| tokens.connection(&all[n % 3], NOW))).await;
     assert!(read.iter().all(Result::is_ok), "{read:?}");
     assert!(
