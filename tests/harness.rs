@@ -201,6 +201,23 @@ impl Hub {
             .unwrap()
     }
 
+    /// What `who` changes at `path`, if it still is the version that they saw: an `ETag`.
+    pub async fn patch(&self, who: &SignedIn, path: &str, version: &str, body: Value) -> Response {
+        let asked = self.ask(Method::PATCH, path).bearer_auth(&who.token);
+        let asked = asked.header("if-match", version).json(&body);
+        asked.send().await.unwrap()
+    }
+
+    /// The owner's sign-in at the console, in a browser.
+    pub async fn sign_in_at_the_console(&self) -> Response {
+        let asked = self
+            .ask(Method::POST, "/auth/login")
+            .header("x-signalbox-client", "console")
+            .header("origin", &self.url);
+        let body = json!({"email": "owner@example.com", "password": PASSWORD});
+        asked.json(&body).send().await.unwrap()
+    }
+
     /// A POST of nobody.
     pub async fn post(&self, path: &str, body: Value) -> Response {
         self.ask(Method::POST, path).json(&body).send().await.unwrap()

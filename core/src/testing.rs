@@ -14,6 +14,7 @@
 pub mod providers;
 
 use crate::Store;
+use crate::auth::Client;
 use crate::bus::Bus;
 use crate::change::{Change, ledger};
 use crate::db::{Db, Options, fingerprint};
@@ -369,6 +370,17 @@ pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
     while !condition().await {
         assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A program that somebody uses, of whom nothing is known.
+pub fn client() -> Client {
+    Client {
+        ip: None,
+        user_agent: None,
+        trace_id: "0".repeat(32),
+        by_cookie: false,
+        replaces: None,
     }
 }
 

@@ -16,6 +16,7 @@ mod bulk;
 pub mod caller;
 pub mod console;
 pub mod cors;
+mod csv;
 pub mod etag;
 mod factors;
 mod find;

@@ -1,4 +1,4 @@
-use crate::harness::{Hub, PASSWORD, hub, problem};
+use crate::harness::{Hub, hub, problem};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -9,14 +9,7 @@ struct Browser {
 }
 
 async fn sign_in(hub: &Hub) -> Browser {
-    let answer = hub
-        .ask(Method::POST, "/auth/login")
-        .header("x-signalbox-client", "console")
-        .header("origin", &hub.url)
-        .json(&json!({"email": "owner@example.com", "password": PASSWORD}))
-        .send()
-        .await
-        .unwrap();
+    let answer = hub.sign_in_at_the_console().await;
     assert_eq!(answer.status(), 200);
     let cookies = cookies(&answer);
     let body: Value = answer.json().await.unwrap();

@@ -1,7 +1,7 @@
 //! Acting as somebody else, over HTTP.
 
 use crate::harness::{Hub, PASSWORD, SignedIn, hub, problem};
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 async fn begin(hub: &Hub, who: &SignedIn, whom: &SignedIn) -> SignedIn {
@@ -21,6 +21,11 @@ async fn begin(hub: &Hub, who: &SignedIn, whom: &SignedIn) -> SignedIn {
         session: begun["session_id"].as_str().unwrap().to_owned(),
         ..whom.clone()
     }
+}
+
+async fn elevate(hub: &Hub, acting: &SignedIn, reason: &str) -> Response {
+    hub.send(acting, Method::POST, "/me/elevate", json!({"reason": reason}))
+        .await
 }
 
 #[tokio::test]
@@ -59,28 +64,14 @@ async fn an_operator_sees_what_the_person_sees_and_changes_nothing_until_elevate
         401,
         "and by that does nothing else"
     );
-    let elevated = hub
-        .send(
-            &acting,
-            Method::POST,
-            "/me/elevate",
-            json!({"reason": "They asked me to"}),
-        )
-        .await;
+    let elevated = elevate(&hub, &acting, "They asked me to").await;
     assert_eq!(elevated.status(), 200);
     assert_eq!(hub.send(&acting, Method::POST, "/users", new).await.status(), 201);
     hub.clock.advance(time::Duration::minutes(10));
     let later = json!({"email": "later@example.com", "name": "Later"});
     let refused = hub.send(&acting, Method::POST, "/users", later).await;
     assert_eq!(problem(refused).await, (403, "impersonation.read_only".into()));
-    let stale = hub
-        .send(
-            &acting,
-            Method::POST,
-            "/me/elevate",
-            json!({"reason": "They asked me again"}),
-        )
-        .await;
+    let stale = elevate(&hub, &acting, "They asked me again").await;
     assert_eq!(problem(stale).await, (403, "impersonation.proof_needed".into()));
 }
 
@@ -89,14 +80,7 @@ async fn what_is_the_persons_own_stays_theirs_even_when_elevated() {
     let hub = hub().await;
     let (owner, admin) = (hub.owner().await, hub.someone(&["admin"]).await);
     let acting = begin(&hub, &owner, &admin).await;
-    let elevated = hub
-        .send(
-            &acting,
-            Method::POST,
-            "/me/elevate",
-            json!({"reason": "They asked me to"}),
-        )
-        .await;
+    let elevated = elevate(&hub, &acting, "They asked me to").await;
     assert_eq!(elevated.status(), 200);
     let password = json!({"current_password": PASSWORD, "new_password": "another good one 77"});
     let key = json!({"name": "k", "scopes": ["users:read"]});
@@ -171,7 +155,7 @@ async fn in_a_browser_the_operators_refresh_cookie_leads_back() {
             .header("cookie", cookies)
             .header("x-csrf-token", csrf)
     };
-    let pairs = |answer: &reqwest::Response| -> Vec<String> {
+    let pairs = |answer: &Response| -> Vec<String> {
         let set = answer.headers().get_all("set-cookie").iter();
         set.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned())
             .collect()

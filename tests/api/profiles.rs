@@ -28,13 +28,8 @@ async fn somebody_says_who_they_are_and_decides_who_sees_it() {
         (&json!("Private"), &json!(["profiles.update"]))
     );
     let stale = hub
-        .ask(Method::PATCH, "/me/profile")
-        .bearer_auth(&ada.token)
-        .header("if-match", "\"0\"")
-        .json(&json!({"title": "x"}))
-        .send()
-        .await
-        .unwrap();
+        .patch(&ada, "/me/profile", "\"0\"", json!({"title": "x"}))
+        .await;
     assert_eq!(problem(stale).await, (412, "profile.stale".into()));
     let wrong = hub
         .send(&ada, Method::PATCH, "/me/privacy", json!({"email": "nobody"}))

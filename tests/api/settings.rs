@@ -1,16 +1,6 @@
-use crate::harness::{Hub, SignedIn, hub, problem, problem_in_full};
-use reqwest::{Method, Response};
+use crate::harness::{hub, problem, problem_in_full};
+use reqwest::Method;
 use serde_json::{Value, json};
-
-async fn patch(hub: &Hub, who: &SignedIn, path: &str, version: &str, body: Value) -> Response {
-    hub.ask(Method::PATCH, path)
-        .bearer_auth(&who.token)
-        .header("if-match", version)
-        .json(&body)
-        .send()
-        .await
-        .unwrap()
-}
 
 #[tokio::test]
 async fn settings_are_seen_with_their_defaults_changed_in_part_and_refused_by_field() {
@@ -24,28 +14,23 @@ async fn settings_are_seen_with_their_defaults_changed_in_part_and_refused_by_fi
         (&json!(7), &json!(false))
     );
     assert!(seen["epoch"].is_string() && seen["offset"].is_u64(), "{seen}");
-    let changed = patch(
-        &hub,
-        &owner,
-        "/settings",
-        "\"0\"",
-        json!({"sign_up": {"open": true, "domains": ["example.com"]}}),
-    )
-    .await;
+    let changed = hub
+        .patch(
+            &owner,
+            "/settings",
+            "\"0\"",
+            json!({"sign_up": {"open": true, "domains": ["example.com"]}}),
+        )
+        .await;
     assert_eq!(changed.headers()["etag"], "\"1\"");
     let changed: Value = changed.json().await.unwrap();
     assert_eq!(
         (&changed["sign_up"]["open"], &changed["invitations"]["days"]),
         (&json!(true), &json!(7))
     );
-    let stale = patch(
-        &hub,
-        &owner,
-        "/settings",
-        "\"0\"",
-        json!({"invitations": {"days": 3}}),
-    )
-    .await;
+    let stale = hub
+        .patch(&owner, "/settings", "\"0\"", json!({"invitations": {"days": 3}}))
+        .await;
     let (status, code, body) = problem_in_full(stale).await;
     assert_eq!((status, code.as_str()), (412, "settings.stale"));
     assert_eq!(body["current"]["sign_up"]["domains"], json!(["example.com"]));
@@ -54,7 +39,7 @@ async fn settings_are_seen_with_their_defaults_changed_in_part_and_refused_by_fi
         (json!({"invitation": {"days": 3}}), "invitation"),
         (json!({"sign_up": {"opened": true}}), "sign_up.opened"),
     ] {
-        let refused = patch(&hub, &owner, "/settings", "*", wrong).await;
+        let refused = hub.patch(&owner, "/settings", "*", wrong).await;
         let (status, _, body) = problem_in_full(refused).await;
         assert_eq!((status, &body["errors"][0]["field"]), (422, &json!(field)));
     }
@@ -82,11 +67,15 @@ async fn an_organization_is_renamed_by_whoever_saw_its_present_name() {
     let owner = hub.owner().await;
     let seen = hub.get(&owner, "/organization").await;
     let version = seen.headers()["etag"].to_str().unwrap().to_owned();
-    let renamed = patch(&hub, &owner, "/organization", &version, json!({"name": " Acme "})).await;
+    let renamed = hub
+        .patch(&owner, "/organization", &version, json!({"name": " Acme "}))
+        .await;
     assert_eq!(renamed.status(), 200);
     let me: Value = hub.get(&owner, "/me").await.json().await.unwrap();
     assert_eq!(me["organization"]["name"], "Acme");
-    let stale = patch(&hub, &owner, "/organization", &version, json!({"name": "Other"})).await;
+    let stale = hub
+        .patch(&owner, "/organization", &version, json!({"name": "Other"}))
+        .await;
     assert_eq!(problem(stale).await, (412, "organization.stale".into()));
 }
 

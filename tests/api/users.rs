@@ -17,13 +17,7 @@ fn path(user: &Value) -> String {
 }
 
 async fn patch(hub: &Hub, who: &SignedIn, user: &Value, version: &str, body: Value) -> Response {
-    hub.ask(Method::PATCH, &path(user))
-        .bearer_auth(&who.token)
-        .header("if-match", version)
-        .json(&body)
-        .send()
-        .await
-        .unwrap()
+    hub.patch(who, &path(user), version, body).await
 }
 
 #[tokio::test]

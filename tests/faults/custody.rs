@@ -1,23 +1,10 @@
 //! Acts on many people, exports and erasures under `kill -9`: at their end each was done, and once.
 
-use crate::services::hub::{Folder, Hub, eventually, signalbox, sql};
+use super::killed::{sign_in, start};
+use crate::services::hub::{Folder, Hub, eventually, sql};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::path::Path;
-
-const EMAIL: &str = "owner@example.com";
-const PASSWORD: &str = "correct horse battery";
-
-fn start(data: &Path) -> Hub {
-    let mut command = signalbox();
-    command
-        .env("SIGNALBOX__BOOTSTRAP__EMAIL", EMAIL)
-        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", PASSWORD)
-        .env("SIGNALBOX_FAULTS", format!("points={}", data.display()));
-    let mut hub = Hub::launch(command, data);
-    hub.wait_until_ready();
-    hub
-}
 
 async fn post(hub: &Hub, token: Option<&str>, path: &str, body: Value) -> Value {
     let asked = crate::harness::client()
@@ -33,17 +20,6 @@ async fn post(hub: &Hub, token: Option<&str>, path: &str, body: Value) -> Value 
     serde_json::from_str(&text).unwrap()
 }
 
-async fn sign_in(hub: &Hub) -> String {
-    let tokens = post(
-        hub,
-        None,
-        "/auth/login",
-        json!({"email": EMAIL, "password": PASSWORD}),
-    )
-    .await;
-    tokens["access_token"].as_str().unwrap().to_owned()
-}
-
 /// Kills the hub at `point`, with the work written and its checkpoint still to come, and starts it again.
 fn killed_at(mut hub: Hub, data: &Path, point: &str) -> Hub {
     let here = data.join(format!("{point}.here"));
@@ -51,14 +27,14 @@ fn killed_at(mut hub: Hub, data: &Path, point: &str) -> Hub {
     hub.signal(Signal::SIGKILL);
     hub.ended();
     std::fs::remove_file(data.join(format!("{point}.stop"))).unwrap();
-    start(data)
+    start(data, &[])
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_act_on_everybody_who_matches_survives_a_kill_and_changes_each_once() {
     let data = Folder::new();
     std::fs::write(data.path().join("bulk.chunk.stop"), "").unwrap();
-    let hub = start(data.path());
+    let hub = start(data.path(), &[]);
     let people = "INSERT INTO users (id, organization_id, email, name, department)
         SELECT gen_random_uuid(), o.id, n || '@x.example', 'P', 'Ops' FROM organizations o, generate_series(1, 130) n";
     sql(data.path(), people);
@@ -96,7 +72,7 @@ async fn an_erasure_and_an_export_survive_a_kill() {
     for point in ["personal_data.gather", "personal_data.erase"] {
         std::fs::write(data.path().join(format!("{point}.stop")), "").unwrap();
     }
-    let hub = start(data.path());
+    let hub = start(data.path(), &[]);
     let token = sign_in(&hub).await;
     let new = json!({"email": "grace.canary@example.com", "name": "Grace Canary"});
     let user = post(&hub, Some(&token), "/users", new).await;
@@ -127,7 +103,7 @@ async fn an_erasure_and_an_export_survive_a_kill() {
     // the node has not heard of a setting that was written past it
     let hub = {
         hub.stop();
-        start(data.path())
+        start(data.path(), &[])
     };
     let token = sign_in(&hub).await;
     let body = json!({"reason": "They asked for it"});

@@ -3,7 +3,8 @@
 //! Three kills over 20,000 lines run always. `SIGNALBOX_TEST_KILLS` and `SIGNALBOX_TEST_ROWS` make it the long form
 //! (20 kills, 200,000 lines).
 
-use crate::services::hub::{Folder, Hub, eventually, signalbox, sql};
+use super::killed::{sign_in, start};
+use crate::services::hub::{Folder, Hub, eventually, sql};
 use nix::sys::signal::Signal;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -12,36 +13,11 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const EMAIL: &str = "owner@example.com";
-const PASSWORD: &str = "correct horse battery";
-
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name)
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(otherwise)
-}
-
-fn start(data: &Path) -> Hub {
-    let mut command = signalbox();
-    command
-        .env("SIGNALBOX__BOOTSTRAP__EMAIL", EMAIL)
-        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", PASSWORD)
-        .env("SIGNALBOX_FAULTS", format!("points={}", data.display()));
-    let mut hub = Hub::launch(command, data);
-    hub.wait_until_ready();
-    hub
-}
-
-async fn sign_in(hub: &Hub) -> String {
-    let asked = crate::harness::client()
-        .post(format!("http://{}/api/v1/auth/login", hub.address))
-        .json(&json!({"email": EMAIL, "password": PASSWORD}))
-        .send()
-        .await
-        .unwrap();
-    let tokens: Value = asked.json().await.unwrap();
-    tokens["access_token"].as_str().unwrap().to_owned()
 }
 
 async fn get(hub: &Hub, token: &str, path: &str) -> Value {
@@ -131,7 +107,7 @@ async fn a_hub_killed_again_and_again_finishes_its_import_with_no_row_lost_or_do
         number("SIGNALBOX_TEST_ROWS", 40_000),
     );
     let data = Folder::new();
-    let mut hub = start(data.path());
+    let mut hub = start(data.path(), &[]);
     let (text, people) = file(rows);
     let path = submit(&hub, text).await;
     let mut pause = 7_u64;
@@ -141,7 +117,7 @@ async fn a_hub_killed_again_and_again_finishes_its_import_with_no_row_lost_or_do
         tokio::time::sleep(Duration::from_millis(300 + pause % 1_500)).await;
         hub.signal(Signal::SIGKILL);
         hub.ended();
-        hub = start(data.path());
+        hub = start(data.path(), &[]);
     }
     ends_as_computed(&hub, data.path(), &path, rows, &people).await;
     hub.stop();
@@ -160,7 +136,7 @@ async fn a_hub_killed_in_each_stage_goes_on_with_every_stage_where_it_stood() {
             .map(|what| data.path().join(format!("imports.{stage}.{what}")))
             .into();
         std::fs::write(&stop, "").unwrap();
-        let mut hub = start(data.path());
+        let mut hub = start(data.path(), &[]);
         if let Some(text) = text.take() {
             path = submit(&hub, text).await;
         }
@@ -169,7 +145,7 @@ async fn a_hub_killed_in_each_stage_goes_on_with_every_stage_where_it_stood() {
         hub.ended();
         std::fs::remove_file(&stop).unwrap();
     }
-    let hub = start(data.path());
+    let hub = start(data.path(), &[]);
     ends_as_computed(&hub, data.path(), &path, rows, &people).await;
     hub.stop();
 }

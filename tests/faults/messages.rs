@@ -1,25 +1,19 @@
 //! Mail under `kill -9`, between the server's yes and the note of it.
 
-use crate::services::hub::{Folder, Hub, signalbox};
+use super::killed::{self, EMAIL};
+use crate::services::hub::{Folder, Hub};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use signalbox_core::testing::eventually;
 use signalbox_core::testing::providers::MailServer;
 use std::path::Path;
 
-const EMAIL: &str = "owner@example.com";
-
 fn start(data: &Path, server: &MailServer) -> Hub {
-    let mut command = signalbox();
-    command
-        .env("SIGNALBOX__BOOTSTRAP__EMAIL", EMAIL)
-        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", "correct horse battery")
-        .env("SIGNALBOX__MAIL__URL", &server.url)
-        .env("SIGNALBOX__MAIL__FROM", "hub@hub.example")
-        .env("SIGNALBOX_FAULTS", format!("points={}", data.display()));
-    let mut hub = Hub::launch(command, data);
-    hub.wait_until_ready();
-    hub
+    let mail = [
+        ("SIGNALBOX__MAIL__URL", server.url.as_str()),
+        ("SIGNALBOX__MAIL__FROM", "hub@hub.example"),
+    ];
+    killed::start(data, &mail)
 }
 
 async fn forget(hub: &Hub) {

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use super::followers;
 use super::relay::cluster::{Cluster, until};
 
 const EMAIL: &str = "member@example.com";
@@ -101,22 +102,11 @@ impl Member {
 
 /// Follows the people over an event stream; resolves to all it said once it has ended.
 async fn stream(url: &str, token: &str) -> impl Future<Output = String> + use<> {
-    let asked = crate::harness::client().get(format!("{url}/api/v1/stream?channel=feed:users"));
-    let answer = asked.bearer_auth(token).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let mut chunks = answer.bytes_stream();
-    chunks.next().await.unwrap().unwrap();
+    let stream = followers::stream(url, token).await;
     async move {
-        let mut text = String::new();
-        let read = async {
-            while let Some(Ok(chunk)) = chunks.next().await {
-                text += &String::from_utf8_lossy(&chunk);
-            }
-        };
-        tokio::time::timeout(PATIENCE, read)
+        tokio::time::timeout(PATIENCE, stream)
             .await
-            .expect("the stream does not end");
-        text
+            .expect("the stream does not end")
     }
 }
 

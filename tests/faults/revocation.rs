@@ -10,8 +10,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use super::followers;
 use super::relay::cluster::{Cluster, until};
 
 const EMAIL: &str = "banned@example.com";
@@ -25,16 +26,7 @@ fn number(name: &str, otherwise: usize) -> usize {
 
 /// Follows the people over WebSocket; resolves when it is closed: the code, and when.
 async fn socket(url: &str, token: &str) -> impl Future<Output = (u16, SystemTime)> + use<> {
-    let url = format!("{}/connection/websocket", url.replacen("http", "ws", 1));
-    let (mut socket, _) = connect_async(url).await.unwrap();
-    for command in [
-        json!({"id": 1, "connect": {"token": token}}),
-        json!({"id": 2, "subscribe": {"channel": "feed:users"}}),
-    ] {
-        socket.send(Message::text(command.to_string())).await.unwrap();
-        let answer = socket.next().await.unwrap().unwrap();
-        assert!(!answer.to_text().unwrap().contains("error"), "{answer}");
-    }
+    let mut socket = followers::socket(url, token).await;
     async move {
         loop {
             match socket.next().await {
@@ -48,19 +40,8 @@ async fn socket(url: &str, token: &str) -> impl Future<Output = (u16, SystemTime
 
 /// Follows the people over an event stream; resolves when it has ended: what it said last, and when.
 async fn stream(url: &str, token: &str) -> impl Future<Output = (String, SystemTime)> + use<> {
-    let asked = crate::harness::client().get(format!("{url}/api/v1/stream?channel=feed:users"));
-    let answer = asked.bearer_auth(token).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let mut chunks = answer.bytes_stream();
-    // the first bytes prove that it flows
-    chunks.next().await.unwrap().unwrap();
-    async move {
-        let mut text = String::new();
-        while let Some(Ok(chunk)) = chunks.next().await {
-            text += &String::from_utf8_lossy(&chunk);
-        }
-        (text, SystemTime::now())
-    }
+    let stream = followers::stream(url, token).await;
+    async move { (stream.await, SystemTime::now()) }
 }
 
 /// Asks again and again; resolves when it is refused.
@@ -196,21 +177,6 @@ async fn of_a_team(cluster: &Cluster, owner: &str, name: &str) -> String {
     id
 }
 
-/// Follows the people over WebSocket from where a list of them stood.
-async fn follower(url: &str, token: &str) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
-    let address = format!("{}/connection/websocket", url.replacen("http", "ws", 1));
-    let (mut socket, _) = connect_async(address).await.unwrap();
-    for command in [
-        json!({"id": 1, "connect": {"token": token}}),
-        json!({"id": 2, "subscribe": {"channel": "feed:users"}}),
-    ] {
-        socket.send(Message::text(command.to_string())).await.unwrap();
-        let answer = socket.next().await.unwrap().unwrap();
-        assert!(!answer.to_text().unwrap().contains("error"), "{answer}");
-    }
-    socket
-}
-
 /// What comes until `holds` of it.
 async fn read_until(
     socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -280,7 +246,7 @@ async fn whoever_leaves_a_team_is_told_so_on_every_node_and_shown_nothing_of_its
         let stream = http.get(format!("{}/api/v1/stream?channel=feed:users", node.url));
         let stream = stream.bearer_auth(&token).send().await.unwrap();
         assert_eq!(stream.status(), StatusCode::OK);
-        open.push((follower(&node.url, &token).await, stream.bytes_stream()));
+        open.push((followers::socket(&node.url, &token).await, stream.bytes_stream()));
     }
     rename("Seen-1").await;
     for (socket, _) in &mut open {

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use futures::{SinkExt, StreamExt};
+use futures::StreamExt;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Message;
 
+use super::followers;
 use super::relay::cluster::{Cluster, until};
 
 const EMAIL: &str = "watcher@example.com";
@@ -32,16 +31,7 @@ async fn send(cluster: &Cluster, owner: &str, method: Method, path: &str, body: 
 
 /// Follows the people over WebSocket; resolves when that is taken away.
 async fn socket(url: &str, token: &str) -> impl Future<Output = SystemTime> + use<> {
-    let url = format!("{}/connection/websocket", url.replacen("http", "ws", 1));
-    let (mut socket, _) = connect_async(url).await.unwrap();
-    for command in [
-        json!({"id": 1, "connect": {"token": token}}),
-        json!({"id": 2, "subscribe": {"channel": "feed:users"}}),
-    ] {
-        socket.send(Message::text(command.to_string())).await.unwrap();
-        let answer = socket.next().await.unwrap().unwrap();
-        assert!(!answer.to_text().unwrap().contains("error"), "{answer}");
-    }
+    let mut socket = followers::socket(url, token).await;
     async move {
         loop {
             let message = socket.next().await.unwrap().unwrap();
@@ -57,16 +47,9 @@ async fn socket(url: &str, token: &str) -> impl Future<Output = SystemTime> + us
 
 /// Follows the people over an event stream; resolves when it has ended.
 async fn stream(url: &str, token: &str) -> impl Future<Output = SystemTime> + use<> {
-    let asked = crate::harness::client().get(format!("{url}/api/v1/stream?channel=feed:users"));
-    let answer = asked.bearer_auth(token).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let mut chunks = answer.bytes_stream();
-    chunks.next().await.unwrap().unwrap();
+    let stream = followers::stream(url, token).await;
     async move {
-        let mut text = String::new();
-        while let Some(Ok(chunk)) = chunks.next().await {
-            text += &String::from_utf8_lossy(&chunk);
-        }
+        let text = stream.await;
         assert!(text.contains("event: end"), "{text}");
         SystemTime::now()
     }

@@ -126,20 +126,25 @@ fn a_path_with_blanks_and_other_letters_works() {
     std::fs::remove_dir_all(std::fs::read_link(data.join("servers/run")).unwrap()).unwrap();
 }
 
-#[test]
-fn data_of_another_postgresql_version_is_refused_with_the_way_out() {
-    let data = Folder::new();
-    Hub::start(data.path()).stop();
-    std::fs::write(data.path().join("servers/pg/PG_VERSION"), "13\n").unwrap();
+/// What a hub says that may not begin on this folder.
+fn refused(data: &Path) -> String {
     let refused = run([
         "serve",
         "--listen",
         "127.0.0.1:0",
         "--data",
-        data.path().to_str().unwrap(),
+        data.to_str().unwrap(),
     ]);
     assert_eq!(refused.status.code(), Some(1));
-    let text = said(&refused);
+    said(&refused)
+}
+
+#[test]
+fn data_of_another_postgresql_version_is_refused_with_the_way_out() {
+    let data = Folder::new();
+    Hub::start(data.path()).stop();
+    std::fs::write(data.path().join("servers/pg/PG_VERSION"), "13\n").unwrap();
+    let text = refused(data.path());
     for word in ["PostgreSQL 13", "signalbox backup", "signalbox restore"] {
         assert!(text.contains(word), "the refusal does not say {word}: {text}");
     }
@@ -149,15 +154,7 @@ fn data_of_another_postgresql_version_is_refused_with_the_way_out() {
 fn a_second_hub_on_the_folder_is_refused_and_the_first_stays() {
     let data = Folder::new();
     let hub = Hub::start(data.path());
-    let refused = run([
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        data.path().to_str().unwrap(),
-    ]);
-    assert_eq!(refused.status.code(), Some(1));
-    let text = said(&refused);
+    let text = refused(data.path());
     assert!(
         text.contains("another hub") && text.contains(&hub.id().to_string()),
         "{text}"
@@ -175,13 +172,6 @@ fn a_socket_folder_that_somebody_else_prepared_is_refused() {
     Hub::start(data.path()).stop();
     let sockets = data.path().join("servers/run");
     chown(&sockets, Some(1), Some(1)).unwrap();
-    let refused = run([
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        data.path().to_str().unwrap(),
-    ]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(said(&refused).contains("belongs to user 1"), "{}", said(&refused));
+    let text = refused(data.path());
+    assert!(text.contains("belongs to user 1"), "{text}");
 }

@@ -82,10 +82,15 @@ impl Desk {
 
     /// Stores events of the positions, as the relay does.
     async fn append(&self, positions: std::ops::RangeInclusive<u64>) {
-        self.append_in("e1", positions).await;
+        self.append_in("e1", positions, payload).await;
     }
 
-    async fn append_in(&self, epoch: &str, positions: std::ops::RangeInclusive<u64>) {
+    async fn append_in(
+        &self,
+        epoch: &str,
+        positions: std::ops::RangeInclusive<u64>,
+        payload: impl Fn(u64) -> Vec<u8>,
+    ) {
         for batch in positions.collect::<Vec<_>>().chunks(100) {
             let payloads: Vec<_> = batch.iter().map(|position| payload(*position)).collect();
             let (bus, key) = (&self.test.store.bus, self.channel());
@@ -361,7 +366,7 @@ async fn a_new_generation_of_the_stream_sends_followers_back_for_their_place() {
     let outlet = Outlet::new(1 << 20);
     let following = desk.hub.follow(&outlet, 9, desk.wish(&[], None)).await.unwrap();
     following.membership.release(following.place, false);
-    desk.append_in("e2", 1..=1).await;
+    desk.append_in("e2", 1..=1, payload).await;
     desk.hub.compare();
     assert_eq!(signal(&outlet).await, Signal::Lost(9));
     let again = desk

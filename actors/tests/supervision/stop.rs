@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use signalbox_actors::supervision::{ActorState, CallError, Options, Poison, StartError, Tree};
+use signalbox_actors::supervision::{
+    ActorState, CallError, Handle, Options, Poison, StartError, StopReport, Tree,
+};
 
 use crate::subject::*;
 
@@ -42,14 +44,8 @@ async fn children_start_in_their_order_and_stop_in_reverse() {
     assert_eq!(tree.ready().unwrap_err().len(), 4);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn stop_handles_what_waits_and_takes_nothing_new() {
-    let (tree, handle, world) = one(spec("subject").frozen_after(Duration::from_mins(1))).await;
-    let (go, held) = tokio::sync::oneshot::channel();
-    handle.try_send(Hold(held)).unwrap();
-    for _ in 0..100 {
-        handle.try_send(Add(1)).unwrap();
-    }
+/// Has the tree stop; `handle` takes nothing new any more.
+async fn stopping(tree: &Tree, handle: &Handle<Subject>) -> tokio::task::JoinHandle<StopReport> {
     let stopping = tokio::spawn({
         let tree = tree.clone();
         async move { tree.stop(Duration::from_secs(5)).await }
@@ -58,6 +54,18 @@ async fn stop_handles_what_waits_and_takes_nothing_new() {
         handle.try_send(Add(1)) == Err(CallError::Down)
     })
     .await;
+    stopping
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_handles_what_waits_and_takes_nothing_new() {
+    let (tree, handle, world) = one(spec("subject").frozen_after(Duration::from_mins(1))).await;
+    let (go, held) = tokio::sync::oneshot::channel();
+    handle.try_send(Hold(held)).unwrap();
+    for _ in 0..100 {
+        handle.try_send(Add(1)).unwrap();
+    }
+    let stopping = stopping(&tree, &handle).await;
     go.send(()).unwrap();
     assert_eq!(stopping.await.unwrap().stopped, ["subject"]);
     // A few more may have been taken before the stop arrived; all taken are handled.
@@ -73,14 +81,7 @@ async fn stop_waits_for_the_answer_that_is_being_worked_on() {
     let mut call = Box::pin(handle.ask(Hold(held)));
     assert!(futures::FutureExt::now_or_never(&mut call).is_none());
     until("it was taken", || handle.mailbox().0 == 0).await;
-    let stopping = tokio::spawn({
-        let tree = tree.clone();
-        async move { tree.stop(Duration::from_secs(5)).await }
-    });
-    until("it takes nothing new", || {
-        handle.try_send(Add(1)) == Err(CallError::Down)
-    })
-    .await;
+    let stopping = stopping(&tree, &handle).await;
     go.send(()).unwrap();
     assert_eq!(call.await, Ok(()));
     assert_eq!(stopping.await.unwrap().stopped, ["subject"]);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::change::{Change, ledger};
+use crate::change::Change;
 use crate::jobs::{Ending, JobState, Outcome, Run};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind};
@@ -7,6 +7,7 @@ use crate::kernel::id::{RoleId, UserId};
 use crate::testing::{self, TestStore};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// An organization with an owner, who acts, and some people.
 struct World {
@@ -357,23 +358,10 @@ async fn a_job_cut_off_anywhere_goes_on_and_nobody_is_changed_twice() {
     world.test.hold(people[7], "owner").await;
     let new = json!({"action": "assign_role", "role": world.roles["viewer"], "filter": {"department": "Ops"}, "expected": 120});
     let begun = world.start(&ctx, new).await.unwrap();
-    let (mut cut, mut wait) = (0, 20);
-    while let Some(run) = world.claim(&begun).await {
-        let work = super::run(&world.test.store, &run);
-        if let Ok(outcome) = tokio::time::timeout(std::time::Duration::from_millis(wait), work).await {
-            world.settle(&run, &outcome).await;
-            continue;
-        }
-        (cut, wait) = (cut + 1, wait + 40);
-        world
-            .test
-            .sql("UPDATE job_leases SET until = '-infinity'; UPDATE jobs SET crashes_in_a_row = 0")
-            .await;
-        testing::eventually("the lapsed run is taken over", async || {
-            ledger::take_lapsed(&world.test.store).await.unwrap() == 1
-        })
-        .await;
-    }
+    let within = [20, 40].map(Duration::from_millis).into();
+    let run = async |run: &Run| super::run(&world.test.store, run).await;
+    let worker = world.test.worker();
+    let cut = worker.killing_runs(begun.job_id.unwrap(), within, run).await;
     assert!(cut >= 1, "the job was never cut off");
     let given = world
         .test

@@ -2,7 +2,7 @@ use super::*;
 use crate::kernel::event::Subject;
 use crate::kernel::id::{SessionId, UserId};
 use crate::kernel::seal::Person;
-use crate::testing;
+use crate::testing::{self, TestStore};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -26,6 +26,18 @@ fn event(person: Person) -> Event {
     .changed("email", Value::Null, "canary@example.com")
     .person(person)
     .counts("users_total", 1)
+}
+
+async fn one_is_committed(test: &TestStore) {
+    let person = Person {
+        id: UserId::new(),
+        salt: Uuid::new_v4(),
+    };
+    let mut change = Change::begin(&test.store, &Ctx::system(test.organization, "test"))
+        .await
+        .unwrap();
+    change.record(event(person)).await.unwrap();
+    change.commit().await.unwrap();
 }
 
 #[tokio::test]
@@ -70,15 +82,7 @@ async fn one_commit_writes_audit_activity_and_outbox_and_a_rollback_writes_none(
 #[tokio::test]
 async fn another_organization_sees_nothing_even_when_a_statement_forgets_to_ask_for_it() {
     let test = testing::store().await;
-    let person = Person {
-        id: UserId::new(),
-        salt: Uuid::new_v4(),
-    };
-    let mut change = Change::begin(&test.store, &Ctx::system(test.organization, "test"))
-        .await
-        .unwrap();
-    change.record(event(person)).await.unwrap();
-    change.commit().await.unwrap();
+    one_is_committed(&test).await;
     let mut tx = test
         .store
         .db
@@ -95,15 +99,7 @@ async fn another_organization_sees_nothing_even_when_a_statement_forgets_to_ask_
 #[tokio::test]
 async fn the_logs_refuse_update_and_delete_to_the_hub_and_to_their_owner() {
     let test = testing::store().await;
-    let person = Person {
-        id: UserId::new(),
-        salt: Uuid::new_v4(),
-    };
-    let mut change = Change::begin(&test.store, &Ctx::system(test.organization, "test"))
-        .await
-        .unwrap();
-    change.record(event(person)).await.unwrap();
-    change.commit().await.unwrap();
+    one_is_committed(&test).await;
     for url in [&test.app_url, &test.admin_url] {
         use sqlx::Connection;
         let mut connection = sqlx::PgConnection::connect(url).await.unwrap();

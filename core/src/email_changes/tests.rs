@@ -1,24 +1,13 @@
 use super::*;
-use crate::auth::Client;
 use crate::kernel::clock::Clock;
 use crate::kernel::ctx::{Actor, Credential, Ctx};
 use crate::kernel::error::{Error, Kind};
 use crate::kernel::id::{SessionId, UserId};
-use crate::testing::{self, Mailed, TestStore, mailed};
+use crate::testing::{self, Mailed, TestStore, client, mailed};
 use secrecy::SecretString;
 use time::Duration;
 
 const NEW: &str = "new@example.com";
-
-fn client() -> Client {
-    Client {
-        ip: None,
-        user_agent: None,
-        trace_id: "0".repeat(32),
-        by_cookie: false,
-        replaces: None,
-    }
-}
 
 /// Somebody who has just signed in, on a clock that stands.
 async fn ada() -> (TestStore, UserId, Ctx) {

@@ -1,9 +1,8 @@
 use super::*;
-use crate::auth::Client;
 use crate::kernel::ctx::{Actor, Credential, Ctx};
 use crate::kernel::error::{Error, Kind};
 use crate::kernel::id::{RoleId, SessionId, UserId};
-use crate::testing::{self, TestStore, mailed};
+use crate::testing::{self, TestStore, client, mailed};
 use crate::{roles, users};
 use secrecy::SecretString;
 use time::Duration;
@@ -30,16 +29,6 @@ fn ada(roles: &[RoleId]) -> NewInvitation {
         email: " Ada@Example.com ".to_owned(),
         name: "Ada".to_owned(),
         roles: roles.to_vec(),
-    }
-}
-
-fn client() -> Client {
-    Client {
-        ip: None,
-        user_agent: None,
-        trace_id: "0".repeat(32),
-        by_cookie: false,
-        replaces: None,
     }
 }
 
@@ -276,11 +265,7 @@ async fn an_address_that_somebody_has_is_not_invited_and_one_organization_sees_n
         create(&test.store, &ctx, &ada(&[])).await.unwrap_err().code,
         "user.email_taken"
     );
-    let other = crate::kernel::id::OrganizationId::new();
-    test.sql(format!(
-        "INSERT INTO organizations (id, name) VALUES ('{other}', 'Other')"
-    ))
-    .await;
+    let other = test.another_organization().await;
     let foreign = Ctx {
         organization: other,
         ..ctx.clone()

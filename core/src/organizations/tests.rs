@@ -145,11 +145,7 @@ async fn newcomers_get_no_role_that_whoever_sets_it_could_not_give() {
 async fn a_role_of_nobody_or_of_another_organization_is_not_kept_while_sign_up_is_closed_and_closing_asks_nobody()
  {
     let test = testing::store().await;
-    let other = crate::kernel::id::OrganizationId::new();
-    test.sql(format!(
-        "INSERT INTO organizations (id, name) VALUES ('{other}', 'Other')"
-    ))
-    .await;
+    let other = test.another_organization().await;
     let mut tx = test.store.db.bookkeeping().await.unwrap();
     let at = test.store.clock.now();
     let foreign = roles::predefine(&mut tx, other, at).await.unwrap();
@@ -224,11 +220,7 @@ async fn an_organization_is_renamed_once_for_whoever_saw_its_present_version() {
 async fn one_organization_neither_sees_nor_changes_the_settings_of_another() {
     let test = testing::store().await;
     let ctx = acting(&test, SETTING).await;
-    let other = crate::kernel::id::OrganizationId::new();
-    test.sql(format!(
-        "INSERT INTO organizations (id, name) VALUES ('{other}', 'Other')"
-    ))
-    .await;
+    let other = test.another_organization().await;
     let foreign = Ctx {
         organization: other,
         ..ctx.clone()

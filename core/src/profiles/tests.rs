@@ -276,11 +276,7 @@ async fn privacy_has_only_the_fields_that_there_are_and_what_is_absent_stays() {
 async fn nobody_reaches_into_another_organization() {
     let test = testing::store().await;
     let (ada, ctx) = ada(&test).await;
-    let other = crate::kernel::id::OrganizationId::new();
-    test.sql(format!(
-        "INSERT INTO organizations (id, name) VALUES ('{other}', 'Other')"
-    ))
-    .await;
+    let other = test.another_organization().await;
     let mut foreign = Ctx {
         organization: other,
         actor: Actor::User(test.person().await),

@@ -1,22 +1,11 @@
 use super::*;
 use crate::Store;
-use crate::auth::Client;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::{Error, Kind};
 use crate::kernel::id::UserId;
-use crate::testing::{self, TestStore, mailed};
+use crate::testing::{self, TestStore, client, mailed};
 use secrecy::SecretString;
 use tokio::time::Instant;
-
-fn client() -> Client {
-    Client {
-        ip: None,
-        user_agent: None,
-        trace_id: "0".repeat(32),
-        by_cookie: false,
-        replaces: None,
-    }
-}
 
 /// A store with a clock that stands, and somebody with a password.
 async fn ada() -> (TestStore, UserId, String) {

@@ -260,15 +260,7 @@ async fn write(change: &mut Change, id: UserId, given: &[RoleId], taken: &[RoleI
     )
     .execute(change.tx())
     .await?;
-    Ok(sqlx::query_scalar!(
-        "UPDATE users SET access_version = access_version + 1, version = version + 1, updated_at = $3
-         WHERE organization_id = $1 AND id = $2 RETURNING access_version",
-        organization.0,
-        id.0,
-        at,
-    )
-    .fetch_one(change.tx())
-    .await?)
+    users::store::access_changed(change.tx(), organization, id, at).await
 }
 
 /// The event, and that what the person has open is looked at again.

@@ -297,15 +297,7 @@ fn rows(person: &Person) -> BTreeSet<Row<'_>> {
 
 async fn record(change: &mut Change, before: &User, was: &Direct, is: &Direct) -> Result<()> {
     let (organization, at) = (change.ctx().organization, change.at());
-    let access_version = sqlx::query_scalar!(
-        "UPDATE users SET access_version = access_version + 1, version = version + 1, updated_at = $3
-         WHERE organization_id = $1 AND id = $2 RETURNING access_version",
-        organization.0,
-        before.id.0,
-        at,
-    )
-    .fetch_one(change.tx())
-    .await?;
+    let access_version = users::store::access_changed(change.tx(), organization, before.id, at).await?;
     let after = users::store::find(change.tx(), organization, before.id)
         .await?
         .ok_or_else(|| Error::not_found("user"))?;

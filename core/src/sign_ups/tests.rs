@@ -1,25 +1,14 @@
 use super::*;
-use crate::auth::Client;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::{Error, Kind};
 use crate::kernel::id::UserId;
 use crate::recovery::ANSWERED_AFTER;
 use crate::roles;
-use crate::testing::{self, TestStore, mailed};
+use crate::testing::{self, TestStore, client, mailed};
 use secrecy::SecretString;
 use serde_json::json;
 use time::Duration;
 use tokio::time::Instant;
-
-fn client() -> Client {
-    Client {
-        ip: None,
-        user_agent: None,
-        trace_id: "0".repeat(32),
-        by_cookie: false,
-        replaces: None,
-    }
-}
 
 /// An organization that lets people of example.com sign up, as viewers; its clock stands.
 async fn open() -> TestStore {

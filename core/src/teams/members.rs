@@ -133,7 +133,7 @@ impl Move {
         role: Option<TeamRole>,
     ) -> Result<UserItem> {
         let (organization, at, id) = (change.ctx().organization, change.at(), self.user.id);
-        let access_version = store::moved(change.tx(), organization, id, at).await?;
+        let access_version = users::store::access_changed(change.tx(), organization, id, at).await?;
         let after = users::store::find(change.tx(), organization, id)
             .await?
             .ok_or_else(|| Error::internal("a person vanished under a lock"))?;

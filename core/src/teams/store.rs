@@ -257,24 +257,6 @@ pub(super) async fn strip(
     Ok(())
 }
 
-/// Somebody is in other teams than before: their row is another, and so is what they may do. Answers their access version.
-pub(super) async fn moved(
-    connection: &mut PgConnection,
-    organization: OrganizationId,
-    user: UserId,
-    at: OffsetDateTime,
-) -> Result<i64> {
-    Ok(sqlx::query_scalar!(
-        "UPDATE users SET access_version = access_version + 1, version = version + 1, updated_at = $3
-         WHERE organization_id = $1 AND id = $2 RETURNING access_version",
-        organization.0,
-        user.0,
-        at,
-    )
-    .fetch_one(connection)
-    .await?)
-}
-
 /// Two teams of one name: `team.name_taken`.
 fn taken(error: sqlx::Error) -> Error {
     let constraint = error.as_database_error().and_then(|error| error.constraint());

@@ -4,9 +4,10 @@ use super::TestStore;
 use crate::change::ledger;
 use crate::jobs::{JobState, Node, Outcome, Run};
 use crate::kernel::ctx::{Actor, Credential, Ctx};
-use crate::kernel::id::{BootId, JobId, SessionId, UserId};
+use crate::kernel::id::{BootId, JobId, OrganizationId, SessionId, UserId};
 use crate::roles;
 use crate::users::rights;
+use std::time::Duration;
 
 impl TestStore {
     /// The predefined roles, and an owner.
@@ -18,6 +19,16 @@ impl TestStore {
         let owner = self.person().await;
         self.hold(owner, "owner").await;
         owner
+    }
+
+    /// Another organization, in which nobody is.
+    pub async fn another_organization(&self) -> OrganizationId {
+        let other = OrganizationId::new();
+        self.sql(format!(
+            "INSERT INTO organizations (id, name) VALUES ('{other}', 'Other')"
+        ))
+        .await;
+        other
     }
 
     /// Gives `user` the role of that name.
@@ -70,6 +81,31 @@ impl Worker<'_> {
             .await
             .unwrap();
         claimed.pop()
+    }
+
+    /// Works at a job by `run` until nobody may claim it any more, and kills each run that takes longer than `first`, and
+    /// after each kill `more`: so the fastest machine kills some, and the slowest gets on. Answers how many.
+    pub async fn killing_runs(
+        &self,
+        job: JobId,
+        (first, more): (Duration, Duration),
+        run: impl AsyncFn(&Run) -> Outcome,
+    ) -> u32 {
+        let mut killed = 0;
+        while let Some(claimed) = self.claim(job).await {
+            if let Ok(outcome) = tokio::time::timeout(first + more * killed, run(&claimed)).await {
+                self.settle(&claimed, &outcome).await;
+                continue;
+            }
+            killed += 1;
+            let lapsed = "UPDATE job_leases SET until = '-infinity'; UPDATE jobs SET crashes_in_a_row = 0";
+            self.test.sql(lapsed).await;
+            super::eventually("the lapsed run is taken over", async || {
+                ledger::take_lapsed(&self.test.store).await.unwrap() == 1
+            })
+            .await;
+        }
+        killed
     }
 
     /// Ends a run as its outcome says.

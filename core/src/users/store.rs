@@ -2,7 +2,7 @@
 
 mod standing;
 
-pub use standing::{Ended, end_sessions};
+pub use standing::{Ended, access_changed, end_sessions};
 pub(super) use standing::{activate, ban, delete, reset_password, set_status, unban};
 
 use super::model::{InTeam, RoleName, TeamRole, User, UserStatus};

@@ -52,7 +52,8 @@ pub(super) fn clear() -> [Cookie<'static>; 2] {
     [ACCESS_COOKIE, REFRESH_COOKIE].map(|name| cookie(name, String::new(), Duration::ZERO))
 }
 
-fn cookie(name: &'static str, value: String, life: Duration) -> Cookie<'static> {
+/// One that comes back to this host alone, over TLS, from its own pages, and that no script reads.
+pub(super) fn cookie(name: &'static str, value: String, life: Duration) -> Cookie<'static> {
     Cookie::build(name, value)
         .path("/")
         .secure(true)

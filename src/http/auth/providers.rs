@@ -1,9 +1,9 @@
 //! Signing in through others: what may be chosen, leaving, coming back, and what a provider says of itself later.
 
-use super::{FactorAsked, Tokens, client, is_console, outcome, require_https};
+use super::{FactorAsked, Tokens, client, cookies, is_console, outcome, require_https};
 use crate::http::caller::require_origin;
 use crate::http::{Answer, Json, Problem, State};
-use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::cookie::{Cookie, time::Duration};
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
@@ -200,11 +200,5 @@ pub fn went_on(answer: &mut HttpResponse, next: Option<String>) -> Result<(), Pr
 }
 
 fn cookie(value: String, life: Duration) -> Cookie<'static> {
-    Cookie::build(AWAY_COOKIE, value)
-        .path("/")
-        .secure(true)
-        .http_only(true)
-        .same_site(SameSite::Strict)
-        .max_age(life)
-        .finish()
+    cookies::cookie(AWAY_COOKIE, value, life)
 }

@@ -1,7 +1,6 @@
 //! `/api/v1/users/bulk`: one act on many people.
 
-use super::{Answer, Caller, Json, State, problem};
-use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use super::{Answer, Caller, Json, State, csv, problem};
 use actix_web::{HttpResponse, get, post, web};
 use futures::stream;
 use signalbox_core::bulk::{self, BulkOutcome, BulkRun, NewBulk};
@@ -57,11 +56,5 @@ async fn failures(state: web::Data<State>, caller: Caller, id: web::Path<BulkId>
         let piece = report.next().await?;
         Ok::<_, Error>(piece.map(|piece| (web::Bytes::from(piece), report)))
     });
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
-        .insert_header((
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"failures-{id}.csv\""),
-        ))
-        .streaming(pieces))
+    Ok(csv::file(&format!("failures-{id}.csv"), pieces))
 }

@@ -2,8 +2,7 @@
 
 mod upload;
 
-use super::{Answer, Caller, Json, State, page::Page};
-use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use super::{Answer, Caller, Json, State, csv, page::Page};
 use actix_web::{HttpResponse, get, post, web};
 use futures::stream;
 use serde::Deserialize;
@@ -88,13 +87,7 @@ async fn rejects(state: web::Data<State>, caller: Caller, id: web::Path<ImportId
         let piece = report.next().await?;
         Ok::<_, Error>(piece.map(|piece| (web::Bytes::from(piece), report)))
     });
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
-        .insert_header((
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"rejects-{id}.csv\""),
-        ))
-        .streaming(pieces))
+    Ok(csv::file(&format!("rejects-{id}.csv"), pieces))
 }
 
 /// Judge every line of an import's file, writing nobody

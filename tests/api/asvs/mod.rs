@@ -26,7 +26,7 @@ mod validation;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::harness::{Hub, PASSWORD, SignedIn};
+use crate::harness::{Hub, SignedIn};
 
 /// A sign-in of whoever has this address and password.
 async fn login(hub: &Hub, email: &str, password: &str) -> Response {
@@ -55,14 +55,7 @@ struct Browser {
 
 impl Browser {
     async fn of_owner(hub: &Hub) -> Self {
-        let answer = hub
-            .ask(Method::POST, "/auth/login")
-            .header("x-signalbox-client", "console")
-            .header("origin", &hub.url)
-            .json(&json!({"email": "owner@example.com", "password": PASSWORD}))
-            .send()
-            .await
-            .unwrap();
+        let answer = hub.sign_in_at_the_console().await;
         let set = answer.headers().get_all("set-cookie").iter();
         let set: Vec<String> = set.map(|cookie| cookie.to_str().unwrap().to_owned()).collect();
         let pairs: Vec<&str> = set

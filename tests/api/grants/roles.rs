@@ -43,15 +43,8 @@ async fn a_role_is_made_changed_and_deleted_with_a_record_and_an_event_of_each()
         (200, &"\"2\"".parse().unwrap())
     );
     assert_eq!(hub.get(&who, "/audit").await.status(), 200);
-    let stale = hub
-        .ask(Method::PATCH, &format!("/roles/{id}"))
-        .bearer_auth(&owner.token);
-    let stale = stale
-        .header("if-match", "\"1\"")
-        .json(&json!({"name": "x"}))
-        .send()
-        .await
-        .unwrap();
+    let path = format!("/roles/{id}");
+    let stale = hub.patch(&owner, &path, "\"1\"", json!({"name": "x"})).await;
     let (status, code, body) = problem_in_full(stale).await;
     assert_eq!(
         (status, &*code, &body["current"]["version"]),

@@ -351,7 +351,10 @@ async fn what_happens_in_one_organization_is_heard_by_nobody_of_another() {
     world.settled().await;
     world.act(&world.theirs.owner, Method::POST, "/teams", done).await;
     // the last that happens is theirs: once it is told, all before it was, on every feed
-    let teams = streams.iter_mut().find(|(feed, _)| *feed == "feed:teams").unwrap();
+    let teams = streams
+        .iter_mut()
+        .find(|(feed, _)| *feed == "feed:teams")
+        .unwrap();
     let mut heard = read(&mut teams.1, |text| text.contains("Theirmark at last")).await;
     let signed_out = format!("{}/api/v1/auth/logout", world.url);
     let signed_out = world.http.post(signed_out).bearer_auth(&stranger);

@@ -39,23 +39,9 @@ async fn what_a_follower_may_not_see_moves_it_and_does_not_count_against_what_it
         ))
         .await;
     let person = |position: u64| if position.is_multiple_of(2_000) { 1 } else { 2 };
-    let store = async |positions: std::ops::RangeInclusive<u64>| {
-        for batch in positions.collect::<Vec<_>>().chunks(100) {
-            let payloads: Vec<_> = batch.iter().map(|at| of_person(*at, person(*at))).collect();
-            let (bus, key) = (&desk.test.store.bus, desk.channel());
-            let stands = read(bus, key.organization, &key.name, 0, 1).await.unwrap();
-            let begin = Begin::Over(stands.map(|history| history.position));
-            let done = append(
-                bus,
-                key.organization,
-                &key.name,
-                "e1",
-                &begin,
-                batch[0],
-                &payloads,
-            );
-            assert_eq!(done.await.unwrap(), Appended::UpTo(*batch.last().unwrap()));
-        }
+    let store = async |positions| {
+        let payload = |at| of_person(at, person(at));
+        desk.append_in("e1", positions, payload).await;
     };
     store(1..=7_000).await;
     let sight = own_sight(desk.test.organization);

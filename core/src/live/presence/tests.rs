@@ -54,6 +54,19 @@ fn leave(client: &str, stamp: u64) -> Step {
     })
 }
 
+/// Node `n1` lives, and `a` and `b` have come by it and were announced.
+async fn a_and_b_come(bus: &Bus) {
+    bus.renew_lease("n1").await.unwrap();
+    let steps = [
+        step(Act::Note),
+        enter("a", 1),
+        announce("a", 1),
+        enter("b", 2),
+        announce("b", 2),
+    ];
+    apply(bus, &Presences::default(), "n1", 1, &steps).await.unwrap();
+}
+
 async fn present(test: &TestStore) -> Vec<String> {
     let members = members(&test.store.bus, APPLICATION, CHANNEL).await.unwrap();
     members.present.into_keys().collect()
@@ -219,15 +232,7 @@ async fn clients_of_a_node_whose_lease_lapsed_are_not_there_and_are_cleared_away
 async fn whoever_takes_over_a_burial_goes_on_where_it_ended() {
     let test = testing::store().await;
     let (bus, mut heard) = (&test.store.bus, listening(&test).await);
-    bus.renew_lease("n1").await.unwrap();
-    let steps = [
-        step(Act::Note),
-        enter("a", 1),
-        announce("a", 1),
-        enter("b", 2),
-        announce("b", 2),
-    ];
-    apply(bus, &Presences::default(), "n1", 1, &steps).await.unwrap();
+    a_and_b_come(bus).await;
     lapse(&test, "n1").await;
     // the first died after one entry
     let mut call = redis::cmd("SET");
@@ -254,15 +259,7 @@ async fn whoever_takes_over_a_burial_goes_on_where_it_ended() {
 async fn a_node_that_comes_back_keeps_what_it_has_written_since() {
     let test = testing::store().await;
     let (bus, mut heard) = (&test.store.bus, listening(&test).await);
-    bus.renew_lease("n1").await.unwrap();
-    let steps = [
-        step(Act::Note),
-        enter("a", 1),
-        announce("a", 1),
-        enter("b", 2),
-        announce("b", 2),
-    ];
-    apply(bus, &Presences::default(), "n1", 1, &steps).await.unwrap();
+    a_and_b_come(bus).await;
     // seen lapsed, then back, and one client written again before the other's entry is cleared away
     apply(
         bus,

@@ -1,7 +1,7 @@
 //! Erasing somebody.
 
 use super::*;
-use crate::change::ledger;
+use crate::jobs::Run;
 use time::Duration;
 
 const CANARIES: &[&str] = &[
@@ -218,23 +218,13 @@ async fn an_erasure_cut_off_anywhere_goes_on_to_the_end() {
     let erasure = erase_later(&world.test.store, &world.owner, grace.id, "They asked for it")
         .await
         .unwrap();
-    let (mut cut, mut wait) = (0, 10);
-    while let Some(run) = world.test.worker().claim(erasure.job_id).await {
-        let work = run_erasure(&world.test.store, &run);
-        if let Ok(outcome) = tokio::time::timeout(std::time::Duration::from_millis(wait), work).await {
-            world.test.worker().settle(&run, &outcome).await;
-            continue;
-        }
-        (cut, wait) = (cut + 1, wait + 20);
-        world
-            .test
-            .sql("UPDATE job_leases SET until = '-infinity'; UPDATE jobs SET crashes_in_a_row = 0")
-            .await;
-        testing::eventually("the lapsed run is taken over", async || {
-            ledger::take_lapsed(&world.test.store).await.unwrap() == 1
-        })
+    let within = [10, 20].map(std::time::Duration::from_millis).into();
+    let run = async |run: &Run| run_erasure(&world.test.store, run).await;
+    let cut = world
+        .test
+        .worker()
+        .killing_runs(erasure.job_id, within, run)
         .await;
-    }
     assert!(cut >= 1, "the job was never cut off");
     for canary in CANARIES {
         assert_eq!(world.holding(canary).await, [] as [&str; 0], "{canary}");

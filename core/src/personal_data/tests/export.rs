@@ -1,7 +1,7 @@
 //! Handing out what is held on somebody.
 
 use super::*;
-use crate::change::ledger;
+use crate::jobs::Run;
 use crate::kernel::error::Kind;
 use time::Duration;
 
@@ -162,23 +162,9 @@ async fn an_export_cut_off_anywhere_goes_on_and_is_the_same() {
         .await;
     let theirs = world.test.acting(grace.id).await;
     let asked = request(&world.test.store, &theirs, grace.id).await.unwrap();
-    let (mut cut, mut wait) = (0, 15);
-    while let Some(run) = world.test.worker().claim(asked.job_id).await {
-        let work = run_export(&world.test.store, &run);
-        if let Ok(outcome) = tokio::time::timeout(std::time::Duration::from_millis(wait), work).await {
-            world.test.worker().settle(&run, &outcome).await;
-            continue;
-        }
-        (cut, wait) = (cut + 1, wait + 25);
-        world
-            .test
-            .sql("UPDATE job_leases SET until = '-infinity'; UPDATE jobs SET crashes_in_a_row = 0")
-            .await;
-        testing::eventually("the lapsed run is taken over", async || {
-            ledger::take_lapsed(&world.test.store).await.unwrap() == 1
-        })
-        .await;
-    }
+    let within = [15, 25].map(std::time::Duration::from_millis).into();
+    let run = async |run: &Run| run_export(&world.test.store, run).await;
+    let cut = world.test.worker().killing_runs(asked.job_id, within, run).await;
     assert!(cut >= 1, "the job was never cut off");
     let lines = world.lines(&theirs, asked.id).await;
     let ids: Vec<&Value> = lines

@@ -107,6 +107,24 @@ pub(in crate::users) async fn delete(
     Ok(rows.into_iter().map(|row| (row.id, row.version)).collect())
 }
 
+/// Somebody may do something else than before, and so their row is another. Answers their access version now.
+pub async fn access_changed(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: UserId,
+    at: OffsetDateTime,
+) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        "UPDATE users SET access_version = access_version + 1, version = version + 1, updated_at = $3
+         WHERE organization_id = $1 AND id = $2 RETURNING access_version",
+        organization.0,
+        id.0,
+        at,
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
 /// Replaces a person's password by one that is good for choosing another.
 pub(in crate::users) async fn reset_password(
     connection: &mut PgConnection,
