@@ -92,3 +92,23 @@ async fn jobs_need_their_permissions_except_ones_own() {
         422
     );
 }
+
+#[tokio::test]
+async fn whoever_may_end_jobs_and_look_at_none_is_told_how_the_one_ended() {
+    let hub = hub().await;
+    let (owner, stopper) = (hub.owner().await, hub.someone(&["user"]).await);
+    let submitted: Value = upload(&hub, &owner, FILE, "commit").await.json().await.unwrap();
+    let path = format!("/jobs/{}", submitted["job_id"].as_str().unwrap());
+    let direct = json!({"statements": [{"permission": "jobs:cancel", "effect": "grant"}]});
+    let of = format!("/users/{}/permissions", stopper.id);
+    assert_eq!(hub.send(&owner, Method::PUT, &of, direct).await.status(), 200);
+    assert_eq!(
+        problem(hub.get(&stopper, &path).await).await,
+        (403, "permission.missing".into())
+    );
+    let ended = hub
+        .send(&stopper, Method::POST, &format!("{path}/cancel"), json!({}))
+        .await;
+    assert_eq!(ended.status(), 200);
+    assert_eq!(ended.json::<Value>().await.unwrap()["state"], "cancelled");
+}

@@ -108,7 +108,12 @@ async fn list(state: web::Data<State>, caller: Caller, asked: web::Query<Asked>)
 )]
 #[get("/jobs/{id}")]
 async fn get(state: web::Data<State>, caller: Caller, id: web::Path<JobId>) -> Answer<web::Json<OneJob>> {
-    Ok(web::Json(read(&state, &caller, *id).await?))
+    let one = read(&state, &caller, *id).await?;
+    let mine = one.job.requested_by.id.is_some_and(|who| caller.is_oneself(who));
+    if !mine {
+        caller.require("jobs:read")?;
+    }
+    Ok(web::Json(one))
 }
 
 /// End a job
@@ -128,15 +133,12 @@ async fn cancel(state: web::Data<State>, caller: Caller, id: web::Path<JobId>) -
     Ok(web::Json(read(&state, &caller, *id).await?))
 }
 
+/// The job as whoever may look at it, or has just ended it, sees it.
 async fn read(state: &State, ctx: &Ctx, id: JobId) -> Result<OneJob> {
     let mut tx = state.store.db.primary(ctx.organization).await?;
     let at = position::told(&mut tx, ctx, &jobs::channel(id)).await?;
     let found = store::get(&mut tx, ctx.organization, id).await?;
     let job = found.ok_or_else(|| Error::not_found("job"))?;
-    let mine = job.requested_by.is_some_and(|who| ctx.is_oneself(who));
-    if !mine {
-        ctx.require("jobs:read")?;
-    }
     let events = store::history(&mut tx, ctx.organization, id).await?;
     let mut items = show(&mut tx, state, ctx, vec![job]).await?;
     let job = items.pop().ok_or_else(|| Error::not_found("job"))?;

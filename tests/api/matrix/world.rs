@@ -23,6 +23,8 @@ pub const PASSWORD: &str = "correct horse battery";
 const SETTINGS: &[(&str, &str)] = &[
     ("SIGNALBOX__AUTH__ARGON2_MEMORY_KIB", "8"),
     ("SIGNALBOX__AUTH__ARGON2_PASSES", "1"),
+    // every operation is asked with bad keys and tokens, from one address
+    ("SIGNALBOX__AUTH__FAILURES_PER_ADDRESS_PER_MINUTE", "10000"),
     ("SIGNALBOX__LIVE__NAMESPACES__BOARD__HISTORY_SIZE", "10"),
     ("SIGNALBOX__LIVE__NAMESPACES__BOARD__HISTORY_TTL", "5m"),
     ("SIGNALBOX__LIVE__TRANSPORTS__HTTP_STREAM", "true"),
