@@ -5218,7 +5218,7 @@ export interface components {
             /** @description Factors of which one must be shown; empty where there is none. */
             kinds: components["schemas"]["FactorKind"][];
             /** @description Whether there is a password, which counts where there is no factor. */
-            password: boolean;
+            has_password: boolean;
             /** @description Through which one may sign in again instead (`again` of `POST /api/v1/auth/providers/{id}/start`), where there is no factor. */
             providers: components["schemas"]["LinkableProvider"][];
             /**

@@ -14,7 +14,7 @@ pub struct Provable {
     /// Factors of which one must be shown; empty where there is none.
     kinds: Vec<FactorKind>,
     /// Whether there is a password, which counts where there is no factor.
-    password: bool,
+    has_password: bool,
     /// Through which one may sign in again instead (`again` of `POST /api/v1/auth/providers/{id}/start`), where there is no factor.
     providers: Vec<Available>,
     /// Seconds that a proof counts.
@@ -28,7 +28,7 @@ pub struct Provable {
 )]
 #[get("/me/prove")]
 pub async fn what(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Json<Provable>> {
-    let (owed, password) = proving::what_proves(&state.auth, &caller).await?;
+    let (owed, has_password) = proving::what_proves(&state.auth, &caller).await?;
     let providers = if owed.kinds.is_empty() {
         providers::ways_in(&state.store, &caller).await?
     } else {
@@ -36,7 +36,7 @@ pub async fn what(state: web::Data<State>, caller: AnyCaller) -> Answer<web::Jso
     };
     Ok(web::Json(Provable {
         kinds: owed.kinds,
-        password,
+        has_password,
         providers,
         counts_for: signalbox_core::kernel::ctx::RECENT.whole_seconds(),
     }))

@@ -22,7 +22,7 @@ export default function StepUp({ onDone }: { onDone: (proved: boolean) => void }
   useEffect(() => {
     whatProves().then(setWhat, (error) => setProblem(asProblem(error)));
   }, []);
-  const shows = what && (what.password || what.kinds.length > 0);
+  const shows = what && (what.has_password || what.kinds.length > 0);
   const leave = (id: string) => leaveToSignIn(id, router.state.location.href, true).catch((error: unknown) => setProblem(asProblem(error)));
   return (
     <Dialog open onClose={() => onDone(false)} maxWidth="xs" fullWidth aria-labelledby="step-up-title">
