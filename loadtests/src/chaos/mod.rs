@@ -111,6 +111,17 @@ pub async fn run(binary: &Path, wish: Wish) -> anyhow::Result<(Report, anyhow::R
     while Instant::now() < end || !trouble.has_done_all() {
         trouble.make(&mut cluster, &desk).await?;
     }
+    // What was answered before a flush is a place that nobody comes to any more; the first answer from now may still be such a one.
+    for _ in 0..2 {
+        let before = desk.tops();
+        wait("every channel goes on after the last trouble", || {
+            Ok(desk
+                .tops()
+                .iter()
+                .all(|(channel, top)| before.get(channel) != Some(top)))
+        })
+        .await?;
+    }
     desk.stop();
     let mut faults = Vec::new();
     while let Some(ended) = writing.join_next().await {

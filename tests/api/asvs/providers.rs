@@ -132,7 +132,10 @@ async fn a_sign_in_of_long_ago_is_no_proof_of_now() {
         let ways = stage.hub.ask(Method::GET, "/me/prove").bearer_auth(&token);
         let ways = json_of(ways.send().await.unwrap()).await;
         assert_eq!(ways["providers"], json!([{"id": stage.id, "name": "Staff"}]));
-        assert_eq!((&ways["has_password"], &ways["kinds"]), (&json!(false), &json!([])));
+        assert_eq!(
+            (&ways["has_password"], &ways["kinds"]),
+            (&json!(false), &json!([]))
+        );
     }
     // so the provider is asked when it was, and on wish to ask anew
     let path = format!("/auth/providers/{}/start", stage.id);
