@@ -28,6 +28,13 @@ export function forgetCsrf(of?: string | null): void {
 /** Without its token no session can be open here: asking the hub would only draw a 401. */
 export const mayBeSignedIn = (): boolean => localStorage.getItem(CSRF) !== null;
 
+/** Tells when a session has begun in another tab. */
+export function onSignedInElsewhere(listener: () => void): () => void {
+  const stored = (event: StorageEvent) => event.key === CSRF && event.newValue !== null && listener();
+  window.addEventListener("storage", stored);
+  return () => window.removeEventListener("storage", stored);
+}
+
 /** Whose session is open now, for whoever has just lost theirs; null for none. */
 export async function whoIsSignedIn(): Promise<string | null> {
   try {

@@ -1,9 +1,9 @@
 /** The ways out of a session: asked for, run out, or ended by the hub. All lead to the sign-in page, which says why. */
-import { forgetCsrf, onSignedOut, whoIsSignedIn } from "../api/client";
+import { forgetCsrf, onSignedOut } from "../api/client";
 import { endedActing } from "../auth/acting";
 import { keepReason, meQuery, signOut } from "../auth/session";
 import { t } from "../i18n";
-import { ANOTHER_USER, elsewhere, endsAccess, endsAddress, endsSession, SIGNED_OUT } from "../live/codes";
+import { ANOTHER_USER, elsewhere, endsAccess, endsAddress, endsSession } from "../live/codes";
 import { stopLive } from "../live/store";
 import { forgetUndo } from "../parts/undo";
 import { queries } from "./queries";
@@ -38,19 +38,10 @@ export function watchSession(): void {
   });
 }
 
-/** The link was closed for good. */
+/** The link was closed for good. Whoever signed in again in this browser goes on from the sign-in page by themselves. */
 export function linkEnded(code: number): void {
   if (leaving || !endsSession(code)) return;
   if (endedActing()) return;
-  void ended(code);
-}
-
-/** Whoever signed in again in this browser has another session, and stays where they were. */
-async function ended(code: number): Promise<void> {
-  const mine = queries.getQueryData(meQuery.queryKey);
-  const now = code === SIGNED_OUT ? await whoIsSignedIn() : null;
-  if (now && now === mine?.user.id) return location.reload();
-  const other = now !== null || code === ANOTHER_USER;
-  if (!other && !elsewhere(code)) forgetCsrf(mine?.csrf_token);
-  await leave(endsAccess(code) ? t("signin.access") : endsAddress(code) ? t("signin.address") : other ? t("signin.another") : t("signin.expired"), true);
+  if (!elsewhere(code)) forgetCsrf(queries.getQueryData(meQuery.queryKey)?.csrf_token);
+  void leave(endsAccess(code) ? t("signin.access") : endsAddress(code) ? t("signin.address") : code === ANOTHER_USER ? t("signin.another") : t("signin.expired"), true);
 }

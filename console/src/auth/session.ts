@@ -57,10 +57,20 @@ export async function signOut(): Promise<void> {
 }
 
 const WHY = "signalbox.signed-out";
+const WHO = "signalbox.signed-out-who";
 
-/** Kept across the way to the sign-in page: one line that says why the session ended. */
+/** Kept across the way to the sign-in page: one line that says why the session ended, and whose it was. */
 export function keepReason(reason: string): void {
   sessionStorage.setItem(WHY, reason);
+  const who = queries.getQueryData(meQuery.queryKey)?.user.id;
+  if (who) sessionStorage.setItem(WHO, who);
+}
+
+/** Whose session ended here last; null where nobody's did. */
+export function takeWho(): string | null {
+  const who = sessionStorage.getItem(WHO);
+  sessionStorage.removeItem(WHO);
+  return who;
 }
 
 export function takeReason(): string | null {

@@ -7,7 +7,7 @@ export const SIGNED_OUT_ELSEWHERE = 90;
 /** Somebody else signed in, in another tab. */
 export const ANOTHER_USER = 91;
 const INVALID_TOKEN = 3500;
-export const SIGNED_OUT = 4500;
+const SIGNED_OUT = 4500;
 const ACCESS_ENDED = 4501;
 /** Nobody is let in from where this browser is. */
 const ADDRESS_REFUSED = 4502;

@@ -1,12 +1,12 @@
 import Alert from "@mui/material/Alert";
 import Button from "@mui/material/Button";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useState } from "react";
-import { mayBeSignedIn } from "../../api/client";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { mayBeSignedIn, onSignedInElsewhere, whoIsSignedIn } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
 import { queries } from "../../app/queries";
 import { type Asked, signInWithPasskey } from "../../auth/factors";
-import { signIn, takeReason } from "../../auth/session";
+import { signIn, takeReason, takeWho } from "../../auth/session";
 import { passkeysWork } from "../../auth/webauthn";
 import { t } from "../../i18n";
 import { Field } from "../../parts/Field";
@@ -22,7 +22,8 @@ export default function SignIn() {
   const { next } = useSearch({ from: "/sign-in" });
   const navigate = useNavigate();
   const router = useRouter();
-  const [why] = useState(takeReason);
+  const [why, setWhy] = useState(takeReason);
+  const [who] = useState(takeWho);
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState<"password" | "passkey" | null>(null);
@@ -38,12 +39,26 @@ export default function SignIn() {
     if (next?.startsWith("/") && !next.startsWith("//")) router.history.replace(next);
     else await navigate({ to: "/", replace: true });
   };
-  // Whoever signed in in another tab goes on in this one when they come back to it.
+  // Whoever signs in in another tab goes on in this one, unless it was somebody else's.
+  const goOn = async () => {
+    if (!mayBeSignedIn()) return;
+    const now = await whoIsSignedIn();
+    if (now && who && now !== who) setWhy(t("signin.another"));
+    else if (now) await enter();
+  };
+  const look = useRef(goOn);
+  look.current = goOn;
   useEffect(() => {
-    const look = () => document.visibilityState === "visible" && mayBeSignedIn() && void enter();
-    document.addEventListener("visibilitychange", look);
-    return () => document.removeEventListener("visibilitychange", look);
-  });
+    const shown = () => document.visibilityState === "visible" && void look.current();
+    document.addEventListener("visibilitychange", shown);
+    const end = onSignedInElsewhere(() => void look.current());
+    // it may have been while this page was on its way
+    if (who) void look.current();
+    return () => {
+      document.removeEventListener("visibilitychange", shown);
+      end();
+    };
+  }, [who]);
   const attempt = async (how: "password" | "passkey", work: () => Promise<Asked | null>) => {
     setBusy(how);
     setProblem(null);

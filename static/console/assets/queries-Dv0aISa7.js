@@ -1,1 +1,0 @@
-import{on as e,rn as t}from"./shared-BJmBmpTn.js";var n=100;function r(r){return(i,a)=>e(t.GET(`/api/v1/audit`,{params:{query:{...r,limit:n,...i&&{cursor:i}}},signal:a}))}export{r as t};
