@@ -41,7 +41,7 @@ why() {
   told=$(awk '/^---- .* stdout ----$/ { test = 1; print; next } /^failures:$/ { test = 0 } /^FAIL / { print }
     test && / panicked at / { panic = 1 } /^stack backtrace:$|^note: / { panic = 0 }
     test && (panic || /^ +at \.\//) { print }' "$1")
-  if [ -n "$told" ]; then printf '%s\n' "$told" | cut -c 1-1500 | head -n 200; else tail -n 40 "$1"; fi
+  if [ -n "$told" ]; then printf '%s\n' "$told" | cut -c 1-1500 | sed -n '1,200p'; else tail -n 40 "$1"; fi
 }
 
 did_not_run() {
