@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use signalbox_core::live::application::map::PAGE_BYTES;
 use signalbox_core::live::application::namespaces::{RESERVED, is_name};
 use signalbox_core::live::application::shared_poll::Signatures;
 use signalbox_core::live::application::token::{Keys, Sources, Tokens};
@@ -244,6 +245,12 @@ impl Live {
             found.extend(complaints.map(|(key, reason)| format!("`{section}.{key}`: {reason}")));
         }
         self.presence_maps(found);
+        if self.namespaces().have_maps() && self.queue_bytes < 2 * PAGE_BYTES {
+            let least = 2 * PAGE_BYTES;
+            found.push(format!(
+                "`live.queue_bytes`: must be at least {least} where a namespace is a map, whose pages would not fit"
+            ));
+        }
         if self.namespaces().have_polls() && self.shared_poll.hmac_secret_key.is_none() {
             found.push("`live.shared_poll.hmac_secret_key`: must be set where a namespace is polled".into());
         }

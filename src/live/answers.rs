@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signalbox_actors::live_hub::{Past, Place, View};
+use signalbox_actors::live_hub::{Past, Place, View, most_at_once};
 use signalbox_actors::shared_poll::Tracker;
 use signalbox_core::live::application::broker::{self, BrokerError, Extra};
 use signalbox_core::live::application::map::{self, Change, Condition};
@@ -155,6 +155,7 @@ async fn history(
     let past = Past {
         since,
         limit,
+        bytes: most_at_once(live.limits.queue_bytes),
         reverse: request.reverse,
     };
     let read = live

@@ -19,10 +19,6 @@ use super::bases::Bases;
 use super::channel::Page;
 use super::publication::{ChannelKey, Item, Place, Publication, View};
 
-/// Bytes of what it missed that a coming follower gets at most; beyond it, it fetches the present state instead. Half of
-/// what may wait for a connection, so that recovering alone makes nobody slow.
-const RECOVERY_BYTES: usize = 512 * 1024;
-
 /// Publications read at once.
 const PAGE: usize = 500;
 
@@ -66,6 +62,8 @@ pub struct Past {
     pub since: Option<Place>,
     /// At most so many; 0 asks for the position alone.
     pub limit: usize,
+    /// And no more than take so many bytes, but one at least.
+    pub bytes: usize,
     /// Newest first, and before `since`.
     pub reverse: bool,
 }
@@ -102,7 +100,7 @@ impl Stored {
     /// Where a follower begins that was last at `since`. Without `since` it begins at the top.
     ///
     /// Not recovered when the stream is of another generation, when something it has not seen is no longer stored, or when
-    /// more than [`RECOVERY_BYTES`] or [`RECOVERED`] of what it may see were missed. Events it may not see do not count. Redis may also be
+    /// more than `most_bytes` or [`RECOVERED`] of what it may see were missed. Events it may not see do not count. Redis may also be
     /// behind `since`: a list was read the moment its newest change was committed, or Redis was emptied or brought back
     /// older. What is missing there comes over the bus, so nothing was missed.
     pub(super) async fn begin(
@@ -111,16 +109,23 @@ impl Stored {
         since: Option<&Place>,
         view: &View,
         keeps: Keeps,
+        most_bytes: usize,
     ) -> Result<Beginning> {
         match (keeps, since) {
             (Keeps::Nothing, _) => Ok(Beginning::afresh(Place::nowhere())),
             (Keeps::Newest, _) => self.newest(key, since, view).await,
             (Keeps::Stream, None) => Ok(Beginning::afresh(self.top(key).await?)),
-            (Keeps::Stream, Some(since)) => self.resume(key, since, view).await,
+            (Keeps::Stream, Some(since)) => self.resume(key, since, view, most_bytes).await,
         }
     }
 
-    async fn resume(&self, key: &ChannelKey, since: &Place, view: &View) -> Result<Beginning> {
+    async fn resume(
+        &self,
+        key: &ChannelKey,
+        since: &Place,
+        view: &View,
+        most_bytes: usize,
+    ) -> Result<Beginning> {
         let mut at = since.offset;
         let mut looked = 0;
         let mut missed = Missed::new(view);
@@ -148,7 +153,7 @@ impl Stored {
                 looked += 1;
                 missed.add(&publication);
             }
-            if missed.bytes > RECOVERY_BYTES || missed.items.len() > RECOVERED {
+            if missed.bytes > most_bytes || missed.items.len() > RECOVERED {
                 return Ok(Beginning::afresh(place));
             }
             if at >= place.offset {
@@ -215,13 +220,19 @@ impl Stored {
         if !view.sight.is_whole() {
             self.forget_unseen(key, view, since.is_some(), &mut all).await?;
         }
-        let before = all.into_iter().filter(|publication| publication.offset < until);
-        let mut items: Vec<_> = before
-            .filter_map(|publication| publication.item(view, None))
-            .collect();
         if past.reverse {
-            items.reverse();
+            all.reverse();
         }
+        let before = all.into_iter().filter(|publication| publication.offset < until);
+        let mut bytes = 0;
+        let items = before
+            .filter_map(|publication| publication.item(view, None))
+            .take_while(|item| {
+                let first = bytes == 0;
+                bytes += item.cost();
+                first || bytes <= past.bytes
+            })
+            .collect();
         Ok(Some((place, items)))
     }
 
@@ -344,7 +355,7 @@ impl<'a> Missed<'a> {
         }
         let base = self.bases.before(publication).map(AsRef::as_ref);
         if let Some(item) = publication.item(self.view, base) {
-            self.bytes += item.data.len() + size_of::<Item>();
+            self.bytes += item.cost();
             self.items.push(item);
             self.of.push(moves.map(|(row, _, _)| row));
             if self.view.delta {
@@ -375,7 +386,7 @@ impl<'a> Missed<'a> {
 
 impl Beginning {
     /// The follower fetches the present state instead.
-    fn afresh(place: Place) -> Self {
+    pub(super) fn afresh(place: Place) -> Self {
         Self {
             place,
             recovered: false,

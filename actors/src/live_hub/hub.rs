@@ -13,7 +13,7 @@ use signalbox_core::live::application::Namespaces;
 use subtle::ConstantTimeEq;
 
 use super::connections::{Connected, Connections, Transport};
-use super::history::{Keeps, Past, Stored};
+use super::history::{Beginning, Keeps, Past, Stored};
 use super::inlet::Inlet;
 use super::lapse::Lapse;
 use super::outlet::{ConnectionOrder, Outlet, Subscriber};
@@ -88,6 +88,28 @@ pub struct Membership {
     channel: ChannelKey,
     subscriber: Arc<Subscriber>,
     shard: ShardLink,
+    reserved: Reserved,
+}
+
+/// Room in an outlet for what one follower missed, kept until it is queued.
+struct Reserved {
+    outlet: Arc<Outlet>,
+    bytes: AtomicUsize,
+}
+
+impl Reserved {
+    fn give_back(&self) {
+        let bytes = self.bytes.swap(0, Ordering::Relaxed);
+        if bytes > 0 {
+            self.outlet.unreserve(bytes);
+        }
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.give_back();
+    }
 }
 
 impl LiveHub {
@@ -175,6 +197,10 @@ impl LiveHub {
             channel: channel.clone(),
             subscriber: subscriber.clone(),
             shard,
+            reserved: Reserved {
+                outlet: outlet.clone(),
+                bytes: AtomicUsize::new(0),
+            },
         };
         // joined first and read then: what is published in between comes both ways, and is told apart by its position
         membership
@@ -186,11 +212,17 @@ impl LiveHub {
                 view: view.clone(),
             })
             .await?;
-        let begun = self
+        let mut begun = self
             .0
             .stored
-            .begin(&channel, since.as_ref(), &view, keeps)
+            .begin(&channel, since.as_ref(), &view, keeps, outlet.most_at_once())
             .await?;
+        let bytes = begun.missed.iter().map(Item::cost).sum();
+        if outlet.reserve(bytes) {
+            membership.reserved.bytes.store(bytes, Ordering::Relaxed);
+        } else {
+            begun = Beginning::afresh(begun.place);
+        }
         Ok(Following {
             place: begun.place,
             recovered: begun.recovered,
@@ -348,6 +380,7 @@ impl LiveHub {
 impl Membership {
     /// Lets publications flow: what came before `place` has been written, the publication there too if it `has_base`.
     pub fn release(&self, place: Place, has_base: bool) {
+        self.reserved.give_back();
         let (key, subscriber) = (self.channel.clone(), self.subscriber.clone());
         if self
             .shard

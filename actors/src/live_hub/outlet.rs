@@ -7,6 +7,8 @@
 //! `STALLED`, is ended as slow.
 //!
 //! Invariant: at most `limit` bytes wait.
+//! Invariant: what is given to followers that come back never ends the connection as slow, or it would come back for ever:
+//! room is kept for it beforehand (`Outlet::reserve`).
 //! Invariant: whatever of a subscription is dropped, nothing of it is queued any more and its owner is told, once.
 //! Invariant: an idle outlet owns no heap memory but its own struct: there are 15,000 of them.
 //! Invariant: a publication is queued under the same lock under which its subscription ends, so none slips in behind.
@@ -32,11 +34,18 @@ mod frame;
 mod queue;
 mod turn;
 
+pub(super) use frame::ITEM_OVERHEAD;
 pub use frame::{Frame, Queued};
 pub(super) use turn::{Gate, Turn};
 
 /// How long a client that was told of a gap may take nothing before it is ended as slow.
 const STALLED: Duration = Duration::from_secs(10);
+
+/// Bytes of the past that a client may be given at once, of the `limit` that may wait for it: the rest is room for what
+/// happens meanwhile.
+pub fn most_at_once(limit: usize) -> usize {
+    limit / 4 * 3
+}
 
 /// What a connection's owner must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +121,8 @@ struct State {
     signals: VecDeque<Signal>,
     orders: Vec<ConnectionOrder>,
     ended: Option<Disconnect>,
+    /// Bytes that were read for followers that come back, and are not queued yet.
+    reserved: usize,
     writer: Option<Waker>,
     owner: Option<Waker>,
 }
@@ -159,6 +170,26 @@ impl Outlet {
     /// Bytes that wait, overhead included.
     pub fn bytes(&self) -> usize {
         self.state.lock().queue.bytes()
+    }
+
+    /// Bytes of what was missed that may be given at once.
+    pub(super) fn most_at_once(&self) -> usize {
+        most_at_once(self.limit)
+    }
+
+    /// Keeps room for what somebody missed, until [`Outlet::unreserve`]. `false` when that is more than fits beside what waits.
+    pub(super) fn reserve(&self, bytes: usize) -> bool {
+        let mut state = self.state.lock();
+        let fits = state.queue.bytes() + state.reserved + bytes <= self.most_at_once();
+        if fits {
+            state.reserved += bytes;
+        }
+        fits
+    }
+
+    /// Gives room back: what it was kept for is queued now, or will never be.
+    pub(super) fn unreserve(&self, bytes: usize) {
+        self.state.lock().reserved -= bytes;
     }
 
     /// Whether what waited of a subscription was dropped because its client reads too slowly. Until the subscription ends.

@@ -16,6 +16,7 @@ use signalbox_core::live::published::Published;
 use signalbox_core::live::scope::{Showing, Sight};
 
 use super::filter::Filter;
+use super::outlet::ITEM_OVERHEAD;
 use super::{Frame, fossil};
 
 /// A channel of one organization, or of the application. Cheap to clone.
@@ -76,6 +77,9 @@ pub trait Encoding: Debug + Send + Sync {
     fn presence(&self, channel: &str, came: bool, info: &ClientInfo) -> Option<Frame>;
 }
 
+/// What an item costs beside its own text: its place in the queue, names of fields and of the channel.
+const ITEM_COST: usize = ITEM_OVERHEAD + 128;
+
 /// A publication as one kind of viewer gets it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Item {
@@ -104,6 +108,16 @@ pub struct Item {
 }
 
 impl Item {
+    /// Bytes that it takes at most while it waits to be written.
+    pub(super) fn cost(&self) -> usize {
+        let info = self.info.as_ref().map_or(0, |info| {
+            let said = [&info.conn_info, &info.chan_info];
+            info.user.len() + info.client.len() + said.into_iter().flatten().map(Bytes::len).sum::<usize>()
+        });
+        let tags: usize = self.tags.iter().map(|(tag, value)| tag.len() + value.len()).sum();
+        self.data.len() + info + tags + ITEM_COST
+    }
+
     /// As it is written where publications are patches: patched against `base` where that is at hand and shorter. A removal is
     /// what it is. In JSON (`is_json`) patches and whole data alike are texts, so that a client has its bytes.
     pub(crate) fn patched(mut self, base: Option<&[u8]>, is_json: bool) -> Self {

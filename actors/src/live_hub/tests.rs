@@ -1,5 +1,6 @@
 //! The hub on a real Redis and PostgreSQL.
 
+mod room;
 mod sight;
 mod trouble;
 

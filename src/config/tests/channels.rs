@@ -92,6 +92,22 @@ fn maps_of_who_is_there_are_the_hubs_own_to_write_and_stand_where_they_are_looke
 }
 
 #[test]
+fn a_page_of_a_map_must_fit_into_what_may_wait_for_a_client() {
+    let narrow = ("SIGNALBOX__LIVE__QUEUE_BYTES", "65536");
+    with(&[narrow]).unwrap();
+    let map = [
+        narrow,
+        ("SIGNALBOX__LIVE__NAMESPACES__M__SUBSCRIPTION_TYPE", "map"),
+        ("SIGNALBOX__LIVE__NAMESPACES__M__MAP__MODE", "ephemeral"),
+    ];
+    let error = with(&map).unwrap_err();
+    assert!(
+        error.contains("`live.queue_bytes`: must be at least 524288"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_means_nothing_for_the_kind_of_channel_is_refused() {
     are_refused(&[
         (&[LASTS], "namespaces.m.map`"),

@@ -18,6 +18,7 @@ mod websocket;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -362,20 +363,18 @@ impl Node {
     /// Publishes the next events of feed:users, as the relay does.
     pub async fn happen(&self, events: u64) {
         let first = self.top.fetch_add(events, Ordering::SeqCst) + 1;
-        let positions: Vec<_> = (first..first + events).collect();
+        self.happen_in("feed:users", first..first + events, 0).await;
+    }
+
+    /// Publishes the events of these positions of a channel, each with so many bytes `more`.
+    pub async fn happen_in(&self, channel: &str, positions: Range<u64>, more: usize) {
+        let positions: Vec<_> = positions.collect();
         for batch in positions.chunks(100) {
-            let payloads: Vec<_> = batch.iter().map(|position| payload(*position)).collect();
-            let (bus, organization, epoch) = (&self.test.store.bus, self.test.organization, self.epoch());
+            let payloads: Vec<_> = batch.iter().map(|position| payload(*position, more)).collect();
+            let (bus, organization) = (&self.test.store.bus, self.test.organization);
+            let epoch = first_epoch(organization, channel);
             let begin = Begin::Over(None);
-            let done = append(
-                bus,
-                organization,
-                "feed:users",
-                &epoch,
-                &begin,
-                batch[0],
-                &payloads,
-            );
+            let done = append(bus, organization, channel, &epoch, &begin, batch[0], &payloads);
             assert_eq!(done.await.unwrap(), Appended::UpTo(batch[batch.len() - 1]));
         }
     }
@@ -412,8 +411,9 @@ impl Node {
     }
 }
 
-fn payload(position: u64) -> Vec<u8> {
-    let patch = json!({"name": "Ada\nL.", "email": "ada@example.com", "phone": "555-0100", "n": position});
+fn payload(position: u64, more: usize) -> Vec<u8> {
+    let name = format!("Ada\nL.{}", ".".repeat(more));
+    let patch = json!({"name": name, "email": "ada@example.com", "phone": "555-0100", "n": position});
     let event = json!({"n": position, "type": "user.updated", "patch": patch});
     json!({"event": event, "row": "user"}).to_string().into_bytes()
 }

@@ -1,10 +1,12 @@
 //! Clients that read slowly, or not at all.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::json;
 use signalbox_core::bus::questions::Question;
 use signalbox_core::live::history::publish_state;
+use signalbox_core::live::position::first_epoch;
 use signalbox_core::testing::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -32,45 +34,120 @@ impl Wire {
     }
 }
 
+/// How far a client has read a channel, and how often it was told of a gap there.
+#[derive(Default)]
+struct Read {
+    seen: u64,
+    gaps: u32,
+    /// Gaps behind which it was given everything, and those behind which it was told to fetch.
+    resumed: u32,
+    fetched: u32,
+}
+
+/// Reads, and comes back behind every gap, until everything up to `until` has been seen of each channel.
+async fn read_on(node: &Node, wire: &mut Wire, until: &[(&str, u64)]) -> HashMap<String, Read> {
+    let mut all: HashMap<String, Read> = HashMap::new();
+    while until
+        .iter()
+        .any(|(channel, until)| all.get(*channel).is_none_or(|read| read.seen < *until))
+    {
+        let message = wire.next().await.expect("it was closed");
+        let (push, reply) = (&message["push"], &message["subscribe"]);
+        let channel = match message["id"].as_u64() {
+            Some(id) => until[id as usize - 10].0,
+            None => push["channel"].as_str().unwrap(),
+        };
+        let read = all.entry(channel.to_owned()).or_default();
+        if push["unsubscribe"].is_object() {
+            assert_eq!(push["unsubscribe"]["code"], 2500);
+            read.gaps += 1;
+            let id = 10 + until.iter().position(|(name, _)| *name == channel).unwrap();
+            let epoch = first_epoch(node.test.organization, channel);
+            let wish = json!({"channel": channel, "recover": true, "epoch": epoch, "offset": read.seen});
+            wire.say(&json!({"id": id, "subscribe": wish}).to_string()).await;
+            continue;
+        }
+        if reply["recovered"] == true {
+            read.resumed += 1;
+        } else if reply.is_object() {
+            assert!(reply["publications"].is_null(), "{reply}");
+            read.fetched += 1;
+            read.seen = reply["offset"].as_u64().unwrap();
+        }
+        let given = reply["publications"].as_array();
+        for publication in given.into_iter().flatten().chain(push.get("pub")) {
+            read.seen += 1;
+            assert_eq!(publication["offset"], read.seen, "a gap that was not told");
+        }
+    }
+    all
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_falls_behind_is_told_where_the_gap_begins_and_resumes_from_there() {
+async fn a_client_that_falls_behind_is_told_where_the_gap_begins_and_goes_on_from_there() {
     let node = Node::start().await;
-    node.person("someone", &["users:read"]);
+    node.person("someone", &["users:read", "roles:read"]);
     let mut quick = Wire::following(&node, "someone").await;
     let mut wire = Wire::narrow(&node, "someone").await;
-    let mut published = 0;
+    let also = json!({"id": 3, "subscribe": {"channel": "feed:roles"}});
+    wire.ask(also).await;
+    // three of one channel for two of the other: the one with more loses what waits, which is less than fits afterwards
+    let (mut users, mut roles) = (0, 0);
     while node.nodes.ask(Question::Node).await.nodes()[0]
         .state
         .subscriptions
-        > 1
+        > 2
     {
-        node.happen(100).await;
-        for _ in 0..100 {
-            published += 1;
-            assert_eq!(quick.publication().await["n"], published);
+        // of a length of which the kernel's megabytes hold less than the history does
+        node.happen_in("feed:roles", roles + 1..roles + 3, 1_000).await;
+        node.happen_in("feed:users", users + 1..users + 4, 1_000).await;
+        (users, roles) = (users + 3, roles + 2);
+        for n in users - 2..=users {
+            assert_eq!(quick.publication().await["n"], n);
         }
     }
-    node.happen(1).await;
-    let (mut seen, mut gaps) = (0, 0);
-    while seen < published + 1 {
-        let message = wire.next().await.expect("it was closed");
-        let (push, reply) = (&message["push"], &message["subscribe"]);
-        if push["unsubscribe"].is_object() {
-            assert_eq!(push["unsubscribe"]["code"], 2500);
-            gaps += 1;
-            let wish =
-                json!({"channel": "feed:users", "recover": true, "epoch": node.epoch(), "offset": seen});
-            wire.say(&json!({"id": 3, "subscribe": wish}).to_string()).await;
-            continue;
-        }
-        assert!(reply.is_null() || reply["recovered"] == true, "{message}");
-        let given = reply["publications"].as_array();
-        for publication in given.into_iter().flatten().chain(push.get("pub")) {
-            seen += 1;
-            assert_eq!(publication["offset"], seen, "a gap that was not told");
-        }
-    }
-    assert!(gaps > 0);
+    node.happen_in("feed:users", users + 1..users + 2, 0).await;
+    let until = [("feed:users", users + 1), ("feed:roles", roles)];
+    let read = read_on(&node, &mut wire, &until).await;
+    let of = |channel: &str| {
+        let read = &read[channel];
+        (read.gaps, read.resumed, read.fetched)
+    };
+    assert_eq!((of("feed:users"), of("feed:roles")), ((1, 1, 0), (0, 0, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_missed_more_than_may_wait_for_it_is_told_to_fetch_and_stays() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    let mut wire = Wire::signed_in(&node, "someone").await;
+    node.happen_in("feed:users", 1..201, 2_000).await;
+    let from =
+        |offset| json!({"channel": "feed:users", "recover": true, "epoch": node.epoch(), "offset": offset});
+    let reply = wire.ask(json!({"id": 2, "subscribe": from(0)})).await;
+    let told = &reply["subscribe"];
+    assert!(
+        told["recovered"].is_null() && told["publications"].is_null(),
+        "{told}"
+    );
+    assert_eq!(told["offset"], 200);
+    // what fits is given, and with it what comes then
+    wire.ask(json!({"id": 3, "unsubscribe": {"channel": "feed:users"}}))
+        .await;
+    let reply = wire.ask(json!({"id": 4, "subscribe": from(150)})).await;
+    assert_eq!(reply["subscribe"]["recovered"], true, "{reply}");
+    assert_eq!(reply["subscribe"]["publications"].as_array().unwrap().len(), 50);
+    node.happen_in("feed:users", 201..202, 0).await;
+    assert_eq!(wire.publication().await["n"], 201);
+    // and of the past as much as fits
+    let wish = json!({"channel": "feed:users", "limit": 200, "since": {"offset": 0, "epoch": node.epoch()}});
+    let reply = wire.ask(json!({"id": 5, "history": wish})).await;
+    let past = reply["history"]["publications"].as_array().unwrap();
+    assert!((50..100).contains(&past.len()), "{}", past.len());
+    assert_eq!(
+        (&past[0]["offset"], &reply["history"]["offset"]),
+        (&json!(1), &json!(201))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

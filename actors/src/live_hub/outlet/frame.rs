@@ -94,7 +94,7 @@ pub struct Queued {
 }
 
 /// What one item costs beside its bytes: a queue that grows doubles its room.
-pub(super) const ITEM_OVERHEAD: usize = 2 * size_of::<Queued>();
+pub(in crate::live_hub) const ITEM_OVERHEAD: usize = 2 * size_of::<Queued>();
 
 /// What a state costs beside that: its place in the index.
 pub(super) const STATE_OVERHEAD: usize = 64;

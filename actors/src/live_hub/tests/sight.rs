@@ -82,6 +82,7 @@ async fn what_a_follower_may_not_see_moves_it_and_does_not_count_against_what_it
     let past = Past {
         since: None,
         limit: 1_000,
+        bytes: usize::MAX,
         reverse: true,
     };
     let view = View::new(sight, &Plain);
@@ -154,6 +155,7 @@ async fn of_who_came_and_left_meanwhile_nothing_is_told_and_of_who_left_that_alo
         let past = Past {
             since,
             limit: 100,
+            bytes: usize::MAX,
             reverse: false,
         };
         let (_, items) = desk.hub.history(&key, &view, past).await.unwrap().unwrap();

@@ -108,6 +108,12 @@ impl Namespaces {
         self.of(&channel).is_some().then_some(channel)
     }
 
+    /// Whether some channels are maps.
+    pub fn have_maps(&self) -> bool {
+        let mut all = self.named.values().chain(&self.without);
+        all.any(|options| options.subscription_type.is_map())
+    }
+
     /// Whether entries of some map lapse.
     pub fn have_lapsing_maps(&self) -> bool {
         let mut all = self.named.values().chain(&self.without);

@@ -1,0 +1,59 @@
+//! How much of the past is given at once.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_several_followers_of_one_connection_missed_is_given_as_far_as_there_is_room_for_all_of_it() {
+    let desk = Desk::open().await;
+    desk.append(1..=100).await;
+    let outlet = Outlet::new(1 << 16);
+    let follow = async |slot| {
+        let wish = desk.wish(&[], place(0));
+        desk.hub.follow(&outlet, slot, wish).await.unwrap()
+    };
+    let first = follow(1).await;
+    assert_eq!((first.recovered, first.missed.len()), (true, 100));
+    let second = follow(2).await;
+    assert_eq!((second.recovered, second.missed.len()), (false, 0));
+    assert_eq!(second.place.offset, 100);
+    // whoever goes, and whoever has been given it, leaves the room to others
+    drop(first);
+    let third = follow(3).await;
+    assert!(third.recovered);
+    assert!(!follow(4).await.recovered);
+    third.membership.release(third.place.clone(), true);
+    assert!(follow(5).await.recovered);
+    // what waits takes room as well
+    outlet.push(Frame::new(vec![b' '; 1 << 15].into(), 0));
+    assert!(!follow(6).await.recovered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_past_is_cut_to_what_may_be_written_at_once() {
+    let desk = Desk::open().await;
+    desk.append(1..=100).await;
+    let view = desk.wish(&[], None).view;
+    let offsets = async |bytes, reverse| {
+        let past = Past {
+            since: None,
+            limit: 100,
+            bytes,
+            reverse,
+        };
+        let (_, items) = desk
+            .hub
+            .history(&desk.channel(), &view, past)
+            .await
+            .unwrap()
+            .unwrap();
+        let offsets: Vec<_> = items.iter().map(|item| item.offset).collect();
+        (offsets[0], offsets[offsets.len() - 1])
+    };
+    assert_eq!(offsets(usize::MAX, false).await, (1, 100));
+    // one at least, or nobody got past it
+    assert_eq!(offsets(0, false).await, (1, 1));
+    assert_eq!(offsets(0, true).await, (100, 100));
+    let (first, last) = offsets(10_000, true).await;
+    assert_eq!(first, 100);
+    assert!((60..90).contains(&last), "{last}");
+}
