@@ -110,10 +110,7 @@ pub struct Item {
 impl Item {
     /// Bytes that it takes at most while it waits to be written.
     pub(super) fn cost(&self) -> usize {
-        let info = self.info.as_ref().map_or(0, |info| {
-            let said = [&info.conn_info, &info.chan_info];
-            info.user.len() + info.client.len() + said.into_iter().flatten().map(Bytes::len).sum::<usize>()
-        });
+        let info = self.info.as_ref().map_or(0, ClientInfo::len);
         let tags: usize = self.tags.iter().map(|(tag, value)| tag.len() + value.len()).sum();
         self.data.len() + info + tags + ITEM_COST
     }

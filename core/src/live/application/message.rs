@@ -54,6 +54,14 @@ pub struct ClientInfo {
     pub chan_info: Option<Bytes>,
 }
 
+impl ClientInfo {
+    /// Bytes of its texts.
+    pub fn len(&self) -> usize {
+        let said = [&self.conn_info, &self.chan_info].into_iter().flatten();
+        self.user.len() + self.client.len() + said.map(Bytes::len).sum::<usize>()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 enum Wire<'a> {
     #[serde(rename = "p", borrow)]

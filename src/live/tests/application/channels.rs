@@ -65,6 +65,25 @@ async fn a_channel_is_as_open_as_its_namespace_says_and_the_hubs_own_stay_closed
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_there_is_not_told_where_it_would_not_fit_and_the_client_stays() {
+    let node = node().await;
+    let mut there = Vec::new();
+    for n in 0..32 {
+        let told = json!({"sub": n.to_string(), "info": {"long": "x".repeat(7_000)}});
+        let mut wire = Wire::signed_in(&node, &token(told)).await;
+        wire.ask(json!({"id": 2, "subscribe": {"channel": "chat:1"}}))
+            .await;
+        there.push(wire);
+    }
+    let presence = json!({"id": 3, "presence": {"channel": "chat:1"}});
+    assert_eq!(there[0].ask(presence).await["error"]["code"], 106);
+    let stats = there[0]
+        .ask(json!({"id": 4, "presence_stats": {"channel": "chat:1"}}))
+        .await;
+    assert_eq!(stats["presence_stats"]["num_clients"], 32, "{stats}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_in_a_channel_is_seen_and_comes_and_goes_before_the_others_eyes() {
     let node = node().await;
     let (mut ada, _) = Wire::subscribed(&node, "ada", json!({"channel": "chat:1", "join_leave": true})).await;
