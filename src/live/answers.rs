@@ -53,7 +53,7 @@ pub async fn answer(
         Ask::Presence(_) => {
             let leave = may(Act::SeePresence).await?;
             let all = live.presence.of(&leave.key).await.map_err(interrupted)?;
-            let bytes: usize = all.values().map(|info| info.len() + ENTRY).sum();
+            let bytes: usize = all.values().map(|info| info.bytes() + ENTRY).sum();
             if bytes > most_at_once(live.limits.queue_bytes) {
                 return Err(ReplyError::LimitExceeded.into());
             }

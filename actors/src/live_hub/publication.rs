@@ -110,7 +110,7 @@ pub struct Item {
 impl Item {
     /// Bytes that it takes at most while it waits to be written.
     pub(super) fn cost(&self) -> usize {
-        let info = self.info.as_ref().map_or(0, ClientInfo::len);
+        let info = self.info.as_ref().map_or(0, ClientInfo::bytes);
         let tags: usize = self.tags.iter().map(|(tag, value)| tag.len() + value.len()).sum();
         self.data.len() + info + tags + ITEM_COST
     }

@@ -56,7 +56,7 @@ pub struct ClientInfo {
 
 impl ClientInfo {
     /// Bytes of its texts.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let said = [&self.conn_info, &self.chan_info].into_iter().flatten();
         self.user.len() + self.client.len() + said.map(Bytes::len).sum::<usize>()
     }
