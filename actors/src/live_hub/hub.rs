@@ -88,28 +88,8 @@ pub struct Membership {
     channel: ChannelKey,
     subscriber: Arc<Subscriber>,
     shard: ShardLink,
-    reserved: Reserved,
-}
-
-/// Room in an outlet for what one follower missed, kept until it is queued.
-struct Reserved {
-    outlet: Arc<Outlet>,
-    bytes: AtomicUsize,
-}
-
-impl Reserved {
-    fn give_back(&self) {
-        let bytes = self.bytes.swap(0, Ordering::Relaxed);
-        if bytes > 0 {
-            self.outlet.unreserve(bytes);
-        }
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        self.give_back();
-    }
+    /// Bytes of its outlet that are kept for what it missed, until that is queued.
+    reserved: AtomicUsize,
 }
 
 impl LiveHub {
@@ -197,10 +177,7 @@ impl LiveHub {
             channel: channel.clone(),
             subscriber: subscriber.clone(),
             shard,
-            reserved: Reserved {
-                outlet: outlet.clone(),
-                bytes: AtomicUsize::new(0),
-            },
+            reserved: AtomicUsize::new(0),
         };
         // joined first and read then: what is published in between comes both ways, and is told apart by its position
         membership
@@ -219,7 +196,7 @@ impl LiveHub {
             .await?;
         let bytes = begun.missed.iter().map(Item::cost).sum();
         if outlet.reserve(bytes) {
-            membership.reserved.bytes.store(bytes, Ordering::Relaxed);
+            membership.reserved.store(bytes, Ordering::Relaxed);
         } else {
             begun = Beginning::afresh(begun.place);
         }
@@ -380,7 +357,7 @@ impl LiveHub {
 impl Membership {
     /// Lets publications flow: what came before `place` has been written, the publication there too if it `has_base`.
     pub fn release(&self, place: Place, has_base: bool) {
-        self.reserved.give_back();
+        self.unreserve();
         let (key, subscriber) = (self.channel.clone(), self.subscriber.clone());
         if self
             .shard
@@ -397,6 +374,13 @@ impl Membership {
         }
     }
 
+    fn unreserve(&self) {
+        let bytes = self.reserved.swap(0, Ordering::Relaxed);
+        if bytes > 0 {
+            self.subscriber.outlet().unreserve(bytes);
+        }
+    }
+
     /// The channel.
     pub fn channel(&self) -> &ChannelKey {
         &self.channel
@@ -405,6 +389,7 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
+        self.unreserve();
         self.subscriber.close();
         self.shard.inlet.remove(&self.subscriber);
         // a shard that does not hear of it notices when it compares

@@ -180,7 +180,7 @@ impl Outlet {
     /// Keeps room for what somebody missed, until [`Outlet::unreserve`]. `false` when that is more than fits beside what waits.
     pub(super) fn reserve(&self, bytes: usize) -> bool {
         let mut state = self.state.lock();
-        let fits = state.queue.bytes() + state.reserved + bytes <= self.most_at_once();
+        let fits = bytes == 0 || state.queue.bytes() + state.reserved + bytes <= self.most_at_once();
         if fits {
             state.reserved += bytes;
         }

@@ -26,6 +26,9 @@ async fn what_several_followers_of_one_connection_missed_is_given_as_far_as_ther
     // what waits takes room as well
     outlet.push(Frame::new(vec![b' '; 1 << 15].into(), 0));
     assert!(!follow(6).await.recovered);
+    let wish = desk.wish(&[], place(100));
+    let nothing_missed = desk.hub.follow(&outlet, 7, wish).await.unwrap();
+    assert!(nothing_missed.recovered);
 }
 
 #[tokio::test(flavor = "multi_thread")]
