@@ -96,8 +96,9 @@ impl Channel {
         else {
             return Need::Nothing;
         };
-        self.give_passing(at);
         self.members[at].base = has_base.then_some(place.offset);
+        // what it is given now has no position: nothing is a patch of it
+        self.give_passing(at);
         self.members[at].given = self.due.end();
         let Some(now) = &self.place else {
             self.members[at].from = Some(place.offset);

@@ -77,14 +77,16 @@ impl LiveHub {
             if !self.gate.is_free() {
                 return self.wait(ctx);
             }
-            if let Err(rest) = self.take_turn(Instant::now()) {
-                return self.rest(rest, ctx);
+            match self.take_turn(Instant::now()) {
+                Ok(()) => {}
+                Err(Some(rest)) => return self.rest(rest, ctx),
+                Err(None) => return,
             }
         }
     }
 
-    /// Gives some followers what is due to them; or nothing, where all that is due is kept back for so long.
-    fn take_turn(&mut self, now: Instant) -> Result<(), Duration> {
+    /// Gives some followers what is due to them; or nothing, where all that is due is kept back for so long, or nothing is due.
+    fn take_turn(&mut self, now: Instant) -> Result<(), Option<Duration>> {
         let mut next = Some(self.next_channel(now)?);
         let turn = Turn::begin(&self.gate);
         let mut served = 0;
@@ -103,15 +105,16 @@ impl LiveHub {
         Ok(())
     }
 
-    /// The next channel in which something is to be given now, taken off the list. Or how long until there is one.
-    fn next_channel(&mut self, now: Instant) -> Result<ChannelKey, Duration> {
-        let mut rest = Duration::MAX;
+    /// The next channel in which something is to be given now, taken off the list. Or how long until there is one, where one is
+    /// left: the last who followed a channel may have gone since it was put on the list.
+    fn next_channel(&mut self, now: Instant) -> Result<ChannelKey, Option<Duration>> {
+        let mut rest: Option<Duration> = None;
         for _ in 0..self.busy.len() {
             let Some(key) = self.busy.pop_front() else { break };
             match self.channels.get(&key).map(|channel| channel.rest(now)) {
                 Some(Duration::ZERO) => return Ok(key),
                 Some(left) => {
-                    rest = rest.min(left);
+                    rest = Some(rest.map_or(left, |rest| rest.min(left)));
                     self.busy.push_back(key);
                 }
                 // nobody follows it any more

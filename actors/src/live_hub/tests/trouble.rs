@@ -80,3 +80,48 @@ async fn one_slow_reader_is_told_of_its_gap_then_ended_and_the_others_get_everyt
     assert_eq!(signal(&slow).await, Signal::Ended(Disconnect::Slow));
     assert_eq!(slow.bytes(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn followers_who_all_go_while_something_is_kept_back_for_them_leave_the_shards_as_they_were() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    let restarts = || -> u64 {
+        let all = desk.tree.snapshot().into_iter();
+        all.filter(|actor| actor.name.starts_with("live_hub/"))
+            .map(|actor| actor.restarts)
+            .sum()
+    };
+    for first in (2..102).step_by(2) {
+        desk.append(first..=first + 1).await;
+        let mut members = Vec::new();
+        for slot in 1..=60 {
+            let outlet = Outlet::new(1 << 20);
+            let since = place(first - 1);
+            let following = desk
+                .hub
+                .follow(&outlet, slot, desk.wish(&[], since))
+                .await
+                .unwrap();
+            let place = Place {
+                offset: first - 1,
+                ..following.place
+            };
+            following.membership.release(place, false);
+            members.push((outlet, following.membership));
+        }
+        desk.carry(first..=first);
+        for (outlet, _) in &members {
+            events(outlet, 1).await;
+        }
+        // kept back until what went before has gone round
+        desk.carry(first + 1..=first + 1);
+        drop(members);
+    }
+    let outlet = Outlet::new(1 << 20);
+    let following = desk.hub.follow(&outlet, 1, desk.wish(&[], None)).await.unwrap();
+    following.membership.release(following.place, false);
+    desk.append(102..=102).await;
+    desk.carry(102..=102);
+    assert_eq!(numbers(&events(&outlet, 1).await), [102]);
+    assert_eq!(restarts(), 0);
+}
