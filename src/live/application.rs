@@ -62,6 +62,9 @@ impl Application {
                 Refused::Invalid => SignInError::Invalid,
                 Refused::Unavailable => SignInError::Unavailable,
             })?;
+        if is_over(claims.expire_at, now) {
+            return Err(SignInError::Expired);
+        }
         if claims.user.is_empty() && !self.anonymous {
             return Err(SignInError::Close(Disconnect::PermissionDenied));
         }
@@ -160,8 +163,12 @@ impl Application {
         if anothers || claims.client.is_some_and(|named| named != client) {
             return Err(Refusal::Close(Disconnect::InvalidToken));
         }
+        if is_over(claims.expire_at, now) {
+            return Err(ReplyError::TokenExpired.into());
+        }
         let terms = ServerSubscription {
             info: claims.info,
+            data: claims.data,
             expire_at: claims.expire_at,
             overrides: claims.overrides,
             ..ServerSubscription::default()
@@ -312,6 +319,11 @@ fn key(channel: &str) -> ChannelKey {
         organization: APPLICATION,
         name: channel.into(),
     }
+}
+
+/// Whether what a token gives has ended, whatever the token's own end.
+fn is_over(expire_at: Option<i64>, now: i64) -> bool {
+    expire_at.is_some_and(|at| at <= now)
 }
 
 /// How long from `now` until `at`; nothing left is zero.

@@ -328,6 +328,10 @@ impl Door {
         // the hub's own channels are for its own people, whoever asks on whose behalf
         let member = viewer.member().ok_or(ReplyError::PermissionDenied)?;
         self.admits(member, &channel).await?;
+        if asked.wish.tf.is_some() {
+            // events of the hub have no tags
+            return Err(ReplyError::BadRequest.into());
+        }
         let key = own(member, name);
         let sight = Sight::of(&member.permissions, name);
         if let Channel::Page(_) = channel {

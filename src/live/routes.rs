@@ -86,10 +86,17 @@ fn serve_socket(
     let codec = dialect.codec();
     let outlet = Outlet::new(live.limits.queue_bytes);
     let taken = Rc::new(taken);
+    let id = EventId::new().to_string();
+    let listens_only = dialect == Dialect::Pushes;
     let speech = Line {
         codec,
         pulse,
-        session: String::new(),
+        // who only listens is reached by it, through the server API
+        session: if listens_only {
+            format!("{id}.{}", secret())
+        } else {
+            String::new()
+        },
         node: String::new(),
     };
     let way = Way {
@@ -99,7 +106,6 @@ fn serve_socket(
         address: visit.address,
         ip: visit.ip,
     };
-    let id = EventId::new().to_string();
     let mut connection = Connection::new(live, outlet.clone(), way, speech, &id);
     if let Some(connect) = connect {
         connection = connection.with_connect(connect);
@@ -157,13 +163,14 @@ async fn stream(
         .headers()
         .get(LAST_EVENT_ID)
         .and_then(|id| id.to_str().ok());
-    let known = StreamId::parse(known.or(asked.last_event_id.as_deref()).unwrap_or_default());
+    let known = known.or(asked.last_event_id.as_deref());
+    let known = known.filter(|id| !id.is_empty()).map(StreamId::parse);
     let source = EventSource::open(
         live.into_inner(),
         outlet,
         admission,
         judged,
-        &known,
+        known.as_ref(),
         visit.address,
     )
     .await;

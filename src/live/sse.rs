@@ -65,8 +65,17 @@ struct Held {
     _membership: Membership,
 }
 
+/// A place in no stream: a client that stands there is told to fetch.
+fn nowhere() -> Place {
+    Place {
+        epoch: "?".into(),
+        offset: 0,
+    }
+}
+
 impl EventSource {
-    /// Opens a stream over channels that have been judged. `known` is where the client stands.
+    /// Opens a stream over channels that have been judged. `known` is where a client stands that comes back: what it does not name
+    /// is to be fetched anew.
     ///
     /// # Errors
     /// When delivery is interrupted; trying again later helps.
@@ -75,7 +84,7 @@ impl EventSource {
         outlet: Arc<Outlet>,
         admission: Admission,
         judged: Vec<(String, Grant)>,
-        known: &StreamId,
+        known: Option<&StreamId>,
         address: String,
     ) -> Result<Self, FollowError> {
         let counted = live.hub.connected(&outlet, Transport::EventStream);
@@ -108,8 +117,10 @@ impl EventSource {
             .outlet
             .push(Frame::new(format!("retry: {retry}\n\n").into(), 0));
         for (channel, grant) in judged {
-            let place = known.place(&channel);
-            stream.follow(channel.as_str().into(), grant, place).await?;
+            let place = known.map(|known| known.place(&channel).cloned().unwrap_or_else(nowhere));
+            stream
+                .follow(channel.as_str().into(), grant, place.as_ref())
+                .await?;
         }
         stream.outlet.push(comment_frame());
         Ok(stream)
@@ -234,11 +245,7 @@ impl EventSource {
     }
 
     async fn follow_or_end(&mut self, name: Rc<str>, grant: Grant, known: Option<Place>) {
-        // a place of no epoch and offset 0 is nowhere: the client is told to fetch
-        let known = known.unwrap_or_else(|| Place {
-            epoch: "?".into(),
-            offset: 0,
-        });
+        let known = known.unwrap_or_else(nowhere);
         if let Err(error) = self.follow(name, grant, Some(&known)).await {
             tracing::debug!(%error, "an event stream could not be continued");
             self.outlet.cut(Disconnect::InsufficientState);

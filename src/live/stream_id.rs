@@ -1,6 +1,7 @@
 //! `id:` of the event stream: where a client stands in every channel it reads. `Last-Event-ID` brings it back.
 //!
-//! Written `channel@epoch:offset`, joined by commas; none of these characters stands in a channel's name or an epoch.
+//! Written `channel@epoch:offset`, joined by commas. `%`, `,` and `@` of a channel's name are percent-encoded; an epoch has none of
+//! these characters.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -21,7 +22,7 @@ impl StreamId {
             let (channel, place) = part.rsplit_once('@')?;
             let (epoch, offset) = place.rsplit_once(':')?;
             Some((
-                channel.to_owned(),
+                decoded(channel),
                 Place {
                     epoch: epoch.into(),
                     offset: offset.parse().ok()?,
@@ -57,10 +58,33 @@ impl std::fmt::Display for StreamId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (n, (channel, place)) in self.0.iter().enumerate() {
             let comma = if n == 0 { "" } else { "," };
-            write!(f, "{comma}{channel}@{}:{}", place.epoch, place.offset)?;
+            write!(f, "{comma}{}@{}:{}", Encoded(channel), place.epoch, place.offset)?;
         }
         Ok(())
     }
+}
+
+/// A channel's name as it stands in an id.
+struct Encoded<'a>(&'a str);
+
+impl std::fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(['%', ',', '@']) {
+            f.write_str(&rest[..at])?;
+            f.write_str(match rest.as_bytes()[at] {
+                b'%' => "%25",
+                b',' => "%2C",
+                _ => "%40",
+            })?;
+            rest = &rest[at + 1..];
+        }
+        f.write_str(rest)
+    }
+}
+
+fn decoded(name: &str) -> String {
+    name.replace("%2C", ",").replace("%40", "@").replace("%25", "%")
 }
 
 /// What the writing half of a stream knows of it: the driving half adds to it.
@@ -140,6 +164,19 @@ mod tests {
         );
         assert_eq!(id.to_string(), "feed:users@ab12:9,job:018f@cd34:0");
         assert_eq!(StreamId::parse(&id.to_string()), id);
+    }
+
+    #[test]
+    fn a_name_with_the_ids_own_characters_is_read_as_it_was() {
+        let names = ["chat:pl#a,b", "odd@name", "100%", "%2C", "a,b@c:9%25"];
+        let mut id = StreamId::default();
+        for name in names {
+            let (epoch, offset) = ("ab12".into(), 9);
+            id.set(name, Place { epoch, offset });
+        }
+        let read = StreamId::parse(&id.to_string());
+        assert_eq!(read, id);
+        assert_eq!(read.places().map(|(name, _)| name).collect::<Vec<_>>(), names);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::connection::{Connection, Input, Way};
 use super::plug::Plug;
 use super::protocol::raw::Object;
 use super::protocol::wire::EmulationRequest;
-use super::protocol::{ConnectRequest, MAX_FRAME_BYTES, SubscribeRequest};
+use super::protocol::{ConnectRequest, MAX_FRAME_BYTES};
 use super::routes::{drive, open_socket, secret};
 use super::stream_id::{StreamId, Track};
 use super::visit::{ACCEL_BUFFERING, LAST_EVENT_ID, Visit};
@@ -122,7 +122,7 @@ async fn sse(
         None if !body.is_empty() => body,
         None => {
             let detail = "Send the connect command in cf_connect, or in the body of a POST.";
-            return Err(Error::field("cf_connect", "missing", detail).into());
+            return Err(Error::new(Kind::Malformed, "live.no_connect", detail).into());
         }
     };
     let kind = Stream {
@@ -142,28 +142,19 @@ async fn uni_sse(
 ) -> Result<HttpResponse, Problem> {
     open(&live, |on| on.uni_sse)?;
     let opening = opening.into_inner();
-    let mut connect = connect_request(opening.cf_connect.as_deref(), &body)?;
+    let connect = connect_request(opening.cf_connect.as_deref(), &body)?;
     let header = request.headers().get(LAST_EVENT_ID);
     let known = header
         .and_then(|id| id.to_str().ok())
         .or(opening.last_event_id.as_deref());
-    // where the client stands is told by its browser, and is newer than what its address says
-    for (channel, place) in StreamId::parse(known.unwrap_or_default()).places() {
-        let wish = SubscribeRequest {
-            recover: true,
-            epoch: place.epoch.to_string(),
-            offset: place.offset,
-            ..connect.subs.remove(channel).unwrap_or_default()
-        };
-        connect.subs.insert(channel.to_owned(), wish);
-    }
+    let known = StreamId::parse(known.unwrap_or_default());
     let kind = Stream {
         transport: Transport::UniSse,
         framing: Framing::Events,
         dialect: Dialect::Pushes,
         content_type: EVENTS,
     };
-    begin(&request, live, kind, First::Connect(connect))
+    begin(&request, live, kind, First::Connect(connect, known))
 }
 
 async fn uni_http_stream(
@@ -179,7 +170,7 @@ async fn uni_http_stream(
         content_type: "application/x-ndjson",
     };
     let connect = connect_request(None, &body)?;
-    begin(&request, live, kind, First::Connect(connect))
+    begin(&request, live, kind, First::Connect(connect, StreamId::default()))
 }
 
 async fn uni_websocket(
@@ -203,7 +194,8 @@ async fn init() -> HttpResponse {
 /// What comes with the request that opens a stream.
 enum First {
     Commands(Bytes),
-    Connect(ConnectRequest),
+    /// Who it is, and where it stands in its channels.
+    Connect(ConnectRequest, StreamId),
 }
 
 fn begin(
@@ -246,7 +238,7 @@ fn begin(
     }
     let connection = match first {
         First::Commands(commands) => connection.with_first(&commands),
-        First::Connect(connect) => connection.with_connect(connect),
+        First::Connect(connect, known) => connection.standing_at(known).with_connect(connect),
     };
     drive(connection.run(Input::Elsewhere(gone), plug));
     Ok(response
@@ -330,6 +322,6 @@ fn connect_request(query: Option<&str>, body: &[u8]) -> Result<ConnectRequest, E
     let read = serde_json::from_slice(text).map(|Object(read)| read);
     read.map_err(|_| {
         let detail = "Send a connect request as a JSON object, such as {\"token\": \"..\", \"subs\": {\"chat:1\": {}}}.";
-        Error::field("cf_connect", "malformed", detail)
+        Error::new(Kind::Malformed, "live.bad_connect", detail)
     })
 }

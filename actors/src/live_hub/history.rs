@@ -210,7 +210,10 @@ impl Stored {
         let after = match (since, past.reverse) {
             (since, false) => since.map_or(0, |since| since.offset),
             (None, true) => place.offset.saturating_sub(past.limit as u64),
-            (Some(since), true) => since.offset.saturating_sub(1 + past.limit as u64),
+            (Some(since), true) => {
+                let end = since.offset.min(place.offset + 1);
+                end.saturating_sub(1 + past.limit as u64)
+            }
         };
         let until = since
             .filter(|_| past.reverse)

@@ -27,6 +27,7 @@ pub(super) struct What {
     channel: String,
     #[serde(default)]
     channels: Vec<String>,
+    #[serde(default, deserialize_with = "present")]
     data: Option<Box<RawValue>>,
     #[serde(default)]
     b64data: String,
@@ -42,6 +43,11 @@ pub(super) struct What {
     version: u64,
     #[serde(default)]
     version_epoch: String,
+}
+
+/// A value that is there; null is one as well.
+fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(value).map(Some)
 }
 
 /// Where it stands; nothing where it is not kept.

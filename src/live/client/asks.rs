@@ -39,7 +39,8 @@ pub(super) struct Asks {
     waiting: Option<Box<Queue>>,
 }
 
-type Queue = VecDeque<(u32, Box<Ask>)>;
+/// Command, question, and the subscription that its channel had when it came.
+type Queue = VecDeque<(u32, Box<Ask>, Option<u32>)>;
 
 impl Client {
     pub(super) fn ask(&mut self, id: u32, ask: Box<Ask>) {
@@ -59,7 +60,11 @@ impl Client {
                 return self.refuse(id, error);
             }
         }
-        self.asks.waiting.get_or_insert_default().push_back((id, ask));
+        let slot = self.slot_of(ask.channel());
+        self.asks
+            .waiting
+            .get_or_insert_default()
+            .push_back((id, ask, slot));
         self.count_waiting();
         self.next_ask();
     }
@@ -68,13 +73,12 @@ impl Client {
         if self.asks.out {
             return;
         }
-        let Some((id, ask)) = self.asks.waiting.as_mut().and_then(|waiting| waiting.pop_front()) else {
+        let Some((id, ask, slot)) = self.asks.waiting.as_mut().and_then(|waiting| waiting.pop_front()) else {
             self.asks.waiting = None;
             return;
         };
         self.waiting = self.waiting.saturating_sub(1);
         self.asks.out = true;
-        let slot = self.slot_of(ask.channel());
         self.effects.push(Effect::Ask { id, ask, slot });
     }
 
@@ -91,6 +95,18 @@ impl Client {
         }
         if !self.is_closed() {
             self.next_ask();
+        }
+    }
+
+    /// The server has ended this subscription: nothing is asked as its follower any more.
+    pub(super) fn ask_without(&mut self, slot: u32) {
+        for (.., held) in self
+            .asks
+            .waiting
+            .iter_mut()
+            .flat_map(|waiting| waiting.iter_mut())
+        {
+            *held = held.filter(|held| *held != slot);
         }
     }
 

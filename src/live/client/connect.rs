@@ -214,6 +214,7 @@ impl Client {
 /// Whether credentials expire, and in how many whole seconds. Never 0 while they last: 0 means "not at all".
 pub(super) fn remaining(expires_at: Option<Instant>, now: Instant) -> (bool, u32) {
     expires_at.map_or((false, 0), |at| {
-        (true, at.saturating_duration_since(now).as_secs().max(1) as u32)
+        let left = at.saturating_duration_since(now).as_secs().max(1);
+        (true, u32::try_from(left).unwrap_or(u32::MAX))
     })
 }

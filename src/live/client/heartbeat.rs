@@ -78,6 +78,15 @@ impl Client {
         }
     }
 
+    /// A pong may stand in what is not read yet.
+    pub(super) fn await_pong_until_read(&mut self, now: Instant) {
+        if let Phase::Up { heartbeat, .. } = &mut self.phase
+            && let Some(until) = &mut heartbeat.pong_until
+        {
+            *until = now + self.timing.pong;
+        }
+    }
+
     /// The answer to a ping of the transport. One that nobody asked for is allowed there (RFC 6455 §5.5.3).
     pub fn pong_of_transport(&mut self, now: Instant) {
         if matches!(&self.phase, Phase::Up { heartbeat, .. } if heartbeat.pong_until.is_some()) {

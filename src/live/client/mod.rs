@@ -5,7 +5,8 @@
 //! Invariant: commands on one channel take effect in the order in which they came. A command that finds its
 //! channel busy waits for it; other channels do not. Of questions one is out at a time, so that what a client publishes
 //! keeps its order.
-//! Invariant: what waits is bounded by [`MAX_WAITING`].
+//! Invariant: what waits is bounded by [`MAX_WAITING`]. Of a client that says more, nothing further is read before some of it is
+//! done ([`Client::listens`]).
 
 mod asks;
 mod connect;
@@ -31,6 +32,9 @@ use subscribe::Channel;
 
 /// How many commands of one connection may wait for something else to finish.
 pub const MAX_WAITING: usize = 512;
+
+/// With so many waiting nothing further is read.
+const LISTENS_BELOW: usize = MAX_WAITING / 2;
 
 /// What the rules allow a connection, in time and number.
 #[derive(Debug, Clone, Copy)]
@@ -140,6 +144,8 @@ pub struct Client {
     channels: Vec<Channel>,
     asks: asks::Asks,
     waiting: usize,
+    /// The commands of a frame that are not read yet.
+    unread: Option<Box<[u8]>>,
     last_slot: u32,
     latency: Option<Duration>,
     effects: Vec<Effect>,
@@ -180,6 +186,7 @@ impl Client {
             channels: Vec::new(),
             asks: asks::Asks::default(),
             waiting: 0,
+            unread: None,
             last_slot: 0,
             latency: None,
             effects: Vec::new(),
@@ -216,13 +223,21 @@ impl Client {
         matches!(self.phase, Phase::New { .. })
     }
 
-    /// A frame of the client arrived.
+    /// A frame of the client arrived, which is listened to.
     pub fn frame(&mut self, frame: &[u8], now: Instant) {
-        let commands = match self.line.codec.commands(frame) {
+        if self.unread.is_some() {
+            return self.close(Disconnect::TooManyRequests);
+        }
+        let mut commands = match self.line.codec.commands(frame) {
             Ok(commands) => commands,
             Err(why) => return self.close(why),
         };
-        for command in commands {
+        loop {
+            if self.waiting >= LISTENS_BELOW {
+                self.unread = commands.rest().map(Box::from);
+                return self.await_pong_until_read(now);
+            }
+            let Some(command) = commands.next() else { return };
             match command {
                 Ok(Command::Pong) => self.pong(now),
                 Ok(Command::Call { id, request }) => self.call(id, request),
@@ -234,12 +249,40 @@ impl Client {
         }
     }
 
+    /// Whether another frame may be given to [`Client::frame`].
+    pub fn listens(&self) -> bool {
+        self.unread.is_none() && self.waiting < LISTENS_BELOW
+    }
+
+    /// Reads on in a frame, where enough of what waited is done. Whether it did.
+    pub fn go_on(&mut self, now: Instant) -> bool {
+        if self.waiting >= LISTENS_BELOW || self.is_closed() {
+            return false;
+        }
+        let Some(unread) = self.unread.take() else {
+            return false;
+        };
+        self.frame(&unread, now);
+        true
+    }
+
+    /// Whether it has signed in, and has not ended.
+    pub fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up { .. })
+    }
+
+    /// How many channels it holds or has asked for.
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
     /// Ends the connection from inside.
     pub fn close(&mut self, why: Disconnect) {
         if !self.is_closed() {
             self.phase = Phase::Closed;
             self.channels = Vec::new();
             self.asks = asks::Asks::default();
+            self.unread = None;
             self.effects.push(Effect::Close(why));
         }
     }

@@ -310,6 +310,7 @@ impl Client {
             });
         }
         let channel = self.channels.swap_remove(at);
+        self.ask_without(slot);
         self.effects.push(Effect::Unfollow(slot));
         self.push(Push::unsubscribe(&channel.name, &why));
     }

@@ -3,6 +3,7 @@
 //! Invariant: nothing is asked of the rest of the hub on behalf of a viewer whose rights have changed since; an answer
 //! given for older rights is thrown away.
 
+mod orders;
 mod peer;
 mod settled;
 mod wants;
@@ -10,27 +11,27 @@ mod wants;
 pub use peer::{Input, Way};
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signalbox_actors::live_hub::{Connected, ConnectionOrder, Entry, Outlet, Signal};
-use signalbox_core::live::position::Position;
 use signalbox_core::live::scope::Sight;
 use tokio::time::{sleep_until, timeout};
 
 use super::Live;
 use super::client::{Answer, Client, Followed, Line, Recovering, Refusal, ServerFollowed, SignInError};
 use super::following::{Subscription, Wanted, follow};
-use super::gate::{Admission, Member, Viewer};
+use super::gate::{Admission, Member};
 use super::map::{Reading, Step};
 use super::pending::Pending;
 use super::plug::Plug;
 use super::protocol::raw::Object;
-use super::protocol::{ConnectRequest, Disconnect, SubscribeRequest, Unsubscribed};
+use super::protocol::{ConnectRequest, Disconnect};
 use super::socket::Incoming;
-use super::stream_id::Track;
+use super::stream_id::{StreamId, Track};
 use super::wire::{Dialect, pong_frame};
 
 /// How long a peer may take to answer a close, or to read what was written before it.
@@ -52,6 +53,12 @@ pub struct Connection {
     /// The count with which the viewer was last judged: what is asked before that is asked with older rights.
     judged: u64,
     track: Option<Rc<RefCell<Track>>>,
+    /// Where a client that comes back by `Last-Event-ID` stands, until it has signed in.
+    known: Option<Box<StreamId>>,
+    /// Orders that wait for something else.
+    orders: VecDeque<ConnectionOrder>,
+    /// Channels that are being followed on the server's behalf.
+    following: Vec<String>,
     pending: Pending<Done>,
     _counted: Connected,
 }
@@ -65,7 +72,7 @@ enum Done {
     Attended(u64, Result<Vec<(ServerFollowed, Subscription)>, Refusal>),
     Refreshed(u32, Result<Admission, SignInError>),
     Followed(u32, u64, Result<(Followed, Step), Refusal>),
-    FollowedForServer(u64, Result<(ServerFollowed, Subscription), Refusal>),
+    FollowedForServer(String, u64, Result<(ServerFollowed, Subscription), Refusal>),
     Answered(u32, Option<u32>, u64, Result<Answer, Refusal>),
     LookedAgain(u64, Judged),
 }
@@ -87,6 +94,9 @@ impl Connection {
             rights: 0,
             judged: 0,
             track: None,
+            known: None,
+            orders: VecDeque::new(),
+            following: Vec::new(),
             pending: Pending::default(),
             _counted: counted,
         }
@@ -101,6 +111,12 @@ impl Connection {
     /// Takes what came with the request that opened the stream.
     pub fn with_first(mut self, frame: &[u8]) -> Self {
         self.hear(frame);
+        self
+    }
+
+    /// Where the client stands in channels, wherever it says nothing else.
+    pub fn standing_at(mut self, known: StreamId) -> Self {
+        self.known = Some(Box::new(known));
         self
     }
 
@@ -131,6 +147,9 @@ impl Connection {
         tokio::pin!(timer);
         loop {
             self.carry_out();
+            if self.go_on() {
+                continue;
+            }
             let Some(deadline) = self.client.deadline() else {
                 return true;
             };
@@ -144,10 +163,11 @@ impl Connection {
                     Signal::Ended(_) => return true,
                     Signal::Lost(slot) => self.client.lost(slot),
                     Signal::RightsChanged => self.look_again(),
-                    Signal::Ordered => self.outlet.take_orders().into_iter().for_each(|order| self.obey(order)),
+                    Signal::Ordered => self.take_orders(),
                 },
                 done = self.pending.next() => self.settle(done),
-                incoming = input.next() => match incoming {
+                // a client that says more than can be done is not heard until that is done
+                incoming = input.next(), if self.client.listens() => match incoming {
                     Incoming::Message(message) => self.hear(&message),
                     Incoming::Ping(payload) => self.outlet.push(pong_frame(&payload)),
                     Incoming::Pong => {
@@ -185,44 +205,6 @@ impl Connection {
             entry.present.answered_after(milliseconds);
         }
     }
-
-    fn obey(&mut self, order: ConnectionOrder) {
-        let now = Instant::now();
-        match order {
-            ConnectionOrder::Subscribe { channel, terms } => {
-                let since = terms.recover_since.clone();
-                let wish = recovering(channel, since);
-                let slot = self.client.next_slot();
-                if let Some(wanted) = self.wanted(slot, wish, Some(*terms)) {
-                    let (live, rights) = (self.live.clone(), self.judged);
-                    self.pending.push(Box::pin(async move {
-                        Done::FollowedForServer(rights, follow_for_server(&live, wanted).await)
-                    }));
-                }
-            }
-            ConnectionOrder::Unsubscribe {
-                channel,
-                code,
-                reason,
-            } => {
-                let reason = reason.into();
-                self.client
-                    .unsubscribed_by_server(&channel, Unsubscribed { code, reason });
-            }
-            ConnectionOrder::Refresh { expired: true, .. } => self.client.close(Disconnect::Expired),
-            ConnectionOrder::Refresh { expire_at, info, .. } => {
-                let viewer = self.admission.as_mut().map(|admission| &mut admission.viewer);
-                if let (Some(Viewer::Guest(guest)), Some(info)) = (viewer, info) {
-                    guest.info = Some(info);
-                    self.show_info();
-                }
-                let left = expire_at.map(|at| at - self.live.clock.now().unix_timestamp());
-                let at = left.map(|left| now + Duration::from_secs(u64::try_from(left).unwrap_or_default()));
-                self.client.moved(at, now);
-            }
-            ConnectionOrder::Commands(frame) => self.hear(&frame),
-        }
-    }
 }
 
 async fn follow_for_server(live: &Live, wanted: Wanted) -> Result<(ServerFollowed, Subscription), Refusal> {
@@ -237,17 +219,4 @@ async fn follow_for_server(live: &Live, wanted: Wanted) -> Result<(ServerFollowe
         followed,
     };
     Ok((followed, subscription))
-}
-
-fn recovering(channel: String, since: Option<Position>) -> SubscribeRequest {
-    let mut wish = SubscribeRequest {
-        channel,
-        ..SubscribeRequest::default()
-    };
-    if let Some(place) = since {
-        wish.recover = true;
-        wish.epoch = place.epoch;
-        wish.offset = place.offset;
-    }
-    wish
 }

@@ -44,13 +44,17 @@ impl Connection {
                 });
                 self.client.followed(slot, followed, now);
             }
-            Done::FollowedForServer(rights, Ok((followed, subscription))) if rights == self.rights => {
-                self.keep(subscription);
-                self.client.subscribed_by_server(followed, now);
-            }
-            Done::FollowedForServer(_, result) => {
-                if let Err(refusal) = result {
-                    tracing::debug!(?refusal, "a channel could not be followed on the server's behalf");
+            Done::FollowedForServer(channel, rights, result) => {
+                self.following.retain(|following| *following != channel);
+                match result {
+                    Ok((followed, subscription)) if rights == self.rights => {
+                        self.keep(subscription);
+                        self.client.subscribed_by_server(followed, now);
+                    }
+                    Ok(_) => {}
+                    Err(refusal) => {
+                        tracing::debug!(?refusal, "a channel could not be followed on the server's behalf");
+                    }
                 }
             }
             Done::Answered(id, slot, rights, result) => {
@@ -128,10 +132,21 @@ impl Connection {
     /// The channels that are followed with the connect: those of the credentials, from where the client says; and of a
     /// client that only listens, those it asks for itself.
     fn wishes(
-        &self,
+        &mut self,
         admission: &Admission,
         mut request: ConnectRequest,
     ) -> Vec<(SubscribeRequest, Option<ServerSubscription>)> {
+        // where the client stands is told by its browser, and is newer than what its address says; what it does not ask for again
+        // comes with its credentials or not at all
+        for (channel, place) in self.known.take().iter().flat_map(|known| known.places()) {
+            let comes = admission.subscriptions.iter().any(|(name, _)| name == channel);
+            if comes || request.subs.contains_key(channel) {
+                let wish = request.subs.entry(channel.to_owned()).or_default();
+                wish.recover = true;
+                wish.epoch = place.epoch.to_string();
+                wish.offset = place.offset;
+            }
+        }
         let mut wishes: Vec<_> = admission
             .subscriptions
             .iter()

@@ -78,10 +78,6 @@ impl Connection {
                 109 => Disconnect::Expired,
                 111 => Disconnect::TooManyRequests,
                 103 => Disconnect::PermissionDenied,
-                // coming back with the same wish would not help
-                102 | 107 => Disconnect::BadRequest,
-                106 => Disconnect::ChannelLimit,
-                108 => Disconnect::NotAvailable,
                 _ => Disconnect::Internal,
             });
         }

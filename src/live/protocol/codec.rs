@@ -111,7 +111,11 @@ impl Iterator for Commands<'_> {
     }
 }
 
-impl Commands<'_> {
+impl<'a> Commands<'a> {
+    /// What is not read yet, as a frame of its own.
+    pub fn rest(&self) -> Option<&'a [u8]> {
+        self.rest
+    }
     /// The last item: behind what cannot be read nothing can.
     fn bad<T>(&mut self) -> Result<T, Disconnect> {
         self.rest = None;

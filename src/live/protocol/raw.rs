@@ -56,6 +56,15 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// A value; null is as good as absent, as for the SDKs' own servers.
+pub fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
 /// An object, or null for none. serde would read a struct from an array too; the protocol knows only objects.
 pub fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where

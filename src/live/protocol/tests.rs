@@ -289,3 +289,17 @@ fn every_close_reason_fits_its_frame_and_is_not_json() {
         assert!(close == Disconnect::TooLarge || (3000..5000).contains(&close.code()));
     }
 }
+
+#[test]
+fn null_is_as_good_as_absent() {
+    let with_nulls = br#"{"id":1,"connect":{"token":null,"subs":null,"name":null,"version":null}}"#;
+    assert_eq!(
+        decode(with_nulls).unwrap(),
+        decode(br#"{"id":1,"connect":{}}"#).unwrap()
+    );
+    let with_nulls = br#"{"id":2,"subscribe":{"channel":"c","token":null,"recover":null,"offset":null,"epoch":null,"flag":null,"tf":null}}"#;
+    assert_eq!(
+        decode(with_nulls).unwrap(),
+        decode(br#"{"id":2,"subscribe":{"channel":"c"}}"#).unwrap()
+    );
+}

@@ -60,3 +60,26 @@ async fn a_part_of_the_past_is_cut_to_what_may_be_written_at_once() {
     assert_eq!(first, 100);
     assert!((60..90).contains(&last), "{last}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_past_before_a_place_above_the_top_ends_at_the_top() {
+    let desk = Desk::open().await;
+    desk.append(1..=10).await;
+    let view = desk.wish(&[], None).view;
+    let past = Past {
+        since: place(100),
+        limit: 3,
+        bytes: usize::MAX,
+        reverse: true,
+    };
+    let (_, items) = desk
+        .hub
+        .history(&desk.channel(), &view, past)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        items.iter().map(|item| item.offset).collect::<Vec<_>>(),
+        [10, 9, 8]
+    );
+}

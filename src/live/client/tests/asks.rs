@@ -65,6 +65,50 @@ fn a_question_about_a_channel_that_is_being_joined_waits_for_it() {
 }
 
 #[test]
+fn of_more_commands_than_may_wait_the_rest_is_read_when_those_before_are_done() {
+    let mut desk = Desk::holding();
+    let frame: Vec<_> = (10..1_010).map(|id| publish(id).to_string()).collect();
+    desk.client.frame(frame.join("\n").as_bytes(), desk.now);
+    let mut answered = Vec::new();
+    let mut effects = desk.client.take_effects();
+    loop {
+        assert!(desk.client.waiting <= LISTENS_BELOW);
+        let Some(asked) = told(&effects).iter().find_map(|told| told["ask"].as_u64()) else {
+            break;
+        };
+        answered.push(asked);
+        desk.client
+            .answered(asked as u32, Some(1), Ok(Answer::Published), desk.now);
+        effects = desk.client.take_effects();
+        desk.client.go_on(desk.now);
+        effects.extend(desk.client.take_effects());
+    }
+    assert_eq!(answered, (10..1_010).collect::<Vec<_>>());
+    assert!(desk.client.listens() && !desk.client.is_closed());
+}
+
+#[test]
+fn what_was_said_before_an_unsubscribe_is_said_as_a_follower_but_not_once_the_server_has_ended_it() {
+    let unsubscribe = json!({"id": 5, "unsubscribe": {"channel": "feed:users"}});
+    let asked = |id: u32, slot: Option<u32>| match slot {
+        Some(slot) => json!({"ask": id, "channel": "feed:users", "slot": slot}),
+        None => json!({"ask": id, "channel": "feed:users", "slot": null}),
+    };
+    let mut desk = Desk::holding();
+    desk.says(publish(3));
+    desk.says(publish(4));
+    desk.says(unsubscribe);
+    let next = desk.answered(3, Some(1), Ok(Answer::Published));
+    assert_eq!(next[1], asked(4, Some(1)));
+    let mut desk = Desk::holding();
+    desk.says(publish(3));
+    desk.says(publish(4));
+    desk.client.forbidden(1);
+    let next = desk.answered(3, Some(1), Ok(Answer::Published));
+    assert_eq!(next.last(), Some(&asked(4, None)));
+}
+
+#[test]
 fn a_client_that_asks_more_than_may_wait_is_cut_off() {
     let mut desk = Desk::holding();
     for id in 0..=MAX_WAITING as u32 + 1 {

@@ -240,12 +240,12 @@ fn what_this_hub_does_not_offer_is_said() {
 fn a_flood_of_commands_that_would_have_to_wait_ends_the_connection() {
     let mut desk = Desk::new();
     desk.says(json!({"id": 1, "connect": {"token": "t"}}));
-    for n in 0..MAX_WAITING {
-        assert!(
-            desk.says(json!({"id": 2 + n, "unsubscribe": {"channel": "c"}}))
-                .is_empty()
-        );
+    let unsubscribe = |n| json!({"id": 2 + n, "unsubscribe": {"channel": "c"}});
+    for n in 0..=LISTENS_BELOW {
+        assert!(desk.says(unsubscribe(n)).is_empty());
     }
+    // whoever drives it does not give it more, but where nobody can be held up
+    assert!(!desk.client.listens());
     assert_eq!(
         told(&desk.says(json!({"id": 9999, "unsubscribe": {"channel": "c"}}))),
         [json!({"close": 3013})]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::super::raw::{self, object};
+use super::super::raw::{self, object, or_default};
 use super::Empty;
 
 /// One message of a client: an id, and the first of the methods that is present.
@@ -13,6 +13,7 @@ use super::Empty;
 #[serde(default)]
 pub struct Command {
     #[prost(uint32, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub id: u32,
     #[prost(message, optional, tag = "4")]
     #[serde(deserialize_with = "object")]
@@ -57,6 +58,7 @@ pub struct Command {
 #[serde(default)]
 pub struct OnChannel {
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub channel: String,
 }
 
@@ -66,17 +68,21 @@ pub struct OnChannel {
 pub struct ConnectRequest {
     /// A JWT; empty when the request carried a session cookie, or from somebody without a name.
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub token: String,
     #[prost(bytes = "bytes", tag = "2")]
     #[serde(with = "raw")]
     pub data: Bytes,
     #[prost(btree_map = "string, message", tag = "3")]
+    #[serde(deserialize_with = "or_default")]
     pub subs: BTreeMap<String, SubscribeRequest>,
     /// The SDK's name, at most 16 characters.
     #[prost(string, tag = "4")]
+    #[serde(deserialize_with = "or_default")]
     pub name: String,
     /// The application's version, at most 64 characters.
     #[prost(string, tag = "5")]
+    #[serde(deserialize_with = "or_default")]
     pub version: String,
 }
 
@@ -86,30 +92,39 @@ pub struct ConnectRequest {
 #[expect(clippy::struct_excessive_bools, reason = "the protocol's own fields")]
 pub struct SubscribeRequest {
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub channel: String,
     /// A subscription token, for channels that ask for one.
     #[prost(string, tag = "2")]
+    #[serde(deserialize_with = "or_default")]
     pub token: String,
     /// Whether `epoch` and `offset` say where to resume.
     #[prost(bool, tag = "3")]
+    #[serde(deserialize_with = "or_default")]
     pub recover: bool,
     /// The stream's generation; empty skips the comparison.
     #[prost(string, tag = "6")]
+    #[serde(deserialize_with = "or_default")]
     pub epoch: String,
     /// The last offset the client has seen.
     #[prost(uint64, tag = "7")]
+    #[serde(deserialize_with = "or_default")]
     pub offset: u64,
     #[prost(bytes = "bytes", tag = "8")]
     #[serde(with = "raw")]
     pub data: Bytes,
     #[prost(bool, tag = "9")]
+    #[serde(deserialize_with = "or_default")]
     pub positioned: bool,
     #[prost(bool, tag = "10")]
+    #[serde(deserialize_with = "or_default")]
     pub recoverable: bool,
     #[prost(bool, tag = "11")]
+    #[serde(deserialize_with = "or_default")]
     pub join_leave: bool,
     /// `""` or `"fossil"`.
     #[prost(string, tag = "12")]
+    #[serde(deserialize_with = "or_default")]
     pub delta: String,
     /// Only publications whose tags match.
     #[prost(message, optional, tag = "13")]
@@ -117,20 +132,26 @@ pub struct SubscribeRequest {
     pub tf: Option<FilterNode>,
     /// Bits: 1 the client can compact channel names, 2 refuse rather than start unrecovered.
     #[prost(int64, tag = "14")]
+    #[serde(deserialize_with = "or_default")]
     pub flag: i64,
     /// 0 an ordinary stream, 1 a map, 2 and 3 presence as a map, 4 shared poll.
     #[prost(int32, tag = "15")]
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "or_default")]
     pub kind: i32,
     /// Of a map: 2 its state, 1 its stream, 0 live.
     #[prost(int32, tag = "16")]
+    #[serde(deserialize_with = "or_default")]
     pub phase: i32,
     #[prost(string, tag = "17")]
+    #[serde(deserialize_with = "or_default")]
     pub cursor: String,
     #[prost(int32, tag = "18")]
+    #[serde(deserialize_with = "or_default")]
     pub limit: i32,
     /// Of an ordered map: the lowest score first.
     #[prost(bool, tag = "19")]
+    #[serde(deserialize_with = "or_default")]
     pub asc: bool,
 }
 
@@ -147,16 +168,22 @@ impl SubscribeRequest {
 pub struct FilterNode {
     /// `""` a comparison, else `and`, `or`, `not` over `nodes`.
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub op: String,
     #[prost(string, tag = "2")]
+    #[serde(deserialize_with = "or_default")]
     pub key: String,
     #[prost(string, tag = "3")]
+    #[serde(deserialize_with = "or_default")]
     pub cmp: String,
     #[prost(string, tag = "4")]
+    #[serde(deserialize_with = "or_default")]
     pub val: String,
     #[prost(string, repeated, tag = "5")]
+    #[serde(deserialize_with = "or_default")]
     pub vals: Vec<String>,
     #[prost(message, repeated, tag = "6")]
+    #[serde(deserialize_with = "or_default")]
     pub nodes: Vec<FilterNode>,
 }
 
@@ -165,6 +192,7 @@ pub struct FilterNode {
 #[serde(default)]
 pub struct PublishRequest {
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub channel: String,
     #[prost(bytes = "bytes", tag = "2")]
     #[serde(with = "raw")]
@@ -172,10 +200,13 @@ pub struct PublishRequest {
     /// 1 publishes to a map.
     #[prost(int32, tag = "3")]
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "or_default")]
     pub kind: i32,
     #[prost(string, tag = "4")]
+    #[serde(deserialize_with = "or_default")]
     pub key: String,
     #[prost(bool, tag = "5")]
+    #[serde(deserialize_with = "or_default")]
     pub removed: bool,
 }
 
@@ -184,14 +215,17 @@ pub struct PublishRequest {
 #[serde(default)]
 pub struct HistoryRequest {
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub channel: String,
     /// 0 only the position, -1 as many as there are up to the server's limit.
     #[prost(int32, tag = "7")]
+    #[serde(deserialize_with = "or_default")]
     pub limit: i32,
     #[prost(message, optional, tag = "8")]
     #[serde(deserialize_with = "object")]
     pub since: Option<StreamPosition>,
     #[prost(bool, tag = "9")]
+    #[serde(deserialize_with = "or_default")]
     pub reverse: bool,
 }
 
@@ -200,8 +234,10 @@ pub struct HistoryRequest {
 #[serde(default)]
 pub struct StreamPosition {
     #[prost(uint64, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub offset: u64,
     #[prost(string, tag = "2")]
+    #[serde(deserialize_with = "or_default")]
     pub epoch: String,
 }
 
@@ -210,6 +246,7 @@ pub struct StreamPosition {
 #[serde(default)]
 pub struct RefreshRequest {
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub token: String,
 }
 
@@ -218,16 +255,21 @@ pub struct RefreshRequest {
 #[serde(default)]
 pub struct SubRefreshRequest {
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub channel: String,
     #[prost(string, tag = "2")]
+    #[serde(deserialize_with = "or_default")]
     pub token: String,
     /// 0 renews the token, 1 tracks keys, 2 ceases to.
     #[prost(int32, tag = "3")]
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "or_default")]
     pub kind: i32,
     #[prost(message, repeated, tag = "4")]
+    #[serde(deserialize_with = "or_default")]
     pub track: Vec<TrackBatch>,
     #[prost(string, repeated, tag = "5")]
+    #[serde(deserialize_with = "or_default")]
     pub untrack: Vec<String>,
 }
 
@@ -236,8 +278,10 @@ pub struct SubRefreshRequest {
 #[serde(default)]
 pub struct TrackBatch {
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub signature: String,
     #[prost(message, repeated, tag = "2")]
+    #[serde(deserialize_with = "or_default")]
     pub items: Vec<KeyedItem>,
 }
 
@@ -246,8 +290,10 @@ pub struct TrackBatch {
 #[serde(default)]
 pub struct KeyedItem {
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub key: String,
     #[prost(uint64, tag = "2")]
+    #[serde(deserialize_with = "or_default")]
     pub version: u64,
 }
 
@@ -257,9 +303,11 @@ pub struct KeyedItem {
 pub struct EmulationRequest {
     /// The node that holds the stream.
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "or_default")]
     pub node: String,
     /// The stream's secret.
     #[prost(string, tag = "2")]
+    #[serde(deserialize_with = "or_default")]
     pub session: String,
     /// In JSON a text, whatever is in it.
     #[prost(bytes = "bytes", tag = "3")]

@@ -144,3 +144,117 @@ async fn orders_reach_the_connections_they_are_about_on_every_node() {
     one.publish("chat:1", json!("still here"), &[]).await;
     assert_eq!(other.push().await["pub"]["data"], "still here");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_orders_of_a_channel_is_done_in_the_order_in_which_it_came() {
+    let node = node().await;
+    let mut wire = Wire::signed_in(&node, &of("ada")).await;
+    let whom = || Whom {
+        user: Some("ada".to_owned()),
+        ..Whom::of(APPLICATION)
+    };
+    for round in 0..20 {
+        let channel = format!("chat:{round}");
+        let subscribe = Order::Subscribe {
+            whom: whom(),
+            channel: channel.clone(),
+            terms: json!({}),
+        };
+        let unsubscribe = Order::Unsubscribe {
+            whom: whom(),
+            channel: channel.clone(),
+            code: 2000,
+            reason: "tidied up".to_owned(),
+        };
+        node.tell(subscribe).await;
+        node.tell(unsubscribe).await;
+        let push = wire.push().await;
+        assert!(push["subscribe"].is_object(), "{push}");
+        let push = wire.push().await;
+        assert_eq!(
+            (&push["channel"], &push["unsubscribe"]["code"]),
+            (&json!(channel), &json!(2000))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_orders_while_a_client_signs_in_comes_behind_the_answer_and_nothing_twice() {
+    let node = node().await;
+    let channels: Vec<_> = (0..60).map(|n| format!("chat:{n}")).collect();
+    let claims = json!({"sub": "ada", "channels": channels});
+    let mut orders = tokio::task::JoinSet::new();
+    let nodes = node.nodes.clone();
+    orders.spawn(async move {
+        loop {
+            let order = Order::Subscribe {
+                whom: Whom {
+                    user: Some("ada".to_owned()),
+                    ..Whom::of(APPLICATION)
+                },
+                channel: "chat:59".into(),
+                terms: json!({}),
+            };
+            nodes.tell(order).await.unwrap();
+        }
+    });
+    for _ in 0..20 {
+        let mut wire = Wire::open(&node).await;
+        wire.say(&json!({"id": 1, "connect": {"token": token(claims.clone())}}).to_string())
+            .await;
+        let first = wire.next().await.unwrap();
+        assert!(first["connect"]["subs"]["chat:59"].is_object(), "{first}");
+        let published = node.publish("chat:59", json!("once"), &[]).await;
+        let after = node.publish("chat:59", json!("behind it"), &[]).await;
+        let mut got = Vec::new();
+        while got.last() != Some(&after) {
+            let push = wire.push().await;
+            got.extend(push["pub"]["offset"].as_u64());
+        }
+        assert_eq!(got, [published, after]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_token_gives_ends_when_it_says_whatever_its_own_end() {
+    let node = node().await;
+    let ended = |claims: Value| {
+        let mut claims = claims;
+        claims["exp"] = json!(4_000_000_000_u64);
+        claims["expire_at"] = json!(1_000_000_000);
+        token(claims)
+    };
+    let mut wire = Wire::open(&node).await;
+    let connect = json!({"id": 1, "connect": {"token": ended(json!({"sub": "ada"}))}});
+    assert_eq!(wire.ask(connect).await["error"]["code"], 109);
+    let lasting = token(json!({"sub": "ada", "exp": 4_000_000_000_u64}));
+    let of_channel = ended(json!({"sub": "ada", "channel": "$shut:1"}));
+    let mut wire = Wire::signed_in(&node, &lasting).await;
+    let subscribe = json!({"id": 2, "subscribe": {"channel": "$shut:1", "token": of_channel}});
+    assert_eq!(wire.ask(subscribe).await["error"]["code"], 109);
+    let refresh = json!({"id": 3, "refresh": {"token": ended(json!({"sub": "ada"}))}});
+    wire.say(&refresh.to_string()).await;
+    assert_eq!(wire.close().await, 3005);
+    let mut wire = Wire::signed_in(&node, &lasting).await;
+    let good =
+        json!({"sub": "ada", "channel": "$shut:1", "exp": 4_000_000_000_u64, "data": {"welcome": true}});
+    let reply = wire
+        .ask(json!({"id": 2, "subscribe": {"channel": "$shut:1", "token": token(good)}}))
+        .await;
+    assert_eq!(reply["subscribe"]["data"], json!({"welcome": true}));
+    let renewal = json!({"id": 3, "sub_refresh": {"channel": "$shut:1", "token": of_channel}});
+    wire.say(&renewal.to_string()).await;
+    assert_eq!(wire.close().await, 3006);
+    let mut wire = Wire::signed_in(&node, &lasting).await;
+    node.tell(Order::Refresh {
+        whom: Whom {
+            user: Some("ada".to_owned()),
+            ..Whom::of(APPLICATION)
+        },
+        expired: false,
+        expire_at: Some(1_000_000_000),
+        info: None,
+    })
+    .await;
+    assert_eq!(wire.close().await, 3005);
+}

@@ -182,6 +182,70 @@ async fn a_plain_event_source_is_not_resumed_with_other_rights_than_it_had() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_source_comes_back_to_what_it_asks_for_and_to_nothing_else_that_its_id_names() {
+    let node = node().await;
+    let connect = json!({"token": of("ada"), "subs": {"chat:a,b": {}}}).to_string();
+    let request = || {
+        Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)])
+    };
+    let mut stream = Stream::open(request()).await;
+    stream.line().await;
+    assert!(stream.json().await["connect"].is_object());
+    // the server gives a channel that the client may not ask for itself
+    node.tell(Order::Subscribe {
+        whom: Whom {
+            user: Some("ada".to_owned()),
+            ..Whom::of(APPLICATION)
+        },
+        channel: "shut:1".into(),
+        terms: json!({}),
+    })
+    .await;
+    let mut line = stream.line().await;
+    while !line.contains("subscribe") {
+        line = stream.line().await;
+    }
+    node.publish("chat:a,b", json!("one"), &[]).await;
+    let mut id = stream.line().await;
+    while !id.starts_with("id: ") {
+        id = stream.line().await;
+    }
+    drop(stream);
+    node.publish("chat:a,b", json!("two"), &[]).await;
+    let known = format!("{},shut:1@x:5", id.strip_prefix("id: ").unwrap());
+    let mut stream = Stream::open(request().header("last-event-id", known)).await;
+    stream.line().await;
+    let hello = stream.json().await;
+    let subs = hello["connect"]["subs"].as_object().unwrap();
+    assert_eq!(
+        subs.keys().collect::<Vec<_>>(),
+        ["chat:a,b", "me:#ada"],
+        "{hello}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_opening_of_a_stream_is_told_as_the_protocol_has_it() {
+    let node = node().await;
+    let get = async |path: &str, query: &[(&str, &str)]| {
+        let url = format!("http://{}/connection/{path}", node.address);
+        Http::new().get(url).query(query).send().await.unwrap().status()
+    };
+    assert_eq!(get("sse", &[]).await, 400);
+    assert_eq!(get("uni_sse", &[("cf_connect", "nonsense")]).await, 400);
+    for (channel, code) in [("nowhere:1", 3004), ("shut:1", 3507)] {
+        let connect = json!({"token": of("ada"), "subs": {channel: {}}}).to_string();
+        let request = Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)]);
+        let mut stream = Stream::open(request).await;
+        assert_eq!(stream.json().await["disconnect"]["code"], code, "{channel}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn transports_that_nobody_switched_on_are_not_there() {
     let node = Node::start().await;
     for path in [

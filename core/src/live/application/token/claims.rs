@@ -186,7 +186,7 @@ fn in_time(exp: Option<f64>, nbf: Option<f64>, now: i64) -> Read<()> {
     }
 }
 
-/// `expire_at` says it apart from the token's own end; 0 is never.
+/// `expire_at` says it apart from the token's own end; 0 is never, and what is before 1970 has ended.
 fn ends(expire_at: Option<i64>, exp: Option<f64>) -> Option<i64> {
-    expire_at.map_or_else(|| exp.map(|exp| exp as i64), |at| (at > 0).then_some(at))
+    expire_at.map_or_else(|| exp.map(|exp| exp as i64), |at| (at != 0).then_some(at))
 }

@@ -35,7 +35,7 @@ impl Default for Pace {
         Self {
             fresh: Duration::from_mins(10),
             stale: Duration::from_hours(24),
-            pause: Duration::from_secs(5),
+            pause: Duration::from_secs(1),
         }
     }
 }
@@ -79,12 +79,22 @@ impl Jwks {
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> std::result::Result<Vec<DecodingKey>, Refused> {
+        self.found(kid, algorithm).await.map(|(found, _)| found)
+    }
+
+    /// As [`Jwks::of`]; and whether the set was read after the question, so that a key which is not there is none.
+    pub(crate) async fn found(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> std::result::Result<(Vec<DecodingKey>, bool), Refused> {
         if let Some(set) = self.younger_than(self.pace.fresh) {
             let found = set.of(kid, algorithm);
             if !found.is_empty() {
-                return Ok(found);
+                return Ok((found, false));
             }
         }
+        let came = Instant::now();
         let answered = self.ask().await;
         let set = self.younger_than(self.pace.stale).ok_or(Refused::Unavailable)?;
         let found = set.of(kid, algorithm);
@@ -92,7 +102,7 @@ impl Jwks {
             // it may be a new key
             return Err(Refused::Unavailable);
         }
-        Ok(found)
+        Ok((found, set.at >= came))
     }
 
     fn younger_than(&self, age: Duration) -> Option<Arc<Set>> {

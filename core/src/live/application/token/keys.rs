@@ -111,7 +111,11 @@ impl Keys {
             && let Some(jwks) = &self.fetched
             && header.alg.family() != AlgorithmFamily::Hmac
         {
-            let keys = jwks.of(header.kid.as_deref(), header.alg).await?;
+            let (keys, newest) = jwks.found(header.kid.as_deref(), header.alg).await?;
+            if keys.is_empty() && !newest {
+                // a client that is told no stays away for good, and the key may have been published since the set was read
+                return Err(Refused::Unavailable);
+            }
             claims = keys.iter().find_map(|key| check(token, key, header.alg));
         }
         match claims {

@@ -69,10 +69,13 @@ async fn tokens_that_name_unknown_keys_make_nobody_ask_again_and_again() {
     let tokens = fetching(&stand_in, NEVER);
     for n in 0..50 {
         let token = by(Algorithm::ES256, Some(&format!("unknown {n}")));
-        assert_eq!(
-            tokens.connection(&token, NOW).await.unwrap_err(),
+        // the first had the set asked for; a key of the others may be newer than that
+        let told = if n == 0 {
             Refused::Invalid
-        );
+        } else {
+            Refused::Unavailable
+        };
+        assert_eq!(tokens.connection(&token, NOW).await.unwrap_err(), told);
     }
     assert_eq!(stand_in.times(), 1);
     assert!(
