@@ -33,6 +33,7 @@ use super::limits::KeyLimit;
 use super::origin::Origin;
 use super::{Answer, Problem, json};
 use crate::config::Settings;
+use crate::live::protocol::raw::Object;
 use reply::{ApiError, Reply};
 
 /// Every method, as the last part of its path.
@@ -221,7 +222,9 @@ fn written(reply: Reply, whole: bool, by_status: bool) -> Answer<HttpResponse> {
 /// Reads a body. Fields that are not known are passed over, as Centrifugo's are: a newer library may send them.
 fn decoded<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| ApiError::malformed(&error.to_string()))
+    let read: Result<Object<T>, _> = serde_json::from_slice(body);
+    read.map(|Object(read)| read)
+        .map_err(|error| ApiError::malformed(&error.to_string()))
 }
 
 fn result<T: serde::Serialize>(result: &T) -> Reply {

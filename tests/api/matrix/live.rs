@@ -166,9 +166,9 @@ fn is_refusal(code: u64) -> bool {
     [103, 3507, 403].contains(&code)
 }
 
-/// There is no such channel: an error, the end of whoever only listens (not to come back), or a problem.
+/// There is no such channel: an error, the end of whoever only listens, or a problem.
 fn is_unknown(code: u64) -> bool {
-    [102, 3501, 404].contains(&code)
+    [102, 3004, 404].contains(&code)
 }
 
 #[test]

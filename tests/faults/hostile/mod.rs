@@ -310,11 +310,23 @@ async fn floods(url: &str) {
         }
     }
     assert_eq!((granted, refused), (128, 872));
-    // more questions than may wait
+    // more questions than may wait: they are heard when those before are answered
     let mut raw = Raw::signed_in(url, "10.0.3.2", "asker").await;
-    let questions = (2..5_002).flat_map(|n| ask(n, r#""history":{"channel":"chat:1","limit":1}"#));
+    let questions = (2..2_002).flat_map(|n| ask(n, r#""history":{"channel":"chat:1","limit":1}"#));
     raw.send(&questions.collect::<Vec<_>>()).await;
-    assert_eq!(raw.code().await, Some(3013));
+    let mut answered = 0;
+    while answered < 2_000 {
+        let (_, frame) = raw.frame().await.expect("it was closed");
+        for reply in frame.split(|byte| *byte == b'\n') {
+            if reply == b"{}" {
+                raw.send(&masked(raw::TEXT, b"{}")).await;
+                continue;
+            }
+            let reply: Value = serde_json::from_slice(reply).unwrap();
+            assert!(reply["id"].is_u64(), "{reply}");
+            answered += 1;
+        }
+    }
     // answers that nobody reads: the close too stands behind what the client does not take
     let mut raw = Raw::signed_in(url, "10.0.3.3", "pinger").await;
     let pings = std::iter::repeat_n(masked(PING, &[b'x'; 125]), 100);
