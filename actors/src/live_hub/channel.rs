@@ -6,12 +6,14 @@
 //! all of them.
 //! Invariant: what waits is bounded; beyond the bound members are lost rather than memory.
 
+mod kept;
 mod member;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::kept::Kept;
 use self::member::{Joined, Member};
 use super::bases::Bases;
 use super::census::Stats;
@@ -33,13 +35,13 @@ pub(super) struct Channel {
     place: Option<Place>,
     members: Vec<Member>,
     /// What went by since the oldest joining member came: its history may have been read before.
-    recent: VecDeque<Arc<Publication>>,
+    recent: Kept,
     /// The same of what has no position.
-    passing: VecDeque<Arc<Publication>>,
+    passing: Kept,
     /// How much of that is forgotten.
     forgotten: u64,
     /// What arrived while history is read, or before anybody was released.
-    waiting: VecDeque<Arc<Publication>>,
+    waiting: Kept,
     /// A read is under way, begun at this offset.
     reading: Option<u64>,
     /// The newest publications, kept while somebody wants patches of them.
@@ -102,12 +104,12 @@ impl Channel {
         self.members[at].given = self.due.end();
         let Some(now) = &self.place else {
             self.members[at].from = Some(place.offset);
-            let waiting = std::mem::take(&mut self.waiting);
+            let waiting = self.waiting.take();
             // others that are still joining may have read an earlier place than this one
             let before = waiting
                 .iter()
                 .filter(|one| one.epoch == place.epoch && one.offset <= place.offset);
-            self.recent.extend(before.cloned());
+            before.cloned().for_each(|one| self.recent.push(one));
             self.place = Some(place);
             self.forget_recent();
             return self.arrive_all(waiting);
@@ -212,9 +214,9 @@ impl Channel {
     /// Takes in what has no position, and keeps it for who is joining.
     fn pass(&mut self, publication: Arc<Publication>) {
         if self.members.iter().any(|member| member.from.is_none()) {
-            self.passing.push_back(publication.clone());
-            if self.passing.len() > RECENT {
-                self.passing.pop_front();
+            self.passing.push(publication.clone());
+            while self.passing.exceeds(RECENT) {
+                self.passing.drop_first();
                 self.forgotten += 1;
             }
         }
@@ -276,12 +278,12 @@ impl Channel {
             // what was published is not in history: a second reading would say the same
             return self.lose_all();
         }
-        let waiting = std::mem::take(&mut self.waiting);
+        let waiting = self.waiting.take();
         self.arrive_all(waiting)
     }
 
     fn waits_beyond(&self, place: &Place) -> bool {
-        self.waiting.front().is_some_and(|publication| {
+        self.waiting.first().is_some_and(|publication| {
             publication.epoch != place.epoch || publication.offset > place.offset + 1
         })
     }
@@ -309,8 +311,8 @@ impl Channel {
             self.due.add(publication.clone(), base);
         }
         if joining && last.offset > 0 {
-            self.recent.extend(part.iter().cloned());
-            if self.recent.len() > RECENT {
+            part.iter().cloned().for_each(|one| self.recent.push(one));
+            if self.recent.exceeds(RECENT) {
                 self.lose(|member| member.from.is_none());
                 self.forget_recent();
             }
@@ -360,8 +362,8 @@ impl Channel {
     }
 
     fn wait(&mut self, publication: Arc<Publication>) -> Need {
-        self.waiting.push_back(publication);
-        if self.waiting.len() > WAITING {
+        self.waiting.push(publication);
+        if self.waiting.exceeds(WAITING) {
             return self.lose_all();
         }
         Need::Nothing
@@ -389,9 +391,9 @@ impl Channel {
 
     fn forget_recent(&mut self) {
         if self.members.iter().all(|member| member.from.is_some()) {
-            self.recent = VecDeque::new();
+            self.recent = Kept::default();
             self.forgotten += self.passing.len() as u64;
-            self.passing = VecDeque::new();
+            self.passing = Kept::default();
         }
     }
 

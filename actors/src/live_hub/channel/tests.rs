@@ -281,7 +281,7 @@ fn what_has_no_position_and_passes_while_a_follower_joins_comes_after_its_releas
         assert!(second.look().is_empty(), "nothing before the release");
         channel.release(&second.subscriber, begin(), false);
         assert_eq!((first.look().len(), second.look().len()), (3, 2));
-        assert!(channel.passing.is_empty());
+        assert_eq!(channel.passing.len(), 0);
         let mut third = Follower::joined(&mut channel);
         for _ in 0..RECENT + 10 {
             channel.arrive(publication("", 0));
@@ -408,7 +408,7 @@ fn followers_that_nobody_releases_do_not_pile_up_memory() {
         channel.arrive(publication("e", offset));
     }
     assert!(stuck.is_lost());
-    assert!(channel.recent.is_empty());
+    assert_eq!(channel.recent.len(), 0);
     assert_eq!(healthy.look().len(), RECENT + 1);
 }
 
@@ -487,4 +487,29 @@ fn nothing_is_a_patch_of_what_has_no_position_and_passed_while_a_follower_joined
     };
     assert_eq!(forms(false), ["patch", "patch"]);
     assert_eq!(forms(true), ["whole", "whole", "patch"]);
+}
+
+#[test]
+fn what_is_kept_for_followers_that_join_is_bounded_in_bytes_too() {
+    let long = |offset| {
+        let channel = publication("e", 1).channel.clone();
+        let payload = format!(
+            "{{\"event\":{{\"pad\":\"{}\"}},\"row\":\"user\"}}",
+            "x".repeat(1 << 20)
+        );
+        Publication::new(channel, "e".into(), offset, payload.into())
+    };
+    let mut channel = Prompt::default();
+    let _first = Follower::released(&mut channel, place("e", 0));
+    let mut second = Follower::joined(&mut channel);
+    for _ in 0..40 {
+        channel.arrive(long(0));
+    }
+    assert!(channel.passing.len() < 17, "{}", channel.passing.len());
+    for offset in 1..=40 {
+        channel.arrive(long(offset));
+    }
+    // it reads again, which is less than to keep all of it
+    assert!(second.is_lost());
+    assert_eq!(channel.recent.len(), 0);
 }
