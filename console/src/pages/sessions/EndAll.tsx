@@ -2,6 +2,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { queries } from "../../app/queries";
 import { t } from "../../i18n";
+import "../../i18n/people";
+import "../../i18n/sessions";
 import { ConfirmWithImpact } from "../../parts/Confirm";
 import { toast } from "../../parts/toast";
 import { endAll, impactQuery, type Whose } from "./queries";
