@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { asProblem } from "../../api/problem";
 import type { ConnectionDetail } from "../../api/types";
-import { bytes, number, t } from "../../i18n";
+import { bytes, t } from "../../i18n";
 import { duration, Face, Facts, Id, Raw, Time } from "../../parts/basics";
 import parts from "../../parts/parts.module.css";
 import { EmptyState, ErrorState, Lines } from "../../parts/states";
@@ -55,7 +55,7 @@ function Detail({ connection }: { connection: ConnectionDetail }) {
         ]}
       />
       <section>
-        <h3>{t("connections.follows", { n: number(subscriptions.length) })}</h3>
+        <h3>{t("connections.follows", { n: subscriptions.length })}</h3>
         {subscriptions.length > 0 && (
           <ul className={css.names}>
             {subscriptions.map((channel) => (

@@ -1,6 +1,6 @@
 /** Each node in a few numbers, once a second; pressing one leaves its connections alone in the list. */
 import type { LiveNodes } from "../../api/types";
-import { bytes, number, t } from "../../i18n";
+import { bytes, t } from "../../i18n";
 import { Pill } from "../../parts/basics";
 import css from "./connections.module.css";
 import { shortNode } from "./queries";
@@ -16,7 +16,7 @@ export function Nodes({ nodes, chosen, choose }: { nodes: LiveNodes | undefined;
             {draining && <Pill tone="warn">{t("connections.draining")}</Pill>}
           </span>
           <b>{t("connections.count", { n: connections })}</b>
-          <small>{t("connections.nodeNote", { users: number(users), channels: number(channels), queue: bytes(queue_bytes) })}</small>
+          <small>{t("connections.nodeNote", { users, channels, queue: bytes(queue_bytes) })}</small>
         </button>
       ))}
     </div>

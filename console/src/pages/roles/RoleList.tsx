@@ -48,7 +48,7 @@ const PhoneRow = (role: Role) => (
     <Name role={role} />
     <span className={table.aside}>
       {members(role)}
-      <small>{t("roles.members")}</small>
+      <small>{t("roles.memberWord", { n: role.members })}</small>
     </span>
   </>
 );

@@ -72,7 +72,7 @@ const PhoneRow = (team: Team) => (
     <Name team={team} />
     <span className={table.aside}>
       {sizeOf(team)}
-      <small>{t("teams.people")}</small>
+      <small>{t("teams.peopleWord", { n: team.members ?? 0 })}</small>
     </span>
   </>
 );
