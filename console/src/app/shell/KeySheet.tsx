@@ -39,9 +39,9 @@ export default function KeySheet({ onClose }: { onClose: () => void }) {
             </section>
           ))}
         </div>
-        <FormControlLabel control={<Checkbox checked={single} onChange={(event) => turn(event.target.checked)} />} label={t("keys.single")} />
       </DialogContent>
-      <DialogActions>
+      <DialogActions className={css.foot}>
+        <FormControlLabel control={<Checkbox checked={single} onChange={(event) => turn(event.target.checked)} />} label={t("keys.single")} />
         <Button variant="outlined" onClick={onClose}>{t("close")}</Button>
       </DialogActions>
     </Dialog>

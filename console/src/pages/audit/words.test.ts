@@ -8,8 +8,10 @@ describe("an act in words", () => {
   it("is told by the tone of what it does", () => expect(["users.ban", "users.unban", "user.banned", "auth.login_failed", "users.reset_password", "users.update"].map(actTone)).toEqual(["bad", "ok", "bad", "bad", "warn", "info"]));
 });
 
-it("names a person by their name, and every part of the hub as the system", () => {
-  expect([whoDid({ kind: "user", id: "1", name: "Ada" }), whoDid({ kind: "user", id: null, name: null }), whoDid({ kind: "system", name: "auth" }), whoDid({ name: "auth" }), whoDid(null)]).toEqual(["Ada", "someone", "System", "System", "System"]);
+it("names a person by their name, every part of the hub as the system, and nobody who has not signed in", () => {
+  expect([whoDid({ kind: "user", id: "1", name: "Ada" }), whoDid({ kind: "user", id: null, name: null }), whoDid({ kind: "system", name: "bootstrap" }), whoDid({ name: "api_keys" }), whoDid(null)]).toEqual(["Ada", "Someone", "System", "System", "System"]);
+  // "System failed to sign in as Ada" was never true.
+  expect([whoDid({ kind: "system", name: "auth" }), whoDid({ id: null, name: "auth" })]).toEqual(["Someone", "Someone"]);
 });
 
 it("tells the end of an import with its numbers, and a check apart from a writing", () => {

@@ -14,9 +14,13 @@ export function actText(action: string, subject: string | null | undefined, temp
   return tOr(`did.${action}`, fallback, { subject: whom });
 }
 
+/** What the hub enters for whoever stands before the sign-in and is not known yet. */
+const UNKNOWN = "auth";
+
 /** Who did it, in words: a part of the hub is the system, whichever it was. */
 export function whoDid(actor: { kind?: string; id?: string | null; name?: string | null } | null | undefined): string {
-  if (actor?.id || actor?.kind === "user") return actor.name ?? t("actor.someone");
+  if (actor?.id || actor?.kind === "user") return actor.name ?? t("actor.unknown");
+  if (actor?.name === UNKNOWN) return t("actor.unknown");
   return t("actor.system");
 }
 

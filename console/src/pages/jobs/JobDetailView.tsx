@@ -34,7 +34,7 @@ export default function JobDetailView({ id }: { id: string }) {
           <StatePill state={job.state} />
         </span>
       </div>
-      <JobProgress job={job} />
+      <JobProgress job={job} none={null} />
       {job.error && <Alert severity="error" icon={false}>{job.error}</Alert>}
       <Facts
         facts={[

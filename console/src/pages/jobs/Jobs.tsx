@@ -1,3 +1,4 @@
+import Button from "@mui/material/Button";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import type { Job } from "../../api/types";
@@ -58,7 +59,15 @@ export default function Jobs() {
             <Views page="jobs" />
           </div>
         }
-        empty={isWhole(filters) ? <EmptyState icon="jobs" title={t("jobs.empty.title")} text={t("jobs.empty.text")} /> : <EmptyState icon="search" title={t("jobs.none.title")} text={t("jobs.none.text")} />}
+        empty={
+          isWhole(filters) ? (
+            <EmptyState icon="jobs" title={t("jobs.empty.title")} text={t("jobs.empty.text")} />
+          ) : (
+            <EmptyState icon="search" title={t("jobs.none.title")} text={t("jobs.none.text")}>
+              <Button variant="outlined" onClick={() => change({ state: undefined, queue: undefined })}>{t("users.none.action")}</Button>
+            </EmptyState>
+          )
+        }
       />
       {open && (
         <Inspector title={t("job.title")} onClose={() => change({ open: undefined })} full={`/jobs/${open}`}>
@@ -85,7 +94,10 @@ const Name = ({ job }: { job: Job }) => (
 const PhoneRow = (job: Job) => (
   <>
     <Name job={job} />
-    <StatePill state={job.state} />
+    <span className={table.aside}>
+      <StatePill state={job.state} />
+      <small><Time at={job.created_at} /></small>
+    </span>
   </>
 );
 

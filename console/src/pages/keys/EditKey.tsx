@@ -11,6 +11,7 @@ import { t } from "../../i18n";
 import parts from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
 import { toast } from "../../parts/toast";
+import { dayOf } from "../../parts/Until";
 import { changeOf } from "./change";
 import { addressesIn, endIn, KEEP, type KeyDraft, KeyFields, useLives } from "./KeyFields";
 import { saveKey } from "./queries";
@@ -22,7 +23,7 @@ export default function EditKey({ row, onClose, onChanged }: { row: ApiKey; onCl
   const [draft, setDraft] = useState(() => draftOf(row));
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const lives = useLives(base.expires_at ? t("keys.life.keep", { day: new Date(base.expires_at).toLocaleDateString() }) : t("keys.life.keepNone"));
+  const lives = useLives(base.expires_at ? t("keys.life.keep", { day: dayOf(base.expires_at) }) : t("keys.life.keepNone"));
   const end = draft.life === KEEP ? undefined : draft.life === "" ? null : endIn(draft.life);
   const change = changeOf(base, { ...draft, addresses: addressesIn(draft.addresses), end });
   const less = base.scopes.some((scope) => !draft.scopes.includes(scope));

@@ -8,6 +8,7 @@ import { useMay } from "../../auth/session";
 import { number, t } from "../../i18n";
 import { Time, useNow } from "../../parts/basics";
 import { ErrorState, Lines } from "../../parts/states";
+import { dayOf } from "../../parts/Until";
 import { entryText, entryTone, whoDid } from "../audit/words";
 import css from "./keys.module.css";
 import { type Moment, momentsOf } from "./life";
@@ -72,5 +73,5 @@ function differences(entry: Audit): string[] {
   });
 }
 
-const day = (value: unknown) => (typeof value === "string" ? new Date(value).toLocaleDateString() : t("keys.noEnd"));
+const day = (value: unknown) => (typeof value === "string" ? dayOf(value) : t("keys.noEnd"));
 const most = (value: unknown) => (typeof value === "number" ? number(value) : t("keys.unlimited"));

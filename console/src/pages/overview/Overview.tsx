@@ -46,11 +46,12 @@ function Numbers({ counters }: { counters: Told["counters"] | null }) {
   const mayUsers = useMay("users:read");
   const mayJobs = useMay("jobs:read");
   const mayImports = useMay("imports:read");
+  const maySessions = useMay("sessions:read");
   const n = (value: number | undefined) => number(value ?? 0);
   return (
     <div className={css.stats} data-testid="counters">
       <Stat label={t("overview.users")} value={counters?.users_total ?? null} note={t("overview.usersNote", { active: n(counters?.users_active), banned: n(counters?.users_banned) })} curve={curve("users_total")} to={mayUsers ? { to: "/users" } : undefined} />
-      <Stat label={t("overview.sessions")} value={counters?.sessions_active ?? null} note={t("overview.sessionsNote")} curve={curve("sessions_active")} />
+      <Stat label={t("overview.sessions")} value={counters?.sessions_active ?? null} note={t("overview.sessionsNote")} curve={curve("sessions_active")} to={maySessions ? { to: "/sessions" } : undefined} />
       <Stat label={t("overview.jobs")} value={counters?.jobs_running ?? null} note={t("overview.jobsNote", { waiting: n(counters?.jobs_waiting), failed: n(counters?.jobs_failed) })} curve={curve("jobs_running")} to={mayJobs ? { to: "/jobs" } : undefined} />
       <Stat label={t("overview.imports")} value={counters?.imports_running ?? null} note={t("overview.importsNote")} curve={curve("imports_running")} to={mayImports ? { to: "/imports" } : undefined} />
     </div>
@@ -77,8 +78,9 @@ function Work() {
           {shown.map((job) => (
             <li key={job.id}>
               <Link to="/jobs/$id" params={{ id: job.id }}>{tOr(`job.${job.kind}`, job.kind)}</Link>
-              <JobProgress job={job} />
+              <JobProgress job={job} none={<span />} />
               <StatePill state={job.state} />
+              <Time at={job.created_at} />
             </li>
           ))}
         </ul>

@@ -1,6 +1,7 @@
 /** Whoever was invited comes in. */
 import Button from "@mui/material/Button";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, must } from "../../api/client";
 import { asProblem, problemFrom } from "../../api/problem";
@@ -16,7 +17,13 @@ export default function Invitation() {
   const [again, setAgain] = useState("");
   const comeIn = useComingIn();
   const { busy, submit, told, problem } = useForm(() => comeIn(api.POST("/api/v1/invitations/accept", { body: { token, password } }), problemFrom));
-  if (look.error) return <Entry title={t("welcome.gone")} text={asProblem(look.error).message} />;
+  if (look.error) {
+    return (
+      <Entry title={t("welcome.gone")} text={asProblem(look.error).message}>
+        <Link to="/sign-in">{t("welcome.back")}</Link>
+      </Entry>
+    );
+  }
   if (!look.data) return <Entry title={t("invitation.title")}><Lines count={3} height={44} /></Entry>;
   const { organization, email, name } = look.data;
   return (
