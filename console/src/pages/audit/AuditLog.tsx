@@ -1,5 +1,4 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { Link } from "@tanstack/react-router";
 import Button from "@mui/material/Button";
 import { useCallback, useMemo, useRef, useState } from "react";
 import type { Audit } from "../../api/types";
@@ -14,14 +13,14 @@ import { type Column, DataTable } from "../../parts/DataTable";
 import { Field } from "../../parts/Field";
 import { Inspector } from "../../parts/Inspector";
 import { EmptyState } from "../../parts/states";
+import { SubjectLink } from "../../parts/SubjectLink";
 import parts from "../../parts/parts.module.css";
 import table from "../../parts/table.module.css";
 import { useTyped } from "../../parts/useTyped";
 import Views from "../../parts/views/Views";
 import { fetchAudit } from "./queries";
-import { entryText, entryTone, whoDid } from "./words";
+import { entryText, entryTone, valueText, whoDid } from "./words";
 import css from "./audit.module.css";
-
 
 export default function AuditLog() {
   const { action, actor, subject, api_key, open } = useSearch({ from: "/shell/audit" });
@@ -125,20 +124,11 @@ function Filter({ name, value, box, onValue }: { name: "action" | "actor" | "sub
   return <Field label={t(`audit.by.${name}`)} hideLabel placeholder={t(`audit.by.${name}`)} value={text} onValue={setText} inputRef={box} error={fits ? undefined : t("audit.notId")} />;
 }
 
-/** What the entry is about, one step away where it has a page. */
-function Subject({ subject: { kind, id, label } }: { subject: Audit["subject"] }) {
-  const page = kind === "user" ? "/users/$id" : kind === "import" ? "/imports/$id" : kind === "job" ? "/jobs/$id" : null;
-  const shown = label ?? t("audit.of", { kind: tOr(`kind.${kind}`, kind) });
-  if (!page || !id) return <>{label ?? id ?? shown}</>;
-  return <Link to={page} params={{ id }}>{shown}</Link>;
-}
-
 interface FieldChange {
   before?: unknown;
   after?: unknown;
 }
 
-const words = (value: unknown) => (value === null || value === undefined || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
 
 function Entry({ entry }: { entry: Audit }) {
   const changes = Object.entries((entry.changes ?? {}) as Record<string, FieldChange>);
@@ -151,7 +141,7 @@ function Entry({ entry }: { entry: Audit }) {
         facts={[
           [t("field.at"), <Time key="at" at={entry.at} />],
           [t("field.action"), entry.action],
-          [t("field.subject"), <Subject key="subject" subject={entry.subject} />],
+          [t("field.subject"), <SubjectLink key="subject" kind={entry.subject.kind} id={entry.subject.id} name={entry.subject.label} />],
           ...((entry.reason ? [[t("field.reason"), entry.reason]] : []) as [string, string][]),
           [t("field.ip"), entry.ip],
           [t("field.agent"), entry.user_agent],
@@ -168,8 +158,8 @@ function Entry({ entry }: { entry: Audit }) {
           <tbody>
             {changes.map(([field, change]) => (
               <tr key={field}>
-                <th scope="row">{field}</th>
-                {entry.masked?.includes(field) ? <td colSpan={2} className={parts.muted}>{t("masked")}</td> : <><td>{words(change?.before)}</td><td>{words(change?.after)}</td></>}
+                <th scope="row">{tOr(`field.${field}`, field)}</th>
+                {entry.masked?.includes(field) ? <td colSpan={2} className={parts.muted}>{t("masked")}</td> : <><td>{valueText(change?.before)}</td><td>{valueText(change?.after)}</td></>}
               </tr>
             ))}
           </tbody>

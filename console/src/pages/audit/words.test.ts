@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { actText, actTone, entryText, entryTone, whoDid } from "./words";
+import { actText, actTone, entryText, entryTone, valueText, whoDid } from "./words";
 
 describe("an act in words", () => {
   it("has a sentence of its own where the catalogue knows it", () => expect(actText("users.ban", "Ada")).toBe("banned Ada"));
@@ -22,4 +22,8 @@ it("tells the end of an import with its numbers, and a check apart from a writin
   expect(["failed", "cancelled", "succeeded"].map((state) => entryTone({ action: "imports.finish", details: { state } }))).toEqual(["bad", "warn", "ok"]);
   expect(entry("commit", "cancelled")).toBe("stopped an import after 2,961 added, 2 updated");
   expect(entryText({ action: "users.ban", subject: { kind: "user", id: "1", label: "Ada" } as never })).toBe("banned Ada");
+});
+
+it("writes a list of values as a list", () => {
+  expect([["teams:read", "users:read"], [], null, "", 0, false, { a: 1 }].map(valueText)).toEqual(["teams:read, users:read", "–", "–", "–", "0", "false", '{"a":1}']);
 });

@@ -54,3 +54,10 @@ export function entryTone(entry: { action: string; details?: unknown }): Tone {
   if (entry.action === "imports.finish" && state) return state === "succeeded" ? "ok" : state === "cancelled" ? "warn" : "bad";
   return actTone(entry.action);
 }
+
+/** A value before or after a change, as a person reads it; what is no plain value or list of such stays JSON. */
+export function valueText(value: unknown): string {
+  if (value === null || value === undefined || value === "") return "–";
+  if (Array.isArray(value)) return value.length === 0 ? "–" : value.map(valueText).join(", ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

@@ -1,7 +1,7 @@
 /** One event in full. */
-import { Link } from "@tanstack/react-router";
-import { bytes, number, t, tOr } from "../../i18n";
+import { bytes, number, t } from "../../i18n";
 import { Facts, Id, Raw, type Tone } from "../../parts/basics";
+import { pageOf, SubjectLink } from "../../parts/SubjectLink";
 import type { Entry } from "./tape";
 import css from "./events.module.css";
 
@@ -9,7 +9,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 
 export const moment = (at: number): string => clock.format(at);
 
-export const subjectOf = ({ subject }: Entry): string | null => subject && `${subject.kind} ${subject.id}`;
+export const subjectOf = ({ subject }: Entry): string | null => subject && `${subject.kind} ${subject.name ?? subject.id}`;
 
 export function toneOf(type: string): Tone {
   if (/\.(deleted|banned|failed|quarantined|revoked)$/.test(type)) return "bad";
@@ -18,15 +18,8 @@ export function toneOf(type: string): Tone {
   return "idle";
 }
 
-const PAGES: Record<string, "/users/$id" | "/jobs/$id" | "/imports/$id"> = { user: "/users/$id", job: "/jobs/$id", import: "/imports/$id" };
-
-function Subject({ entry: { subject } }: { entry: Entry }) {
-  if (!subject) return <>–</>;
-  const page = PAGES[subject.kind];
-  return <span className={css.subject}>{page ? <Link to={page} params={{ id: subject.id }}>{t("audit.of", { kind: tOr(`kind.${subject.kind}`, subject.kind) })}</Link> : subject.kind}<Id value={subject.id} /></span>;
-}
-
 export function EventView({ entry }: { entry: Entry }) {
+  const { subject } = entry;
   return (
     <div className={css.event}>
       <Facts
@@ -35,7 +28,7 @@ export function EventView({ entry }: { entry: Entry }) {
           [t("field.channel"), <Id key="channel" value={entry.channel} />],
           [t("field.offset"), entry.offset === undefined ? t("events.unkept") : number(entry.offset)],
           [t("field.type"), entry.type],
-          [t("field.subject"), <Subject key="subject" entry={entry} />],
+          [t("field.subject"), subject && <span key="subject" className={css.subject}>{pageOf(subject.kind, subject.id) ? <SubjectLink {...subject} /> : subjectOf(entry)}<Id value={subject.id} /></span>],
           [t("field.actor"), entry.actor],
           [t("field.size"), bytes(entry.size)],
         ]}

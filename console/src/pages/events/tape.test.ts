@@ -8,6 +8,12 @@ describe("the tape of live events", () => {
     expect(entryOf(1, "feed:users", event("user.banned"), 5)).toMatchObject({ at: 5, channel: "feed:users", offset: 7, type: "user.banned", subject: { kind: "user", id: "u1" }, actor: "Ann" });
   });
 
+  it("calls the subject as its row is called, where the event brings the row", () => {
+    const of = (patch: unknown) => entryOf(1, "feed:users", { data: { type: "x", subject: { kind: "user", id: "u1" }, patch } }, 5);
+    expect([{ name: "Ada" }, { action: "users.ban" }, { name: 7 }, undefined].map((patch) => of(patch).subject?.name)).toEqual(["Ada", "users.ban", null, null]);
+    expect(matches(of({ name: "Ada Lovelace" }), "lovelace")).toBe(true);
+  });
+
   it.each([null, 7, "words", [1, 2], { type: 3, subject: "x" }, undefined])("takes whatever an application publishes: %j", (data) => {
     expect(entryOf(1, "chat:lobby", { data }, 5)).toMatchObject({ type: null, subject: null, actor: null, data });
   });

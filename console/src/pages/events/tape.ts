@@ -16,7 +16,8 @@ export interface Entry extends Row {
   channel: string;
   offset?: number;
   type: string | null;
-  subject: { kind: string; id: string } | null;
+  /** `name`: as the row itself is called, where the event brings the row. */
+  subject: { kind: string; id: string; name: string | null } | null;
   actor: string | null;
   /** Bytes of the event's JSON. */
   size: number;
@@ -33,12 +34,13 @@ export function entryOf(id: number, channel: string, { offset, data }: Arrival, 
   const event = fields(data);
   const subject = fields(event.subject);
   const [kind, subjectId] = [text(subject.kind), text(subject.id)];
+  const row = fields(event.patch);
   return {
     id: `event-${id}`,
     at,
     channel,
     type: text(event.type),
-    subject: kind && subjectId ? { kind, id: subjectId } : null,
+    subject: kind && subjectId ? { kind, id: subjectId, name: text(row.name) ?? text(row.action) } : null,
     actor: text(fields(event.actor).name),
     size: bytes.encode(JSON.stringify(data) ?? "").length,
     data,
@@ -46,11 +48,11 @@ export function entryOf(id: number, channel: string, { offset, data }: Arrival, 
   };
 }
 
-/** Whether every word of `wanted` stands in the entry's channel, type, subject or actor. */
+/** Whether every word of `wanted` stands in the entry's channel, type, subject, its name or actor. */
 export function matches(entry: Entry, wanted: string): boolean {
   const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return true;
-  const told = [entry.channel, entry.type, entry.subject?.kind, entry.subject?.id, entry.actor].join(" ").toLowerCase();
+  const told = [entry.channel, entry.type, entry.subject?.kind, entry.subject?.id, entry.subject?.name, entry.actor].join(" ").toLowerCase();
   return words.every((word) => told.includes(word));
 }
 
