@@ -5,6 +5,7 @@ import { number, t } from "../i18n";
 import { useOffer } from "../keys/registry";
 import type { Row } from "../live/apply";
 import type { LiveList } from "../live/useLiveList";
+import { tellCut } from "./cut";
 import { Icon } from "./Icon";
 import { ErrorState } from "./states";
 import css from "./table.module.css";
@@ -158,6 +159,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
           tabIndex={0}
           aria-activedescendant={rows[active] ? `row-${rows[active].id}` : undefined}
           style={{ "--columns": tracks } as React.CSSProperties}
+          onMouseOver={tellCut}
           onKeyDown={(event) => {
             if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
             event.preventDefault();

@@ -26,7 +26,7 @@ export function Inspector({ title, full, onClose, children }: {
   }, []);
   useOffer([{ id: "inspector.close", keys: "escape", label: t("close"), group: t("keys.page"), run: onClose, keyOnly: true }]);
   return (
-    <aside ref={box} className={css.inspector} aria-label={title} tabIndex={-1}>
+    <aside ref={box} className={css.inspector} data-inspector="" aria-label={title} tabIndex={-1}>
       <header className={css.head}>
         <h2>{title}</h2>
         {full && (

@@ -26,7 +26,7 @@ export default function ImportPage() {
       actions={
         <>
           <AlsoHere path={`/imports/${id}`} />
-          {mayUsers && <Button variant="contained" component={Link} to="/users" startIcon={<Icon name="users" small />}>{t("import.seeUsers")}</Button>}
+          {mayUsers && one?.mode === "commit" && <Button variant="contained" component={Link} to="/users" startIcon={<Icon name="users" small />}>{t("import.seeUsers")}</Button>}
         </>
       }
     >

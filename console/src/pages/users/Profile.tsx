@@ -16,6 +16,7 @@ import { ErrorLine } from "../../parts/states";
 import { told } from "../../parts/undo";
 import { ConflictView } from "./ConflictView";
 import { changesIn, conflictsIn, draftOf, FIELDS, type FieldName, isObject, isWritable, merged, valueOf } from "./merge";
+import { TeamNames } from "./TeamNames";
 import css from "./users.module.css";
 
 const EditRoles = lazy(() => import("./EditRoles"));
@@ -40,6 +41,7 @@ export function Profile({ user }: { user: User }) {
           [t("field.phone"), hidden("phone", user.phone)],
           [t("field.department"), user.department],
           [t("field.roles"), user.roles?.map(roleName).join(", ") || null],
+          [t("users.teams"), <TeamNames key="teams" user={user} />],
           [t("field.equity"), hidden("employment_equity", <Pairs value={user.employment_equity} />)],
           [t("field.metadata"), <Pairs key="metadata" value={user.metadata} />],
           [t("field.lastLogin"), <Time key="login" at={user.last_login_at} />],

@@ -3,9 +3,9 @@ import IconButton from "@mui/material/IconButton";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useMemo, useRef, useState } from "react";
-import type { Team, User } from "../../api/types";
+import type { User } from "../../api/types";
 import { PageFrame } from "../../app/shell/PageFrame";
-import { useMay, useMe, useWhy } from "../../auth/session";
+import { useMay, useWhy } from "../../auth/session";
 import { number, roleName, t } from "../../i18n";
 import "../../i18n/people";
 import { singleKeys, useOffer } from "../../keys/registry";
@@ -25,7 +25,8 @@ import { usePhone } from "../../parts/usePhone";
 import { useSelection } from "../../parts/useSelection";
 import { useTyped } from "../../parts/useTyped";
 import Views from "../../parts/views/Views";
-import { DEFAULT_SORT, fetchUsers, rolesQuery, teamsQuery } from "./queries";
+import { DEFAULT_SORT, fetchUsers, rolesQuery } from "./queries";
+import { TeamNames, useTeams } from "./TeamNames";
 import css from "./users.module.css";
 
 const ActionMenu = lazy(() => import("../../parts/ActionMenu"));
@@ -132,20 +133,6 @@ const PhoneRow = (user: User) => (
     <StatePill state={user.status} />
   </>
 );
-
-/** Teams that this viewer may see. */
-function useTeams(): Team[] {
-  const me = useMe();
-  const may = me.permissions.includes("teams:read") || me.limited.includes("teams:read");
-  return useQuery({ ...teamsQuery, enabled: may }).data?.items ?? NO_TEAMS;
-}
-
-const NO_TEAMS: Team[] = [];
-
-function TeamNames({ user }: { user: User }) {
-  const teams = useTeams();
-  return <>{user.teams.map(({ id }) => teams.find((team) => team.id === id)?.name ?? t("users.hiddenTeam")).join(", ") || "–"}</>;
-}
 
 function useColumns(): Column<User>[] {
   return useMemo(

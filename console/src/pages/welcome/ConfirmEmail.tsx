@@ -1,5 +1,6 @@
 /** A mailbox confirms another address, or refuses it. */
 import Button from "@mui/material/Button";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, must } from "../../api/client";
 import { t, type TextId } from "../../i18n";
@@ -20,7 +21,13 @@ export default function ConfirmEmail() {
   const yes = useForm(() => say(true));
   const no = useForm(() => say(false));
   const said = state !== null && SAID[state];
-  if (said) return <Entry title={t(said[0])} text={t(said[1])} />;
+  if (said) {
+    return (
+      <Entry title={t(said[0])} text={t(said[1])}>
+        <Link to="/sign-in">{t("welcome.back")}</Link>
+      </Entry>
+    );
+  }
   return (
     <Entry title={t("confirm.title")} text={t("confirm.text")}>
       <div className={parts.stack}>
