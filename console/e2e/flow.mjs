@@ -63,6 +63,28 @@ await check("filters by what is typed and keeps the filter in the address", asyn
   await row().waitFor();
 });
 
+await check("Escape leaves the field, then what is being edited, and never takes unsaved words away", async () => {
+  await page.keyboard.press("/");
+  await page.keyboard.press("Escape");
+  equal(await page.evaluate(() => document.activeElement?.tagName), "BODY", "who has the focus after Escape in the filter");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await inspector().getByRole("button", { name: "Edit" }).waitFor();
+  await page.keyboard.press("e");
+  await inspector().getByLabel("Department").fill("Not yet");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  equal(await inspector().getByLabel("Department").inputValue(), "Not yet", "what was typed");
+  await inspector().getByRole("button", { name: "Cancel" }).click();
+  await page.keyboard.press("e");
+  await inspector().getByLabel("Department").waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await inspector().getByRole("button", { name: "Edit" }).waitFor();
+  await page.keyboard.press("Escape");
+  await inspector().waitFor({ state: "detached" });
+});
+
 const other = await watched(context);
 await check("opens a person with j and Enter, edits, and the other window shows it without a reload", async () => {
   await other.page.goto(`${BASE}/users?q=${encodeURIComponent(person.email)}`);

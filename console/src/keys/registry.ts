@@ -71,6 +71,12 @@ export function listen(): () => void {
   const onKey = (event: KeyboardEvent) => {
     if (event.defaultPrevented || event.altKey || event.isComposing) return;
     const name = keyName(event);
+    // Out of a field first, so that the keys of the page work again; what was typed stays.
+    if (name === "escape" && typing(event.target) && !overlay()) {
+      event.preventDefault();
+      (event.target as HTMLElement).blur();
+      return;
+    }
     const single = !name.startsWith("mod+") && name !== "escape";
     const quiet = typing(event.target) || overlay() || (single && !singleKeys()) || ownKey(event.target, name);
     const sequence = before && event.timeStamp - began < SEQUENCE ? `${before} ${name}` : "";

@@ -27,3 +27,8 @@ it("tells the end of an import with its numbers, and a check apart from a writin
 it("writes a list of values as a list", () => {
   expect([["teams:read", "users:read"], [], null, "", 0, false, { a: 1 }].map(valueText)).toEqual(["teams:read, users:read", "–", "–", "–", "0", "false", '{"a":1}']);
 });
+
+it("tells half a sign-in apart from a whole one", () => {
+  const entry = (id: string | null) => entryText({ action: "auth.login", actor: { id }, subject: { kind: "user", id: "1", label: "Ada" } as never });
+  expect([entry("1"), entry(null)]).toEqual(["signed in", "gave the right password of Ada"]);
+});

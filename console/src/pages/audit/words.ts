@@ -32,11 +32,13 @@ interface ImportDetails {
 }
 
 /** The sentence of an entry; the end of an import is told with its numbers. */
-export function entryText(entry: Pick<Audit, "action" | "subject"> & { details?: unknown }): string {
+export function entryText(entry: Pick<Audit, "action" | "subject"> & { actor?: { id?: string | null }; details?: unknown }): string {
   const { mode, state, counts } = (entry.details ?? {}) as ImportDetails;
   if (entry.action === "imports.finish" && state === "failed") return t("did.imports.failed");
   if (entry.action === "imports.finish" && counts && mode) return t(mode === "dry_run" ? "did.imports.checked" : state === "succeeded" ? "did.imports.done" : "did.imports.stopped", { ...counts });
   if (entry.action === "imports.start" && mode === "dry_run") return t("did.imports.check");
+  // Half a sign-in: a second factor is still to be shown, or to be set up.
+  if (entry.action === "auth.login" && entry.actor && !entry.actor.id && entry.subject.label) return t("did.auth.password", { subject: entry.subject.label });
   return actText(entry.action, entry.subject.label ?? "");
 }
 

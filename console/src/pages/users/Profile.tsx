@@ -97,6 +97,8 @@ function Editor({ user, onDone }: { user: User; onDone: () => void }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const was = draftOf(base);
   const changes = changesIn(was, draft);
+  // Never with unsaved words: these are given up by the button only.
+  useOffer([{ id: "user.edit.leave", keys: "escape", label: t("cancel"), group: t("keys.page"), keyOnly: true, run: () => Object.keys(changes).length === 0 && onDone() }]);
   const refused = (field: FieldName) => (isWritable(field, draft[field]) ? problem?.fields.find((error) => error.field === field)?.detail : t("field.objectError"));
 
   const send = async (on: User, body: ReturnType<typeof changesIn>): Promise<void> => {
