@@ -62,6 +62,14 @@ describe("a list under events", () => {
     expect(can([], { roles: [{ id: "r" }] })).toEqual(["users.ban"]);
   });
 
+  it("keeps an act that needs a permission of another name", () => {
+    const can = (before: string[] | undefined, may: string[]) =>
+      first(apply(list(before ? [{ id: "a", version: 1, name: "A", can: before }] : []), [{ ...event(1, before ? "user.updated" : "user.created", "a", before ? 2 : 1), acts: ["personal_data.export"] }], { ...view, may: new Set(may) }));
+    expect(can(["personal_data.export"], ["users:export"]).items[0]?.can).toEqual(["personal_data.export"]);
+    expect(can([], ["users:export"]).items[0]?.can).toEqual([]);
+    expect([["users:export"], []].map((may) => can(undefined, may).fresh?.[0]?.can)).toEqual([["personal_data.export"], []]);
+  });
+
   it("ends the same in every order and with every repeat of the events", () => {
     const events = [2, 3, 4, 5].flatMap((version) => ["a", "b"].map((id, index) => event(version * 2 + index, "user.updated", id, version, { name: `${id}${version}` })));
     for (let seed = 1; seed <= 1000; seed += 1) {

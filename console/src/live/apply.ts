@@ -135,6 +135,7 @@ export function batchOf(events: LiveEvent[], kind: string, channel?: string): Ba
 /** Acts that need another permission than the one of their own name: `users.ban` is what the row allows, `users:ban` what the viewer may. */
 const NEEDS: Readonly<Record<string, string>> = {
   "users.unban": "users:ban",
+  "personal_data.export": "users:export",
   "api_keys.update": "api_keys:manage",
   "api_keys.rotate": "api_keys:manage",
   "api_keys.revoke": "api_keys:manage",
@@ -146,7 +147,7 @@ const NEEDS: Readonly<Record<string, string>> = {
 const needOf = (act: string): string => NEEDS[act] ?? act.replace(".", ":");
 
 /** Acts on people and teams: in any state of theirs one of each permission is possible, so that `can` tells of each whether it is held on this row. */
-const TOLD_EACH = /^(users|roles|teams)\./;
+const TOLD_EACH = /^(users|roles|teams|personal_data)\./;
 
 /**
  * What of `acts` the viewer may do. A permission can be held on some rows only, and nobody acts on who stands above them: of a
