@@ -3,7 +3,7 @@ import { type LinkProps, Link } from "@tanstack/react-router";
 import { memo, type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
 import { number, t, tOr } from "../i18n";
 import { keyLabel } from "../keys/registry";
-import { toast } from "./toast";
+import { copy } from "./copy";
 import css from "./parts.module.css";
 import { Icon } from "./Icon";
 
@@ -88,11 +88,8 @@ export function duration(milliseconds: number): string {
 }
 
 export function Id({ value }: { value: string }) {
-  const copy = () => {
-    void navigator.clipboard.writeText(value).then(() => toast(t("id.copied")));
-  };
   return (
-    <button type="button" className={css.id} onClick={copy} title={value} aria-label={t("id.copy", { id: value })}>
+    <button type="button" className={css.id} onClick={() => void copy(value)} title={value} aria-label={t("id.copy", { id: value })}>
       <span>{value}</span>
       <Icon name="copy" small />
     </button>

@@ -2,13 +2,12 @@
 import Button from "@mui/material/Button";
 import { t } from "../../i18n";
 import "../../i18n/factors";
+import { copy } from "../../parts/copy";
 import { Icon } from "../../parts/Icon";
 import parts from "../../parts/parts.module.css";
-import { toast } from "../../parts/toast";
 import css from "./factors.module.css";
 
 export function RecoveryCodes({ codes, onDone }: { codes: string[]; onDone: () => void }) {
-  const copy = () => void navigator.clipboard.writeText(codes.join("\n")).then(() => toast(t("factors.codes.copied")));
   return (
     <div className={css.form}>
       <p className={parts.muted}>{t("factors.codes.text")}</p>
@@ -18,7 +17,7 @@ export function RecoveryCodes({ codes, onDone }: { codes: string[]; onDone: () =
         ))}
       </ol>
       <div className={css.others}>
-        <Button variant="outlined" startIcon={<Icon name="copy" small />} onClick={copy}>{t("factors.codes.copy")}</Button>
+        <Button variant="outlined" startIcon={<Icon name="copy" small />} onClick={() => void copy(codes.join("\n"), t("factors.codes.copied"))}>{t("factors.codes.copy")}</Button>
         <Button variant="contained" onClick={onDone}>{t("factors.codes.done")}</Button>
       </div>
     </div>

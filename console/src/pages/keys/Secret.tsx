@@ -5,12 +5,11 @@ import DialogActions from "@mui/material/DialogActions";
 import DialogContent from "@mui/material/DialogContent";
 import DialogTitle from "@mui/material/DialogTitle";
 import { t } from "../../i18n";
+import { copy } from "../../parts/copy";
 import { Icon } from "../../parts/Icon";
 import parts from "../../parts/parts.module.css";
-import { toast } from "../../parts/toast";
 
 export function Secret({ secret, name, onDone }: { secret: string; name: string; onDone: () => void }) {
-  const copy = () => void navigator.clipboard.writeText(secret).then(() => toast(t("keys.secret.copied")));
   return (
     <Dialog open maxWidth="sm" fullWidth aria-labelledby="key-secret-title">
       <DialogTitle id="key-secret-title">{t("keys.secret.title", { name })}</DialogTitle>
@@ -21,7 +20,7 @@ export function Secret({ secret, name, onDone }: { secret: string; name: string;
         </div>
       </DialogContent>
       <DialogActions>
-        <Button variant="outlined" startIcon={<Icon name="copy" small />} onClick={copy}>{t("keys.secret.copy")}</Button>
+        <Button variant="outlined" startIcon={<Icon name="copy" small />} onClick={() => void copy(secret, t("keys.secret.copied"))}>{t("keys.secret.copy")}</Button>
         <Button variant="contained" onClick={onDone}>{t("keys.secret.done")}</Button>
       </DialogActions>
     </Dialog>

@@ -14,6 +14,7 @@ import "../../i18n/people";
 import "../../i18n/custody";
 import type { MenuAction } from "../../parts/ActionMenu";
 import { ConfirmWithImpact } from "../../parts/Confirm";
+import { copy } from "../../parts/copy";
 import parts from "../../parts/parts.module.css";
 import { RowMenu } from "../../parts/RowMenu";
 import { toast } from "../../parts/toast";
@@ -93,7 +94,7 @@ function Secret({ secret, name, onClose }: { secret: string | null; name: string
         </div>
       </DialogContent>
       <DialogActions>
-        <Button variant="text" onClick={() => void navigator.clipboard.writeText(secret ?? "").then(() => toast(t("id.copied")))}>{t("copy")}</Button>
+        <Button variant="text" onClick={() => void copy(secret ?? "")}>{t("copy")}</Button>
         <Button variant="contained" onClick={onClose}>{t("close")}</Button>
       </DialogActions>
     </Dialog>
