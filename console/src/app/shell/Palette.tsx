@@ -7,6 +7,7 @@ import { useEffect, useState } from "react";
 import { api, must } from "../../api/client";
 import { opening, useMe } from "../../auth/session";
 import { t } from "../../i18n";
+import { FOUND, rank, RANK_FOUND } from "../../keys/rank";
 import { useCommands } from "../../keys/registry";
 import { takeTyped } from "../../keys/typeahead";
 import { Face, Keys, StatePill, useLater } from "../../parts/basics";
@@ -19,29 +20,37 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     if (typed) setText(typed);
   }, []);
   const commands = useCommands().filter((command) => !command.keyOnly);
-  const groups = Map.groupBy(commands, (command) => command.group);
+  const groups = [...Map.groupBy(commands, (command) => command.group)];
+  // The palette's parts put the members of a group in order, not the groups.
+  const best = ([group, members]: (typeof groups)[number]) => Math.max(...members.map((command) => rank(command.id, text, [command.label, group])));
+  const ordered = text.trim() ? groups.toSorted((a, b) => best(b) - best(a)) : groups;
+  const above = text.trim() ? ordered.filter((group) => best(group) > RANK_FOUND) : [];
   const pick = (run: () => void) => () => {
     onClose();
     // After the dialog has given the focus back, so that the act may take it.
     setTimeout(run, 0);
   };
+  const show = ([group, members]: (typeof groups)[number]) => (
+    <Command.Group key={group} heading={group} className={css.group}>
+      {members.map((command) => (
+        <Command.Item key={command.id} value={command.id} keywords={[command.label, group]} onSelect={pick(command.run)} className={css.item}>
+          <span>{command.label}</span>
+          {command.keys && <Keys keys={command.keys} />}
+        </Command.Item>
+      ))}
+    </Command.Group>
+  );
   return (
     <Dialog open onClose={onClose} fullWidth slotProps={{ paper: { className: css.paper, "aria-label": t("palette.title") } }}>
-      <Command label={t("palette.title")} loop className={css.palette}>
+      <Command label={t("palette.title")} loop filter={rank} className={css.palette}>
         <Command.Input autoFocus value={text} onValueChange={setText} placeholder={t("palette.placeholder")} className={css.input} />
         <Command.List className={css.list}>
           <Command.Empty className={css.empty}>{t("palette.empty")}</Command.Empty>
-          <People text={text} pick={pick} />
-          {[...groups].map(([group, members]) => (
-            <Command.Group key={group} heading={group} className={css.group}>
-              {members.map((command) => (
-                <Command.Item key={command.id} value={`${command.id} ${command.label}`} keywords={[group]} onSelect={pick(command.run)} className={css.item}>
-                  <span>{command.label}</span>
-                  {command.keys && <Keys keys={command.keys} />}
-                </Command.Item>
-              ))}
-            </Command.Group>
-          ))}
+          {[
+            ...above.map(show),
+            <People key="people" text={text} pick={pick} />,
+            ...ordered.filter((group) => !above.includes(group)).map(show),
+          ]}
         </Command.List>
       </Command>
     </Dialog>
@@ -51,7 +60,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
 /** An id or an address in full: the hub knows by these what a search by letters would not find. */
 const WHOLE = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^\s@]+@[^\s@]+)$/i;
 
-/** The hub has found them already: what was typed leads each value, so that the palette's own filter lets them pass. */
+/** The hub has found them already: `FOUND` lets them pass the palette's own filter. */
 function People({ text, pick }: { text: string; pick: (run: () => void) => () => void }) {
   const navigate = useNavigate();
   const me = useMe();
@@ -79,7 +88,7 @@ function People({ text, pick }: { text: string; pick: (run: () => void) => () =>
   return (
     <Command.Group heading={t("nav.users")} className={css.group}>
       {found.map((item) => (
-        <Command.Item key={item.id} value={`${wanted} ${item.id}`} onSelect={open(item.id)} className={css.item}>
+        <Command.Item key={item.id} value={item.id} keywords={[FOUND]} onSelect={open(item.id)} className={css.item}>
           <Face name={item.label} id={item.id} />
           <span>
             {item.label} <small>{wanted}</small>
@@ -87,7 +96,7 @@ function People({ text, pick }: { text: string; pick: (run: () => void) => () =>
         </Command.Item>
       ))}
       {users.map((user) => (
-        <Command.Item key={user.id} value={`${wanted} ${user.id}`} onSelect={open(user.id)} className={css.item}>
+        <Command.Item key={user.id} value={user.id} keywords={[FOUND]} onSelect={open(user.id)} className={css.item}>
           <Face name={user.name} id={user.id} />
           <span>
             {user.name} <small>{user.email ?? ""}</small>
