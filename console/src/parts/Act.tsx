@@ -4,6 +4,7 @@ import { Link, type LinkProps } from "@tanstack/react-router";
 import { useId } from "react";
 import { Hint } from "./basics";
 import css from "./parts.module.css";
+import { toast } from "./toast";
 
 interface Props extends Pick<ButtonProps, "variant" | "color" | "startIcon" | "children" | "loading" | "type"> {
   onClick?: (event: React.MouseEvent<HTMLButtonElement>) => void;
@@ -18,7 +19,11 @@ export function Act({ why, onClick, to, search, ...button }: Props) {
   const id = useId();
   if (why === null && to) return <Button {...button} component={Link} to={to} search={search as never} />;
   if (why === null) return <Button {...button} onClick={onClick} />;
-  const stop = (event: React.MouseEvent) => event.preventDefault();
+  // A finger hovers over nothing: whoever presses it all the same is told why not.
+  const stop = (event: React.MouseEvent) => {
+    event.preventDefault();
+    toast(why);
+  };
   return (
     <Hint text={why}>
       <Button {...button} variant="outlined" color="inherit" aria-disabled="true" aria-describedby={id} className={css.off} onClick={stop} />

@@ -108,10 +108,17 @@ export function Keys({ keys }: { keys: string }) {
   );
 }
 
+/** A hint grows to where there is room: what it stands in cuts off what reaches beyond its edge. */
+function towardsTheMiddle({ currentTarget: hint }: React.SyntheticEvent<HTMLElement>): void {
+  const middle = (box: DOMRect) => box.left + box.width / 2;
+  const around = hint.closest("main, aside, [role=dialog]") ?? document.documentElement;
+  hint.dataset.grows = middle(hint.getBoundingClientRect()) < middle(around.getBoundingClientRect()) ? "right" : "left";
+}
+
 /** A tooltip that also tells the key; shown on hover and on focus. The control names itself to screen readers. */
 export function Hint({ text, keys, children }: { text: string; keys?: string; children: ReactNode }) {
   return (
-    <span className={css.hint} data-hint={keys ? `${text} · ${keyLabel(keys).join(" ")}` : text}>
+    <span className={css.hint} data-hint={keys ? `${text} · ${keyLabel(keys).join(" ")}` : text} onPointerEnter={towardsTheMiddle} onFocus={towardsTheMiddle}>
       {children}
     </span>
   );
