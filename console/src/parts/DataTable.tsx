@@ -10,6 +10,7 @@ import { Icon } from "./Icon";
 import { ErrorState } from "./states";
 import css from "./table.module.css";
 import { Ghosts, Head, Single, TableRow } from "./TableParts";
+import { placeIn } from "./place";
 import { useCalm } from "./useCalm";
 import { usePhone } from "./usePhone";
 import type { Selection } from "./useSelection";
@@ -71,7 +72,9 @@ export function DataTable<T extends Row>(props: Props<T>) {
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => height, overscan: 8, getItemKey: (index) => rows[index]?.id ?? index });
   useEffect(() => virtual.measure(), [virtual, height]);
 
-  const [active, setActive] = useState(-1);
+  // The cursor stays on its row, wherever that goes when others step in above it.
+  const [cursor, setCursor] = useState({ id: "", index: -1 });
+  const active = placeIn(rows, cursor);
   const ownPause = usePause();
   const [paused, setPaused] = props.pause ?? ownPause;
   const calm = useCalm(scroll, onCalm, paused || (selection?.rows.size ?? 0) > 0);
@@ -83,7 +86,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
 
   const move = (by: number) => {
     const next = Math.min(rows.length - 1, Math.max(0, active + by));
-    setActive(next);
+    setCursor({ id: rows[next]?.id ?? "", index: next });
     virtual.scrollToIndex(next);
   };
   const at = (index: number): T | undefined => rows[index];
@@ -91,7 +94,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
     const row = at(active);
     if (row) act?.(row);
   };
-  const anchor = useRef(-1);
+  const anchor = useRef({ id: "", index: -1 });
   const key = (id: string, keys: string, label: string, run: () => void) => ({ id: `list.${id}`, keys, label, run, group: t("keys.list"), keyOnly: true });
   useOffer([
     key("down", "j", t("keys.down"), () => move(1)),
@@ -112,11 +115,12 @@ export function DataTable<T extends Row>(props: Props<T>) {
     ...(selection
       ? [
           key("select", "x", t("keys.select"), onActive((row) => {
-            anchor.current = active;
+            anchor.current = { id: row.id, index: active };
             selection.toggle(row);
           })),
           key("range", "shift+x", t("keys.range"), () => {
-            const [from, to] = [anchor.current < 0 ? active : anchor.current, active].sort((a, b) => a - b) as [number, number];
+            const start = placeIn(rows, anchor.current);
+            const [from, to] = [start < 0 ? active : start, active].sort((a, b) => a - b) as [number, number];
             selection.set(rows.slice(from, to + 1), true);
           }),
         ]
@@ -124,7 +128,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
   ]);
 
   const open = useCallback((row: T, index: number) => {
-    setActive(index);
+    setCursor({ id: row.id, index });
     onOpen?.(row);
   }, [onOpen]);
 

@@ -66,10 +66,14 @@ export function ago(from: number, to: number): string {
   return t("time.days", { n: Math.floor(hours / 24) });
 }
 
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+/** What is older is told by its day: nobody counts back 400 days. */
+const RECENT = 30 * 86_400_000;
+
 export const Time = memo(function Time({ at }: { at: string | null | undefined }) {
   // The selector rounds to what is shown, so a row renders again only when its words change.
   const stamp = at ? Date.parse(at) : Number.NaN;
-  const words = useSyncExternalStore(subscribe, () => (Number.isNaN(stamp) ? "–" : ago(stamp, now)));
+  const words = useSyncExternalStore(subscribe, () => (Number.isNaN(stamp) ? "–" : now - stamp > RECENT ? day.format(stamp) : ago(stamp, now)));
   if (Number.isNaN(stamp)) return <span className={css.muted}>–</span>;
   return (
     <time className={css.time} dateTime={at ?? ""} title={absolute.format(stamp)}>
