@@ -34,7 +34,7 @@ export default function DevelopmentOutbox() {
                   <Time at={item.at} />
                 </header>
                 {item.subject && <p className={parts.small}>{item.subject}</p>}
-                {item.text && <pre className={css.text}>{item.text}</pre>}
+                {item.text && <pre className={css.text}><Linked text={item.text} /></pre>}
               </li>
             ))}
           </ul>
@@ -43,4 +43,9 @@ export default function DevelopmentOutbox() {
       {query.hasNextPage && <Button variant="text" onClick={() => void query.fetchNextPage()} loading={query.isFetchingNextPage}>{t("list.more")}</Button>}
     </>
   );
+}
+
+/** Links that lead into this hub can be followed; any other stays words. */
+function Linked({ text }: { text: string }) {
+  return text.split(/(\S+)/).map((part, index) => (part.startsWith(`${location.origin}/`) ? <a key={index} href={part}>{part}</a> : part));
 }
