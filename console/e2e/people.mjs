@@ -75,8 +75,8 @@ await check("the link of the mail lets them in once, with the password they choo
 
 await check("what they say of themselves shows to others as they decide", async () => {
   await hers.page.goto(`${BASE}/account`);
-  await hers.page.getByLabel("Title").first().fill("Countess");
-  await hers.page.getByLabel("About me").first().fill("Private words");
+  await hers.page.getByRole("textbox", { name: "Title" }).fill("Countess");
+  await hers.page.getByRole("textbox", { name: "About me" }).fill("Private words");
   await hers.page.getByRole("button", { name: "Save" }).click();
   await hers.page.getByText("Saved").waitFor();
   await hers.page.locator("section").filter({ has: hers.page.getByRole("heading", { name: "Who sees what" }) }).getByLabel("About me").selectOption("nobody");
