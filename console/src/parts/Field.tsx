@@ -16,9 +16,11 @@ type FieldProps = Labelled & Pick<OutlinedInputProps, "value" | "type" | "autoCo
   mono?: boolean;
   /** Digits alone: a phone shows them. */
   numeric?: boolean;
+  /** What may be meant, offered while typing: the value, and in words what it is. */
+  offered?: { value: string; label?: string }[];
 };
 
-export function Field({ label, note, error, hideLabel, onValue, required, mono, numeric, ...input }: FieldProps) {
+export function Field({ label, note, error, hideLabel, onValue, required, mono, numeric, offered, ...input }: FieldProps) {
   const id = useId();
   const described = error || note ? `${id}-note` : undefined;
   return (
@@ -33,8 +35,15 @@ export function Field({ label, note, error, hideLabel, onValue, required, mono, 
         fullWidth
         className={mono ? css.mono : undefined}
         onChange={(event) => onValue(event.target.value)}
-        slotProps={{ input: { "aria-describedby": described, "aria-required": required, "aria-invalid": Boolean(error), spellCheck: mono ? false : undefined, inputMode: numeric ? "numeric" : undefined } }}
+        slotProps={{ input: { "aria-describedby": described, "aria-required": required, "aria-invalid": Boolean(error), spellCheck: mono ? false : undefined, inputMode: numeric ? "numeric" : undefined, list: offered && `${id}-offered` } }}
       />
+      {offered && (
+        <datalist id={`${id}-offered`}>
+          {offered.map(({ value, label }) => (
+            <option key={value} value={value} label={label} />
+          ))}
+        </datalist>
+      )}
       {(error || note) && (
         <span id={described} aria-live="polite" className={error ? css.fieldError : css.note}>
           {error ?? note}

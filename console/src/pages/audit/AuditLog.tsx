@@ -19,7 +19,7 @@ import table from "../../parts/table.module.css";
 import { useTyped } from "../../parts/useTyped";
 import Views from "../../parts/views/Views";
 import { fetchAudit } from "./queries";
-import { entryText, entryTone, valueText, whoDid } from "./words";
+import { entryText, entryTone, valuesOf, valueText, whoDid } from "./words";
 import css from "./audit.module.css";
 
 export default function AuditLog() {
@@ -44,7 +44,7 @@ export default function AuditLog() {
         openId={open}
         onOpen={show}
         onCalm={setCalm}
-        toolbar={<Toolbar filters={filters} change={change} />}
+        toolbar={<Toolbar filters={filters} change={change} rows={list.rows} />}
         empty={
           isWhole(filters) ? (
             <EmptyState icon="audit" title={t("audit.empty.title")} text={t("audit.empty.text")} />
@@ -94,14 +94,15 @@ function useColumns(): Column<Audit>[] {
   );
 }
 
-function Toolbar({ filters, change }: { filters: Filters; change: (next: Record<string, string | undefined>) => void }) {
+function Toolbar({ filters, change, rows }: { filters: Filters; change: (next: Record<string, string | undefined>) => void; rows: Audit[] }) {
   const first = useRef<HTMLInputElement>(null);
+  const offered = useMemo(() => valuesOf(rows), [rows]);
   useOffer([{ id: "audit.filter", keys: "/", label: t("keys.filter"), group: t("keys.page"), run: () => first.current?.focus(), keyOnly: true }]);
   return (
     <div className={table.toolbar}>
       {(["action", "actor", "subject"] as const).map((name, index) => (
         <div key={name} className={index === 0 ? table.search : table.half}>
-          <Filter name={name} value={filters[name] ?? ""} box={index === 0 ? first : undefined} onValue={(value) => change({ [name]: value || undefined })} />
+          <Filter name={name} value={filters[name] ?? ""} offered={offered[name]} box={index === 0 ? first : undefined} onValue={(value) => change({ [name]: value || undefined })} />
         </div>
       ))}
       <span className={table.grow} />
@@ -116,12 +117,12 @@ function actorName({ actor, on_behalf_of }: Audit): string {
   return actor.kind === "user" && on_behalf_of?.name ? t("who.actedBy", { by: on_behalf_of.name, name }) : name;
 }
 
-function Filter({ name, value, box, onValue }: { name: "action" | "actor" | "subject"; value: string; box?: React.RefObject<HTMLInputElement | null>; onValue: (value: string) => void }) {
+function Filter({ name, value, offered, box, onValue }: { name: "action" | "actor" | "subject"; value: string; offered: { value: string; label?: string }[]; box?: React.RefObject<HTMLInputElement | null>; onValue: (value: string) => void }) {
   // The hub takes whole ids only: half a one is not asked for.
   const whole = (typed: string) => name === "action" || typed === "" || ID.test(typed);
   const [text, setText, later] = useTyped(value, 300, (typed) => whole(typed) && onValue(typed));
   const fits = whole(later);
-  return <Field label={t(`audit.by.${name}`)} hideLabel placeholder={t(`audit.by.${name}`)} value={text} onValue={setText} inputRef={box} error={fits ? undefined : t("audit.notId")} />;
+  return <Field label={t(`audit.by.${name}`)} hideLabel placeholder={t(`audit.by.${name}`)} value={text} onValue={setText} inputRef={box} offered={offered} error={fits ? undefined : t("audit.notId")} />;
 }
 
 interface FieldChange {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { actText, actTone, entryText, entryTone, valueText, whoDid } from "./words";
+import { actText, actTone, entryText, entryTone, valuesOf, valueText, whoDid } from "./words";
 
 describe("an act in words", () => {
   it("has a sentence of its own where the catalogue knows it", () => expect(actText("users.ban", "Ada")).toBe("banned Ada"));
@@ -31,4 +31,10 @@ it("writes a list of values as a list", () => {
 it("tells half a sign-in apart from a whole one", () => {
   const entry = (id: string | null) => entryText({ action: "auth.login", actor: { id }, subject: { kind: "user", id: "1", label: "Ada" } as never });
   expect([entry("1"), entry(null)]).toEqual(["signed in", "gave the right password of Ada"]);
+});
+
+it("offers as filters what the entries hold, people by their name", () => {
+  const row = (action: string, actor: object, subject: object) => ({ action, actor, subject }) as never;
+  const rows = [row("users.ban", { id: "2", name: "Bo" }, { id: "9", label: "Cy" }), row("auth.login", { id: "1", name: "Ada" }, { id: "8", label: null }), row("users.ban", { id: null, name: "auth" }, { id: "9", label: "Cy" })];
+  expect(valuesOf(rows)).toEqual({ action: [{ value: "auth.login" }, { value: "users.ban" }], actor: [{ value: "1", label: "Ada" }, { value: "2", label: "Bo" }], subject: [{ value: "9", label: "Cy" }] });
 });

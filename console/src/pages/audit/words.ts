@@ -63,3 +63,13 @@ export function valueText(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "–" : value.map(valueText).join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
+
+/** What a filter may be set to, from the entries that are read: acts by their name, people and things by theirs for their id. */
+export function valuesOf(rows: readonly Pick<Audit, "action" | "actor" | "subject">[]): Record<"action" | "actor" | "subject", { value: string; label?: string }[]> {
+  const named = (things: { id?: string | null; name?: string | null }[]) => [...new Map(things.flatMap(({ id, name }) => (id && name ? [[id, name] as const] : [])))].map(([value, label]) => ({ value, label })).sort((a, b) => a.label.localeCompare(b.label));
+  return {
+    action: [...new Set(rows.map((row) => row.action))].sort().map((value) => ({ value })),
+    actor: named(rows.map((row) => row.actor)),
+    subject: named(rows.map(({ subject }) => ({ id: subject.id, name: subject.label }))),
+  };
+}
