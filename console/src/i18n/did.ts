@@ -1,4 +1,4 @@
-/** What was done, as sentences behind the name of who did it: of pages that tell of acts. */
+/** What was done, as sentences behind the name of who did it, and the audit log that tells of it. */
 import { addTexts } from ".";
 import texts from "./did.en.texts.json";
 

@@ -7,7 +7,7 @@ import { useEffect, useState } from "react";
 import { api, must } from "../../api/client";
 import { opening, useMe } from "../../auth/session";
 import { t } from "../../i18n";
-import { FOUND, rank, RANK_FOUND } from "../../keys/rank";
+import { FOUND, rank, RANK_FOUND } from "./rank";
 import { useCommands } from "../../keys/registry";
 import { takeTyped } from "../../keys/typeahead";
 import { Face, Keys, StatePill, useLater } from "../../parts/basics";

@@ -16,7 +16,7 @@ import { ErrorLine } from "../../parts/states";
 import { told } from "../../parts/undo";
 import { ConflictView } from "./ConflictView";
 import { changesIn, conflictsIn, draftOf, FIELDS, type FieldName, isObject, isWritable, merged, valueOf } from "./merge";
-import { TeamNames } from "./TeamNames";
+import { TeamNames } from "./queries";
 import css from "./users.module.css";
 
 const EditRoles = lazy(() => import("./EditRoles"));

@@ -25,8 +25,7 @@ import { usePhone } from "../../parts/usePhone";
 import { useSelection } from "../../parts/useSelection";
 import { useTyped } from "../../parts/useTyped";
 import Views from "../../parts/views/Views";
-import { DEFAULT_SORT, fetchUsers, rolesQuery } from "./queries";
-import { TeamNames, useTeams } from "./TeamNames";
+import { DEFAULT_SORT, fetchUsers, rolesQuery, TeamNames, useTeams } from "./queries";
 import css from "./users.module.css";
 
 const ActionMenu = lazy(() => import("../../parts/ActionMenu"));

@@ -1,6 +1,8 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions, useQuery } from "@tanstack/react-query";
 import { api, must } from "../../api/client";
 import type { Role, Team, User } from "../../api/types";
+import { useMe } from "../../auth/session";
+import { t } from "../../i18n";
 import type { Row, WholeSet } from "../../live/apply";
 import type { Filters } from "../../live/kinds";
 import { followChannel, levelSet } from "../../live/store";
@@ -49,3 +51,18 @@ export const teamsQuery = queryOptions({
   queryFn: async ({ signal }): Promise<WholeSet<Team>> => levelSet("team", await must(api.GET("/api/v1/teams", { signal })), ["teams", "all"]),
   select: present,
 });
+
+const NO_TEAMS: Team[] = [];
+
+/** Teams that this viewer may see. */
+export function useTeams(): Team[] {
+  const me = useMe();
+  const may = me.permissions.includes("teams:read") || me.limited.includes("teams:read");
+  return useQuery({ ...teamsQuery, enabled: may }).data?.items ?? NO_TEAMS;
+}
+
+/** The names of a person's teams, as text. */
+export function TeamNames({ user }: { user: Pick<User, "teams"> }): string {
+  const teams = useTeams();
+  return user.teams.map(({ id }) => teams.find((team) => team.id === id)?.name ?? t("users.hiddenTeam")).join(", ") || "–";
+}
