@@ -1,1 +1,0 @@
-var e={steps:`_steps_1a1ey_1`,past:`_past_1a1ey_6`,drop:`_drop_1a1ey_8`,over:`_over_1a1ey_9`,body:`_body_1a1ey_12`,mapping:`_mapping_1a1ey_13`,preview:`_preview_1a1ey_15`,counts:`_counts_1a1ey_20`,bad:`_bad_1a1ey_24`,dock:`_dock_1a1ey_26`,rise:`_rise_1a1ey_1`,dockHead:`_dockHead_1a1ey_28`};export{e as t};

@@ -1,1 +1,0 @@
-var e={paper:`_paper_o1jru_1`,palette:`_palette_o1jru_2`,input:`_input_o1jru_4`,list:`_list_o1jru_17`,empty:`_empty_o1jru_18`,group:`_group_o1jru_19`,item:`_item_o1jru_21`,sheet:`_sheet_o1jru_36`};export{e as t};
