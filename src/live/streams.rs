@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL,
-    CONTENT_ENCODING, CONTENT_TYPE,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -288,11 +288,16 @@ async fn emulation(
 /// What a page of another site may do is asked before it does it.
 async fn preflight(request: HttpRequest, live: web::Data<Live>) -> Result<HttpResponse, Problem> {
     let visit = Visit::of(&request, &live)?;
+    // SDKs let an application add headers of its own; which pages may ask is what the allowed origins say
+    let asked = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS);
+    let headers = asked
+        .cloned()
+        .unwrap_or(HeaderValue::from_static("Content-Type, Last-Event-ID"));
     let mut response = HttpResponse::NoContent();
     visit.share(&mut response);
     response
         .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"))
-        .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Last-Event-ID"))
+        .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, headers))
         .insert_header((ACCESS_CONTROL_MAX_AGE, "300"));
     Ok(response.finish())
 }

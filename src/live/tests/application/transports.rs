@@ -246,6 +246,29 @@ async fn what_is_wrong_with_the_opening_of_a_stream_is_told_as_the_protocol_has_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_may_send_headers_of_its_own_where_it_may_connect_at_all() {
+    let node = Node::serving(&[SETTINGS, &[("ALLOWED_ORIGINS", "https://app.example.com")]].concat()).await;
+    let ask = async |origin: &str| {
+        let request = Http::new()
+            .request(
+                reqwest::Method::OPTIONS,
+                format!("http://{}/connection/http_stream", node.address),
+            )
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "x-of-the-app");
+        request.send().await.unwrap()
+    };
+    let told = ask("https://app.example.com").await;
+    assert_eq!(told.headers()["access-control-allow-headers"], "x-of-the-app");
+    assert_eq!(
+        told.headers()["access-control-allow-origin"],
+        "https://app.example.com"
+    );
+    assert_eq!(ask("https://evil.example.com").await.status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn transports_that_nobody_switched_on_are_not_there() {
     let node = Node::start().await;
     for path in [
