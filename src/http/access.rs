@@ -53,7 +53,7 @@ impl From<&Verified> for Shown {
         Self::Token {
             credential: Credential::External(verified.account),
             user: verified.user,
-            evidence: Evidence::Issued(verified.issued_at),
+            evidence: verified.evidence(),
         }
     }
 }

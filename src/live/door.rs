@@ -199,8 +199,7 @@ impl Door {
         from: Option<IpAddr>,
         outlet: Arc<Outlet>,
     ) -> Result<Admission, SignInError> {
-        let evidence = Evidence::Issued(verified.issued_at);
-        let shown = (Credential::External(verified.account), evidence);
+        let shown = (Credential::External(verified.account), verified.evidence());
         let (standing, member, hold) = self.attached(shown, from, outlet).await?;
         if standing.user != verified.user {
             return Err(SignInError::Invalid);

@@ -162,3 +162,37 @@ async fn only_the_header_that_the_operator_names_is_believed() {
         "nobody's word counts without a trusted proxy"
     );
 }
+
+#[tokio::test]
+async fn whoever_acts_as_somebody_is_let_in_only_from_where_both_of_them_are() {
+    let hub = behind_a_proxy("x-forwarded-for").await;
+    let owner = hub.owner().await;
+    let (admin, viewer) = (hub.someone(&["admin"]).await, hub.someone(&["viewer"]).await);
+    let path = format!("/users/{}/impersonate", viewer.id);
+    let begun = hub
+        .send(
+            &admin,
+            Method::POST,
+            &path,
+            json!({"reason": "They report an error"}),
+        )
+        .await;
+    let begun: Value = begun.json().await.unwrap();
+    let acting = begun["access_token"].as_str().unwrap();
+    let ask = async |token: &str, address: &str| {
+        let asked = from(hub.ask(Method::GET, "/me").bearer_auth(token), address).send();
+        asked.await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask(acting, ELSEWHERE).await, 200);
+    let roles: Value = hub.get(&owner, "/roles").await.json().await.unwrap();
+    let mut roles = roles["items"].as_array().unwrap().iter();
+    let role = roles.find(|role| role["name"] == "admin").unwrap()["id"].clone();
+    let list = json!({"cidr": "198.51.100.0/24", "role": role});
+    let made = hub.send(&owner, Method::POST, "/ip_rules", list).await;
+    assert_eq!(made.status(), 201);
+    assert_eq!(
+        (ask(acting, ELSEWHERE).await, ask(acting, OFFICE).await),
+        (403, 200)
+    );
+    assert_eq!(ask(&viewer.token, ELSEWHERE).await, 200, "the person themselves");
+}

@@ -3,6 +3,7 @@
 use crate::harness::{Hub, PASSWORD, SignedIn, hub, problem};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 
 async fn begin(hub: &Hub, who: &SignedIn, whom: &SignedIn) -> SignedIn {
     let body = json!({"reason": "They report an error"});
@@ -220,4 +221,81 @@ async fn in_a_browser_the_operators_refresh_cookie_leads_back() {
         (&me["user"]["email"], &me["impersonation"]),
         (&json!("owner@example.com"), &Value::Null)
     );
+}
+
+#[tokio::test]
+async fn it_ends_with_a_new_proof_of_the_operator_and_signing_out_ends_what_the_proof_replaced() {
+    let hub = hub().await;
+    let (owner, viewer) = (hub.owner().await, hub.someone(&["viewer"]).await);
+    let acting = begin(&hub, &owner, &viewer).await;
+    let proof = json!({"kind": "password", "password": PASSWORD});
+    let proved: Value = hub
+        .send(&owner, Method::POST, "/me/prove", proof)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        problem(hub.get(&acting, "/me").await).await,
+        (401, "auth.session_ended".into())
+    );
+    let open = hub
+        .test
+        .count("SELECT count(*) FROM user_sessions WHERE impersonated_by IS NOT NULL AND revoked_at IS NULL")
+        .await;
+    assert_eq!(open, 0, "in lists too");
+    let proved = SignedIn {
+        token: proved["access_token"].as_str().unwrap().to_owned(),
+        ..owner.clone()
+    };
+    assert_eq!(
+        hub.get(&owner, "/me").await.status(),
+        200,
+        "what is under way comes to its end"
+    );
+    let acting = begin(&hub, &proved, &viewer).await;
+    let signed_out = hub.send(&proved, Method::POST, "/auth/logout", json!({})).await;
+    assert_eq!(signed_out.status(), 204);
+    for over in [&proved, &owner, &acting] {
+        assert_eq!(
+            problem(hub.get(over, "/me").await).await,
+            (401, "auth.session_ended".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_ends_with_the_sessions_of_the_operator_that_end_together_although_it_began_after_them() {
+    let hub = hub().await;
+    let (owner, viewer) = (hub.owner().await, hub.someone(&["viewer"]).await);
+    let email = hub.person(&["admin"]).await;
+    for others in [false, true] {
+        let operator = hub.sign_in(&email).await;
+        hub.clock.advance(time::Duration::seconds(2));
+        let instant = hub.clock.now().format(&Rfc3339).unwrap();
+        hub.clock.advance(time::Duration::seconds(2));
+        let acting = begin(&hub, &operator, &viewer).await;
+        assert_eq!(hub.get(&acting, "/me").await.status(), 200);
+        let ended = if others {
+            let another = hub.sign_in(&email).await;
+            hub.send(&another, Method::DELETE, "/me/sessions", json!({}))
+                .await
+        } else {
+            let path = format!("/users/{}/sessions/revoke", operator.id);
+            hub.send(&owner, Method::POST, &path, json!({"not_before": instant}))
+                .await
+        };
+        assert!(ended.status().is_success());
+        for over in [&operator, &acting] {
+            assert_eq!(hub.get(over, "/me").await.status(), 401, "others: {others}");
+        }
+        let open = hub
+            .test
+            .count(
+                "SELECT count(*) FROM user_sessions WHERE impersonated_by IS NOT NULL AND revoked_at IS NULL",
+            )
+            .await;
+        assert_eq!(open, 0, "in lists too; others: {others}");
+        assert_eq!(hub.get(&viewer, "/me").await.status(), 200);
+    }
 }

@@ -257,3 +257,19 @@ async fn people_sign_up_where_the_organization_lets_them() {
     );
     assert_eq!(sign_in(&hub, "ada@example.com", CHOSEN).await, 200);
 }
+
+#[tokio::test]
+async fn a_link_to_a_new_password_is_over_once_somebody_has_chosen_one_themselves() {
+    let hub = hub().await;
+    let ada = hub.someone(&["viewer"]).await;
+    hub.post("/auth/password/forgot", json!({"email": ada.email}))
+        .await;
+    let token = mails(&hub, &ada.email).await[0].token();
+    let own = json!({"current_password": PASSWORD, "new_password": CHOSEN});
+    let chosen = hub.send(&ada, Method::POST, "/me/password", own).await;
+    assert_eq!(chosen.status(), 204);
+    let reset = json!({"token": token, "password": "staple battery horse"});
+    let refused = hub.post("/auth/password/reset", reset).await;
+    assert_eq!(problem(refused).await, (410, "auth.reset_link_gone".into()));
+    assert_eq!(sign_in(&hub, &ada.email, CHOSEN).await, 200);
+}

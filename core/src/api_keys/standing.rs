@@ -105,6 +105,7 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
         impersonation: None,
         key: Some(Arc::new(terms)),
         not_before: None,
+        owes_factor: false,
     }))
 }
 

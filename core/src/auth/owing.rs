@@ -96,8 +96,8 @@ async fn make_room(change: &mut Change, owner: Owner) -> Result<()> {
     Ok(())
 }
 
-/// The ticket, where it is good for `client`. Whoever's password was changed, or whose sessions were all ended, since it was
-/// made begins again.
+/// The ticket, where it is good for `client`. Whoever's password was changed, or whose sessions were all ended, theirs or
+/// everybody's, since it was made begins again.
 ///
 /// # Errors
 /// `auth.ticket_refused`, whatever is wrong with it.
@@ -106,9 +106,9 @@ pub(super) async fn find(auth: &Auth, ticket: &SecretString, client: &Client) ->
     let mut tx = auth.store.db.snapshot().await?;
     let row = sqlx::query!(
         "SELECT t.organization_id, t.user_id, t.methods, t.client, t.enroll
-         FROM sign_in_tickets t JOIN users u ON u.id = t.user_id
-         WHERE t.hash = $1 AND t.expires_at > $2
-           AND t.created_at >= coalesce(greatest(u.password_changed_at, u.sessions_not_before), '-infinity')",
+         FROM sign_in_tickets t JOIN users u ON u.id = t.user_id JOIN organizations o ON o.id = t.organization_id
+         WHERE t.hash = $1 AND t.expires_at > $2 AND t.created_at >= coalesce(
+           greatest(u.password_changed_at, u.sessions_not_before, o.sessions_not_before), '-infinity')",
         hash,
         auth.store.clock.now(),
     )

@@ -97,11 +97,12 @@ async fn known(auth: &Auth, ctx: &Ctx, user: UserId) -> Result<(Option<String>, 
 }
 
 /// The row keeps its version: nothing that others see of the person has changed. The access version moves, because a
-/// session that could only change the password can do more now.
+/// session that could only change the password can do more now. Links to a new password that were sent are of no use any more.
 async fn write(change: &mut Change, user: UserId, hash: &str) -> Result<(i64, i64)> {
     let (organization, at) = (change.ctx().organization, change.at());
     let row = sqlx::query!(
-        "UPDATE users SET password_hash = $3, must_change_password = false, password_changed_at = $4,
+        "WITH links AS (DELETE FROM password_resets WHERE organization_id = $1 AND user_id = $2)
+         UPDATE users SET password_hash = $3, must_change_password = false, password_changed_at = $4,
            access_version = access_version + 1
          WHERE organization_id = $1 AND id = $2 RETURNING version, access_version",
         organization.0,

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 pub async fn what_proves(auth: &Auth, ctx: &Ctx) -> Result<(Owed, bool)> {
     let (_, owner) = own(ctx)?;
     let password = super::password::hash_of(auth, ctx, owner.user).await?.is_some();
-    Ok((factors::owed(&auth.store, owner).await?, password))
+    Ok((factors::owed(&auth.store.db, owner).await?, password))
 }
 
 /// Begins a ceremony for a passkey of one's own.
@@ -90,7 +90,7 @@ fn own(ctx: &Ctx) -> Result<(SessionId, Owner)> {
 }
 
 async fn require_password(auth: &Auth, ctx: &Ctx, owner: Owner, password: &SecretString) -> Result<()> {
-    if !factors::owed(&auth.store, owner).await?.kinds.is_empty() {
+    if !factors::owed(&auth.store.db, owner).await?.kinds.is_empty() {
         return Err(Error::new(
             Kind::Forbidden,
             "auth.factor_needed",

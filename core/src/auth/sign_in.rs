@@ -115,9 +115,9 @@ pub(super) async fn admit(
     client: &Client,
 ) -> Result<Outcome> {
     account::require_open(auth, account, client).await?;
-    let owed = factors::owed(&auth.store, account.owner()).await?;
+    let owed = factors::owed(&auth.store.db, account.owner()).await?;
     let whole = methods.iter().any(|method| method.is_whole());
-    if !whole && (owed.demanded || !owed.kinds.is_empty()) {
+    if !whole && owed.any() {
         let needed = ask(auth, account, methods, owed, client).await?;
         return Ok(Outcome::FactorNeeded(needed));
     }
@@ -286,7 +286,7 @@ pub(super) async fn require_enough(
     .fetch_optional(&mut *tx)
     .await?;
     drop(tx);
-    if shown == Some(true) || !factors::owed(&auth.store, owner).await?.demanded {
+    if shown == Some(true) || !factors::owed(&auth.store.db, owner).await?.demanded {
         return Ok(());
     }
     let why = "A role of yours now demands a second factor. Sign in again.";

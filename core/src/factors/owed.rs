@@ -1,5 +1,5 @@
 use super::{FactorKind, Owner};
-use crate::Store;
+use crate::db::Db;
 use crate::kernel::error::Result;
 
 /// What somebody has to show beside a password.
@@ -11,9 +11,16 @@ pub struct Owed {
     pub demanded: bool,
 }
 
+impl Owed {
+    /// Whether anything is: they have a factor, or must have one.
+    pub fn any(&self) -> bool {
+        self.demanded || !self.kinds.is_empty()
+    }
+}
+
 /// Reads it from the primary.
-pub async fn owed(store: &Store, owner: Owner) -> Result<Owed> {
-    let mut tx = store.db.primary(owner.organization).await?;
+pub async fn owed(db: &Db, owner: Owner) -> Result<Owed> {
+    let mut tx = db.primary(owner.organization).await?;
     let row = sqlx::query!(
         r#"SELECT
              EXISTS (SELECT FROM user_factors WHERE user_id = $2 AND kind = 'totp') AS "totp!",

@@ -29,7 +29,7 @@ pub(super) fn oneself(ctx: &Ctx) -> Result<Owner> {
 /// One's own factors.
 pub async fn list(store: &Store, ctx: &Ctx) -> Result<Factors> {
     let owner = oneself(ctx)?;
-    let demanded = owed(store, owner).await?.demanded;
+    let demanded = owed(&store.db, owner).await?.demanded;
     let mut tx = store.db.primary(owner.organization).await?;
     Ok(Factors {
         items: store::all(&mut tx, owner).await?,
@@ -70,7 +70,7 @@ pub async fn rename(store: &Store, ctx: &Ctx, id: FactorId, name: &str) -> Resul
 pub async fn remove(store: &Store, ctx: &Ctx, id: FactorId) -> Result<()> {
     let owner = oneself(ctx)?;
     ctx.require_recent_proof(store.clock.now())?;
-    let demanded = owed(store, owner).await?.demanded;
+    let demanded = owed(&store.db, owner).await?.demanded;
     let mut change = Change::begin(store, ctx).await?;
     let factor = of_id(&mut change, owner, id).await?;
     let last = store::all(change.tx(), owner).await?.len() == 1;

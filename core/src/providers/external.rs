@@ -6,12 +6,14 @@
 use super::admit;
 use super::claims::{Claims, Told};
 use super::directory::Directory;
+use super::id_token;
 use super::jwt::{self, Wrong};
 use super::model::Provider;
 use super::store::{self, Which};
 use crate::auth::{Client, unauthenticated};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{LinkedAccountId, UserId};
+use crate::sessions::standing::Evidence;
 use sha2::{Digest, Sha256};
 
 /// Issuers of one name that are tried at most: each organization may have its own.
@@ -28,6 +30,18 @@ pub struct Verified {
     pub expires_at: i64,
     /// When it was issued, seconds since 1970, if it says so.
     pub issued_at: Option<i64>,
+    /// Whether it says that two factors were shown, and its issuer is believed.
+    pub two_factors: bool,
+}
+
+impl Verified {
+    /// What it shows of itself, for its person's standing.
+    pub fn evidence(&self) -> Evidence {
+        Evidence::Issued {
+            at: self.issued_at,
+            two_factors: self.two_factors,
+        }
+    }
 }
 
 impl Directory {
@@ -93,6 +107,7 @@ impl Directory {
             user: link.user,
             expires_at: jwt::seconds(claims, "exp").unwrap_or_default() as i64,
             issued_at: jwt::seconds(claims, "iat").map(|at| at as i64),
+            two_factors: provider.second_factor && id_token::tells_two_factors(claims),
         })
     }
 }

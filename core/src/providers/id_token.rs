@@ -73,7 +73,7 @@ pub(super) fn half_hash(algorithm: Algorithm, text: &str) -> String {
     URL_SAFE_NO_PAD.encode(&hash[..hash.len() / 2])
 }
 
-/// Whether an ID token says that two factors of different kinds were shown (`amr` of OpenID Connect Core 1.0 §2, with the names
+/// Whether an ID token, or a token of an external issuer, says that two factors of different kinds were shown (`amr` of OpenID Connect Core 1.0 §2, with the names
 /// of RFC 8176 §2). One that says nothing of it is the word of one.
 pub(super) fn tells_two_factors(claims: &Claims) -> bool {
     const KNOWN: &[&str] = &["pwd", "pin", "kba"];

@@ -2,6 +2,7 @@
 //! the primary only.
 
 use crate::db::Db;
+use crate::factors::{self, Owner};
 use crate::kernel::ctx::Credential;
 use crate::kernel::error::Result;
 use crate::kernel::id::{LinkedAccountId, OrganizationId, RoleId, UserId};
@@ -41,10 +42,16 @@ pub async fn standing(db: &Db, account: LinkedAccountId) -> Result<Result<Standi
         _ if !row.enabled => return Ok(Err(Refused::Revoked("issuer switched off".to_owned()))),
         _ => {}
     }
-    Ok(Ok(Standing {
-        credential: Credential::External(account),
+    drop(tx);
+    let owner = Owner {
         user: UserId(row.user_id),
         organization: OrganizationId(row.organization_id),
+    };
+    let owed = factors::owed(db, owner).await?;
+    Ok(Ok(Standing {
+        credential: Credential::External(account),
+        user: owner.user,
+        organization: owner.organization,
         created_at: row.linked_at,
         authenticated_at: row.linked_at,
         last_seen_at: row.linked_at,
@@ -60,5 +67,6 @@ pub async fn standing(db: &Db, account: LinkedAccountId) -> Result<Result<Standi
         idle: None,
         impersonation: None,
         not_before: row.not_before,
+        owes_factor: owed.any(),
     }))
 }

@@ -90,7 +90,8 @@ pub async fn end_others(store: &Store, ctx: &Ctx) -> Result<EndedSessions> {
     let why = "This session was ended from another one.";
     let ended = sqlx::query_scalar!(
         "UPDATE user_sessions SET revoked_at = $4, revoked_reason = $5, version = version + 1
-         WHERE organization_id = $1 AND user_id = $2 AND id <> $3 AND revoked_at IS NULL RETURNING id",
+         WHERE organization_id = $1 AND revoked_at IS NULL
+           AND ((user_id = $2 AND id <> $3) OR (impersonated_by = $2 AND impersonator_session <> $3)) RETURNING id",
         ctx.organization.0,
         user.0,
         mine.0,
@@ -236,7 +237,7 @@ async fn forbid_earlier(
     Ok(())
 }
 
-/// Closes the rows, so that lists and counts are true at once.
+/// Closes the rows, so that lists and counts are true at once; with those in which one of them acts as somebody else.
 async fn close(
     change: &mut Change,
     whose: Whose,
@@ -248,8 +249,14 @@ async fn close(
         r#"WITH ended AS (
              UPDATE user_sessions SET revoked_at = $4, revoked_reason = $5, version = version + 1
              WHERE organization_id = $1 AND revoked_at IS NULL AND created_at < $3 AND ($6 OR user_id = ANY($2))
+             RETURNING id, user_id),
+           acting AS (
+             UPDATE user_sessions SET revoked_at = $4, revoked_reason = $5, version = version + 1
+             WHERE organization_id = $1 AND revoked_at IS NULL AND NOT (created_at < $3 AND ($6 OR user_id = ANY($2)))
+               AND impersonator_session IN (SELECT id FROM ended)
              RETURNING user_id)
-           SELECT count(*) AS "sessions!", count(DISTINCT user_id) AS "people!" FROM ended"#,
+           SELECT count(*) AS "sessions!", count(DISTINCT user_id) AS "people!"
+           FROM (SELECT user_id FROM ended UNION ALL SELECT user_id FROM acting) AS every"#,
         organization,
         &ids(people),
         before,

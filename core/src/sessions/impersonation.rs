@@ -47,11 +47,12 @@ pub(super) async fn read(
     let row = sqlx::query!(
         r#"SELECT s.impersonated_by AS "by!", s.impersonator_session AS "session!", s.impersonation_reason AS "reason!",
              s.elevated_until,
-             coalesce(o.revoked_at IS NULL AND coalesce(o.created_at >= u.sessions_not_before, true)
+             coalesce(o.revoked_at IS NULL
+               AND coalesce(o.created_at >= greatest(u.sessions_not_before, g.sessions_not_before), true)
                AND u.status = 'active' AND u.deleted_at IS NULL, false) AS "stands!"
            FROM user_sessions s
              LEFT JOIN user_sessions o ON o.id = s.impersonator_session AND o.user_id = s.impersonated_by
-             LEFT JOIN users u ON u.id = o.user_id
+             LEFT JOIN users u ON u.id = o.user_id LEFT JOIN organizations g ON g.id = o.organization_id
            WHERE s.id = $1"#,
         session.0,
     )

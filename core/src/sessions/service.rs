@@ -18,6 +18,7 @@ pub fn ended(why: &Refused) -> Error {
     let code = match why {
         Refused::Expired | Refused::Idle => "auth.session_expired",
         Refused::Address => "auth.address_refused",
+        Refused::Factor => "auth.factor_demanded",
         _ => "auth.session_ended",
     };
     Error::new(
@@ -77,7 +78,17 @@ pub async fn end(
     .counts("sessions_active", -1);
     change.record(event).await?;
     change.revoke(revocation(organization, session, why)).await?;
-    // whoever acts as somebody else does so from a session of their own
+    let mut hanging = acting_from(change, session).await?;
+    hanging.extend(succeeded_by(change, session, user).await?);
+    for (hanging, user) in hanging {
+        Box::pin(end(change, hanging, user, action, why)).await?;
+    }
+    Ok(true)
+}
+
+/// Open sessions in which whoever holds `session` acts as somebody else, and as whom: they do so from a session of their own.
+pub(super) async fn acting_from(change: &mut Change, session: SessionId) -> Result<Vec<(SessionId, UserId)>> {
+    let organization = change.ctx().organization;
     let acting = sqlx::query!(
         "SELECT id, user_id FROM user_sessions
          WHERE organization_id = $1 AND impersonator_session = $2 AND revoked_at IS NULL ORDER BY id",
@@ -86,10 +97,30 @@ pub async fn end(
     )
     .fetch_all(change.tx())
     .await?;
-    for row in acting {
-        Box::pin(end(change, SessionId(row.id), UserId(row.user_id), action, why)).await?;
-    }
-    Ok(true)
+    let acting = acting.into_iter();
+    Ok(acting
+        .map(|row| (SessionId(row.id), UserId(row.user_id)))
+        .collect())
+}
+
+/// What of the same sign-in runs out still, because `session` took its place (`succeed`).
+async fn succeeded_by(
+    change: &mut Change,
+    session: SessionId,
+    user: UserId,
+) -> Result<Option<(SessionId, UserId)>> {
+    let (organization, at) = (change.ctx().organization, change.at());
+    let before = sqlx::query_scalar!(
+        "SELECT id FROM user_sessions
+         WHERE organization_id = $1 AND user_id = $2 AND succeeded_by = $3 AND revoked_at IS NULL AND expires_at > $4",
+        organization.0,
+        user.0,
+        session.0,
+        at,
+    )
+    .fetch_optional(change.tx())
+    .await?;
+    Ok(before.map(|before| (SessionId(before), user)))
 }
 
 /// What is recorded when somebody has signed in.

@@ -42,7 +42,8 @@ pub struct Standing {
     pub version: RightsVersion,
     /// The person may only change their password.
     pub must_change_password: bool,
-    /// Roles the person holds, with those that these inherit from: addresses may be let in by role.
+    /// Roles the person holds, with those that these inherit from, and where an operator acts as them the operator's too: addresses
+    /// may be let in by role, and both must be let in.
     pub roles: Arc<[RoleId]>,
     /// On which terms an operator acts as the person; `None` where nobody does.
     pub impersonation: Option<Arc<Impersonation>>,
@@ -51,6 +52,9 @@ pub struct Standing {
     /// Of an account at an external issuer: tokens that were issued before are good no more. `None` for a session, which is
     /// over by then.
     pub not_before: Option<OffsetDateTime>,
+    /// Of an account at an external issuer: its tokens must show two factors. False for a session, which was asked when it began,
+    /// and for a key.
+    pub owes_factor: bool,
 }
 
 /// By what somebody showed that a credential is theirs, where it can be shown in more than one way.
@@ -60,8 +64,13 @@ pub enum Evidence {
     Session,
     /// Which of a key's secrets it was, counted from 1.
     Secret(i32),
-    /// A token of an external issuer: when it says it was issued, in seconds since 1970.
-    Issued(Option<i64>),
+    /// A token of an external issuer.
+    Issued {
+        /// When it says it was issued, in seconds since 1970.
+        at: Option<i64>,
+        /// Whether its word counts for two factors.
+        two_factors: bool,
+    },
 }
 
 impl Evidence {
@@ -74,7 +83,7 @@ impl Evidence {
     pub fn secret(self) -> Option<i32> {
         match self {
             Self::Secret(generation) => Some(generation),
-            Self::Session | Self::Issued(_) => None,
+            Self::Session | Self::Issued { .. } => None,
         }
     }
 }
@@ -147,6 +156,9 @@ pub enum Refused {
     /// Another secret has taken this one's place.
     #[error("secret replaced")]
     Replaced,
+    /// A second factor is owed, and the token shows none.
+    #[error("its token shows no second factor, and one is owed")]
+    Factor,
     /// Nobody is let in from where they come from.
     #[error("not let in from this address")]
     Address,
@@ -190,19 +202,22 @@ impl Standing {
         }
     }
 
-    /// Refuses a secret that has been replaced, and a token that was issued before all were signed out, or does not say when it
-    /// was. A token names whole seconds: one of the very second is refused.
+    /// Refuses a secret that has been replaced; and a token that was issued before all were signed out, or does not say when it
+    /// was, or shows one factor where two are owed. A token names whole seconds: one of the very second is refused.
     pub fn check_evidence(&self, evidence: Evidence, now: OffsetDateTime) -> Result<(), Refused> {
         let good = match (self.credential, &self.key, evidence) {
             (Credential::ApiKey(_), Some(key), Evidence::Secret(generation)) => {
                 key.lasts(generation, now).is_some()
             }
-            (Credential::External(_), _, Evidence::Issued(at)) => {
+            (Credential::External(_), _, Evidence::Issued { at, two_factors }) => {
                 let before = |not_before: OffsetDateTime| {
                     at.is_none_or(|at| i128::from(at) * 1_000_000_000 < not_before.unix_timestamp_nanos())
                 };
                 if self.not_before.is_some_and(before) {
                     return Err(Refused::Revoked(OUTDATED.to_owned()));
+                }
+                if self.owes_factor && !two_factors {
+                    return Err(Refused::Factor);
                 }
                 true
             }
@@ -253,7 +268,8 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
              coalesce(s.created_at < greatest(u.sessions_not_before, o.sessions_not_before), false) AS "outdated!",
              s.impersonated_by IS NOT NULL AS "impersonated!", u.must_change_password, u.access_version, o.access_epoch,
              ARRAY(WITH RECURSIVE held (role_id) AS (
-                     SELECT role_id FROM held_roles WHERE organization_id = s.organization_id AND user_id = s.user_id
+                     SELECT role_id FROM held_roles
+                     WHERE organization_id = s.organization_id AND user_id IN (s.user_id, s.impersonated_by)
                      UNION
                      SELECT p.parent_id FROM held JOIN role_parents p ON p.role_id = held.role_id)
                    SELECT role_id FROM held) AS "roles!"
@@ -315,6 +331,7 @@ pub async fn find(db: &Db, session: SessionId) -> Result<Result<Standing, Refuse
                 impersonation,
                 key: None,
                 not_before: None,
+                owes_factor: false,
             })
         },
         Err,

@@ -2,9 +2,10 @@
 //! somebody else has seen before the proof is worth nothing after it (ASVS 5.0, 7.2.4).
 //!
 //! The session before ends [`HANDOVER`] later, so that what is under way on other tabs comes to its end and live connections
-//! move over. Its refresh tokens are good no more at once.
+//! move over. Its refresh tokens are good no more at once, and what an operator has open from it as somebody else ends. A sign-in
+//! through a provider goes over, so that what the provider ends it ends still.
 
-use super::service::{ended, event};
+use super::service::{acting_from, end, ended, event};
 use super::standing::Refused;
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
@@ -35,6 +36,7 @@ pub async fn succeed(change: &mut Change, old: SessionId, user: UserId, method: 
     let id = SessionId::new();
     let expires_at = copy(change, old, id, user, method).await?;
     let version = retire(change, old, id).await?;
+    take_over(change, old, id).await?;
     let text = "{actor} proved again who they are";
     let event = event("session.succeeded", "me.prove", old, version, user, text)
         .data("successor", json!(id))
@@ -99,6 +101,24 @@ async fn retire(change: &mut Change, old: SessionId, successor: SessionId) -> Re
     .execute(change.tx())
     .await?;
     Ok(version)
+}
+
+/// What hangs on the session before: a sign-in through a provider goes over, acting as somebody else ends.
+async fn take_over(change: &mut Change, old: SessionId, successor: SessionId) -> Result<()> {
+    let organization = change.ctx().organization;
+    sqlx::query!(
+        "UPDATE provider_sign_ins SET session_id = $3 WHERE organization_id = $1 AND session_id = $2",
+        organization.0,
+        old.0,
+        successor.0,
+    )
+    .execute(change.tx())
+    .await?;
+    let why = "Whoever acted as this person proved again who they are.";
+    for (acting, person) in acting_from(change, old).await? {
+        end(change, acting, person, "me.prove", why).await?;
+    }
+    Ok(())
 }
 
 /// Has the person looked at again, so that no node believes what it kept of the end of the session before.

@@ -233,3 +233,20 @@ async fn an_app_counts_only_once_it_is_confirmed_and_no_second_time() {
     let late = post(&hub, Some(&other), "/me/factors/confirm", body).await;
     assert_eq!(problem(late).await, (422, "factor.not_confirmed".into()));
 }
+
+#[tokio::test]
+async fn a_ticket_ends_with_everybodys_sessions() {
+    let hub = hub().await;
+    let (owner, who) = (hub.owner().await, hub.someone(&["viewer"]).await);
+    let (secret, _) = with_app(&hub, &who).await;
+    let asked = ticket(&hub, &who.email).await;
+    hub.clock.advance(Duration::seconds(1));
+    let ended = hub
+        .send(&owner, Method::POST, "/sessions/revoke", json!({}))
+        .await;
+    assert_eq!(ended.status(), 200);
+    let stale = show(&hub, &asked, totp(&now(&hub, &secret))).await;
+    assert_eq!(problem(stale).await, (401, "auth.ticket_refused".into()));
+    let asked = ticket(&hub, &who.email).await;
+    told(show(&hub, &asked, totp(&now(&hub, &secret))).await, 200).await;
+}

@@ -409,3 +409,43 @@ async fn what_a_token_says_is_a_text_whatever_it_looks_like() {
     let people = stage.hub.test.count("SELECT count(*) FROM users").await;
     assert!(people > 1, "{people}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_that_is_owed_is_owed_by_a_token_too_and_an_issuer_is_believed_where_that_is_set() {
+    let mut stage = Stage::set(json!({})).await;
+    let one = stage.good().await;
+    let mut claims = stage.claims();
+    claims["amr"] = json!(["pwd", "otp"]);
+    let two = stage.identity.token(claims, json!({}), "").await;
+    let me: Value = stage.ask(&one, "/me").await.json().await.unwrap();
+    let id = me["user"]["id"].as_str().unwrap();
+    let owed = (401, "auth.factor_demanded".to_owned());
+    let organization = stage.hub.test.organization;
+    let hold = "INSERT INTO user_roles (organization_id, user_id, role_id)";
+    for (what, sql) in [
+        (
+            "by a role",
+            format!(
+                "{hold} SELECT '{organization}', '{id}', id FROM roles WHERE name = 'viewer';
+                 UPDATE roles SET requires_factor = true WHERE name = 'viewer'"
+            ),
+        ),
+        (
+            "by whoever has one",
+            format!(
+                "UPDATE roles SET requires_factor = false;
+                 INSERT INTO user_factors (id, organization_id, user_id, kind, name, fingerprint)
+                 VALUES (gen_random_uuid(), '{organization}', '{id}', 'totp', 'App', '\\x00')"
+            ),
+        ),
+    ] {
+        stage.hub.test.sql(sql).await;
+        for token in [&one, &two] {
+            assert_eq!(problem(stage.ask(token, "/me").await).await, owed, "{what}");
+        }
+        stage.change(json!({"second_factor": true})).await;
+        assert_eq!(problem(stage.ask(&one, "/me").await).await, owed, "{what}");
+        assert_eq!(stage.ask(&two, "/me").await.status(), 200, "{what}");
+        stage.change(json!({"second_factor": false})).await;
+    }
+}

@@ -1,5 +1,5 @@
 use super::{BACK, Stage, left};
-use crate::harness::{SignedIn, problem};
+use crate::harness::{PASSWORD, SignedIn, problem};
 use crate::live::identity::{Browser, returned};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -153,4 +153,26 @@ async fn one_account_goes_with_one_person_and_a_link_is_finished_in_the_session_
     stage.hub.clock.advance(time::Duration::minutes(11));
     let late = problem(stage.hub.send(&other, Method::POST, &path, json!({})).await).await;
     assert_eq!(late, (403, "auth.step_up_needed".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_open_through_an_account_ends_with_the_link_after_a_new_proof_too() {
+    let stage = Stage::set(json!({})).await;
+    let who = stage.hub.someone(&["viewer"]).await;
+    assert_eq!(stage.link(&who, "bob").await.status(), 204);
+    let tokens: Value = stage.sign_in("bob").await.json().await.unwrap();
+    let mut through = who.clone();
+    through.token = tokens["access_token"].as_str().unwrap().to_owned();
+    let proof = json!({"kind": "password", "password": PASSWORD});
+    let proved = stage.hub.send(&through, Method::POST, "/me/prove", proof).await;
+    let proved: Value = proved.json().await.unwrap();
+    through.token = proved["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(stage.hub.get(&through, "/me").await.status(), 200);
+    let linked = stage.linked(&who).await;
+    assert_eq!(stage.unlink(&who, &linked["items"][0]["id"]).await.status(), 204);
+    assert_eq!(
+        problem(stage.hub.get(&through, "/me").await).await,
+        (401, "auth.session_ended".into())
+    );
+    assert_eq!(stage.hub.get(&who, "/me").await.status(), 200);
 }

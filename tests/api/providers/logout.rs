@@ -1,7 +1,7 @@
 //! What a provider says by itself (back-channel logout). A live connection that ends with it is in `tests/live/providers.rs`.
 
 use super::Stage;
-use crate::harness::problem;
+use crate::harness::{PASSWORD, problem};
 use crate::live::identity::CLIENT;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -152,4 +152,30 @@ async fn what_is_no_logout_token_of_this_provider_ends_nothing() {
         assert_eq!(problem(refused).await.0, 400, "{form}");
     }
     assert_eq!(stage.status(&session).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_provider_ends_has_ended_too_for_who_proved_again_meanwhile_who_they_are() {
+    let mut stage = Stage::set(json!({"provision": true})).await;
+    let session = stage.signed_in("ada").await;
+    stage
+        .hub
+        .test
+        .sql("UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE email = 'owner@example.com') WHERE email = 'ada@example.com'")
+        .await;
+    let mut who = stage.owner.clone();
+    who.token.clone_from(&session);
+    let proof = json!({"kind": "password", "password": PASSWORD});
+    let proved = stage.hub.send(&who, Method::POST, "/me/prove", proof).await;
+    let proved: Value = proved.json().await.unwrap();
+    let proved = proved["access_token"].as_str().unwrap();
+    assert_eq!(stage.status(proved).await, 200);
+    let said = stage.logout("j-1");
+    let token = stage
+        .identity
+        .token(said, json!({"typ": "logout+jwt"}), "provider")
+        .await;
+    assert_eq!(stage.tell(&token).await.status(), 200);
+    assert_eq!(stage.status(proved).await, 401);
+    assert_eq!(stage.status(&session).await, 401, "and what ran out still");
 }

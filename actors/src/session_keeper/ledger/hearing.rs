@@ -29,9 +29,8 @@ impl Ledger {
                 for session in self.begun_before(revocation) {
                     close_all(self.forget(session), SIGNED_OUT, &revocation.reason);
                 }
-                // when a token of an external issuer was issued, whoever shows it knows
-                for account in self.outside(revocation) {
-                    tell_all(self.doubt(account));
+                for credential in self.perhaps_over(revocation) {
+                    tell_all(self.doubt(credential));
                 }
             }
             RevocationKind::Key => {
@@ -111,7 +110,9 @@ impl Ledger {
                 .values_mut()
                 .filter(|entry| entry.standing.organization == organization)
             {
-                entry.stale |= doubtful;
+                // what a role demands of a token of an external issuer may be another
+                let external = matches!(entry.standing.credential, Credential::External(_));
+                entry.stale |= doubtful || external;
                 connections.extend(
                     entry
                         .connections
@@ -132,10 +133,11 @@ impl Ledger {
         })
     }
 
-    /// Accounts at external issuers of the person or organization that a revocation is about.
-    fn outside(&self, revocation: &Revocation) -> Vec<Credential> {
+    /// What began after the instant of a revocation, and yet may be over by it: when a token of an external issuer was issued,
+    /// whoever shows it knows; and when the session began from which an operator acts as somebody else, the primary.
+    fn perhaps_over(&self, revocation: &Revocation) -> Vec<Credential> {
         self.theirs(revocation, |standing| {
-            matches!(standing.credential, Credential::External(_))
+            standing.impersonation.is_some() || matches!(standing.credential, Credential::External(_))
         })
     }
 

@@ -249,6 +249,39 @@ async fn whoever_acts_as_somebody_is_cut_off_with_their_own_session_account_or_p
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_acts_as_somebody_is_looked_at_again_when_sessions_from_before_an_instant_end() {
+    for everybody in [false, true] {
+        let test = test().await;
+        let node = Node::on(&test, patient()).await;
+        let (operator, person) = (test.person().await, test.person().await);
+        let (own, acting) = (test.session(operator).await, test.session(person).await);
+        let organization = test.organization;
+        test.sql(format!(
+            "UPDATE user_sessions SET created_at = now() - interval '1 hour' WHERE id = '{own}';
+             UPDATE user_sessions SET impersonated_by = '{operator}', impersonator_session = '{own}', impersonation_reason = 'test' WHERE id = '{acting}';
+             INSERT INTO user_permissions (organization_id, user_id, permission) VALUES ('{organization}', '{operator}', 'users:impersonate')"
+        ))
+        .await;
+        let wire = wire();
+        let _held = node.keeper.attach(acting, wire.clone()).await.unwrap();
+        let (subject, table) = if everybody {
+            (organization.0, "organizations")
+        } else {
+            (operator.0, "users")
+        };
+        let instant = Clock::system().now() - time::Duration::minutes(30);
+        let sql = format!(
+            "UPDATE {table} SET sessions_not_before = now() - interval '30 minutes' WHERE id = '{subject}'"
+        );
+        let micros = (instant.unix_timestamp_nanos() / 1_000) as i64;
+        revoke_elsewhere(&test, Sessions, subject, Some(micros), &sql).await;
+        until("it is looked at again", || *wire.rights_changed.lock() == 1).await;
+        assert!(node.keeper.known(acting).await.is_err());
+        node.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changed_rights_are_told_to_connections_and_known_at_the_next_request() {
     let test = test().await;
     let node = Node::on(&test, patient()).await;
