@@ -282,3 +282,51 @@ async fn an_address_that_somebody_has_is_not_invited_and_one_organization_sees_n
         Kind::NotFound
     );
 }
+
+#[tokio::test]
+async fn a_link_that_went_to_another_address_is_of_no_use_and_the_next_goes_to_the_right_one() {
+    let test = testing::store().await;
+    let ctx = acting(&test, &[MANAGING, &["users:update"]].concat()).await;
+    let made = create(&test.store, &ctx, &ada(&[])).await.unwrap();
+    let first = mailed(&test).await[0].token();
+    let change = |change: serde_json::Value| {
+        let wanted = serde_json::from_value(change).unwrap();
+        let (store, ctx) = (&test.store, &ctx);
+        async move { users::service::update(store, ctx, made.user_id, None, &wanted).await }
+    };
+    let state = async || {
+        let seen = list(&test.store, &ctx, None, None).await.unwrap();
+        seen.items[0].state
+    };
+    change(serde_json::json!({"name": "Ada L."})).await.unwrap();
+    assert_eq!(state().await, InvitationState::Open);
+    change(serde_json::json!({"email": "right@example.com"}))
+        .await
+        .unwrap();
+    assert_eq!(
+        come(&test, &first, "correct horse").await.unwrap_err().code,
+        "invitation.gone"
+    );
+    assert_eq!(state().await, InvitationState::Expired);
+    resend(&test.store, &ctx, made.id).await.unwrap();
+    let mails = mailed(&test).await;
+    let mail = mails.iter().find(|mail| mail.to == "right@example.com").unwrap();
+    come(&test, &mail.token(), "correct horse").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_address_of_an_invited_person_who_is_deleted_is_free_to_be_invited_again() {
+    let test = testing::store().await;
+    let ctx = acting(&test, &[MANAGING, &["users:delete"]].concat()).await;
+    let made = create(&test.store, &ctx, &ada(&[])).await.unwrap();
+    users::service::delete(&test.store, &ctx, made.user_id, None)
+        .await
+        .unwrap();
+    let told = test
+        .count("SELECT (event -> 'subject' ->> 'version')::bigint FROM outbox WHERE type = 'user.deleted'")
+        .await;
+    let version = format!("SELECT version FROM users WHERE id = '{}'", made.user_id);
+    assert_eq!(test.count(&version).await, told);
+    let again = create(&test.store, &ctx, &ada(&[])).await.unwrap();
+    assert_ne!(again.user_id, made.user_id);
+}

@@ -4,12 +4,13 @@ use super::model::{ExportList, ExportState, Requested};
 use super::{EXPORT, EXPORTS, store};
 use crate::Store;
 use crate::change::Change;
+use crate::db::PgConnection;
 use crate::jobs::NewJob;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Subject};
 use crate::kernel::id::{ExportId, OrganizationId, UserId};
-use crate::users::{self, rights};
+use crate::users::{self, User, rights};
 use serde_json::json;
 use time::Duration;
 
@@ -24,12 +25,7 @@ pub async fn request(store: &Store, ctx: &Ctx, id: UserId) -> Result<Requested> 
     let person = users::store::lock(change.tx(), ctx.organization, id)
         .await?
         .ok_or_else(|| Error::not_found("user"))?;
-    if by != id {
-        person.require(ctx, EXPORT)?;
-        person.require(ctx, "users:read_pii")?;
-        let held = rights::of(change.tx(), ctx.organization, id).await?;
-        ctx.require_over(&held)?;
-    }
+    require_reach(change.tx(), ctx, &person).await?;
     // of oneself too: a session left open on a desk hands out no copy of all that is held on its person
     ctx.require_recent_proof(store.clock.now())?;
     let mut job = NewJob::new(EXPORTS, "ExportPersonalData", json!({"export_id": export}));
@@ -60,6 +56,17 @@ pub async fn request(store: &Store, ctx: &Ctx, id: UserId) -> Result<Requested> 
     Ok(requested)
 }
 
+/// Passes where what is held on `person` may be handed to the actor: of themselves, or of whom they may hand out and see whole.
+pub(super) async fn require_reach(connection: &mut PgConnection, ctx: &Ctx, person: &User) -> Result<()> {
+    if ctx.is_oneself(person.id) {
+        return Ok(());
+    }
+    person.require(ctx, EXPORT)?;
+    person.require(ctx, "users:read_pii")?;
+    let held = rights::of(connection, ctx.organization, person.id).await?;
+    ctx.require_over(&held)
+}
+
 /// Exports that the caller asked for and may still fetch.
 pub async fn exports(store: &Store, ctx: &Ctx) -> Result<ExportList> {
     let by = ctx.require_person()?;
@@ -87,7 +94,7 @@ impl Download {
     }
 }
 
-/// Hands an export to whoever asked for it, and to nobody else; each time is recorded.
+/// Hands an export to whoever asked for it and still might, and to nobody else; each time is recorded.
 pub async fn download(store: &Store, ctx: &Ctx, id: ExportId) -> Result<Download> {
     ctx.require_session()?;
     let by = ctx.require_person()?;
@@ -104,14 +111,16 @@ pub async fn download(store: &Store, ctx: &Ctx, id: ExportId) -> Result<Download
             "This export is not ready. Look at its job.",
         ));
     }
-    let person = users::store::find(change.tx(), ctx.organization, export.user_id).await?;
-    let version = person.map_or(0, |person| person.version);
+    let person = users::store::find(change.tx(), ctx.organization, export.user_id)
+        .await?
+        .ok_or_else(|| Error::not_found("personal_data_export"))?;
+    require_reach(change.tx(), ctx, &person).await?;
     let text = "{actor} fetched everything that is held on {subject}";
     let event = event(
         "personal_data.downloaded",
         "personal_data.download",
         export.user_id,
-        version,
+        person.version,
         text,
     );
     change.record(event.detail("export_id", id.to_string())).await?;

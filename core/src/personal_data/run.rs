@@ -1,10 +1,10 @@
 //! The jobs.
 
-use super::export::{KEPT, event};
+use super::export::{KEPT, event, require_reach};
 use super::held::HELD;
 use super::model::{ErasureState, ExportState};
 use super::search::{self, Place};
-use super::{EXPORT, erase, store};
+use super::{erase, store};
 use crate::change::{Change, ledger};
 use crate::jobs::{Ending, Outcome, Run};
 use crate::kernel::ctx::{Actor, Credential, Ctx};
@@ -58,7 +58,7 @@ async fn export(store: &Store, run: &Run) -> Result<Outcome> {
             }
             None => {}
         }
-        if !may(store, ctx, EXPORT, user).await? {
+        if !may(store, ctx, user).await? {
             finish_export(store, run, &in_the_hubs_name(ctx), (id, user), false).await?;
             return Ok(Outcome::Fail(NO_LONGER.to_owned()));
         }
@@ -280,18 +280,24 @@ async fn end_erasure(
 const NO_LONGER: &str = "Whoever asked for this may no longer do it, so it was stopped.";
 
 /// Whether whoever asked may still: a job outlives the request, not the rights it was begun with.
-async fn may(store: &Store, ctx: &Ctx, permission: &str, user: UserId) -> Result<bool> {
+async fn may(store: &Store, ctx: &Ctx, user: UserId) -> Result<bool> {
     let Some(asker) = ctx.actor.user() else {
         return Ok(false);
     };
     let mut tx = store.db.primary(ctx.organization).await?;
-    let held = rights::at_present(&mut tx, ctx.organization, asker).await?;
-    if asker == user {
-        // one's own needs no permission, only that the account stands
-        let stands = crate::users::store::find(&mut tx, ctx.organization, user).await?;
-        return Ok(stands.is_some());
+    let permissions = rights::at_present(&mut tx, ctx.organization, asker).await?;
+    let now = Ctx {
+        permissions,
+        ..ctx.clone()
+    };
+    // one's own needs no permission, only that the account stands
+    let Some(person) = crate::users::store::find(&mut tx, ctx.organization, user).await? else {
+        return Ok(false);
+    };
+    match require_reach(&mut tx, &now, &person).await {
+        Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => Ok(false),
+        reached => reached.map(|()| true),
     }
-    Ok(held.has_some(permission))
 }
 
 /// Nobody acts with rights they no longer have.

@@ -33,6 +33,7 @@ pub async fn add_member(
     }
     if present.is_none() {
         require_room(&mut change, team.id, &mover.user).await?;
+        require_no_new_reach(&mut change, team.id, &mover.user).await?;
         require_giving(&mut change, &team, user).await?;
     }
     let at = change.at();
@@ -61,6 +62,16 @@ pub async fn remove_member(store: &Store, ctx: &Ctx, team: TeamId, user: UserId)
         .finish(&mut change, &team, "teams.remove_member", None)
         .await?;
     change.commit().await
+}
+
+/// Passes when the actor may do no more to `user` in `team` than before: nobody draws people into their own reach.
+async fn require_no_new_reach(change: &mut Change, team: TeamId, user: &User) -> Result<()> {
+    let ctx = change.ctx().clone();
+    let (before, mut after) = (user.scope(), user.scope());
+    after.teams.push(team.0);
+    after.teams.sort_unstable();
+    let [before, after] = [&before, &after].map(|scope| scope.facts(ctx.organization, "user", user.id.0));
+    rights::require_no_new_reach(change.tx(), &ctx, &before, &after).await
 }
 
 /// Passes when the actor may give `user` what `team` carries: to put them there is to give it.

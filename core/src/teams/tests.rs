@@ -268,3 +268,31 @@ async fn whoever_manages_one_team_sees_and_changes_that_one_alone() {
         Kind::Forbidden
     );
 }
+
+#[tokio::test]
+async fn nobody_draws_people_into_a_team_where_they_may_do_to_them_what_they_could_not_before() {
+    let test = testing::store().await;
+    let (lead, organization) = (of_a_team(&test, &["users:ban"]).await, test.organization);
+    let (ours, theirs) = (team(&test, "Ours").await, team(&test, "Theirs").await);
+    let put = async |ctx: &Ctx, team, user| {
+        let put = add_member(&test.store, ctx, team, user, TeamRole::Member).await;
+        put.err().map(|error| error.code.into_owned())
+    };
+    let owner = hands(&test, &[MANAGING, &["users:ban"]].concat());
+    assert_eq!(put(&owner, ours, lead).await, None);
+    test.sql(format!(
+        "INSERT INTO user_permissions (organization_id, user_id, permission) VALUES ('{organization}', '{lead}', 'users:read');
+         INSERT INTO user_permissions (organization_id, user_id, permission, resource_kind, resource_id)
+         VALUES ('{organization}', '{lead}', 'teams:manage', 'team', '{ours}'),
+                ('{organization}', '{lead}', 'teams:manage', 'team', '{theirs}')"
+    ))
+    .await;
+    let eve = test.person().await;
+    let ctx = acting(&test, lead).await;
+    assert_eq!(put(&ctx, ours, eve).await.as_deref(), Some("permission.beyond"));
+    assert_eq!(put(&ctx, theirs, eve).await, None, "a team that they are not in");
+    // whom they reach already they may put there
+    assert_eq!(put(&owner, theirs, lead).await, None);
+    let ctx = acting(&test, lead).await;
+    assert_eq!(put(&ctx, ours, eve).await, None);
+}

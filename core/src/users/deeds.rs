@@ -190,6 +190,11 @@ pub(super) async fn deleted(act: &mut Act<'_>) -> Result<Event> {
         tell_withdrawn(act, invitation, at).await?;
     }
     event.subject.version += 1;
+    if act.user.status == UserStatus::Invited {
+        let organization = act.change.ctx().organization;
+        store::free_address(act.change.tx(), organization, act.user.id, at).await?;
+        event.subject.version += 1;
+    }
     event.scope_after = None;
     Ok(event)
 }

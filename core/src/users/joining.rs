@@ -55,8 +55,7 @@ pub async fn uninvite(change: &mut Change, user: &User) -> Result<()> {
     let (organization, at) = (change.ctx().organization, change.at());
     store::end_sessions(change.tx(), organization, user.id, "invitation_withdrawn", at).await?;
     store::delete(change.tx(), user.id, at).await?;
-    let free = format!("{}@withdrawn.invalid", user.id);
-    store::readdress(change.tx(), organization, user.id, &free, at).await?;
+    store::free_address(change.tx(), organization, user.id, at).await?;
     let mut event = Event::new(
         "user.deleted",
         "invitations.withdraw",

@@ -26,7 +26,7 @@ pub mod read;
 mod tests;
 
 pub use further::require_proof_of_gift;
-pub use gain::{beyond, require_holds_gain, require_not_oneself};
+pub use gain::{beyond, require_holds_gain, require_no_new_reach, require_not_oneself};
 pub use owners::{OWNER, require_another_owner, require_not_the_owners, require_owners_whole};
 use read::Roles;
 pub use read::teams_of;

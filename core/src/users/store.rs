@@ -3,7 +3,7 @@
 mod standing;
 
 pub use standing::{Ended, access_changed, end_sessions};
-pub(super) use standing::{activate, ban, delete, reset_password, set_status, unban};
+pub(super) use standing::{activate, ban, delete, free_address, reset_password, set_status, unban};
 
 use super::model::{InTeam, RoleName, TeamRole, User, UserStatus};
 use crate::db::PgConnection;
@@ -310,7 +310,7 @@ pub(super) async fn give_roles(
     Ok(())
 }
 
-/// Writes a person's profile.
+/// Writes a person's profile. With another address, the link of an invitation that went to the one of before is over.
 pub(super) async fn write_profile(
     connection: &mut PgConnection,
     id: UserId,
@@ -318,7 +318,10 @@ pub(super) async fn write_profile(
     at: OffsetDateTime,
 ) -> Result<()> {
     sqlx::query!(
-        "UPDATE users SET email = $2, name = $3, phone = $4, department = $5, profile_image = $6,
+        "WITH readdressed AS (UPDATE invitations SET token_hash = NULL, expires_at = least(expires_at, $9), version = version + 1
+           WHERE user_id = $1 AND accepted_at IS NULL AND withdrawn_at IS NULL
+             AND EXISTS (SELECT FROM users WHERE id = $1 AND email <> $2))
+         UPDATE users SET email = $2, name = $3, phone = $4, department = $5, profile_image = $6,
            employment_equity = $7, metadata = $8, version = version + 1, updated_at = $9 WHERE id = $1",
         id.0,
         profile.email,

@@ -201,3 +201,38 @@ async fn an_export_can_be_fetched_for_a_week_and_is_then_gone() {
         0
     );
 }
+
+#[tokio::test]
+async fn an_export_of_another_is_fetched_only_while_whoever_asked_might_still_ask_for_it() {
+    let world = World::new().await;
+    let grace = world.grace().await;
+    let admin = world.test.person().await;
+    world.test.hold(admin, "admin").await;
+    let before = world.test.acting(admin).await;
+    let asked = request(&world.test.store, &before, grace.id).await.unwrap();
+    assert_eq!(world.work(asked.job_id, true).await, JobState::Succeeded);
+    let fetch = async || {
+        let ctx = world.test.acting(admin).await;
+        let fetched = download(&world.test.store, &ctx, asked.id).await;
+        fetched.err().map(|error| error.code.into_owned())
+    };
+    assert_eq!(fetch().await, None);
+    world.test.hold(grace.id, "owner").await;
+    assert_eq!(fetch().await.as_deref(), Some("permission.outranked"));
+    let take = |user| format!("DELETE FROM user_roles WHERE user_id = '{user}'");
+    world.test.sql(take(grace.id)).await;
+    world.test.sql(take(admin)).await;
+    assert_eq!(fetch().await.as_deref(), Some("user.not_found"));
+}
+
+#[tokio::test]
+async fn an_export_stops_once_its_person_may_do_more_than_whoever_asked_for_it() {
+    let world = World::new().await;
+    let grace = world.grace().await;
+    let admin = world.test.person().await;
+    world.test.hold(admin, "admin").await;
+    let ctx = world.test.acting(admin).await;
+    let asked = request(&world.test.store, &ctx, grace.id).await.unwrap();
+    world.test.hold(grace.id, "owner").await;
+    assert_eq!(world.work(asked.job_id, true).await, JobState::Failed);
+}

@@ -84,7 +84,7 @@ pub(in crate::users) async fn set_status(
 }
 
 /// Marks a person as deleted, who is in no team any more, not invited, and of whose profile nothing is left. The row stays, and so does the
-/// address: an import rejects it instead of reviving it. Answers which invitations that took back, with their versions.
+/// address, but for [`free_address`]: an import rejects it instead of reviving it. Answers which invitations that took back, with their versions.
 pub(in crate::users) async fn delete(
     connection: &mut PgConnection,
     id: UserId,
@@ -105,6 +105,17 @@ pub(in crate::users) async fn delete(
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|row| (row.id, row.version)).collect())
+}
+
+/// Frees the address of whoever was invited and did not come, who is locked, so that they can be invited again.
+pub(in crate::users) async fn free_address(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: UserId,
+    at: OffsetDateTime,
+) -> Result<()> {
+    let free = format!("{id}@withdrawn.invalid");
+    super::readdress(connection, organization, id, &free, at).await
 }
 
 /// Somebody may do something else than before, and so their row is another. Answers their access version now.
