@@ -122,7 +122,7 @@ impl AnyCaller {
         if terms.as_ref().map(|terms| terms.by.0) != act {
             return Err(auth::unauthenticated().into());
         }
-        refused::note(request, known.standing.organization, known.standing.user);
+        refused::note(request, &known.standing);
         limits::admit(request, state, &known.standing).await?;
         let mut ctx = anonymous(request, known.standing.organization);
         ctx.actor = Actor::User(known.standing.user);

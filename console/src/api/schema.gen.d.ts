@@ -4764,6 +4764,11 @@ export interface components {
             /** @description Names the request in the hub's log. */
             trace_id: string;
             user?: components["schemas"]["UserId"] | null;
+            /**
+             * @description True where they asked through an API key whose scopes do not hold the permission: the key may not, whatever `explanation` says
+             *     of its owner.
+             */
+            beyond_scopes: boolean;
             explanation?: components["schemas"]["Explanation"] | null;
         };
         /** @description The operator. */

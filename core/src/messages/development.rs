@@ -5,13 +5,15 @@
 //! whoever may do everything that decides over the organization (`settings:update`), signed in and not by a key. Others
 //! who may see settings see that there was one.
 
-use super::sealed::Sealed;
+use super::sealed::{STRANGER, Sealed};
 use crate::Store;
+use crate::change::Change;
 use crate::db::Tx;
 use crate::jobs::Run;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;
 use crate::kernel::page;
+use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -106,6 +108,39 @@ pub async fn list(
         mail_configured: store.outside.mail.is_some(),
         sms_configured: store.outside.sms.is_some(),
     })
+}
+
+/// Takes away what is kept of messages to `email` that were to nobody of the hub, and so do not become unreadable with a person's
+/// erasure. What still waits to be sent has lost its sense.
+pub async fn forget_stranger(change: &mut Change, email: &str) -> Result<()> {
+    let (organization, sealer) = (change.ctx().organization.0, change.store().sealer.clone());
+    let mut theirs = Vec::new();
+    let mut rows = sqlx::query!(
+        r#"SELECT id AS "id!", message AS "message!" FROM development_outbox
+           WHERE organization_id = $1 AND starts_with(message, $3)
+           UNION ALL
+           SELECT id, payload ->> 'message' FROM jobs
+           WHERE organization_id = $1 AND queue = $2 AND starts_with(payload ->> 'message', $3)"#,
+        organization,
+        super::MAIL,
+        STRANGER,
+    )
+    .fetch(change.tx());
+    while let Some(row) = rows.try_next().await? {
+        if Sealed::to_stranger(&sealer, &row.message).is_some_and(|message| message.to == email) {
+            theirs.push(row.id);
+        }
+    }
+    drop(rows);
+    sqlx::query!(
+        r#"WITH kept AS (DELETE FROM development_outbox WHERE organization_id = $1 AND id = ANY($2))
+           UPDATE jobs SET payload = '{"until": 0}' WHERE organization_id = $1 AND id = ANY($2)"#,
+        organization,
+        &theirs,
+    )
+    .execute(change.tx())
+    .await?;
+    Ok(())
 }
 
 /// Keeps `message`, sealed as it is; the caller commits it together with the run's checkpoint.

@@ -20,7 +20,7 @@ mod texts;
 pub use address::{Address, number};
 pub use alerts::{Alert, Noted, alert};
 pub use deliver::{send_mail, send_sms};
-pub use development::{DevelopmentOutbox, Waiting, list};
+pub use development::{DevelopmentOutbox, Waiting, forget_stranger, list};
 pub use texts::Message;
 
 use crate::change::Change;

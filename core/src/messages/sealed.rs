@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Before what is to nobody of the hub, and sealed with the installation's secret.
-const STRANGER: &str = "stranger:";
+pub(super) const STRANGER: &str = "stranger:";
 const PURPOSE: &[u8] = b"message";
 
 /// A message in full.
@@ -33,6 +33,12 @@ impl Sealed {
         Ok(format!("{STRANGER}{}", hex::encode(bytes)))
     }
 
+    /// Opens what is to nobody of the hub; `None` where it is no such message, or of another installation.
+    pub(super) fn to_stranger(sealer: &Sealer, kept: &str) -> Option<Self> {
+        let bytes = hex::decode(kept.strip_prefix(STRANGER)?).ok()?;
+        serde_json::from_slice(&sealer.open_bytes(PURPOSE, &bytes)?).ok()
+    }
+
     /// Opens many in one statement; `None` where the person was erased.
     pub(super) async fn open(
         connection: &mut PgConnection,
@@ -48,14 +54,10 @@ impl Sealed {
 fn opened(sealer: &Sealer, value: Value) -> Result<Option<Sealed>> {
     let value = match value {
         Value::String(text) => {
-            let bytes = text
-                .strip_prefix(STRANGER)
-                .and_then(|text| hex::decode(text).ok());
-            let plain = bytes.and_then(|bytes| sealer.open_bytes(PURPOSE, &bytes));
-            let plain = plain.ok_or_else(|| {
+            let message = Sealed::to_stranger(sealer, &text).ok_or_else(|| {
                 Error::internal("a message cannot be opened: the installation's secret has changed")
             })?;
-            serde_json::from_slice(&plain)?
+            return Ok(Some(message));
         }
         value => value,
     };

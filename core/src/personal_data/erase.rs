@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::kernel::error::{Error, Result};
 use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::{ErasureId, UserId};
+use crate::messages;
 use crate::users::service::address_hash;
 use crate::users::{CHANNEL, UserStatus};
 
@@ -23,6 +24,7 @@ pub(super) async fn clear(
     let person = require_erasable(change, id).await?;
     let (organization, at) = (change.ctx().organization, change.at());
     store::sweep_values(change.tx(), organization, id, &person).await?;
+    messages::forget_stranger(change, &person.email).await?;
     if store.settings(organization).await?.personal_data.bar_addresses {
         store::bar_address(
             change.tx(),

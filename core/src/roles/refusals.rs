@@ -40,6 +40,9 @@ pub struct Refusal {
     /// Names the request in the hub's log.
     #[serde(rename = "t")]
     pub trace_id: String,
+    /// True where it was asked through an API key whose scopes do not hold that permission.
+    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
+    pub beyond_scopes: bool,
     /// What was lacking, where it was a permission.
     #[serde(rename = "m")]
     pub missing: Option<Missing>,
@@ -58,6 +61,9 @@ pub struct Opened {
     pub trace_id: String,
     /// Who was refused; null where nobody was let in yet.
     pub user: Option<UserId>,
+    /// True where they asked through an API key whose scopes do not hold the permission: the key may not, whatever `explanation` says
+    /// of its owner.
+    pub beyond_scopes: bool,
     /// Whether they may, and why, as things are now; null where it was not for want of a permission.
     pub explanation: Option<Explanation>,
 }
@@ -102,6 +108,7 @@ pub async fn open(store: &Store, ctx: &Ctx, id: &str) -> Result<Opened> {
         code: refusal.code,
         trace_id: refusal.trace_id,
         user: refusal.user,
+        beyond_scopes: refusal.beyond_scopes,
         explanation,
     })
 }
@@ -121,6 +128,7 @@ mod tests {
             user: Some(UserId::new()),
             code: "permission.missing".to_owned(),
             trace_id: "0".repeat(32),
+            beyond_scopes: true,
             missing: Some(Missing {
                 permission: "users:ban".to_owned(),
                 resource: Some(Resource {

@@ -2,6 +2,7 @@
 
 use super::{deny, give, grant, made, say};
 use crate::harness::{SignedIn, hub, problem, problem_in_full};
+use reqwest::Method;
 use serde_json::{Value, json};
 use signalbox_core::kernel::id::UserId;
 
@@ -167,4 +168,35 @@ async fn who_may_and_why_are_told_with_the_way_it_came() {
         )
         .await;
     assert_eq!(problem(half).await.0, 422);
+}
+
+#[tokio::test]
+async fn a_refusal_to_a_key_says_that_its_scopes_lack_what_its_owner_may() {
+    let hub = hub().await;
+    let (owner, viewer) = (hub.owner().await, hub.someone(&["viewer"]).await);
+    let key = json!({"name": "Reader", "scopes": ["users:read"]});
+    let key: Value = hub
+        .send(&owner, Method::POST, "/api_keys", key)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let by_key = SignedIn {
+        token: key["secret"].as_str().unwrap().to_owned(),
+        ..owner.clone()
+    };
+    for (who, beyond_scopes) in [(&by_key, true), (&viewer, false)] {
+        let path = format!("/users/{}/ban", viewer.id);
+        let refused = hub
+            .send(who, Method::POST, &path, json!({"reason": "test"}))
+            .await;
+        let (status, code, refused) = problem_in_full(refused).await;
+        assert_eq!((status, &*code), (403, "permission.missing"));
+        let path = format!("/explanations/{}", refused["explain_id"].as_str().unwrap());
+        let told: Value = hub.get(&owner, &path).await.json().await.unwrap();
+        assert_eq!(
+            (&told["beyond_scopes"], &told["explanation"]["allowed"]),
+            (&json!(beyond_scopes), &json!(beyond_scopes))
+        );
+    }
 }

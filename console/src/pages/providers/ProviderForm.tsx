@@ -79,7 +79,7 @@ export default function ProviderForm({ provider, onClose, onSaved }: { provider:
               {isOidc && tick("listed", t("providers.listed"))}
               {tick("provision", t("providers.provision"), t("providers.provisionNote"))}
               {tick("link_by_email", t("providers.linkByEmail"), t("providers.linkByEmailNote"))}
-              {isOidc && tick("second_factor", t("providers.factor"))}
+              {tick("second_factor", t("providers.factor"))}
               {text("email_domains", t("providers.domains"), { note: t("providers.domainsNote") })}
             </fieldset>
             <Mappings mappings={draft.mappings} onChange={(mappings) => set({ mappings })} />

@@ -18,8 +18,8 @@ describe("the form of a provider", () => {
     const oidc = made({ ...begin(null), name: "A", issuer: " urn:a ", client_id: "c", mappings: [{ claim: "groups", value: "", role: "r" }] });
     expect(oidc).toMatchObject({ kind: "oidc", issuer: "urn:a", client_id: "c", scopes: ["openid", "email", "profile"], mappings: [] });
     expect(oidc).not.toHaveProperty("jwks_url");
-    const external = made({ ...begin(null), kind: "external_jwt", jwks_url: "urn:k", audience: "hub" });
-    expect(external).toMatchObject({ jwks_url: "urn:k", audience: "hub" });
+    const external = made({ ...begin(null), kind: "external_jwt", jwks_url: "urn:k", audience: "hub", second_factor: true });
+    expect(external).toMatchObject({ jwks_url: "urn:k", audience: "hub", second_factor: true });
     for (const field of ["client_id", "scopes", "listed"]) expect(external).not.toHaveProperty(field);
   });
 });

@@ -66,11 +66,12 @@ const shared = (draft: Draft) => ({
   enabled: draft.enabled,
   provision: draft.provision,
   link_by_email: draft.link_by_email,
+  second_factor: draft.second_factor,
   mappings: draft.mappings.filter((mapping) => mapping.claim && mapping.value && mapping.role),
   claims: { subject: draft.subject, email: draft.email, email_verified: draft.verified, name: draft.person },
 });
 
-const ofOidc = (draft: Draft) => ({ client_id: draft.client_id, scopes: words(draft.scopes), listed: draft.listed, second_factor: draft.second_factor, ...(draft.client_secret && { client_secret: draft.client_secret }) });
+const ofOidc = (draft: Draft) => ({ client_id: draft.client_id, scopes: words(draft.scopes), listed: draft.listed, ...(draft.client_secret && { client_secret: draft.client_secret }) });
 
 export function made(draft: Draft): NewProvider {
   const base = { kind: draft.kind, issuer: draft.issuer.trim(), ...shared(draft) };

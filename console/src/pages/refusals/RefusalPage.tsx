@@ -40,7 +40,7 @@ export default function RefusalPage() {
   );
 }
 
-function Opened({ refusal: { at, code, trace_id, user, explanation } }: { refusal: Refusal }) {
+function Opened({ refusal: { at, code, trace_id, user, beyond_scopes, explanation } }: { refusal: Refusal }) {
   const mayPeople = useMay("users:read");
   const name = useQuery({ ...userQuery(user ?? ""), enabled: mayPeople && Boolean(user), retry: false }).data?.name;
   return (
@@ -58,7 +58,7 @@ function Opened({ refusal: { at, code, trace_id, user, explanation } }: { refusa
       </Card>
       <Card title={t("refusal.why")}>
         {explanation ? <Reasons explanation={explanation} /> : <p>{t("refusal.other")}</p>}
-        {explanation?.allowed && <p className={css.since}>{t("refusal.since")}</p>}
+        {beyond_scopes ? <p className={css.since}>{t("refusal.scopes")}</p> : explanation?.allowed && <p className={css.since}>{t("refusal.since")}</p>}
       </Card>
     </>
   );

@@ -1,7 +1,9 @@
 //! Erasing somebody.
 
 use super::*;
+use crate::change::Change;
 use crate::jobs::Run;
+use crate::messages::{self, Address, Message};
 use time::Duration;
 
 const CANARIES: &[&str] = &[
@@ -234,4 +236,36 @@ async fn an_erasure_cut_off_anywhere_goes_on_to_the_end() {
         .count("SELECT count(*) FROM audit_logs WHERE action = 'users.erase' AND details ? 'erasure_id'")
         .await;
     assert_eq!(told, 1, "once");
+}
+
+#[tokio::test]
+async fn an_erasure_takes_away_what_was_written_to_the_address_before_it_was_a_persons() {
+    let world = World::new().await;
+    let grace = world.grace().await;
+    for sent in [true, false] {
+        for email in ["grace.canary@example.com", "other@example.com"] {
+            let mut change = Change::begin(&world.test.store, &world.owner).await.unwrap();
+            messages::mail(&mut change, &Address::of_stranger(email), Message::SignUpKnown)
+                .await
+                .unwrap();
+            testing::hold_open(&mut change).await.unwrap();
+            change.commit().await.unwrap();
+            if sent {
+                let run = testing::claim(&world.test, messages::MAIL).await;
+                let outcome = messages::send_mail(&world.test.store, &run).await;
+                world.test.worker().settle(&run, &outcome).await;
+            }
+        }
+    }
+    let erasure = erase_later(&world.test.store, &world.owner, grace.id, "They asked for it")
+        .await
+        .unwrap();
+    assert_eq!(world.work(erasure.job_id, false).await, JobState::Succeeded);
+    let kept = messages::list(&world.test.store, &world.owner, None, None)
+        .await
+        .unwrap();
+    let to: Vec<_> = kept.items.iter().map(|kept| kept.to.as_deref()).collect();
+    assert_eq!(to, [Some("other@example.com")]);
+    let jobs = "SELECT count(*) FROM jobs WHERE queue = 'messages.mail' AND payload ? 'message'";
+    assert_eq!(world.test.count(jobs).await, 2, "what was sent and what waits");
 }
