@@ -3,6 +3,8 @@
 use crate::harness::{Hub, SignedIn, hub, problem};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use signalbox_core::kernel::id::UserId;
+use signalbox_core::testing::mailed;
 use time::Duration;
 
 async fn role(hub: &Hub, who: &SignedIn, name: &str) -> Value {
@@ -150,6 +152,12 @@ async fn what_lets_strangers_in_or_changes_whose_mailbox_counts_wants_a_proof_an
         (
             Method::PATCH,
             "/settings",
+            json!({"general": {"public_address": "https://evil.example"}}),
+            true,
+        ),
+        (
+            Method::PATCH,
+            "/settings",
             json!({"invitations": {"days": 3}}),
             false,
         ),
@@ -173,4 +181,46 @@ async fn what_lets_strangers_in_or_changes_whose_mailbox_counts_wants_a_proof_an
             "{what}"
         );
     }
+}
+
+#[tokio::test]
+async fn another_address_is_given_by_a_person_to_another_and_the_old_mailbox_hears_of_it() {
+    let hub = hub().await;
+    let (owner, who) = (hub.owner().await, hub.someone(&[]).await);
+    let key = json!({"name": "k", "scopes": ["users:read", "users:update"]});
+    let key: Value = hub
+        .send(&owner, Method::POST, "/api_keys", key)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let program = SignedIn {
+        token: key["secret"].as_str().unwrap().to_owned(),
+        ..owner.clone()
+    };
+    let moved = |id: UserId, n: u32| {
+        (
+            format!("/users/{id}"),
+            json!({"email": format!("moved-{n}@example.com")}),
+        )
+    };
+    let (path, body) = moved(who.id, 1);
+    let by_key = hub.send(&program, Method::PATCH, &path, body).await;
+    assert_eq!(problem(by_key).await, (403, "auth.session_required".into()));
+    let name = hub
+        .send(&program, Method::PATCH, &path, json!({"name": "Another"}))
+        .await;
+    assert_eq!(name.status(), 200, "what is no way in it may change");
+    let (own, body) = moved(owner.id, 2);
+    let refused = hub.send(&program, Method::PATCH, &own, body.clone()).await;
+    assert_eq!(problem(refused).await.0, 403);
+    let refused = hub.send(&owner, Method::PATCH, &own, body).await;
+    assert_eq!(problem(refused).await, (409, "user.own_email".into()));
+    assert!(mailed(&hub.test).await.is_empty());
+    let (path, body) = moved(who.id, 3);
+    let done = hub.send(&owner, Method::PATCH, &path, body).await;
+    assert_eq!(done.status(), 200);
+    let mails = mailed(&hub.test).await;
+    assert_eq!((mails.len(), &mails[0].to), (1, &who.email));
+    assert!(mails[0].subject.contains("replaced"), "{:?}", mails[0]);
 }

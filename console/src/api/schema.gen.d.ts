@@ -2837,7 +2837,7 @@ export interface components {
         ApiKeySettings: {
             /**
              * Format: int32
-             * @description Longest life of a key in days, from the day its end is set, 1 to 3,650; null: as long as one likes.
+             * @description Longest life of a key in days, from when its secret was made, 1 to 3,650; null: as long as one likes.
              * @default null
              */
             max_days: number | null;
@@ -3287,7 +3287,7 @@ export interface components {
          * @description What decided.
          * @enum {string}
          */
-        Decision: "denial" | "single_grant" | "direct_grant" | "roles" | "nothing";
+        Decision: "denial" | "single_grant" | "direct_grant" | "roles" | "nothing" | "not_active";
         /** @description A page of messages that were not sent. */
         DevelopmentOutbox: {
             /** @description Newest first. */

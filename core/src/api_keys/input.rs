@@ -160,28 +160,25 @@ pub(super) fn requests(asked: Option<i32>) -> Result<Option<i32>> {
     }
 }
 
-/// An end as it is kept: in the future, and not beyond `longest`.
+/// An end as it is kept: in the future, and not beyond `longest` from when the secret was made.
 pub(super) fn end(
     asked: Option<OffsetDateTime>,
-    now: OffsetDateTime,
+    (made, now): (OffsetDateTime, OffsetDateTime),
     longest: Option<Duration>,
 ) -> Result<Option<OffsetDateTime>> {
     if asked.is_some_and(|end| end <= now) {
         return Err(Error::field("expires_at", "past", "Name a time that is to come."));
     }
     let Some(longest) = longest else { return Ok(asked) };
-    let latest = now + longest;
-    match asked {
-        // a minute of slack for whoever reckons with a clock of their own
-        Some(end) if end > latest + Duration::minutes(1) => Err(Error::field(
-            "expires_at",
-            "too_late",
-            format!(
-                "A key of this organization lives {} days at most.",
-                longest.whole_days()
-            ),
-        )),
-        Some(end) => Ok(Some(end)),
-        None => Ok(Some(latest)),
+    let latest = made + longest;
+    // a minute of slack for whoever reckons with a clock of their own
+    let end = asked.unwrap_or(latest);
+    if end > latest + Duration::minutes(1) || end <= now {
+        let days = longest.whole_days();
+        let detail = format!(
+            "A secret of a key of this organization lives {days} days at most. Give the key another to go on."
+        );
+        return Err(Error::field("expires_at", "too_late", detail));
     }
+    Ok(Some(end))
 }

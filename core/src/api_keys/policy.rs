@@ -48,11 +48,12 @@ pub async fn policy_changed(change: &mut Change, wanted: ApiKeys) -> Result<()> 
 async fn shorten(change: &mut Change, longest: Duration) -> Result<usize> {
     let (organization, at) = (change.ctx().organization, change.at());
     let keys = sqlx::query!(
-        "UPDATE api_keys SET expires_at = $2, updated_at = $3, version = version + 1
-         WHERE organization_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+        "UPDATE api_keys SET expires_at = coalesce(rotated_at, created_at) + make_interval(hours => $2), updated_at = $3, version = version + 1
+         WHERE organization_id = $1 AND revoked_at IS NULL
+           AND (expires_at IS NULL OR expires_at > coalesce(rotated_at, created_at) + make_interval(hours => $2))
          RETURNING id, version",
         organization.0,
-        at + longest,
+        longest.whole_hours() as i32,
         at,
     )
     .fetch_all(change.tx())

@@ -109,7 +109,7 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
         requests_per_minute: input::requests(new.requests_per_minute)?,
         created_at: at,
         rotated_at: None,
-        expires_at: input::end(new.expires_at, at, longest)?,
+        expires_at: input::end(new.expires_at, (at, at), longest)?,
         first_used_at: None,
         last_used_at: None,
         last_used_ip: None,
@@ -169,7 +169,8 @@ pub async fn update(
     }
     if let Some(end) = wanted.expires_at {
         let longest = policy::longest(act.change.tx(), ctx.organization).await?;
-        act.key.expires_at = input::end(end, at, longest)?;
+        let made = act.key.rotated_at.unwrap_or(act.key.created_at);
+        act.key.expires_at = input::end(end, (made, at), longest)?;
     }
     let mut event = event(
         "api_key.updated",

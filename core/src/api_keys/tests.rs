@@ -270,6 +270,42 @@ async fn an_organization_sets_the_longest_life_and_keys_of_before_are_shortened_
 }
 
 #[tokio::test]
+async fn no_change_lets_a_secret_live_longer_than_the_organization_allows_and_another_secret_begins_anew() {
+    let mut test = testing::store().await;
+    let clock = Clock::manual(Clock::system().now());
+    test.store.clock = clock.clone();
+    let (_, ctx) = person(&test, ALL).await;
+    let store = &test.store;
+    let (old, made) = (
+        create(store, &ctx, "live", &new(&["users:read"])).await.unwrap(),
+        create(store, &ctx, "live", &new(&["users:read"])).await.unwrap(),
+    );
+    let begun = clock.now();
+    clock.advance(Duration::days(8));
+    set_longest(store, &ctx, 10).await.unwrap();
+    let end = async |id| {
+        let end = get(store, &ctx, id).await.unwrap().key.expires_at.unwrap();
+        (end - begun).whole_minutes()
+    };
+    let day = 24 * 60;
+    assert_eq!(end(old.key.id).await, 10 * day, "as old as it was already");
+    let none = ApiKeyChange {
+        expires_at: Some(None),
+        ..ApiKeyChange::default()
+    };
+    update(store, &ctx, old.key.id, None, &none).await.unwrap();
+    assert_eq!(end(old.key.id).await, 10 * day, "moved by nothing");
+    clock.advance(Duration::days(3));
+    let refused = update(store, &ctx, old.key.id, None, &none).await.unwrap_err();
+    assert_eq!(refused.errors[0].code, "too_late");
+    rotate(store, &ctx, "live", made.key.id, Rotation::default())
+        .await
+        .unwrap();
+    update(store, &ctx, made.key.id, None, &none).await.unwrap();
+    assert_eq!(end(made.key.id).await, 21 * day);
+}
+
+#[tokio::test]
 async fn a_coming_end_is_announced_once_and_again_after_the_end_has_moved() {
     let mut test = testing::store().await;
     let clock = Clock::manual(Clock::system().now());

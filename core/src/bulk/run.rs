@@ -56,7 +56,8 @@ async fn chunk(store: &Store, run: &Run, bulk: &BulkRun, step: &Step) -> Result<
         .actor
         .user()
         .ok_or_else(|| Error::internal("nobody asked for this"))?;
-    let held = rights::at_present(change.tx(), ctx.organization, user).await?;
+    let at = change.at();
+    let held = rights::at_present_through(change.tx(), ctx, user, at).await?;
     if !held.has_some(bulk.action.permission()) {
         return Err(Error::new(
             Kind::Forbidden,

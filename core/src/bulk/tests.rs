@@ -1,3 +1,5 @@
+mod keys;
+
 use super::*;
 use crate::change::Change;
 use crate::jobs::{Ending, JobState, Outcome, Run};

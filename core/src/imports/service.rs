@@ -12,6 +12,7 @@ use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{FileId, ImportId};
 use crate::kernel::page;
+use crate::kernel::permission::PermissionSet;
 use crate::live::position;
 use crate::live::view::ViewClass;
 use crate::users::rights;
@@ -63,15 +64,19 @@ fn require(ctx: &Ctx) -> Result<()> {
     NEEDED.iter().try_for_each(|permission| ctx.require(permission))
 }
 
-/// Passes while whoever asked for an import may still do so. A job outlives the request and the session it came from, not
-/// the rights it was begun with.
-pub(super) async fn require_still(connection: &mut crate::db::PgConnection, ctx: &Ctx) -> Result<()> {
+/// Passes while whoever asked for an import may still do so, and answers what they may do; `None` for the hub itself. A job
+/// outlives the request and the session it came from, not the rights it was begun with.
+pub(super) async fn require_still(
+    connection: &mut crate::db::PgConnection,
+    ctx: &Ctx,
+    now: OffsetDateTime,
+) -> Result<Option<PermissionSet>> {
     let Some(user) = ctx.actor.user() else {
-        return Ok(());
+        return Ok(None);
     };
-    let held = rights::at_present(connection, ctx.organization, user).await?;
+    let held = rights::at_present_through(connection, ctx, user, now).await?;
     if NEEDED.iter().all(|permission| held.has(permission)) {
-        return Ok(());
+        return Ok(Some(held));
     }
     Err(Error::new(
         Kind::Forbidden,

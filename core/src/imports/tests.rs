@@ -46,7 +46,7 @@ impl Hub {
         .execute(&mut *tx)
         .await
         .unwrap();
-        for permission in NEEDED {
+        for permission in NEEDED.into_iter().chain(["users:update"]) {
             sqlx::query!(
                 "INSERT INTO user_permissions (organization_id, user_id, permission) VALUES ($1, $2, $3)",
                 test.organization.0,

@@ -25,6 +25,7 @@ pub async fn create(store: &Store, ctx: &Ctx, new: &NewInvitation) -> Result<Inv
     let user = users::joining::invite(&mut change, &new.email, &new.name, &new.roles).await?;
     let held = rights::of(change.tx(), ctx.organization, user.id).await?;
     rights::require_proof_of_gift(ctx, &PermissionSet::default(), &held, change.at())?;
+    rights::require_owners_whole(change.tx(), ctx.organization).await?;
     let id = InvitationId::new();
     let (token, link) = link(&mut change).await?;
     let by = ctx.actor.user();

@@ -25,6 +25,8 @@ pub enum Alert {
     PasskeyCopied,
     /// Somebody signed in with a program or system from which nobody had, such as "Firefox on Linux".
     NewDevice(String),
+    /// Somebody who may gave them another address; this goes to the one of before.
+    AddressReplaced,
 }
 
 /// An alert with when it was, and from where.
@@ -82,12 +84,21 @@ impl Noted {
                     "Somebody signed in to your account with {device}, from which nobody had signed in before"
                 ),
             ),
+            Alert::AddressReplaced => (
+                "Your address was replaced",
+                "Your account was given another e-mail address by somebody who may do that".to_owned(),
+            ),
         };
-        let lines = vec![
-            format!("{said} at {organization}{}.", self.when_and_where()),
-            "If that was you, there is nothing to do. If not, end all your sessions, choose a new password, and look at your second factors:".to_owned(),
-            format!("{console}/account?section=sessions"),
-        ];
+        let mut lines = vec![format!("{said} at {organization}{}.", self.when_and_where())];
+        if self.alert == Alert::AddressReplaced {
+            let what = "All your sessions have ended, and mail goes to the other address. If you did not expect that, tell whoever runs the hub at once.";
+            lines.push(what.to_owned());
+        } else {
+            lines.extend([
+                "If that was you, there is nothing to do. If not, end all your sessions, choose a new password, and look at your second factors:".to_owned(),
+                format!("{console}/account?section=sessions"),
+            ]);
+        }
         (subject, lines)
     }
 

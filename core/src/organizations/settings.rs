@@ -17,8 +17,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-/// Sections that decide who gets in, and for how long.
-const WAYS_IN: [&str; 3] = ["sign_up.", "sessions.", "api_keys."];
+/// Sections that decide who gets in, for how long, and where links in mail lead.
+const WAYS_IN: [&str; 4] = ["general.", "sign_up.", "sessions.", "api_keys."];
 
 /// Settings, and which version of them.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

@@ -39,6 +39,8 @@ pub async fn standing(db: &Db, account: LinkedAccountId) -> Result<Result<Standi
         _ if row.deleted => return Ok(Err(Refused::Deleted)),
         "banned" => return Ok(Err(Refused::Banned)),
         "suspended" => return Ok(Err(Refused::Suspended)),
+        // whoever was invited comes in once they accept
+        status if status != "active" => return Ok(Err(Refused::Unknown)),
         _ if !row.enabled => return Ok(Err(Refused::Revoked("issuer switched off".to_owned()))),
         _ => {}
     }

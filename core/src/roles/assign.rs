@@ -163,6 +163,7 @@ async fn changed(
     let ctx = change.ctx().clone();
     let before = users::store::lock(change.tx(), ctx.organization, id)
         .await?
+        .filter(|user| user.is_permitted(&ctx, "users:read"))
         .ok_or_else(|| Error::not_found("user"))?;
     let held = rights::of(change.tx(), ctx.organization, id).await?;
     ctx.require_over(&held)?;
@@ -202,8 +203,8 @@ async fn changed(
 }
 
 /// Gives and takes roles on the word of a provider, within its change. Whether that is allowed was asked when its mappings were
-/// set. A role that is held already is not given, one that is not held is not taken, and the last owner stays one. Whether
-/// anything was recorded.
+/// set. A role that is held already is not given, one that is not held is not taken; the last owner stays one, and no owner is
+/// given what would limit them. Whether anything was recorded.
 pub async fn adjust(change: &mut Change, id: UserId, give: &[RoleId], take: &[RoleId]) -> Result<bool> {
     let organization = change.ctx().organization;
     let Some(before) = users::store::lock(change.tx(), organization, id).await? else {
@@ -224,10 +225,11 @@ pub async fn adjust(change: &mut Change, id: UserId, give: &[RoleId], take: &[Ro
         };
         take.retain(|role| !is_owner(role));
     }
+    rights::hold_still(change.tx(), organization).await?;
+    let give = rights::harmless_to_owner(change.tx(), organization, id, give, &take).await?;
     if give.is_empty() && take.is_empty() {
         return Ok(false);
     }
-    rights::hold_still(change.tx(), organization).await?;
     let access_version = write(change, id, &give, &take).await?;
     let after = users::store::find(change.tx(), organization, id).await?;
     let after = after.ok_or_else(|| Error::not_found("user"))?;

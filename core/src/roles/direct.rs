@@ -85,9 +85,9 @@ pub struct OfUser {
 pub async fn of_user(store: &Store, ctx: &Ctx, id: UserId) -> Result<OfUser> {
     ctx.require("roles:read")?;
     let mut tx = store.db.primary(ctx.organization).await?;
-    if users::store::find(&mut tx, ctx.organization, id).await?.is_none() {
-        return Err(Error::not_found("user"));
-    }
+    let user = users::store::find(&mut tx, ctx.organization, id).await?;
+    user.filter(|user| user.is_permitted(ctx, "users:read") || ctx.is_oneself(id))
+        .ok_or_else(|| Error::not_found("user"))?;
     let model = read::model(&mut tx, ctx.organization, &[id], Roles::These(&[])).await?;
     let given = given::to(&mut tx, ctx, id).await?;
     Ok(shown(&model, id, given))
@@ -136,6 +136,7 @@ pub async fn set_of_user(store: &Store, ctx: &Ctx, id: UserId, wanted: &Direct) 
     let mut change = Change::begin(store, ctx).await?;
     let user = users::store::lock(change.tx(), ctx.organization, id)
         .await?
+        .filter(|user| user.is_permitted(ctx, "users:read"))
         .ok_or_else(|| Error::not_found("user"))?;
     rights::hold_still(change.tx(), ctx.organization).await?;
     statement::check(change.tx(), ctx.organization, &wanted.statements, &wanted.single).await?;

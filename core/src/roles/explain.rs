@@ -1,6 +1,7 @@
 //! Why somebody may do something, and who may do it.
 
 use super::direct::Held;
+use super::statement;
 use crate::Store;
 use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
@@ -8,9 +9,11 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::page;
 use crate::kernel::permission::{Resource, ResourceFacts};
+use crate::users::UserStatus;
 use crate::users::rights::proof::{Line, Proof, prove};
 use crate::users::rights::{self, read, read::Roles};
 use serde::{Deserialize, Serialize};
+use std::iter::once;
 use uuid::Uuid;
 
 /// A question: may somebody do this, to this row or to everything.
@@ -45,11 +48,9 @@ async fn facts(
     organization: OrganizationId,
     row: &Resource,
 ) -> Result<Option<Vec<Uuid>>> {
-    if row.kind == "user" {
-        let there = crate::users::store::find(&mut *connection, organization, UserId(row.id)).await?;
-        if there.is_none() {
-            return Ok(None);
-        }
+    let there = statement::there(&mut *connection, organization, once(row)).await?;
+    if !there.contains(row) {
+        return Ok(None);
     }
     rights::teams_of(connection, organization, row).await.map(Some)
 }
@@ -58,13 +59,11 @@ async fn facts(
 pub async fn explain(store: &Store, ctx: &Ctx, question: &Question) -> Result<Explanation> {
     ctx.require("roles:read")?;
     let mut tx = store.db.primary(ctx.organization).await?;
-    if crate::users::store::find(&mut tx, ctx.organization, question.user)
-        .await?
-        .is_none()
-    {
-        return Err(Error::not_found("user"));
-    }
-    require_known(&mut tx, &question.permission).await?;
+    let user = crate::users::store::find(&mut tx, ctx.organization, question.user).await?;
+    let user = user
+        .filter(|user| user.is_permitted(ctx, "users:read") || ctx.is_oneself(user.id))
+        .ok_or_else(|| Error::not_found("user"))?;
+    require_known(&mut tx, &question.permission, question.resource.as_ref()).await?;
     let teams = match &question.resource {
         None => Vec::new(),
         Some(row) => facts(&mut tx, ctx.organization, row)
@@ -82,6 +81,9 @@ pub async fn explain(store: &Store, ctx: &Ctx, question: &Question) -> Result<Ex
         ..line
     };
     proof.lines = proof.lines.into_iter().map(seen).collect();
+    if user.status != UserStatus::Active {
+        proof = proof.of_nobody_active();
+    }
     Ok(Explanation {
         user: question.user,
         permission: question.permission.clone(),
@@ -100,21 +102,33 @@ fn of_row<'a>(organization: OrganizationId, row: &'a Resource, teams: &'a [Uuid]
     }
 }
 
-async fn require_known(connection: &mut PgConnection, permission: &str) -> Result<()> {
-    let known = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM permissions WHERE name = $1) AS "known!""#,
+/// Passes for a permission that there is, and a row of the kind that it is about.
+async fn require_known(
+    connection: &mut PgConnection,
+    permission: &str,
+    row: Option<&Resource>,
+) -> Result<()> {
+    let kind = sqlx::query_scalar!(
+        "SELECT row_kind FROM permissions WHERE name = $1",
         // a text with NUL is no name
         permission.replace('\0', "?"),
     )
-    .fetch_one(connection)
+    .fetch_optional(connection)
     .await?;
-    if known {
+    let Some(kind) = kind else {
+        return Err(Error::field(
+            "permission",
+            "unknown",
+            "There is no such permission; choose from GET /api/v1/permissions.",
+        ));
+    };
+    if row.is_none_or(|row| kind.as_deref() == Some(&*row.kind)) {
         return Ok(());
     }
     Err(Error::field(
-        "permission",
-        "unknown",
-        "There is no such permission; choose from GET /api/v1/permissions.",
+        "resource_kind",
+        "other_kind",
+        "This permission is not about rows of this kind; see row_kind of GET /api/v1/permissions.",
     ))
 }
 
@@ -139,7 +153,7 @@ pub struct HolderList {
     pub next_cursor: Option<String>,
 }
 
-/// Reads one page of those who may use `permission` on `resource`; without one, on anything at all. Looks through the people of
+/// Reads one page of those who are active and may use `permission` on `resource`; without one, on anything at all. Looks through the people of
 /// whom something is said about it, a page of them at a time: those who are denied it, or whose grant is about other rows,
 /// are left out of the page and not made up for.
 pub async fn who_can(
@@ -155,7 +169,7 @@ pub async fn who_can(
     let limit = page::limit(limit)? as usize;
     let after: Option<Uuid> = cursor.map(page::decode_cursor).transpose()?;
     let mut tx = store.db.primary(ctx.organization).await?;
-    require_known(&mut tx, permission).await?;
+    require_known(&mut tx, permission, resource).await?;
     let teams = match resource {
         None => Vec::new(),
         Some(row) => facts(&mut tx, ctx.organization, row)
@@ -169,7 +183,7 @@ pub async fn who_can(
         .filter(|role| roles.gives(**role).granted.contains_key(permission));
     let giving: Vec<Uuid> = giving.map(|role| role.0).collect();
     let mut rows = sqlx::query!(
-        "SELECT id, name FROM users WHERE organization_id = $1 AND deleted_at IS NULL AND ($4::uuid IS NULL OR id > $4) AND (
+        "SELECT id, name FROM users WHERE organization_id = $1 AND deleted_at IS NULL AND status = 'active' AND ($4::uuid IS NULL OR id > $4) AND (
            id IN (SELECT user_id FROM held_roles WHERE organization_id = $1 AND role_id = ANY($2)) OR
            id IN (SELECT user_id FROM user_permissions WHERE organization_id = $1 AND permission = $3
                     AND (granted OR only_on IS NOT NULL)))

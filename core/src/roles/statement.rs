@@ -129,24 +129,15 @@ async fn require_there(
     organization: OrganizationId,
     single: &[Single],
 ) -> Result<()> {
-    let users = single.iter().filter(|said| said.resource.kind == "user");
-    let users: Vec<Uuid> = users.map(|said| said.resource.id).collect();
-    if users.is_empty() {
+    if single.is_empty() {
         return Ok(());
     }
-    let there: BTreeSet<Uuid> = sqlx::query_scalar!(
-        "SELECT id FROM users WHERE organization_id = $1 AND id = ANY($2) AND deleted_at IS NULL",
-        organization.0,
-        &users,
-    )
-    .fetch_all(connection)
-    .await?
-    .into_iter()
-    .collect();
+    let rows = single.iter().map(|said| &said.resource);
+    let there = there(connection, organization, rows).await?;
     let missing = single
         .iter()
         .enumerate()
-        .filter(|(_, said)| !there.contains(&said.resource.id));
+        .filter(|(_, said)| !there.contains(&said.resource));
     let faults: Vec<FieldError> = missing
         .map(|(at, _)| at_field(format!("single.{at}"), NO_ROW))
         .collect();
@@ -155,6 +146,28 @@ async fn require_there(
     } else {
         Err(Error::invalid(faults))
     }
+}
+
+/// Which of `rows` the organization has.
+pub(super) async fn there(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    rows: impl Iterator<Item = &Resource>,
+) -> Result<BTreeSet<Resource>> {
+    let ids: Vec<Uuid> = rows.map(|row| row.id).collect();
+    let there = sqlx::query!(
+        r#"SELECT 'user' AS "kind!", id AS "id!" FROM users WHERE organization_id = $1 AND id = ANY($2) AND deleted_at IS NULL
+           UNION ALL SELECT 'team', id FROM teams WHERE organization_id = $1 AND id = ANY($2)"#,
+        organization.0,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    let there = there.into_iter().map(|row| Resource {
+        kind: row.kind,
+        id: row.id,
+    });
+    Ok(there.collect())
 }
 
 type Fault = (&'static str, &'static str);

@@ -57,7 +57,7 @@ impl Sessions {
 #[schema(as = ApiKeySettings)]
 #[serde(default)]
 pub struct ApiKeys {
-    /// Longest life of a key in days, from the day its end is set, 1 to 3,650; null: as long as one likes.
+    /// Longest life of a key in days, from when its secret was made, 1 to 3,650; null: as long as one likes.
     pub max_days: Option<u32>,
 }
 

@@ -24,9 +24,10 @@ impl General {
         let Some(address) = &self.public_address else {
             return;
         };
+        // tokens in mail lead there: never in the clear through a network
         let host = address
             .strip_prefix("https://")
-            .or_else(|| address.strip_prefix("http://"));
+            .or_else(|| address.strip_prefix("http://").filter(|host| is_loopback(host)));
         let good = host.is_some_and(|host| {
             !host.is_empty()
                 && address.len() <= 300
@@ -35,10 +36,18 @@ impl General {
                     .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
         });
         if !good {
-            let detail = "Begin with https:// or http:// and end with the host or its port, without a path.";
+            let detail = "Begin with https://, or http:// for this machine itself, and end with the host or its port, without a path.";
             faults.add("general.public_address", "not_an_address", detail);
         }
     }
+}
+
+/// Whether `host`, with or without a port, is the machine itself.
+fn is_loopback(host: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|own| {
+        let port = host.strip_prefix(own);
+        port.is_some_and(|port| port.is_empty() || port.starts_with(':'))
+    })
 }
 
 /// Whether people may sign themselves up.

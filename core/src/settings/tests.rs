@@ -74,6 +74,16 @@ fn what_is_no_setting_or_does_not_fit_is_refused_by_name() {
             "general.public_address",
             "not_an_address",
         ),
+        (
+            json!({"general": {"public_address": "http://hub.example.com"}}),
+            "general.public_address",
+            "not_an_address",
+        ),
+        (
+            json!({"general": {"public_address": "http://localhost.evil.example"}}),
+            "general.public_address",
+            "not_an_address",
+        ),
     ] {
         let error = refused(patch);
         assert_eq!((error.field.as_str(), error.code.as_ref()), (field, code));

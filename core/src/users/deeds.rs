@@ -1,13 +1,14 @@
 //! What is done to a person, alone or as one of many: the same checks and the same statements.
 
 use super::model::User;
-use super::service::Act;
+use super::service::{Act, require_not_barred};
 use super::{UserStatus, check, store};
 use crate::change::Change;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::UserId;
 use crate::kernel::seal::Person;
+use crate::messages::{self, Address, Alert};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -174,6 +175,30 @@ async fn returned(act: &mut Act<'_>, back: &Return) -> Result<Event> {
         event = event.counts(counter, 1);
     }
     Ok(leaving(event, act))
+}
+
+/// Passes when the person may be given the address `email`: whoever reads the mailbox can choose a new password. So it is done by
+/// somebody who proved lately who they are, and never to oneself.
+pub(super) async fn require_may_readdress(act: &mut Act<'_>, email: &str) -> Result<()> {
+    let ctx = act.change.ctx().clone();
+    if ctx.actor.user() == Some(act.user.id) {
+        return Err(conflict(
+            "user.own_email",
+            "You cannot give yourself another address here. Ask for it with POST /api/v1/me/email: both mailboxes confirm it.",
+        ));
+    }
+    ctx.require_recent_proof(act.change.at())?;
+    require_not_barred(act.change, email).await
+}
+
+/// Tells whoever reads the mailbox of before that another counts from now on. Where an invitation went astray that is nobody of ours.
+pub(super) async fn tell_old_mailbox(act: &mut Act<'_>) -> Result<()> {
+    if act.user.status == UserStatus::Invited {
+        return Ok(());
+    }
+    let (email, name) = (act.user.email.as_str(), act.user.name.as_str());
+    let old = Address::of(act.user.person(), email, name);
+    messages::alert(act.change, &old, Alert::AddressReplaced).await
 }
 
 /// Marks as deleted. The event tells of the row as it was: it is in nobody's sight any more.

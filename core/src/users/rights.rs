@@ -9,11 +9,12 @@
 //! [`Ctx::require_over`]: crate::kernel::ctx::Ctx::require_over
 
 use crate::db::PgConnection;
-use crate::kernel::ctx::Ctx;
+use crate::kernel::ctx::{Credential, Ctx};
 use crate::kernel::error::{Error, FieldError, Kind, Result};
 use crate::kernel::id::{OrganizationId, RoleId, UserId};
 use crate::kernel::permission::PermissionSet;
 use std::collections::HashMap;
+use time::OffsetDateTime;
 
 pub mod carrier;
 mod further;
@@ -27,7 +28,9 @@ mod tests;
 
 pub use further::require_proof_of_gift;
 pub use gain::{beyond, require_holds_gain, require_no_new_reach, require_not_oneself};
-pub use owners::{OWNER, require_another_owner, require_not_the_owners, require_owners_whole};
+pub use owners::{
+    OWNER, harmless_to_owner, require_another_owner, require_not_the_owners, require_owners_whole,
+};
 use read::Roles;
 pub use read::teams_of;
 
@@ -60,6 +63,39 @@ pub async fn at_present(
     } else {
         Ok(PermissionSet::default())
     }
+}
+
+/// As [`at_present`], through the credential of `ctx`: an API key uses no more of it than its scopes, and nothing once it was
+/// revoked or has ended by `now`.
+pub async fn at_present_through(
+    connection: &mut PgConnection,
+    ctx: &Ctx,
+    user: UserId,
+    now: OffsetDateTime,
+) -> Result<PermissionSet> {
+    let held = at_present(connection, ctx.organization, user).await?;
+    let Credential::ApiKey(key) = ctx.credential else {
+        return Ok(held);
+    };
+    let scopes = sqlx::query_scalar!(
+        "SELECT scopes FROM api_keys WHERE organization_id = $1 AND id = $2 AND owner_id = $3
+           AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $4)",
+        ctx.organization.0,
+        key.0,
+        user.0,
+        now,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(held.within(&scopes.unwrap_or_default().into_iter().collect()))
+}
+
+/// True for `set` of somebody who may do all that can be said here: nobody is out of their reach.
+pub async fn is_everything(connection: &mut PgConnection, set: &PermissionSet) -> Result<bool> {
+    let all = sqlx::query_scalar!("SELECT name FROM permissions")
+        .fetch_all(connection)
+        .await?;
+    Ok(all.iter().all(|permission| set.has(permission)))
 }
 
 /// What each of `users` may do, in one statement; whoever may do nothing is absent.

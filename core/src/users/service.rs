@@ -11,7 +11,7 @@ use crate::activity::{self, list::ActivityList};
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
 use crate::db::PgConnection;
-use crate::kernel::ctx::{Credential, Ctx};
+use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{RoleId, UserId};
@@ -254,7 +254,8 @@ pub(super) async fn add(
     Ok(user)
 }
 
-/// Changes a person's profile. Another address ends their sessions: whoever reads the old mailbox is shut out.
+/// Changes a person's profile. Another address ends their sessions: whoever reads the old mailbox is shut out, and told. Nobody
+/// gives themselves another so: both mailboxes are asked (`email_changes`).
 pub async fn update(
     store: &Store,
     ctx: &Ctx,
@@ -276,13 +277,13 @@ pub async fn update(
     if event.changes.is_empty() {
         return act.user.seen_by(ctx, &act.held);
     }
+    let moves = before.email != after.email;
+    if moves {
+        deeds::require_may_readdress(&mut act, &after.email).await?;
+    }
     store::write_profile(act.change.tx(), id, &after, at).await?;
-    if before.email != after.email {
-        require_not_barred(act.change, &after.email).await?;
-        // whoever reads the mailbox can choose a new password; a program that keeps addresses got its key by a proof
-        if matches!(ctx.credential, Credential::Session(_)) {
-            ctx.require_recent_proof(at)?;
-        }
+    if moves {
+        deeds::tell_old_mailbox(&mut act).await?;
         event = act.cut_off(event, "email_changed").await?;
     }
     let item = act.finish(event).await?;

@@ -150,13 +150,31 @@ async fn an_owner_is_denied_nothing_by_whatever_way() {
         );
     }
     let new = json!({"email": "third@example.com", "name": "Third", "roles": [owners, mute]});
-    assert_eq!(
-        problem(hub.send(&owner, Method::POST, "/users", new).await).await,
-        limited
-    );
+    for path in ["/users", "/invitations"] {
+        assert_eq!(
+            problem(hub.send(&owner, Method::POST, path, new.clone()).await).await,
+            limited,
+            "{path}"
+        );
+    }
     assert!(
         held(&hub, &owner, second.id)
             .await
             .contains(&"jobs:read".to_owned())
     );
+}
+
+#[tokio::test]
+async fn an_owner_who_is_deleted_hinders_nobody_whatever_they_were_denied() {
+    let hub = hub().await;
+    let (owner, second) = (hub.owner().await, hub.someone(&["owner"]).await);
+    hub.test
+        .sql(format!(
+            "INSERT INTO user_permissions (organization_id, user_id, permission, granted) VALUES ('{}', '{}', 'jobs:read', false);
+             UPDATE users SET deleted_at = now() WHERE id = '{1}'",
+            hub.test.organization, second.id
+        ))
+        .await;
+    let new = json!({"email": "third@example.com", "name": "Third", "roles": []});
+    assert_eq!(hub.send(&owner, Method::POST, "/users", new).await.status(), 201);
 }

@@ -200,3 +200,90 @@ async fn a_refusal_to_a_key_says_that_its_scopes_lack_what_its_owner_may() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_person_whom_one_may_not_see_is_nobody_to_ask_about_and_nobody_to_change() {
+    let hub = hub().await;
+    let (owner, other) = (hub.owner().await, hub.someone(&[]).await);
+    let who = hub.someone(&[]).await;
+    let own = json!({"permission": "users:read", "effect": "grant", "on": "own"});
+    let said = json!({"statements": [grant("roles:assign"), grant("roles:read"), own]});
+    assert_eq!(say(&hub, &owner, who.id, said).await.status(), 200);
+    let nobody = (404, "user.not_found".to_owned());
+    for (method, path, body) in [
+        (Method::PUT, "roles", json!({"roles": []})),
+        (Method::GET, "permissions", json!({})),
+        (Method::PUT, "permissions", json!({})),
+        (Method::GET, "explain?permission=users:read", json!({})),
+    ] {
+        let asked = format!("/users/{}/{path}", other.id);
+        let answer = hub.send(&who, method, &asked, body).await;
+        assert_eq!(problem(answer).await, nobody, "{path}");
+    }
+    for path in ["permissions", "explain?permission=users:read"] {
+        let oneself = hub.get(&who, &format!("/users/{}/{path}", who.id)).await;
+        assert_eq!(oneself.status(), 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_row_that_is_not_there_or_of_another_kind_nothing_is_said() {
+    let hub = hub().await;
+    let (owner, who) = (hub.owner().await, hub.someone(&[]).await);
+    let team = hub
+        .send(&owner, Method::POST, "/teams", json!({"name": "Team"}))
+        .await;
+    let team: Value = team.json().await.unwrap();
+    let team = team["id"].as_str().unwrap().to_owned();
+    let none = UserId::new().to_string();
+    for (id, status) in [(&team, 200), (&none, 422)] {
+        let on =
+            json!({"permission": "teams:read", "effect": "grant", "resource": {"kind": "team", "id": id}});
+        let said = say(&hub, &owner, who.id, json!({"single": [on]})).await;
+        assert_eq!(said.status(), status, "{id}");
+    }
+    for (permission, kind, id, status) in [
+        ("teams:read", "team", &team, 200),
+        ("teams:read", "team", &none, 404),
+        ("teams:read", "user", &none, 422),
+        ("teams:read", "banana", &team, 422),
+        ("users:ban", "team", &team, 422),
+        ("jobs:read", "user", &none, 422),
+    ] {
+        let on = format!("permission={permission}&resource_kind={kind}&resource_id={id}");
+        for path in [
+            format!("/users/{}/explain?{on}", who.id),
+            format!("/permissions/holders?{on}"),
+        ] {
+            assert_eq!(hub.get(&owner, &path).await.status(), status, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_not_active_holds_nothing_whatever_is_granted() {
+    let hub = hub().await;
+    let (owner, banned) = (hub.owner().await, hub.someone(&["moderator"]).await);
+    let ban = format!("/users/{}/ban", banned.id);
+    let done = hub
+        .send(&owner, Method::POST, &ban, json!({"reason": "Spam"}))
+        .await;
+    assert_eq!(done.status(), 200);
+    let holders = hub.get(&owner, "/permissions/holders?permission=users:ban").await;
+    let holders: Value = holders.json().await.unwrap();
+    let holders: Vec<&Value> = holders["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["user"])
+        .collect();
+    assert_eq!(holders, [&json!(owner.id)]);
+    let path = format!("/users/{}/explain?permission=users:ban", banned.id);
+    let why: Value = hub.get(&owner, &path).await.json().await.unwrap();
+    assert_eq!(
+        (&why["allowed"], &why["decision"]),
+        (&json!(false), &json!("not_active"))
+    );
+    let lines = why["lines"].as_array().unwrap();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line["decides"] == false));
+}

@@ -449,3 +449,52 @@ async fn a_second_factor_that_is_owed_is_owed_by_a_token_too_and_an_issuer_is_be
         stage.change(json!({"second_factor": false})).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_invited_comes_in_by_a_token_only_once_they_have_accepted() {
+    let mut stage = Stage::set(json!({"link_by_email": true})).await;
+    let invited = json!({"email": "ada@example.com", "name": "Ada", "roles": []});
+    let invited = stage
+        .hub
+        .send(&stage.owner, Method::POST, "/invitations", invited)
+        .await;
+    assert_eq!(invited.status(), 201);
+    let token = stage.good().await;
+    assert_eq!(problem(stage.ask(&token, "/me").await).await.0, 401);
+    let link = signalbox_core::testing::mailed(&stage.hub.test).await[0].token();
+    let accept = json!({"token": link, "password": crate::harness::PASSWORD});
+    let accepted = stage.hub.post("/invitations/accept", accept).await;
+    assert!(accepted.status().is_success());
+    let token = stage.good().await;
+    assert_eq!(stage.ask(&token, "/me").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_claim_gives_an_owner_a_role_that_limits_them() {
+    let mut stage = Stage::set(json!({"link_by_email": true})).await;
+    let role = |name: &str, effect: &str| json!({"name": name, "statements": [{"permission": "roles:assign", "effect": effect}]});
+    let mut mappings = Vec::new();
+    for role in [role("Mute", "deny"), role("Loud", "grant")] {
+        let made = stage.hub.send(&stage.owner, Method::POST, "/roles", role).await;
+        let made: Value = made.json().await.unwrap();
+        mappings.push(json!({"claim": "role", "value": "support", "role": made["id"]}));
+    }
+    stage.change(json!({"mappings": mappings})).await;
+    let second = stage.hub.someone(&["owner"]).await;
+    let plain = stage.hub.someone(&[]).await;
+    for (who, expected) in [(&second, vec!["Loud", "owner"]), (&plain, vec!["Loud", "Mute"])] {
+        let mut claims = stage.claims();
+        claims["email"] = json!(who.email);
+        claims["sub"] = json!(who.id);
+        let token = stage.identity.token(claims, json!({}), "").await;
+        let me: Value = stage.ask(&token, "/me").await.json().await.unwrap();
+        let mut roles: Vec<&str> = me["roles"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|role| role["name"].as_str().unwrap())
+            .collect();
+        roles.sort_unstable();
+        assert_eq!(roles, expected, "{me}");
+    }
+}

@@ -18,7 +18,7 @@ describe("a reason in words", () => {
 });
 
 it("says what decided, for every answer there is", () => {
-  const decisions = ["denial", "single_grant", "direct_grant", "roles", "nothing"] as const;
+  const decisions = ["denial", "single_grant", "direct_grant", "roles", "nothing", "not_active"] as const;
   const words = decisions.flatMap((decision) => [true, false].map((allowed) => answerWords({ allowed, decision })));
   expect(words.every((text) => text.length > 10 && !text.startsWith("why."))).toBe(true);
   expect(answerWords({ allowed: false, decision: "denial" })).toBe("It is denied, and a denial beats every grant.");

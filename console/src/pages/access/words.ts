@@ -12,6 +12,7 @@ export function answerWords({ allowed, decision }: Pick<Explanation, "allowed" |
     direct_grant: ["why.direct", "why.direct.no"],
     roles: ["why.roles", "why.roles.no"],
     nothing: ["why.nothing", "why.nothing"],
+    not_active: ["why.notActive", "why.notActive"],
   };
   return t(words[decision][allowed ? 0 : 1]);
 }

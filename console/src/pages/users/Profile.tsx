@@ -5,6 +5,7 @@ import { lazy, Suspense, useState } from "react";
 import { api, must } from "../../api/client";
 import { asProblem, type Problem } from "../../api/problem";
 import type { User } from "../../api/types";
+import { useMe } from "../../auth/session";
 import { roleName, t } from "../../i18n";
 import { useOffer } from "../../keys/registry";
 import { showRow } from "../../live/store";
@@ -95,6 +96,7 @@ function Editor({ user, onDone }: { user: User; onDone: () => void }) {
   const [theirs, setTheirs] = useState<User | null>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const oneself = useMe().user.id === user.id;
   const was = draftOf(base);
   const changes = changesIn(was, draft);
   // Never with unsaved words: these are given up by the button only.
@@ -145,6 +147,7 @@ function Editor({ user, onDone }: { user: User; onDone: () => void }) {
       {user.version > base.version && <Alert severity="info" icon={false}>{t("edit.changedMeanwhile")}</Alert>}
       {FIELDS.map((field) => {
         const masked = user.masked?.includes(field);
+        const own = oneself && field === "email";
         return (
           <Field
             key={field}
@@ -152,8 +155,9 @@ function Editor({ user, onDone }: { user: User; onDone: () => void }) {
             type={field === "email" ? "email" : "text"}
             {...(isObject(field) && { multiline: true, minRows: 2, note: t("field.objectNote"), mono: true })}
             {...(masked && { note: t("need", { permission: "users:read_pii" }) })}
+            {...(own && { note: t("user.ownEmail") })}
             value={masked ? "" : draft[field]}
-            disabled={masked}
+            disabled={masked || own}
             placeholder={masked ? t("masked") : undefined}
             onValue={(value) => setDraft((before) => ({ ...before, [field]: value }))}
             required={field === "name" || field === "email"}

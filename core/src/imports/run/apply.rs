@@ -6,6 +6,7 @@ use super::super::model::{Counts, Phase};
 use super::super::service::{one, require_still};
 use super::super::store::{self, Lines, Written};
 use super::pace::Pace;
+use super::reach::Reach;
 use super::{Act, Mark};
 use crate::change::{Change, ledger};
 use crate::fault;
@@ -36,6 +37,21 @@ pub(super) struct Lane {
     pub turn: i32,
     /// The installation has other organizations, whose addresses are taken too.
     pub others: bool,
+}
+
+/// What [`Act::write`] would do.
+async fn foresee(change: &mut Change, lines: Lines, over: &Reach) -> Result<(Written, i64)> {
+    let mut written = store::foresee(change.tx(), lines).await?;
+    let mut rejected = 0;
+    if written.acceptable > written.inserted + written.updated {
+        rejected += store::reject_taken(change.tx(), lines).await?;
+    }
+    if written.updated > 0 && !over.is_everybody() {
+        let beyond = over.reject_beyond(change.tx(), lines).await?;
+        written.updated -= beyond;
+        rejected += beyond;
+    }
+    Ok((written, rejected))
 }
 
 impl Act<'_> {
@@ -85,34 +101,49 @@ impl Act<'_> {
     async fn apply_chunk(&self, lane: Lane, lines: Lines) -> Result<()> {
         let mut change = Change::begin(self.store, self.ctx).await?;
         let at = change.at();
+        let over = Reach::of(change.tx(), self.ctx, at).await?;
         store::join_by_hash(change.tx(), true).await?;
-        let written = if self.writes() {
-            store::write_people(change.tx(), lines, at).await?
+        let (written, rejected) = if self.writes() {
+            self.write(&mut change, lines, &over).await?
         } else {
-            store::foresee(change.tx(), lines).await?
-        };
-        let known = written.acceptable - written.inserted - written.updated;
-        let rejected = if known > 0 {
-            store::reject_taken(change.tx(), lines).await?
-        } else {
-            0
+            foresee(&mut change, lines, &over).await?
         };
         store::join_by_hash(change.tx(), false).await?;
         let more = Counts {
             inserted: written.inserted,
             updated: written.updated,
-            unchanged: known - rejected,
+            unchanged: written.acceptable - written.inserted - written.updated - rejected,
             rejected,
             ..Counts::default()
         };
         self.tell(&mut change, more, &written).await?;
         // last, so that rights taken while the chunk was written stop it too
-        require_still(change.tx(), self.ctx).await?;
+        require_still(change.tx(), self.ctx, at).await?;
         fault::point("imports.apply").await;
         let state = json!({NAMES[lane.name]: lines.end});
         change.checkpoint(self.lease(), &state).await?;
         self.settled(written.acceptable);
         Ok(())
+    }
+
+    /// Writes a chunk; answers what came of it, and how many lines were rejected. Whoever reaches not everybody adds first, which
+    /// locks who is there already, and then changes of those whom they reach.
+    async fn write(&self, change: &mut Change, lines: Lines, over: &Reach) -> Result<(Written, i64)> {
+        let at = change.at();
+        let whole = over.is_everybody();
+        let mut written = store::write_people(change.tx(), lines, whole, at).await?;
+        if written.acceptable == written.inserted + written.updated {
+            return Ok((written, 0));
+        }
+        let mut rejected = store::reject_taken(change.tx(), lines).await?;
+        if !whole {
+            rejected += over.reject_beyond(change.tx(), lines).await?;
+            let more = store::write_people(change.tx(), lines, true, at).await?;
+            written.updated = more.updated;
+            written.some.extend(more.some);
+            written.some.truncate(store::SOME);
+        }
+        Ok((written, rejected))
     }
 
     pub(super) async fn analyze_people(&self) -> Result<()> {

@@ -12,6 +12,7 @@ mod judge;
 mod load;
 mod pace;
 mod pipeline;
+mod reach;
 mod sweep;
 
 pub use sweep::sweep;
@@ -126,7 +127,7 @@ impl Act<'_> {
     /// All that is left to do; `Some` when the run was asked to end first.
     async fn stages(&self, from: Checkpoint) -> Result<Option<Ending>> {
         let mut tx = self.store.db.primary(self.ctx.organization).await?;
-        require_still(&mut tx, self.ctx).await?;
+        require_still(&mut tx, self.ctx, self.store.clock.now()).await?;
         drop(tx);
         if !from.started {
             self.start().await?;

@@ -4,6 +4,7 @@ use crate::db::PgConnection;
 use crate::kernel::error::Result;
 use crate::kernel::id::{ImportId, OrganizationId, UserId};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// Some lines of an import that one lane applies.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,9 @@ pub(in crate::imports) struct Lines {
     pub lanes: i32,
 }
 
+/// People of a chunk that its event tells of.
+pub(in crate::imports) const SOME: usize = 50;
+
 /// What a chunk did.
 #[derive(Debug, Default)]
 pub(in crate::imports) struct Written {
@@ -25,15 +29,16 @@ pub(in crate::imports) struct Written {
     pub acceptable: i64,
     pub inserted: i64,
     pub updated: i64,
-    /// Of people written, 50 at most.
+    /// Of people written, [`SOME`] at most.
     pub some: Vec<UserId>,
 }
 
-/// Makes people of lines that were not rejected. Whoever has the address already is locked, and changed only where a
-/// value differs. The statement locks as it goes, so what it decides on cannot change before the commit.
+/// Makes people of lines that were not rejected. Whoever has the address already is locked, and changed only with `changes`, and
+/// where a value differs. The statement locks as it goes, so what it decides on cannot change before the commit.
 pub(in crate::imports) async fn write_people(
     connection: &mut PgConnection,
     lines: Lines,
+    changes: bool,
     at: OffsetDateTime,
 ) -> Result<Written> {
     let row = sqlx::query!(
@@ -50,7 +55,7 @@ pub(in crate::imports) async fn write_people(
                department = coalesce(excluded.department, u.department),
                profile_image = coalesce(excluded.profile_image, u.profile_image),
                version = u.version + 1, updated_at = excluded.updated_at, last_import_id = excluded.last_import_id
-             WHERE u.deleted_at IS NULL AND (u.name, u.phone, u.department, u.profile_image) IS DISTINCT FROM
+             WHERE $8 AND u.deleted_at IS NULL AND (u.name, u.phone, u.department, u.profile_image) IS DISTINCT FROM
                (coalesce(nullif(excluded.name, ''), u.name), coalesce(excluded.phone, u.phone),
                 coalesce(excluded.department, u.department), coalesce(excluded.profile_image, u.profile_image))
              RETURNING u.id, u.version)
@@ -63,6 +68,7 @@ pub(in crate::imports) async fn write_people(
         lines.lanes,
         lines.lane,
         at,
+        changes,
     )
     .fetch_one(connection)
     .await?;
@@ -98,6 +104,64 @@ pub(in crate::imports) async fn foresee(connection: &mut PgConnection, lines: Li
         updated: row.changed,
         some: Vec::new(),
     })
+}
+
+/// A line, and whom it would change.
+#[derive(Debug)]
+pub(in crate::imports) struct Matched {
+    pub line: i32,
+    pub user: UserId,
+    /// Their teams.
+    pub teams: Vec<Uuid>,
+}
+
+/// Lines that were not rejected and would change somebody who is there already.
+pub(in crate::imports) async fn would_change(
+    connection: &mut PgConnection,
+    lines: Lines,
+) -> Result<Vec<Matched>> {
+    let rows = sqlx::query!(
+        r#"SELECT r.line AS "line!", u.id, ARRAY(SELECT team_id FROM team_members m WHERE m.user_id = u.id) AS "teams!"
+           FROM import_lines r JOIN users u ON u.email = r.email COLLATE "C"
+           WHERE r.organization_id = $1 AND r.import_id = $2 AND r.line >= $3 AND r.line < $4 AND r.line / 256 % $5 = $6
+             AND u.organization_id = $1 AND u.deleted_at IS NULL AND (u.name, u.phone, u.department, u.profile_image) IS DISTINCT FROM
+               (coalesce(r.name, u.name), coalesce(r.phone, u.phone), coalesce(r.department, u.department),
+                coalesce(r.profile_image, u.profile_image))"#,
+        lines.organization.0,
+        lines.import.0,
+        lines.first,
+        lines.end,
+        lines.lanes,
+        lines.lane,
+    )
+    .fetch_all(connection)
+    .await?;
+    let matched = rows.into_iter().map(|row| Matched {
+        line: row.line,
+        user: UserId(row.id),
+        teams: row.teams,
+    });
+    Ok(matched.collect())
+}
+
+/// Rejects `beyond`, of `lines`: the importer may not change whom they are about. Answers how many.
+pub(in crate::imports) async fn reject_beyond(
+    connection: &mut PgConnection,
+    lines: Lines,
+    beyond: &[i32],
+) -> Result<i64> {
+    let rejected = sqlx::query!(
+        "INSERT INTO import_rejects (organization_id, import_id, line, field, value, reason)
+         SELECT organization_id, import_id, line, 'email', left(email, 200),
+           'Somebody has this address whom whoever imports may not change. Ask an owner to import this line.'
+         FROM import_rows WHERE organization_id = $1 AND import_id = $2 AND line = ANY($3)",
+        lines.organization.0,
+        lines.import.0,
+        beyond,
+    )
+    .execute(connection)
+    .await?;
+    Ok(rejected.rows_affected() as i64)
 }
 
 /// Rejects lines whose address belongs to somebody deleted, who is not revived, or to another organization of this

@@ -8,7 +8,8 @@ mod stage;
 mod sweep;
 
 pub(super) use apply::{
-    Lines, Written, analyze_people, foresee, has_others, join_by_hash, reject_taken, span, write_people,
+    Lines, Matched, SOME, Written, analyze_people, foresee, has_others, join_by_hash, reject_beyond,
+    reject_taken, span, would_change, write_people,
 };
 pub(super) use judge::{prepare_to_judge, reject_repeated};
 pub(super) use report::rejects;

@@ -79,11 +79,44 @@ pub async fn require_not_the_owners(
     ))
 }
 
+/// Of `given`, the roles that limit nothing for `user` as an owner, where they are one with them, without `taken`: what a provider
+/// says hollows out no owner.
+pub async fn harmless_to_owner(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    user: UserId,
+    given: Vec<RoleId>,
+    taken: &[RoleId],
+) -> Result<Vec<RoleId>> {
+    if given.is_empty() {
+        return Ok(given);
+    }
+    let model = read::model(connection, organization, &[user], Roles::These(&given)).await?;
+    let owner = model.roles.iter().find(|(_, role)| role.name == OWNER);
+    let Some(owner) = owner.map(|(id, _)| *id) else {
+        return Ok(given);
+    };
+    let all: PermissionSet = model.gives(owner).granted.into_keys().collect();
+    let mut person = model.people.get(&user).cloned().unwrap_or_default();
+    person.roles.retain(|role| !taken.contains(role));
+    let mut harmless = Vec::new();
+    for role in given {
+        person.roles.insert(role);
+        if person.roles.contains(&owner) && !model.permissions_of(user, &person).covers(&all) {
+            person.roles.remove(&role);
+        } else {
+            harmless.push(role);
+        }
+    }
+    Ok(harmless)
+}
+
 /// Passes when every owner holds all that the owner role gives: owners can be taken the role, but not be hollowed out, so that
 /// the last one who can sign in can also repair everything. Called after the statements of a change were written.
 pub async fn require_owners_whole(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
     let owners = sqlx::query!(
         "SELECT ur.user_id, ur.role_id FROM roles r JOIN user_roles ur ON ur.role_id = r.id
+           JOIN users u ON u.id = ur.user_id AND u.deleted_at IS NULL
          WHERE r.organization_id = $1 AND r.name = $2 AND r.predefined ORDER BY ur.user_id LIMIT $3",
         organization.0,
         OWNER,

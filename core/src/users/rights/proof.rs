@@ -23,6 +23,8 @@ pub enum Decision {
     Roles,
     /// Nothing grants it.
     Nothing,
+    /// They are not active, and may do nothing, whatever is granted.
+    NotActive,
 }
 
 /// Grant or denial.
@@ -73,6 +75,19 @@ pub struct Proof {
     pub decision: Decision,
     /// Every statement about the permission that reaches the person.
     pub lines: Vec<Line>,
+}
+
+impl Proof {
+    /// The same of somebody who is not active: what is granted to them decides nothing.
+    #[must_use]
+    pub fn of_nobody_active(mut self) -> Self {
+        self.allowed = false;
+        self.decision = Decision::NotActive;
+        for line in &mut self.lines {
+            line.decides = false;
+        }
+        self
+    }
 }
 
 /// Why `user` may use `permission` on the row of `facts`, or on everything, or why not.
