@@ -57,10 +57,20 @@ impl Desk {
             }
             return Ok(None);
         };
-        match ids.first() {
-            Some(id) => self.claim_one(*id).await,
-            None => Ok(None),
+        // an id may stand there still of a job that is over: the next one is tried, not waited for
+        let mut ids = ids;
+        while let Some(id) = ids.pop() {
+            if let Some(run) = self.claim_one(id).await? {
+                return Ok(Some(run));
+            }
+            if self.stopping() {
+                break;
+            }
+            ids = dispatch::take(&self.store.bus, queue, 1)
+                .await
+                .unwrap_or_default();
         }
+        Ok(None)
     }
 
     async fn claim_one(&self, id: uuid::Uuid) -> Result<Option<Run>> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 const RECONCILE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(5);
 const EXPIRE: Duration = Duration::from_mins(1);
-/// What only grows is pruned so often.
+/// What only grows is pruned so often, and the logs' next months are made.
 const FORGET: Duration = Duration::from_hours(1);
 
 /// Frees what this node's previous start held, then keeps on until it is dropped.
@@ -140,9 +140,13 @@ async fn keep_sign_ins(desk: &Desk) {
     }
 }
 
-/// Deletes what proves nothing any more, one small batch after the other.
+/// Makes the months to come, and deletes what proves nothing any more, one small batch after the other.
 async fn forget(desk: &Desk) {
     loop {
+        each(
+            "make the logs' next months",
+            desk.store.db.make_partitions().await.map(|_| ()),
+        );
         match auth::forget_tokens(&desk.store).await {
             Ok(true) => continue,
             forgot => each("forget refresh tokens", forgot.map(|_| ())),

@@ -299,6 +299,40 @@ impl Drop for OwnRedis {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ids_of_jobs_that_are_over_hold_up_none_that_is_due() {
+    let test = testing::store().await;
+    for _ in 0..50 {
+        ask(&test.store, &test, "").await;
+    }
+    while signalbox_core::jobs::dispatch::feed(&test.store).await.unwrap() > 0 {}
+    test.sql("DELETE FROM jobs".to_owned()).await;
+    let id = ask(&test.store, &test, "").await;
+    while signalbox_core::jobs::dispatch::feed(&test.store).await.unwrap() > 0 {}
+    let node = Node {
+        name: "a".into(),
+        boot: BootId::new(),
+    };
+    let desk = crate::desk::Desk::new(test.store.clone(), node, 2.0);
+    let run = desk.claim(QUEUE).await.unwrap();
+    assert_eq!(run.map(|run| run.job.id), Some(id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_logs_next_months_are_made_while_a_node_runs() {
+    let test = testing::store().await;
+    let name = "'activity_logs_' || to_char((now() AT TIME ZONE 'UTC') + interval '3 months', 'YYYY_MM')";
+    test.sql(format!("DO $$ BEGIN EXECUTE 'DROP TABLE ' || {name}; END $$"))
+        .await;
+    let workers = work(&test.store, "a");
+    let there = format!("SELECT (to_regclass({name}) IS NOT NULL)::text");
+    eventually("the month is there again", async || {
+        test.texts(&there).await == ["true"]
+    })
+    .await;
+    workers.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn flushing_redis_or_losing_it_loses_no_job() {
     let test = testing::store().await;
     let mut redis = OwnRedis::start();

@@ -30,16 +30,25 @@ pub struct Manifest {
     pub made_at: OffsetDateTime,
     /// SHA-256 of the dump, hexadecimal.
     pub dump_sha256: String,
+    /// SHA-256 of the secret as it stands in the archive, hexadecimal; older archives have none.
+    #[serde(default)]
+    pub secret_sha256: Option<String>,
 }
 
 impl Manifest {
-    pub(super) fn of(scratch: &Scratch, made_at: OffsetDateTime, postgres: String) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        scratch: &Scratch,
+        secret: &[u8],
+        made_at: OffsetDateTime,
+        postgres: String,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             format: FORMAT,
             signalbox: env!("CARGO_PKG_VERSION").to_owned(),
             postgres,
             made_at,
             dump_sha256: sha256(&scratch.path().join(DUMP))?,
+            secret_sha256: Some(hex::encode(Sha256::digest(secret))),
         })
     }
 }
@@ -145,6 +154,12 @@ pub(super) fn unpack(file: &Path, scratch: &Scratch) -> anyhow::Result<(Manifest
     ensure!(
         dump.exists() && sha256(&dump)? == manifest.dump_sha256,
         "{} is damaged: its dump has another hash",
+        file.display()
+    );
+    let told = manifest.secret_sha256.as_ref();
+    ensure!(
+        told.is_none_or(|told| *told == hex::encode(Sha256::digest(&secret))),
+        "{} is damaged: its secret has another hash",
         file.display()
     );
     Ok((manifest, secret))

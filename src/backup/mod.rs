@@ -50,7 +50,7 @@ pub async fn backup(settings: &Settings, servers: &Servers, file: &Path) -> anyh
     })?;
     let scratch = Scratch::beside(file)?;
     dump(&binaries, url, &scratch.path().join("database.dump"))?;
-    let manifest = Manifest::of(&scratch, Clock::system().now(), facts.version)?;
+    let manifest = Manifest::of(&scratch, &secret, Clock::system().now(), facts.version)?;
     archive::pack(&scratch, &manifest, &secret, file)
 }
 
@@ -107,6 +107,18 @@ fn tools_for(server_major: u32) -> anyhow::Result<PostgresBinaries> {
     Ok(binaries)
 }
 
+/// Under a name that nothing has yet: a link fails where something has it.
+fn keep_beside(path: &Path) -> anyhow::Result<()> {
+    let mut names = (1..1_000).map(|n| path.with_file_name(format!("secrets.before-restore-{n}.hex")));
+    let free = names.find(|kept| std::fs::hard_link(path, kept).is_ok());
+    ensure!(
+        free.is_some() && std::fs::remove_file(path).is_ok(),
+        "cannot keep {} under another name; put it away yourself, and restore then",
+        path.display()
+    );
+    Ok(())
+}
+
 /// The secret belongs to the data. An other one that is already there is kept beside it, never lost.
 fn place_secret(dir: &Path, secret: &[u8], replace: bool) -> anyhow::Result<()> {
     let path = secrets::path(dir);
@@ -117,8 +129,7 @@ fn place_secret(dir: &Path, secret: &[u8], replace: bool) -> anyhow::Result<()> 
             path.display()
         ),
         Ok(_) => {
-            let kept = dir.join("secrets.before-restore.hex");
-            std::fs::rename(&path, &kept).with_context(|| format!("cannot rename {}", path.display()))?;
+            keep_beside(&path)?;
         }
         Err(_) => {}
     }

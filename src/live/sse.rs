@@ -19,8 +19,8 @@ use bytes::Bytes;
 use futures::Stream;
 use serde_json::json;
 use signalbox_actors::live_hub::{
-    Arrival, Connected, Encoding, Entry, FollowError, Frame, Membership, Outlet, Place, Signal, Taken,
-    Transport, View, Wish,
+    Arrival, Connected, ConnectionOrder, Encoding, Entry, FollowError, Frame, Membership, Outlet, Place,
+    Signal, Taken, Transport, View, Wish,
 };
 use signalbox_core::kernel::id::EventId;
 use tokio::sync::oneshot;
@@ -54,6 +54,7 @@ pub struct EventSource {
     channels: Vec<Held>,
     written: Rc<RefCell<Track>>,
     last_slot: u32,
+    expires_at: Option<Instant>,
     entry: Entry,
     _counted: Connected,
 }
@@ -109,6 +110,7 @@ impl EventSource {
             channels: Vec::with_capacity(judged.len()),
             written: Rc::default(),
             last_slot: 0,
+            expires_at: None,
             _counted: counted,
         };
         // spread over a second, so that streams that were cut together do not come back together
@@ -153,10 +155,10 @@ impl EventSource {
     }
 
     async fn serve(&mut self) {
-        let expires_at = self.admission.expires_in.map(|lasts| Instant::now() + lasts);
+        self.expires_at = self.admission.expires_in.map(|lasts| Instant::now() + lasts);
         let mut comment_at = Instant::now() + COMMENT;
         loop {
-            let deadline = expires_at.map_or(comment_at, |at| comment_at.min(at));
+            let deadline = self.expires_at.map_or(comment_at, |at| comment_at.min(at));
             let outlet = self.outlet.clone();
             tokio::select! {
                 biased;
@@ -164,17 +166,38 @@ impl EventSource {
                     Signal::Ended(_) => return,
                     Signal::Lost(slot) => self.follow_again(slot).await,
                     Signal::RightsChanged => self.look_again().await,
-                    // its channels are what its address says
-                    Signal::Ordered => drop(outlet.take_orders()),
+                    Signal::Ordered => outlet.take_orders().into_iter().for_each(|order| self.obey(order)),
                 },
                 () = sleep_until(deadline.into()) => {
-                    if expires_at.is_some_and(|at| at <= deadline) {
+                    if self.expires_at.is_some_and(|at| at <= deadline) {
                         return self.outlet.end(Disconnect::Expired);
                     }
                     comment_at = deadline + COMMENT;
                     self.outlet.push(comment_frame());
                 }
             }
+        }
+    }
+
+    /// What the server API orders. Its channels are what its address says, so none is added; one that is taken ends the stream, which
+    /// may not come back for it.
+    fn obey(&mut self, order: ConnectionOrder) {
+        match order {
+            ConnectionOrder::Unsubscribe { channel, .. } => {
+                if self.channels.iter().any(|held| *held.name == channel) {
+                    self.outlet.cut(Disconnect::PermissionDenied);
+                }
+            }
+            ConnectionOrder::Refresh { expired: true, .. } => self.outlet.end(Disconnect::Expired),
+            ConnectionOrder::Refresh { expire_at, .. } => {
+                let left = expire_at.map(|at| at - self.live.clock.now().unix_timestamp());
+                self.expires_at = match left.map(u64::try_from) {
+                    Some(Ok(left @ 1..)) => Some(Instant::now() + Duration::from_secs(left)),
+                    Some(_) => return self.outlet.end(Disconnect::Expired),
+                    None => None,
+                };
+            }
+            ConnectionOrder::Subscribe { .. } | ConnectionOrder::Commands(_) => {}
         }
     }
 
@@ -187,7 +210,8 @@ impl EventSource {
     ) -> Result<(), FollowError> {
         self.last_slot += 1;
         let slot = self.last_slot;
-        let since = known.map(|known| Place {
+        // whoever may not resume begins now, wherever they say that they were
+        let since = known.filter(|_| grant.recoverable).map(|known| Place {
             epoch: grant.sight.epoch_meant(&known.epoch).into(),
             offset: known.offset,
         });

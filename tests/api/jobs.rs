@@ -2,6 +2,8 @@
 
 use super::imports::{upload, work};
 use crate::harness::{hub, problem};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 use signalbox_core::testing::eventually;
@@ -66,6 +68,13 @@ async fn a_job_is_listed_looked_at_with_its_history_and_cancelled_while_it_waits
         .unwrap();
     assert_eq!(next["items"][0]["id"], submitted["job_id"]);
     assert!(next["next_cursor"].is_null());
+    // of a year that no database has
+    let odd = json!([[-9999, 1, 0, 0, 0, 0, 0, 0, 0], submitted["job_id"]]).to_string();
+    let odd = URL_SAFE_NO_PAD.encode(odd);
+    for list in ["/jobs", "/imports"] {
+        let answer = hub.get(&owner, &format!("{list}?cursor={odd}")).await;
+        assert_eq!(answer.status(), 422, "{list}");
+    }
     drop(workers);
 }
 

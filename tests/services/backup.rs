@@ -153,7 +153,17 @@ fn a_damaged_or_foreign_file_changes_nothing() {
     let mut flipped = good.clone();
     let middle = flipped.len() * 3 / 4;
     flipped[middle] ^= 0xff;
-    for bad in [&good[..good.len() / 2], b"not a tar file", &flipped] {
+    // one digit of the secret
+    let mut other_secret = good.clone();
+    let whole = std::fs::read(data.path().join("secrets.hex")).unwrap();
+    let at = good.windows(whole.len()).position(|part| part == whole).unwrap();
+    other_secret[at] = if other_secret[at] == b'0' { b'1' } else { b'0' };
+    for bad in [
+        &good[..good.len() / 2],
+        b"not a tar file",
+        &flipped,
+        &other_secret,
+    ] {
         std::fs::write(&file, bad).unwrap();
         let refused = run(["restore", text(&file), "--data", text(data.path()), "--replace"]);
         assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));

@@ -78,8 +78,11 @@ pub(super) async fn ask(outbound: &Outbound, question: &Question) -> Result<Answ
             .post(&question.endpoint, serde_json::to_vec(&asked)?, MOST)
             .await?;
         let part = read(&answer)?;
-        if part.epoch != all.epoch {
-            all.items.clear();
+        // an answer without an epoch is of whichever there is
+        if !part.epoch.is_empty() && part.epoch != all.epoch {
+            if !all.epoch.is_empty() {
+                all.items.clear();
+            }
             all.epoch = part.epoch;
         }
         all.items.extend(part.items);

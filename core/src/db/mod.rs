@@ -12,6 +12,7 @@ use std::time::Duration;
 mod finish;
 pub mod leader;
 mod migrate;
+mod partitions;
 mod whole;
 #[cfg(feature = "testing")]
 pub(crate) use migrate::fingerprint;

@@ -18,7 +18,6 @@ use crate::live::view::ViewClass;
 use crate::users::rights;
 use crate::{Store, people};
 use serde_json::json;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// What it takes to import people, from the asking to the last line.
@@ -149,11 +148,14 @@ pub async fn get(store: &Store, ctx: &Ctx, id: ImportId) -> Result<Import> {
 pub async fn list(store: &Store, ctx: &Ctx, limit: Option<u32>, cursor: Option<&str>) -> Result<ImportList> {
     ctx.require("imports:read")?;
     let limit = page::limit(limit)? as usize;
-    let after: Option<(OffsetDateTime, Uuid)> = cursor.map(page::decode_cursor).transpose()?;
+    let after: Option<(i64, Uuid)> = cursor.map(page::decode_cursor).transpose()?;
+    let after = after.map(|(at, id)| (page::instant(at), id));
     let mut tx = store.db.read(ctx.organization).await?;
     let at = position::told(&mut tx, ctx, CHANNEL).await?;
     let mut items = store::read(&mut tx, ctx.organization, None, after, limit as i64 + 1).await?;
-    let next_cursor = page::cut(&mut items, limit, |last| (last.created_at, last.id.0))?;
+    let next_cursor = page::cut(&mut items, limit, |last| {
+        (page::micros(last.created_at), last.id.0)
+    })?;
     show(&mut tx, store, ctx, &mut items).await?;
     Ok(ImportList {
         next_cursor,

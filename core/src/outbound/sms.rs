@@ -11,6 +11,8 @@ use std::time::Duration;
 /// Until a connection stands, and until the whole answer is there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// No provider is asked again sooner, not even one that says 0.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// No provider has us wait longer.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
@@ -129,7 +131,7 @@ fn form(fields: &[(&str, &str)]) -> String {
 /// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is not read, and the usual pause is made instead.
 fn seconds(text: &str) -> Option<Duration> {
     let pause = Duration::from_secs(text.trim().parse().ok()?);
-    Some(pause.min(LONGEST_PAUSE))
+    Some(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
 }
 
 #[cfg(test)]
@@ -141,7 +143,7 @@ mod tests {
         #[test]
         fn whatever_a_provider_says_of_waiting_is_read_or_left_alone(text in any::<String>()) {
             if let Some(pause) = seconds(&text) {
-                prop_assert!(pause <= LONGEST_PAUSE);
+                prop_assert!((SHORTEST_PAUSE..=LONGEST_PAUSE).contains(&pause));
             }
         }
     }

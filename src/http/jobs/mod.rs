@@ -12,7 +12,6 @@ use signalbox_core::kernel::id::JobId;
 use signalbox_core::kernel::page;
 use signalbox_core::live::position;
 use signalbox_core::people;
-use time::OffsetDateTime;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
@@ -78,8 +77,9 @@ async fn list(state: web::Data<State>, caller: Caller, asked: web::Query<Asked>)
         after: asked
             .cursor
             .as_deref()
-            .map(page::decode_cursor::<(OffsetDateTime, Uuid)>)
-            .transpose()?,
+            .map(page::decode_cursor::<(i64, Uuid)>)
+            .transpose()?
+            .map(|(at, id)| (page::instant(at), id)),
     };
     let mut tx = state.store.db.read(caller.organization).await?;
     let at = position::told(&mut tx, &caller, CHANNEL).await?;
@@ -89,7 +89,7 @@ async fn list(state: web::Data<State>, caller: Caller, asked: web::Query<Asked>)
     let end = found
         .last()
         .filter(|_| more)
-        .map(|last| (last.created_at, last.id.0));
+        .map(|last| (page::micros(last.created_at), last.id.0));
     Ok(web::Json(Jobs {
         next_cursor: end.as_ref().map(page::encode_cursor).transpose()?,
         items: show(&mut tx, &state, &caller, found).await?,

@@ -48,6 +48,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("NAMESPACES__LAST__FORCE_RECOVERY_MODE", "cache"),
     ("NAMESPACES__LAST__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
     ("NAMESPACES__SHUT__HISTORY_SIZE", "0"),
+    ("NAMESPACES__KEPT__HISTORY_SIZE", "10"),
+    ("NAMESPACES__KEPT__HISTORY_TTL", "300s"),
+    ("NAMESPACES__KEPT__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
 ];
 
 mod hmac_sha256 {

@@ -246,6 +246,70 @@ async fn what_is_wrong_with_the_opening_of_a_stream_is_told_as_the_protocol_has_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_gives_nothing_of_the_past_to_whoever_may_not_resume() {
+    let node = node().await;
+    for n in [1, 2] {
+        node.publish("kept:1", json!(n), &[]).await;
+    }
+    let request = Http::new()
+        .get(format!("http://{}/api/v1/stream", node.address))
+        .query(&[("channel", "kept:1"), ("last_event_id", "kept:1@:0")])
+        .bearer_auth(of("ada"));
+    let mut stream = Stream::open(request).await;
+    let mut lines = Vec::new();
+    while !lines.iter().any(|line: &String| line.starts_with("event: ")) {
+        lines.push(stream.line().await);
+    }
+    assert_eq!(lines.pop().unwrap(), "event: reset");
+    assert!(!lines.iter().any(|line| line.starts_with("data: ")), "{lines:?}");
+    assert!(stream.json().await["channels"].is_array());
+    node.publish("kept:1", json!("the third"), &[]).await;
+    let mut line = stream.line().await;
+    while !line.starts_with("data: ") {
+        line = stream.line().await;
+    }
+    assert!(line.contains("the third"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_takes_a_channel_from_an_event_stream_by_ending_it() {
+    let node = node().await;
+    for order in ["unsubscribe", "refresh"] {
+        let request = Http::new()
+            .get(format!("http://{}/api/v1/stream", node.address))
+            .query(&[("channel", "chat:1")])
+            .bearer_auth(of("ada"));
+        let mut stream = Stream::open(request).await;
+        stream.line().await;
+        let whom = Whom {
+            user: Some("ada".to_owned()),
+            ..Whom::of(APPLICATION)
+        };
+        node.tell(if order == "refresh" {
+            Order::Refresh {
+                whom,
+                expired: true,
+                expire_at: None,
+                info: None,
+            }
+        } else {
+            Order::Unsubscribe {
+                whom,
+                channel: "chat:1".into(),
+                code: 2000,
+                reason: "tidied up".into(),
+            }
+        })
+        .await;
+        let mut line = stream.line().await;
+        while !line.starts_with("event: ") {
+            line = stream.line().await;
+        }
+        assert_eq!(line, "event: end", "{order}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_may_send_headers_of_its_own_where_it_may_connect_at_all() {
     let node = Node::serving(&[SETTINGS, &[("ALLOWED_ORIGINS", "https://app.example.com")]].concat()).await;
     let ask = async |origin: &str| {
