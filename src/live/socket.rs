@@ -146,6 +146,18 @@ impl Drop for Writer {
     }
 }
 
+/// The code with which a close is answered: its own, where that may be sent (RFC 6455 §7.4).
+fn answer_to(payload: &[u8]) -> u16 {
+    match payload {
+        [] => 1000,
+        [high, low, ..] => match u16::from_be_bytes([*high, *low]) {
+            code @ (1000..=1003 | 1007..=1014 | 3000..=4999) => code,
+            _ => 1002,
+        },
+        [_] => 1002,
+    }
+}
+
 /// What a peer sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
@@ -157,6 +169,8 @@ pub enum Incoming {
     Pong,
     /// The peer closes, or has gone.
     Closed,
+    /// A close frame, with the code that answers it (RFC 6455 §5.5.1).
+    Farewell(u16),
     /// What came is not the protocol.
     Bad(Disconnect),
 }
@@ -191,7 +205,7 @@ impl Reader {
         }
     }
 
-    /// The next thing a peer sent. Safe to drop and ask again. After `Closed` or `Bad` nothing follows.
+    /// The next thing a peer sent. Safe to drop and ask again. After `Closed`, `Farewell` or `Bad` nothing follows.
     pub async fn next(&mut self) -> Incoming {
         loop {
             match self.parse() {
@@ -214,7 +228,7 @@ impl Reader {
     pub async fn drain(&mut self) {
         loop {
             match self.next().await {
-                Incoming::Closed => return,
+                Incoming::Closed | Incoming::Farewell(_) => return,
                 Incoming::Bad(_) => break,
                 Incoming::Message(_) | Incoming::Ping(_) | Incoming::Pong => {}
             }
@@ -256,7 +270,7 @@ impl Reader {
             match code {
                 OpCode::Ping => return Ok(Some(Incoming::Ping(payload.freeze()))),
                 OpCode::Pong => return Ok(Some(Incoming::Pong)),
-                OpCode::Close => return Ok(Some(Incoming::Closed)),
+                OpCode::Close => return Ok(Some(Incoming::Farewell(answer_to(&payload)))),
                 code if code == self.expected && !self.continuing && last => {
                     return Ok(Some(Incoming::Message(payload.freeze())));
                 }
@@ -306,7 +320,10 @@ mod tests {
                 let mut all = vec![];
                 loop {
                     let incoming = reader.next().await;
-                    let last = matches!(incoming, Incoming::Closed | Incoming::Bad(_));
+                    let last = matches!(
+                        incoming,
+                        Incoming::Closed | Incoming::Farewell(_) | Incoming::Bad(_)
+                    );
                     all.push(incoming);
                     if last {
                         return all;
@@ -361,9 +378,26 @@ mod tests {
                 ping,
                 Incoming::Pong,
                 message("two"),
-                Incoming::Closed
+                Incoming::Farewell(1000)
             ]
         );
+    }
+
+    #[test]
+    fn a_close_is_answered_with_its_own_code_or_told_that_it_is_none() {
+        let cases: [(&[u8], u16); 6] = [
+            (&[], 1000),
+            (&[0x03, 0xe8, b'x'], 1000),
+            (&[0x0b, 0xb8], 3000),
+            // one byte, a code that may not be sent, and one that is nobody's
+            (&[0x03], 1002),
+            (&[0x03, 0xee], 1002),
+            (&[0xff, 0xff], 1002),
+        ];
+        for (payload, code) in cases {
+            let all = all(frame(OpCode::Close, true, payload));
+            assert_eq!(all, [Incoming::Farewell(code)], "{payload:?}");
+        }
     }
 
     #[test]
@@ -421,7 +455,7 @@ mod tests {
         #[test]
         fn any_bytes_end_in_closed_or_bad(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let last = all(bytes).pop();
-            prop_assert!(matches!(last, Some(Incoming::Closed | Incoming::Bad(_))), "{last:?}");
+            prop_assert!(matches!(last, Some(Incoming::Closed | Incoming::Farewell(_) | Incoming::Bad(_))), "{last:?}");
         }
     }
 }

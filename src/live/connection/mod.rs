@@ -37,6 +37,9 @@ use super::wire::{Dialect, pong_frame};
 /// How long a peer may take to answer a close, or to read what was written before it.
 const CLOSING: Duration = Duration::from_secs(5);
 
+/// How long a peer that closes is waited for: it has its answer by then, and waits for the end of the connection itself.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// What one connection owns besides its socket.
 pub struct Connection {
     live: Arc<Live>,
@@ -128,21 +131,21 @@ impl Connection {
 
     /// Serves the connection until it ends.
     pub async fn run(mut self, mut input: Input, plug: Plug) {
-        let peer_is_there = self.serve(&mut input).await;
+        let patience = self.serve(&mut input).await;
         // the subscriptions and the session go first: they need nobody who reads
         self.subscriptions.clear();
         self.pending = Pending::default();
         self.entry = None;
         self.admission = None;
-        if peer_is_there {
+        if let Some(patience) = patience {
             // a peer that does not even read the close is not waited for any longer
-            let _ = timeout(CLOSING, input.drain()).await;
+            let _ = timeout(patience, input.drain()).await;
         }
         plug.pull();
     }
 
-    /// False when the peer is gone.
-    async fn serve(&mut self, input: &mut Input) -> bool {
+    /// How long the peer is waited for; `None` when it is gone.
+    async fn serve(&mut self, input: &mut Input) -> Option<Duration> {
         let timer = sleep_until(Instant::now().into());
         tokio::pin!(timer);
         loop {
@@ -151,7 +154,7 @@ impl Connection {
                 continue;
             }
             let Some(deadline) = self.client.deadline() else {
-                return true;
+                return Some(CLOSING);
             };
             if timer.deadline() != deadline.into() {
                 timer.as_mut().reset(deadline.into());
@@ -160,7 +163,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 signal = poll_fn(|cx| outlet.poll_signal(cx)) => match signal {
-                    Signal::Ended(_) => return true,
+                    Signal::Ended(_) => return Some(CLOSING),
                     Signal::Lost(slot) => self.client.lost(slot),
                     Signal::RightsChanged => self.look_again(),
                     Signal::Ordered => self.take_orders(),
@@ -176,7 +179,11 @@ impl Connection {
                     }
                     Incoming::Closed => {
                         self.outlet.cut(Disconnect::ForceReconnect);
-                        return false;
+                        return None;
+                    }
+                    Incoming::Farewell(code) => {
+                        self.outlet.cut(Disconnect::Custom(Arc::new((code, String::new()))));
+                        return Some(FAREWELL);
                     }
                     Incoming::Bad(why) => self.client.close(why),
                 },

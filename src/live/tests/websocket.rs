@@ -5,7 +5,7 @@ use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::tungstenite::{Bytes, Error};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -437,4 +437,27 @@ async fn pings_are_sent_and_a_client_that_does_not_answer_is_let_go() {
     }
     assert_eq!(wire.next().await, Ok(json!({})));
     assert_eq!(wire.next().await, Err(3012));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_closes_is_answered_with_its_own_code() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read"]);
+    for code in [1000, 4001] {
+        let mut wire = Wire::following(&node, "someone").await;
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
+        wire.socket.send(Message::Close(Some(frame))).await.unwrap();
+        let told = loop {
+            match wire.socket.next().await {
+                Some(Ok(Message::Close(told))) => break told,
+                Some(Ok(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(told.map(|told| u16::from(told.code)), Some(code));
+    }
+    eventually("nobody is there", async || node.hub.connections() == 0).await;
 }
