@@ -18,6 +18,7 @@ use crate::live::view::ViewClass;
 use crate::users::rights;
 use crate::{Store, people};
 use serde_json::json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// What it takes to import people, from the asking to the last line.
