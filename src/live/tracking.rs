@@ -1,5 +1,6 @@
 //! Keys that a client has polled: which it may, and until when.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use signalbox_actors::shared_poll::{TrackError, Tracker, Wanted};
@@ -55,14 +56,17 @@ pub fn track(
     wanted.reverse();
     wanted.sort_by(|one, other| one.key.cmp(&other.key));
     wanted.dedup_by(|later, first| later.key == first.key);
-    wanted.retain(|one| !request.untrack.contains(&one.key));
-    tracker.untrack(&request.untrack);
+    let given_up: HashSet<&String> = request.untrack.iter().collect();
+    wanted.retain(|one| !given_up.contains(&one.key));
+    if !given_up.is_empty() {
+        tracker.untrack(&request.untrack);
+    }
     let items = tracker.track(&wanted).map_err(|error| match error {
         TrackError::TooMany => ReplyError::LimitExceeded,
         // lost while this was asked: whoever is still subscribed asks again
         TrackError::Over => ReplyError::Internal,
     })?;
-    let ttl = first_end.map(|end| u32::try_from(end - now).unwrap_or_default());
+    let ttl = first_end.map(|end| u32::try_from((end - now).max(1)).unwrap_or(u32::MAX));
     Ok(Answer::Tracked(SubRefreshResult {
         expires: ttl.is_some(),
         ttl: ttl.unwrap_or_default(),

@@ -36,6 +36,8 @@ struct Channel {
     wanted: HashSet<Arc<str>>,
     /// When all keys are asked for again.
     due: Instant,
+    /// When it was asked last, or came to be.
+    asked: Instant,
     /// A question is out.
     asking: bool,
     /// The generation of the versions, where the application has a name for it.
@@ -92,21 +94,25 @@ impl Board {
             keys: HashMap::new(),
             wanted: HashSet::new(),
             due: Instant::now() + options.shared_poll.interval(),
+            asked: Instant::now(),
             asking: false,
             epoch: Arc::default(),
             used: Instant::now(),
         });
-        let has = known
-            .keys
-            .values()
-            .filter(|key| key.followers.contains_key(&id))
-            .count();
+        let most = options.shared_poll.keys();
+        // of a channel with fewer keys than one may track nobody has too many, and they are not counted
+        let has = if known.keys.len() + wanted.len() <= most {
+            0
+        } else {
+            let keys = known.keys.values();
+            keys.filter(|key| key.followers.contains_key(&id)).count()
+        };
         let is_new = |one: &&Wanted| {
             let key = known.keys.get(one.key.as_str());
             key.is_none_or(|key| !key.followers.contains_key(&id))
         };
         let more = wanted.iter().filter(is_new).count();
-        if has + more > options.shared_poll.keys() {
+        if has + more > most {
             if known.is_forgotten(Instant::now()) {
                 state.channels.remove(channel);
             }
@@ -149,16 +155,17 @@ impl Board {
         let Some(known) = state.channels.get_mut(channel) else {
             return;
         };
-        known.keys.retain(|name, key| {
-            if keys.is_none_or(|keys| keys.iter().any(|key| **key == **name)) {
+        match keys {
+            Some(names) => names.iter().for_each(|name| known.untrack(name, id)),
+            None => known.keys.retain(|name, key| {
                 key.followers.remove(&id);
-            }
-            let tracked = !key.followers.is_empty();
-            if !tracked {
-                known.wanted.remove(name);
-            }
-            tracked
-        });
+                let tracked = !key.followers.is_empty();
+                if !tracked {
+                    known.wanted.remove(name);
+                }
+                tracked
+            }),
+        }
         known.used = Instant::now();
         if known.is_forgotten(Instant::now()) {
             state.channels.remove(channel);
@@ -168,13 +175,21 @@ impl Board {
     /// What is to be asked now, at most so many questions; each must be answered with [`Board::answered`].
     pub(super) fn questions(&self, most: usize, now: Instant) -> Vec<Question> {
         let mut state = self.state.lock();
+        let waiting = state.channels.iter().filter(|(_, channel)| channel.waits(now));
+        let mut waiting: Vec<_> = waiting
+            .map(|(name, channel)| (channel.asked, name.clone()))
+            .collect();
+        // who was asked longest ago comes first: otherwise those that are slow to answer would keep the others out for ever
+        waiting.sort_unstable();
         let mut questions = Vec::new();
-        state.channels.retain(|name, channel| {
-            if !channel.asking && questions.len() < most {
-                questions.extend(channel.question(name, now));
+        for (_, name) in waiting {
+            if questions.len() < most
+                && let Some(channel) = state.channels.get_mut(&name)
+            {
+                questions.extend(channel.question(&name, now));
             }
-            !channel.is_forgotten(now)
-        });
+        }
+        state.channels.retain(|_, channel| !channel.is_forgotten(now));
         questions
     }
 
@@ -234,6 +249,18 @@ impl Board {
 }
 
 impl Channel {
+    /// One follower is told no more of a key.
+    fn untrack(&mut self, name: &str, follower: usize) {
+        let Some(key) = self.keys.get_mut(name) else {
+            return;
+        };
+        key.followers.remove(&follower);
+        if key.followers.is_empty() {
+            self.keys.remove(name);
+            self.wanted.remove(name);
+        }
+    }
+
     /// Whether nothing is to be remembered of it.
     fn is_forgotten(&self, now: Instant) -> bool {
         let lingers = !self.epoch.is_empty() && now.saturating_duration_since(self.used) < LINGERS;
@@ -274,6 +301,11 @@ impl Channel {
         });
     }
 
+    /// Whether something of it is to be asked.
+    fn waits(&self, now: Instant) -> bool {
+        !self.asking && (now >= self.due || !self.wanted.is_empty())
+    }
+
     /// All keys when they are due, else those that somebody waits for. Only then all of them are looked at: this is asked often.
     fn question(&mut self, name: &Arc<str>, now: Instant) -> Option<Question> {
         let wanted = std::mem::take(&mut self.wanted);
@@ -293,6 +325,7 @@ impl Channel {
             return None;
         }
         self.asking = true;
+        self.asked = now;
         Some(Question {
             channel: name.clone(),
             endpoint: poll.endpoint.clone(),

@@ -153,6 +153,32 @@ fn a_key_is_asked_for_once_for_all_who_want_it_and_only_what_is_new_is_pushed() 
 }
 
 #[test]
+fn where_more_channels_are_due_than_may_be_asked_each_has_its_turn() {
+    let polls = polls(SharedPollOptions::default());
+    let outlet = Outlet::new(10_000);
+    let trackers: Vec<_> = (0..5)
+        .map(|n| polls.tracker(&format!("poll:{n}").into(), &outlet, n + 1, view()))
+        .collect();
+    for tracker in &trackers {
+        tracker.track(&[want("a", 0)]).unwrap();
+    }
+    let mut now = Instant::now();
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        // all are due again before the next two are asked
+        now += Duration::from_mins(1);
+        let questions = polls.board.questions(2, now);
+        for question in &questions {
+            polls.answered(question, vec![answer("a", "1", 0)]);
+        }
+        asked.extend(questions.into_iter().map(|question| question.channel.to_string()));
+    }
+    asked.sort();
+    asked.dedup();
+    assert_eq!(asked, (0..5).map(|n| format!("poll:{n}")).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_nobody_tracks_any_more_is_not_asked_for_and_what_is_gone_is_told_once() {
     let polls = polls(SharedPollOptions::default());
     let outlet = Outlet::new(10_000);

@@ -32,7 +32,7 @@ use std::sync::LazyLock;
 
 /// Bytes of a key at most.
 pub const MAX_KEY: usize = 255;
-/// Channels, and keys of each, that one [`sweep`] looks at in each part of the fan.
+/// Channels, and keys of each, that [`sweep`] looks at in one step.
 const SWEPT: usize = 100;
 
 /// What is done to an entry.
@@ -287,25 +287,44 @@ return #due";
     Script::new(&format!("{CHANGE}{body}"))
 });
 
-/// Removes keys whose time is over, from all maps, at most some of each; how many. Any node may do it, at any time.
+/// Removes keys whose time is over, from all maps; how many. Any node may do it, at any time.
 ///
 /// # Errors
 /// Redis does not answer; some may be removed.
 pub async fn sweep(bus: &Bus, namespaces: &Namespaces) -> Result<usize, Error> {
     let mut removed = 0;
     for all in bus.keys().live_lapses() {
-        let channels: Vec<String> = DUE.key(&all).arg(SWEPT).invoke_async(&mut bus.shared()).await?;
-        for channel in channels {
-            // of a namespace that is no more, keys lapse as they were meant to
-            let unknown = Options::default();
-            let options = namespaces.of(&channel).map_or(&unknown, AsRef::as_ref);
-            let mut call = LAPSE.prepare_invoke();
-            bind(&mut call, bus, &channel, options);
-            call.key(&all).arg(&channel).arg(SWEPT);
-            removed += call.invoke_async::<usize>(&mut bus.shared()).await?;
+        loop {
+            let channels: Vec<String> = DUE.key(&all).arg(SWEPT).invoke_async(&mut bus.shared()).await?;
+            let mut gone = 0;
+            for channel in &channels {
+                gone += lapse(bus, namespaces, &all, channel).await?;
+            }
+            removed += gone;
+            if channels.len() < SWEPT || gone == 0 {
+                break;
+            }
         }
     }
     Ok(removed)
+}
+
+/// Removes the keys of one map whose time is over, some at a time, so that Redis is never held up.
+async fn lapse(bus: &Bus, namespaces: &Namespaces, all: &str, channel: &str) -> Result<usize, Error> {
+    // of a namespace that is no more, keys lapse as they were meant to
+    let unknown = Options::default();
+    let options = namespaces.of(channel).map_or(&unknown, AsRef::as_ref);
+    let mut removed = 0;
+    loop {
+        let mut call = LAPSE.prepare_invoke();
+        bind(&mut call, bus, channel, options);
+        call.key(all).arg(channel).arg(SWEPT);
+        let gone = call.invoke_async::<usize>(&mut bus.shared()).await?;
+        removed += gone;
+        if gone < SWEPT {
+            return Ok(removed);
+        }
+    }
 }
 
 // KEYS lapse of all. ARGV channels at most. By Redis' clock, which all nodes share.

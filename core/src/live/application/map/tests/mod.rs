@@ -247,6 +247,27 @@ async fn what_may_not_be_changed_is_not_and_says_why() {
 }
 
 #[tokio::test]
+async fn keys_that_lapse_together_go_together_however_many_they_are() {
+    let test = testing::store().await;
+    let lapsing = MapOptions {
+        mode: Some(MapMode::Recoverable),
+        key_ttl: Duration::from_secs(2),
+        ..MapOptions::default()
+    };
+    let namespaces = of(SubscriptionType::Map, lapsing);
+    let options = namespaces.of(CHANNEL).unwrap().as_ref().clone();
+    for n in 0..250 {
+        put(&test, &options, &n.to_string(), n).await;
+    }
+    let put = std::time::Instant::now();
+    eventually("the time of all is over", async || {
+        put.elapsed() > Duration::from_millis(2_100)
+    })
+    .await;
+    assert_eq!(sweep(&test.store.bus, &namespaces).await.unwrap(), 250);
+}
+
+#[tokio::test]
 async fn a_key_that_is_not_published_again_lapses_and_is_removed_once() {
     let test = testing::store().await;
     let lapsing = MapOptions {
