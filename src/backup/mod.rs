@@ -78,16 +78,28 @@ pub async fn restore(
     }
     let facts = db::server_facts(admin).await?;
     let binaries = tools_for(facts.version_number / 10_000)?;
-    place_secret(&dir, &secret, replace)?;
+    let dump = scratch.path().join("database.dump");
+    // all that can be wrong is looked at before anything is thrown away
+    programs::check(&binaries, &dump)?;
+    let path = secrets::path(&dir);
+    let present = std::fs::read(&path).ok();
+    let is_other = present.is_some_and(|present| present != secret);
+    ensure!(
+        replace || !is_other,
+        "{} holds another installation's secret. Restore into a new folder with --data, or say --replace",
+        path.display()
+    );
     if replace {
         db::clear(admin).await?;
     }
-    load(
-        &binaries,
-        &servers.admin_url,
-        servers.private.is_some(),
-        &scratch.path().join("database.dump"),
-    )?;
+    load(&binaries, &servers.admin_url, servers.private.is_some(), &dump)?;
+    // the secret belongs to the data; an other one that is already there is kept beside it, never lost
+    if is_other {
+        keep_beside(&path)?;
+    }
+    if !path.exists() {
+        secrets::write(&path, &secret)?;
+    }
     if servers.private.is_some() {
         servers.stop();
         forget_redis(&dir)?;
@@ -117,21 +129,4 @@ fn keep_beside(path: &Path) -> anyhow::Result<()> {
         path.display()
     );
     Ok(())
-}
-
-/// The secret belongs to the data. An other one that is already there is kept beside it, never lost.
-fn place_secret(dir: &Path, secret: &[u8], replace: bool) -> anyhow::Result<()> {
-    let path = secrets::path(dir);
-    match std::fs::read(&path) {
-        Ok(present) if present == secret => return Ok(()),
-        Ok(_) if !replace => bail!(
-            "{} holds another installation's secret. Restore into a new folder with --data, or say --replace",
-            path.display()
-        ),
-        Ok(_) => {
-            keep_beside(&path)?;
-        }
-        Err(_) => {}
-    }
-    secrets::write(&path, secret)
 }

@@ -11,7 +11,18 @@ use signalbox_actors::private_services::PostgresBinaries;
 pub(super) fn dump(binaries: &PostgresBinaries, url: &SecretString, file: &Path) -> anyhow::Result<()> {
     let mut command = tool(binaries, "pg_dump", url);
     command.args(["--format=custom", "--file"]).arg(file);
-    finish(command, "pg_dump")
+    finish(command, "pg_dump failed, and nothing was changed")
+}
+
+/// Reads a dump to its end, as a restore would.
+pub(super) fn check(binaries: &PostgresBinaries, file: &Path) -> anyhow::Result<()> {
+    let mut command = Command::new(binaries.program("pg_restore"));
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.args(["--file", "/dev/null"]).arg(file);
+    finish(
+        command,
+        "pg_restore cannot read the dump, and nothing was changed",
+    )
 }
 
 /// Loads the dump into the database at `url`, in one transaction. Where the roles are ours they keep what they
@@ -28,7 +39,10 @@ pub(super) fn load(
         command.arg("--no-owner");
     }
     command.arg(file);
-    finish(command, "pg_restore")
+    finish(
+        command,
+        "pg_restore failed: the database is empty now, and its secret as it was. Mend what is told here and restore again",
+    )
 }
 
 fn tool(binaries: &PostgresBinaries, name: &str, url: &SecretString) -> Command {
@@ -44,14 +58,15 @@ fn tool(binaries: &PostgresBinaries, name: &str, url: &SecretString) -> Command 
     command
 }
 
-fn finish(mut command: Command, name: &str) -> anyhow::Result<()> {
+/// Runs it; `failed` is told where that does not end well.
+fn finish(mut command: Command, failed: &str) -> anyhow::Result<()> {
     let output = command
         .stderr(Stdio::piped())
         .output()
-        .with_context(|| format!("cannot start {name}"))?;
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
     anyhow::ensure!(
         output.status.success(),
-        "{name} failed, and nothing was changed: {}",
+        "{failed}: {}",
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(())
