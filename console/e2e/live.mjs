@@ -35,13 +35,13 @@ await check("events of the chosen channels appear as they happen, with type, sub
   await until("live", () => page.locator("[data-state=live]").count());
   await page.getByRole("heading", { name: "Waiting for events" }).waitFor();
   await change("First");
-  const row = rows(page, "Live events").filter({ hasText: person.id }).first();
+  const row = rows(page, "Live events").filter({ hasText: person.name }).first();
   await row.getByText("user.updated").waitFor();
   equal(/\d+ B|kB/.test(await row.innerText()), true, "a size");
   await row.click();
   const event = page.getByRole("complementary", { name: "Event" });
   await event.getByRole("region", { name: "Raw JSON" }).getByText('"department": "First"').waitFor();
-  equal(await event.getByRole("link", { name: "Open the person" }).getAttribute("href"), `/users/${person.id}`, "the way to the subject");
+  equal(await event.getByRole("link", { name: person.name }).getAttribute("href"), `/users/${person.id}`, "the way to the subject");
   await page.keyboard.press("Escape");
   await event.waitFor({ state: "detached" });
   equal(faults, [], "faults");

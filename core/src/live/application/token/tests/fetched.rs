@@ -189,7 +189,11 @@ async fn keys_that_are_not_public_signature_keys_are_passed_over_and_the_others_
         key_of(Algorithm::ES256, "e"),
     ];
     let stand_in = StandIn::answering(set(&keys)).await;
-    let tokens = fetching(&stand_in, NEVER);
+    let pace = Pace {
+        pause: Duration::ZERO,
+        ..NEVER
+    };
+    let tokens = fetching(&stand_in, pace);
     assert!(
         tokens
             .connection(&by(Algorithm::ES256, Some("e")), NOW)
