@@ -23,7 +23,8 @@ export default function KeySheet({ onClose }: { onClose: () => void }) {
   return (
     <Dialog open onClose={onClose} maxWidth="sm" fullWidth aria-labelledby="keys-title">
       <DialogTitle id="keys-title">{t("keys.title")}</DialogTitle>
-      <DialogContent>
+      {/* it scrolls, and keys alone must reach all of it */}
+      <DialogContent tabIndex={0}>
         <div className={css.sheet}>
           {[...Map.groupBy(commands, (command) => command.group)].map(([group, members]) => (
             <section key={group}>
