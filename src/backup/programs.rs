@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use signalbox_actors::private_services::PostgresBinaries;
+use signalbox_core::kernel::percent;
 
 /// Dumps the database at `url` into `file`.
 pub(super) fn dump(binaries: &PostgresBinaries, url: &SecretString, file: &Path) -> anyhow::Result<()> {
@@ -88,27 +89,8 @@ fn split_password(url: &str) -> (String, Option<String>) {
     let path = &rest[authority.len()..];
     (
         format!("{scheme}://{name}@{host}{path}"),
-        Some(percent_decoded(password)),
+        Some(percent::decoded(password)),
     )
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = tail
-            .first_chunk::<2>()
-            .and_then(|code| hex::decode(code).ok())
-            .filter(|_| *first == b'%');
-        if let Some(code) = code {
-            bytes.extend(code);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -7,11 +7,15 @@ use crate::Store;
 use crate::db::PgConnection;
 use crate::kernel::ctx::{Credential, Ctx, Idempotency};
 use crate::kernel::error::{Error, Kind, Result};
+use crate::kernel::id::OrganizationId;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 /// How long an answer is kept.
 pub const KEPT: Duration = Duration::hours(24);
+
+/// Answers read at once by [`forget_naming`].
+const READ: i64 = 1_000;
 
 const PURPOSE: &[u8] = b"idempotency";
 
@@ -129,6 +133,50 @@ pub async fn forget_old(store: &Store) -> Result<u64> {
     Ok(gone)
 }
 
+/// Forgets every answer of the organization whose body `names` somebody, and those that cannot be opened any more: they stand
+/// sealed, so each is opened and read, [`READ`] at a time.
+pub async fn forget_naming(
+    connection: &mut PgConnection,
+    store: &Store,
+    organization: OrganizationId,
+    names: impl Fn(&[u8]) -> bool,
+) -> Result<()> {
+    let mut after = (uuid::Uuid::nil(), String::new());
+    loop {
+        let rows = sqlx::query!(
+            r#"SELECT actor_id, key, answer AS "answer!" FROM idempotency
+               WHERE organization_id = $1 AND answer IS NOT NULL AND (actor_id, key) > ($2, $3)
+               ORDER BY actor_id, key LIMIT $4"#,
+            organization.0,
+            after.0,
+            after.1,
+            READ,
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = (last.actor_id, last.key.clone());
+        let naming = |answer: &Value| match answer {
+            Value::String(sealed) => opened(store, sealed).is_none_or(|plain| names(&plain)),
+            _ => true,
+        };
+        let (actors, keys): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .filter(|row| naming(&row.answer))
+            .map(|row| (row.actor_id, row.key))
+            .unzip();
+        sqlx::query!(
+            "DELETE FROM idempotency i USING unnest($2::uuid[], $3::text[]) AS gone (actor_id, key)
+             WHERE i.organization_id = $1 AND i.actor_id = gone.actor_id AND i.key = gone.key",
+            organization.0,
+            &actors,
+            &keys,
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+}
+
 /// The `Idempotency-Key` and whose it is. An API key is not told what its owner was answered.
 fn asked(ctx: &Ctx) -> Option<(&Idempotency, uuid::Uuid)> {
     let who = match ctx.credential {
@@ -154,11 +202,14 @@ fn seal(store: &Store, body: &Value) -> Result<Value> {
 }
 
 fn open(store: &Store, sealed: &str) -> Result<Value> {
-    let bytes = hex::decode(sealed).map_err(Error::internal)?;
-    let plain = store.sealer.open_bytes(PURPOSE, &bytes).ok_or_else(|| {
+    let plain = opened(store, sealed).ok_or_else(|| {
         Error::internal("a kept answer cannot be opened: the installation's secret has changed")
     })?;
     Ok(serde_json::from_slice(&plain)?)
+}
+
+fn opened(store: &Store, sealed: &str) -> Option<Vec<u8>> {
+    store.sealer.open_bytes(PURPOSE, &hex::decode(sealed).ok()?)
 }
 
 #[cfg(test)]

@@ -34,6 +34,18 @@ pub struct Reject {
     pub reason: String,
 }
 
+impl Reject {
+    /// Of a line with the address of somebody who was erased. The report does not hold it anew.
+    pub(super) fn erased(line: u32) -> Self {
+        Self {
+            line,
+            field: FIELDS[0].name,
+            value: String::new(),
+            reason: "Whoever had this address was erased, and it may not be used again here.".to_owned(),
+        }
+    }
+}
+
 /// Checks one record of a file with `columns` columns, by the rules that forms and programs meet too.
 pub fn judge(record: Record<'_>, columns: usize, Places(places): Places) -> Result<Staged, Reject> {
     if record.len() != columns {

@@ -13,5 +13,6 @@ pub mod network;
 pub mod page;
 pub mod password;
 pub mod password_policy;
+pub mod percent;
 pub mod permission;
 pub mod seal;

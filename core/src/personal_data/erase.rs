@@ -3,10 +3,10 @@
 use super::erasure::require_erasable;
 use super::held::HELD;
 use super::model::ErasureState;
-use super::{search, store};
+use super::{naming, search, store};
 use crate::Store;
 use crate::bus::control::{Revocation, RevocationKind};
-use crate::change::Change;
+use crate::change::{Change, idempotency};
 use crate::kernel::error::{Error, Result};
 use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::{ErasureId, UserId};
@@ -23,8 +23,16 @@ pub(super) async fn clear(
 ) -> Result<Event> {
     let person = require_erasable(change, id).await?;
     let (organization, at) = (change.ctx().organization, change.at());
-    store::sweep_values(change.tx(), organization, id, &person).await?;
-    messages::forget_stranger(change, &person.email).await?;
+    let addresses = naming::addresses(store, change, id, &person).await?;
+    naming::values(change.tx(), organization, id, &person, &addresses).await?;
+    let theirs = [addresses.as_slice(), &[id.to_string()]].concat();
+    idempotency::forget_naming(change.tx(), store, organization, |answer| {
+        naming::names(answer, &theirs)
+    })
+    .await?;
+    for address in &addresses {
+        messages::forget_stranger(change, address).await?;
+    }
     if store.settings(organization).await?.personal_data.bar_addresses {
         store::bar_address(
             change.tx(),

@@ -5,7 +5,8 @@
 //! `user.erasure_cancelled`, `user.erased`.
 //!
 //! Both are jobs. An export is staged part by part, each with the run's checkpoint, and becomes visible as a whole. An erasure
-//! first takes the person's values out of what is not theirs alone (uploaded files, kept answers, reports), table by table, and
+//! first takes the person's values out of what is not theirs alone (uploaded files, kept answers, reports), by every address that
+//! they have had, and
 //! last, in one transaction, clears the person's row, deletes what hangs on it and replaces the salt: what stands sealed in audit,
 //! activity and outbox can then be opened by nobody, and their hashes still hold.
 //!
@@ -18,6 +19,7 @@ mod erasure;
 mod export;
 pub mod held;
 mod model;
+mod naming;
 mod run;
 mod search;
 mod store;

@@ -4,7 +4,7 @@ use super::export::{KEPT, event, require_reach};
 use super::held::HELD;
 use super::model::{ErasureState, ExportState};
 use super::search::{self, Place};
-use super::{erase, store};
+use super::{erase, naming, store};
 use crate::change::{Change, ledger};
 use crate::jobs::{Ending, Outcome, Run};
 use crate::kernel::ctx::{Actor, Credential, Ctx};
@@ -81,9 +81,7 @@ async fn gather(store: &Store, run: &Run, (id, user): (ExportId, UserId), at: Ga
     let held = &HELD[at.table];
     let mut tx = store.db.primary(organization).await?;
     let (mut rows, end) = search::rows(&mut tx, organization, user, held, at.after).await?;
-    let salt = sqlx::query_scalar!("SELECT seal_salt FROM users WHERE id = $1", user.0)
-        .fetch_optional(&mut *tx)
-        .await?;
+    let salt = store::salt(&mut tx, user).await?;
     drop(tx);
     // theirs alone: what is sealed of others stays closed
     let salts: HashMap<UserId, Uuid> = salt.map(|salt| (user, salt)).into_iter().collect();
@@ -235,7 +233,8 @@ async fn step(store: &Store, run: &Run, (user, id): (UserId, ErasureId), at: Swe
     } else if !at.files_done {
         match store::next_file(change.tx(), ctx.organization, at.file).await? {
             Some(file) => {
-                store::empty_file_naming(change.tx(), ctx.organization, file, &person.email).await?;
+                let addresses = naming::addresses(store, &mut change, user, &person).await?;
+                naming::empty_file_naming(change.tx(), ctx.organization, file, &addresses).await?;
                 next.file = file;
             }
             None => next.files_done = true,

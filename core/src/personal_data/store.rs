@@ -218,57 +218,13 @@ pub(super) async fn end_keys(
     .await?)
 }
 
-/// Takes the person's values out of what is kept for a while: answers that may be asked for again, reports of imports, staged lines,
-/// other people's views. Answers how many rows that were.
-pub(super) async fn sweep_values(
-    connection: &mut PgConnection,
-    organization: OrganizationId,
-    id: UserId,
-    person: &Person,
-) -> Result<()> {
-    sqlx::query!(
-        "DELETE FROM idempotency WHERE organization_id = $1
-           AND (actor_id = $2 OR answer::text LIKE '%' || $2::text || '%' OR strpos(lower(answer::text), $3) > 0)",
-        organization.0,
-        id.0,
-        person.email,
+/// The salt under which what the audit tells of the person is sealed.
+pub(super) async fn salt(connection: &mut PgConnection, id: UserId) -> Result<Option<uuid::Uuid>> {
+    Ok(
+        sqlx::query_scalar!("SELECT seal_salt FROM users WHERE id = $1", id.0)
+            .fetch_optional(connection)
+            .await?,
     )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "UPDATE import_rejects SET value = '' WHERE organization_id = $1
-           AND (lower(value) = $2 OR (value = $3 AND $3 <> '') OR value = $4)",
-        organization.0,
-        person.email,
-        person.name,
-        person.phone,
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "DELETE FROM import_rows WHERE organization_id = $1 AND (lower(email) = $2 OR user_id = $3)",
-        organization.0,
-        person.email,
-        id.0,
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "DELETE FROM sign_ups WHERE organization_id = $1 AND email = $2",
-        organization.0,
-        person.email,
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "DELETE FROM saved_filters WHERE organization_id = $1
-           AND (strpos(lower(query), $2) > 0 OR strpos(lower(query), replace($2, '@', '%40')) > 0)",
-        organization.0,
-        person.email,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 /// The next of the organization's uploaded files after `after`.
@@ -284,30 +240,6 @@ pub(super) async fn next_file(
     )
     .fetch_optional(connection)
     .await?)
-}
-
-/// Deletes the contents of an uploaded file that names `email`, also across the border of two chunks: a file of many people cannot
-/// be taken apart.
-pub(super) async fn empty_file_naming(
-    connection: &mut PgConnection,
-    organization: OrganizationId,
-    file: uuid::Uuid,
-    email: &str,
-) -> Result<bool> {
-    let emptied = sqlx::query!(
-        "WITH naming AS (
-           SELECT EXISTS (
-             SELECT FROM file_chunks c LEFT JOIN file_chunks b ON b.organization_id = $1 AND b.file_id = $2 AND b.n = c.n - 1
-             WHERE c.organization_id = $1 AND c.file_id = $2
-               AND strpos(lower(encode(coalesce(substr(b.bytes, greatest(1, length(b.bytes) - 400)), '') || c.bytes, 'escape')), $3) > 0) AS it)
-         DELETE FROM file_chunks USING naming WHERE naming.it AND organization_id = $1 AND file_id = $2",
-        organization.0,
-        file,
-        email,
-    )
-    .execute(connection)
-    .await?;
-    Ok(emptied.rows_affected() > 0)
 }
 
 /// Keeps the address from being used again.

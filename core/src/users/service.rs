@@ -14,7 +14,7 @@ use crate::db::PgConnection;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
-use crate::kernel::id::{RoleId, UserId};
+use crate::kernel::id::{OrganizationId, RoleId, UserId};
 use crate::kernel::password::one_time;
 use crate::kernel::password_policy;
 use crate::kernel::permission::PermissionSet;
@@ -23,7 +23,7 @@ use crate::live::position::Position;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// A page of people as one viewer sees them.
@@ -186,6 +186,22 @@ pub(super) async fn require_not_barred(change: &mut Change, email: &str) -> Resu
         "user.email_erased",
         "Whoever had this address was erased, and it may not be used again here. Use another.",
     ))
+}
+
+/// Those of `emails` that [`require_not_barred`] would refuse, by their places.
+pub async fn barred(
+    connection: &mut PgConnection,
+    sealer: &Sealer,
+    organization: OrganizationId,
+    emails: &[&str],
+) -> Result<HashSet<usize>> {
+    if !store::bars_any(connection, organization).await? {
+        return Ok(HashSet::new());
+    }
+    let hashes: Vec<Vec<u8>> = emails.iter().map(|email| address_hash(sealer, email)).collect();
+    let barred = store::barred(connection, organization, &hashes).await?;
+    let places = (0..emails.len()).filter(|place| barred.contains(&hashes[*place]));
+    Ok(places.collect())
 }
 
 /// Adds somebody on the hub's own behalf: at the first start there is nobody yet who could be asked.

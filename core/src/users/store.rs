@@ -12,7 +12,7 @@ use crate::kernel::id::{ImportId, OrganizationId, RoleId, TeamId, UserId};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::FromRow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -284,6 +284,32 @@ pub(super) async fn is_barred(
     )
     .fetch_one(connection)
     .await?)
+}
+
+/// Whether the organization keeps any address from being used again.
+pub(super) async fn bars_any(connection: &mut PgConnection, organization: OrganizationId) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM erased_addresses WHERE organization_id = $1) AS "any!""#,
+        organization.0,
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Those of `hashes` for which [`is_barred`] holds.
+pub(super) async fn barred(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    hashes: &[Vec<u8>],
+) -> Result<HashSet<Vec<u8>>> {
+    let found = sqlx::query_scalar!(
+        "SELECT hash FROM erased_addresses WHERE organization_id = $1 AND hash = ANY($2)",
+        organization.0,
+        hashes,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Gives roles to a person who has none.

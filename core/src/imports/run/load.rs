@@ -10,7 +10,9 @@ use crate::change::ledger;
 use crate::fault;
 use crate::jobs::Ending;
 use crate::kernel::error::Result;
+use crate::users::service::barred;
 use serde_json::json;
+use std::collections::HashSet;
 use tokio::sync::{mpsc, watch};
 
 /// Records staged in one transaction, at most.
@@ -32,6 +34,21 @@ impl Batch {
     fn len(&self) -> usize {
         self.staged.len() + self.rejects.len()
     }
+
+    /// Rejects the staged lines at these places: an old file must not bring back who was erased.
+    fn reject_barred(&mut self, barred: &HashSet<usize>) {
+        if barred.is_empty() {
+            return;
+        }
+        let staged = std::mem::take(&mut self.staged);
+        for (place, row) in staged.into_iter().enumerate() {
+            if barred.contains(&place) {
+                self.rejects.push(Reject::erased(row.line));
+            } else {
+                self.staged.push(row);
+            }
+        }
+    }
 }
 
 impl Act<'_> {
@@ -42,8 +59,8 @@ impl Act<'_> {
         }
         let (sender, mut batches) = mpsc::channel::<Batch>(1);
         let staging = async {
-            while let Some(batch) = batches.recv().await {
-                self.stage(&batch).await?;
+            while let Some(mut batch) = batches.recv().await {
+                self.stage(&mut batch).await?;
                 loaded.send_replace(Mark {
                     end: batch.next.line as i32,
                     over: batch.last,
@@ -93,8 +110,11 @@ impl Act<'_> {
         Ok(())
     }
 
-    async fn stage(&self, batch: &Batch) -> Result<()> {
+    async fn stage(&self, batch: &mut Batch) -> Result<()> {
         let mut tx = self.store.db.bookkeeping().await?;
+        let emails: Vec<&str> = batch.staged.iter().map(|row| row.email.as_str()).collect();
+        let barred = barred(&mut tx, &self.store.sealer, self.ctx.organization, &emails).await?;
+        batch.reject_barred(&barred);
         store::stage(
             &mut tx,
             self.ctx.organization,

@@ -261,3 +261,29 @@ async fn a_mapping_of_ones_own_counts_and_the_list_shows_who_asked() {
         .unwrap_err();
     assert_eq!(refused.code, "import.no_email_column");
 }
+
+#[tokio::test]
+async fn an_old_file_does_not_bring_back_who_was_erased_where_their_address_is_barred() {
+    let hub = Hub::new().await;
+    let hash = crate::users::service::address_hash(&hub.test.store.sealer, "grace@x.example");
+    hub.test
+        .sql(format!(
+            "INSERT INTO erased_addresses (organization_id, hash, erased_at) VALUES ('{}', decode('{}', 'hex'), now())",
+            hub.test.organization,
+            hex::encode(hash),
+        ))
+        .await;
+    let file = b"email,name\nada@x.example,Ada\nGrace@X.Example,Grace\nbob@x.example,Bob\n";
+    let import = hub.import(file, Mode::Commit).await;
+    assert_eq!((import.counts.inserted, import.counts.rejected), (2, 1));
+    let emails: Vec<String> = hub
+        .people()
+        .await
+        .into_iter()
+        .map(|person| person.email)
+        .collect();
+    assert_eq!(emails, ["ada@x.example", "bob@x.example"]);
+    let report = hub.report(&hub.ctx, import.id).await;
+    assert_eq!(report[0][..3], ["3", "E-mail", ""]);
+    assert!(report[0][3].contains("was erased"), "{report:?}");
+}

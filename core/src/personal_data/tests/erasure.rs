@@ -269,3 +269,94 @@ async fn an_erasure_takes_away_what_was_written_to_the_address_before_it_was_a_p
     let jobs = "SELECT count(*) FROM jobs WHERE queue = 'messages.mail' AND payload ? 'message'";
     assert_eq!(world.test.count(jobs).await, 2, "what was sent and what waits");
 }
+
+async fn rename(world: &World, user: &UserItem, email: &str) {
+    let changed = serde_json::from_value(json!({"email": email})).unwrap();
+    service::update(&world.test.store, &world.owner, user.id, None, &changed)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_erasure_finds_every_address_of_the_person_in_files_views_and_kept_answers_however_it_is_written()
+{
+    let world = World::new().await;
+    let (store, owner) = (&world.test.store, &world.owner);
+    let person = |email: &str| -> NewUser {
+        serde_json::from_value(json!({"email": email, "name": "Jörg Müller"})).unwrap()
+    };
+    let mut asked = owner.clone();
+    asked.idempotency = Some(crate::kernel::ctx::Idempotency {
+        key: "create".to_owned(),
+        operation: "POST /users".to_owned(),
+        request_hash: [7; 32],
+    });
+    let joerg = service::create(store, &asked, &person("jörg@before.example"))
+        .await
+        .unwrap();
+    rename(&world, &joerg, "jörg.müller@now.example").await;
+    asked.idempotency.as_mut().unwrap().key = "other".to_owned();
+    service::create(store, &asked, &person("third@example.com"))
+        .await
+        .unwrap();
+    let border = "x".repeat((1 << 20) - 7);
+    for (name, text) in [
+        ("now", format!("{border}\n\"JÖRG.MÜLLER@Now.Example\",x\n")),
+        ("before", "email\nJÖRG@before.example\n".to_owned()),
+        ("nobody", "email\nmüller@elsewhere.example\n".to_owned()),
+    ] {
+        let mut upload = Upload::begin(store, owner, name, 1 << 24).await.unwrap();
+        upload.write(text.as_bytes()).await.unwrap();
+        upload.finish().await.unwrap();
+    }
+    for query in [
+        "q=j%C3%B6rg.m%c3%bcller%40now.example",
+        "q=J%C3%96RG@before.example",
+        "q=m%C3%BCller%40",
+    ] {
+        world
+            .test
+            .sql(format!(
+                "INSERT INTO saved_filters (id, organization_id, page, name, query, owner_id, audience)
+                 VALUES (gen_random_uuid(), '{}', 'users', '{query}', '{query}', '{}', 'me')",
+                world.test.organization,
+                owner.actor.user().unwrap(),
+            ))
+            .await;
+    }
+    let erasure = erase_later(store, owner, joerg.id, "They asked for it")
+        .await
+        .unwrap();
+    assert_eq!(world.work(erasure.job_id, false).await, JobState::Succeeded);
+    let files = "SELECT f.name FROM files f WHERE EXISTS (SELECT FROM file_chunks WHERE file_id = f.id)";
+    assert_eq!(world.test.texts(files).await, ["nobody"]);
+    assert_eq!(
+        world.test.texts("SELECT query FROM saved_filters").await,
+        ["q=m%C3%BCller%40"]
+    );
+    let answers = "SELECT key FROM idempotency";
+    assert_eq!(world.test.texts(answers).await, ["other"]);
+}
+
+#[tokio::test]
+async fn an_erasure_leaves_alone_what_names_an_address_that_somebody_else_has_by_now() {
+    let world = World::new().await;
+    let (store, owner) = (&world.test.store, &world.owner);
+    let person =
+        |email: &str| -> NewUser { serde_json::from_value(json!({"email": email, "name": "Ada"})).unwrap() };
+    let first = service::create(store, owner, &person("ada@example.com"))
+        .await
+        .unwrap();
+    rename(&world, &first, "ada@left.example").await;
+    service::create(store, owner, &person("ada@example.com"))
+        .await
+        .unwrap();
+    let mut upload = Upload::begin(store, owner, "people.csv", 1 << 20).await.unwrap();
+    upload.write(b"email\nada@example.com\n").await.unwrap();
+    upload.finish().await.unwrap();
+    let erasure = erase_later(store, owner, first.id, "They asked for it")
+        .await
+        .unwrap();
+    assert_eq!(world.work(erasure.job_id, false).await, JobState::Succeeded);
+    assert_eq!(world.test.count("SELECT count(*) FROM file_chunks").await, 1);
+}
