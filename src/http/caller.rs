@@ -62,6 +62,45 @@ pub(super) async fn refusal(request: &HttpRequest) -> Option<Problem> {
     AnyCaller::of(request).await.err()
 }
 
+/// A signed-in caller who sends a file: what they ask for is known, and may be answered as before, only once it has come.
+#[derive(Clone, Debug)]
+pub struct Uploader {
+    ctx: Ctx,
+    request: HttpRequest,
+}
+
+impl Deref for Uploader {
+    type Target = Ctx;
+    fn deref(&self) -> &Ctx {
+        &self.ctx
+    }
+}
+
+impl Uploader {
+    /// All has come, and `content` is the hash of it: answers as before when the same was sent before under the same
+    /// `Idempotency-Key`.
+    pub(super) async fn sent(&mut self, state: &State, content: [u8; 32]) -> Result<(), Problem> {
+        idempotency::sent(&self.request, content);
+        idempotency::replay(&self.request, &state.store, &mut self.ctx).await
+    }
+}
+
+impl FromRequest for Uploader {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        request.extensions_mut().insert(Wanted);
+        Box::pin(async move {
+            let caller = AnyCaller::admitted(&request).await?;
+            require_own_password(&caller)?;
+            let ctx = caller.ctx;
+            Ok(Self { ctx, request })
+        })
+    }
+}
+
 impl FromRequest for Caller {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
@@ -71,17 +110,23 @@ impl FromRequest for Caller {
         request.extensions_mut().insert(Wanted);
         Box::pin(async move {
             let caller = AnyCaller::of(&request).await?;
-            if caller.known.standing.must_change_password {
-                return Err(Error::new(
-                    Kind::Forbidden,
-                    "auth.password_change_required",
-                    "Choose a new password first: POST /api/v1/me/password.",
-                )
-                .into());
-            }
+            require_own_password(&caller)?;
             Ok(Self(caller))
         })
     }
+}
+
+/// Not the one that was made for them.
+fn require_own_password(caller: &AnyCaller) -> Result<(), Problem> {
+    if !caller.known.standing.must_change_password {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Forbidden,
+        "auth.password_change_required",
+        "Choose a new password first: POST /api/v1/me/password.",
+    )
+    .into())
 }
 
 impl FromRequest for AnyCaller {
@@ -97,6 +142,13 @@ impl FromRequest for AnyCaller {
 
 impl AnyCaller {
     async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let mut caller = Self::admitted(request).await?;
+        let state = state(request)?;
+        idempotency::replay(request, &state.store, &mut caller.ctx).await?;
+        Ok(caller)
+    }
+
+    async fn admitted(request: &HttpRequest) -> Result<Self, Problem> {
         let state = state(request)?;
         let (token, by_cookie) = token(request)?;
         let from = Origin::noted(request).and_then(|origin| origin.ip);
@@ -135,7 +187,6 @@ impl AnyCaller {
         }
         ctx.authenticated_at = Some(known.standing.authenticated_at);
         request.extensions_mut().remove::<Wanted>();
-        idempotency::replay(request, &state.store, &mut ctx).await?;
         Ok(Self { ctx, known })
     }
 }

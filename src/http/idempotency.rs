@@ -14,8 +14,8 @@ use signalbox_core::kernel::error::{Error as CoreError, Kind};
 
 const HEADER: &str = "idempotency-key";
 
-/// Middleware: notes the key. The body is read here, hashed and put back; an upload streams on, and is told apart by its
-/// length and boundary.
+/// Middleware: notes the key. The body is read here, hashed and put back; an upload streams on, and what came is noted when
+/// it is there ([`sent`]).
 pub async fn read_key(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -43,6 +43,16 @@ async fn noted(request: &mut ServiceRequest) -> Result<(), Problem> {
         request_hash,
     });
     Ok(())
+}
+
+/// An upload is there: `content` is the hash of what came.
+pub(super) fn sent(request: &HttpRequest, content: [u8; 32]) {
+    if let Some(asked) = request.extensions_mut().get_mut::<Idempotency>() {
+        let mut hash = Sha256::new();
+        hash.update(request.query_string());
+        hash.update(content);
+        asked.request_hash = hash.finalize().into();
+    }
 }
 
 /// Puts the key into `ctx`, or answers as before when this request was answered before.

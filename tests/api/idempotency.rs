@@ -1,6 +1,7 @@
 use crate::harness::{Hub, PASSWORD, SignedIn, hub, problem};
+use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn change(hub: &Hub, who: &SignedIn, key: &str, new: &str) -> Response {
     hub.ask(Method::POST, "/me/password")
@@ -53,4 +54,58 @@ async fn a_key_belongs_to_one_content_for_a_day_and_a_failure_does_not_use_it_up
         (403, "auth.wrong_password".into()),
         "done anew"
     );
+}
+
+async fn upload(hub: &Hub, who: &SignedIn, key: &str, bytes: &[u8]) -> Response {
+    let file = Part::bytes(bytes.to_vec()).file_name("people.csv");
+    let form = Form::new().part("file", file).text("mode", "preview");
+    let ask = hub.ask(Method::POST, "/imports").bearer_auth(&who.token);
+    ask.header("idempotency-key", key)
+        .multipart(form)
+        .send()
+        .await
+        .unwrap()
+}
+
+/// How many imports and how many files there are.
+async fn kept(hub: &Hub) -> (i64, i64) {
+    let imports = hub.test.count("SELECT count(*) FROM imports").await;
+    (imports, hub.test.count("SELECT count(*) FROM files").await)
+}
+
+#[tokio::test]
+async fn an_upload_sent_twice_under_one_key_is_taken_once_and_answered_alike() {
+    let hub = hub().await;
+    let who = hub.owner().await;
+    let first = upload(&hub, &who, "k1", b"email\na@x.example\n").await;
+    assert_eq!(first.status(), 202);
+    let first: Value = first.json().await.unwrap();
+    let again = upload(&hub, &who, "k1", b"email\na@x.example\n").await;
+    assert_eq!(again.status(), 202);
+    assert_eq!(again.headers()["idempotent-replayed"], "true");
+    assert_eq!(again.json::<Value>().await.unwrap(), first);
+    // as long as the first, and another file
+    let other = upload(&hub, &who, "k1", b"email\nb@x.example\n").await;
+    assert_eq!(problem(other).await, (422, "idempotency.key_reused".into()));
+    assert_eq!(kept(&hub).await, (1, 1), "what came again is not kept");
+    assert_eq!(
+        upload(&hub, &who, "k2", b"email\nb@x.example\n").await.status(),
+        202
+    );
+    assert_eq!(kept(&hub).await, (2, 2));
+}
+
+#[tokio::test]
+async fn of_uploads_sent_at_once_under_one_key_one_is_taken() {
+    let hub = hub().await;
+    let who = hub.owner().await;
+    let sent = (0..6).map(|_| upload(&hub, &who, "k1", b"email\na@x.example\n"));
+    for answer in futures::future::join_all(sent).await {
+        if answer.status() != 202 {
+            assert_eq!(problem(answer).await, (409, "idempotency.running".into()));
+        }
+    }
+    assert_eq!(kept(&hub).await, (1, 1));
+    let again = upload(&hub, &who, "k1", b"email\na@x.example\n").await;
+    assert_eq!(again.headers()["idempotent-replayed"], "true");
 }

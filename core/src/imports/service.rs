@@ -127,6 +127,7 @@ async fn begin(
     if let Some(job) = job {
         change.enqueue(job).await?;
     }
+    change.answer(202, &submitted).await?;
     change.commit().await?;
     Ok(submitted)
 }

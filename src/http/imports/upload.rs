@@ -1,9 +1,11 @@
 //! Taking a file in: streamed from the socket into the database, whatever its size.
 
-use super::super::{Answer, Caller, Problem, State};
+use super::super::caller::Uploader;
+use super::super::{Answer, Problem, State};
 use actix_multipart::{Field, Multipart};
 use actix_web::{HttpResponse, post, web};
 use futures::TryStreamExt;
+use sha2::{Digest, Sha256};
 use signalbox_core::files::{StoredFile, Upload};
 use signalbox_core::imports::{self, Mapping, Mode, Submitted};
 use signalbox_core::kernel::error::{Error, Kind};
@@ -38,6 +40,17 @@ struct Arrived {
     mapping: Option<Mapping>,
 }
 
+impl Arrived {
+    /// The same for the same content, whatever stands between the parts.
+    fn hash(&self) -> [u8; 32] {
+        let file = self
+            .file
+            .as_ref()
+            .map(|file| (&file.name, file.size, file.sha256));
+        Sha256::digest(format!("{file:?} {:?} {:?}", self.mode, self.mapping)).into()
+    }
+}
+
 /// Upload a file to import
 ///
 /// CSV in UTF-8, up to 1,000,000 lines. `preview` only keeps it, `dry_run` judges every line, `commit` imports.
@@ -50,14 +63,17 @@ struct Arrived {
 #[post("/imports")]
 pub(super) async fn create(
     state: web::Data<State>,
-    caller: Caller,
+    mut caller: Uploader,
     parts: Multipart,
 ) -> Answer<HttpResponse> {
     // before the first byte is kept
     caller.require("imports:create")?;
     caller.require("users:import")?;
     let mut arrived = Arrived::default();
-    let read = read(&state, &caller, parts, &mut arrived).await;
+    let mut read = read(&state, &caller, parts, &mut arrived).await;
+    if read.is_ok() {
+        read = caller.sent(&state, arrived.hash()).await;
+    }
     let Arrived { file, mode, mapping } = arrived;
     if let Some(file) = &file
         && (read.is_err() || mode.is_none())
@@ -72,7 +88,7 @@ pub(super) async fn create(
     Ok(HttpResponse::Accepted().json(submitted))
 }
 
-async fn read(state: &State, caller: &Caller, mut parts: Multipart, arrived: &mut Arrived) -> Answer<()> {
+async fn read(state: &State, caller: &Uploader, mut parts: Multipart, arrived: &mut Arrived) -> Answer<()> {
     while let Some(part) = parts.try_next().await.map_err(broken)? {
         let name = part.name().unwrap_or_default().to_owned();
         match name.as_str() {
@@ -117,7 +133,7 @@ async fn read(state: &State, caller: &Caller, mut parts: Multipart, arrived: &mu
 }
 
 /// Streams the file's part. What an upload leaves when its client goes away is swept.
-async fn store(state: &State, caller: &Caller, mut part: Field) -> Answer<StoredFile> {
+async fn store(state: &State, caller: &Uploader, mut part: Field) -> Answer<StoredFile> {
     let name = part
         .content_disposition()
         .and_then(|said| said.get_filename())
