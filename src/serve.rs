@@ -244,7 +244,20 @@ fn start_workers(settings: &Settings, store: &Store) -> anyhow::Result<Workers> 
         concurrency: settings.jobs.concurrency,
         lease_seconds: settings.jobs.lease_seconds as f64,
     };
-    Ok(Workers::start(store.clone(), signalbox_jobs::registry(), options))
+    let kinds = signalbox_jobs::registry(&longest_runs(settings));
+    Ok(Workers::start(store.clone(), kinds, options))
+}
+
+fn longest_runs(settings: &Settings) -> signalbox_jobs::Longest {
+    let seconds = &settings.jobs.longest_run_seconds;
+    signalbox_jobs::Longest {
+        imports: Duration::from_secs(seconds.imports),
+        mail: Duration::from_secs(seconds.mail),
+        sms: Duration::from_secs(seconds.sms),
+        acts_on_many: Duration::from_secs(seconds.acts_on_many),
+        exports: Duration::from_secs(seconds.exports),
+        erasures: Duration::from_secs(seconds.erasures),
+    }
 }
 
 fn watch_actors(health: &Health, tree: &Tree) {

@@ -1,4 +1,7 @@
 //! What this node holds: the runs it has claimed, and how each is told to end.
+//!
+//! Invariant: a run stands here for as long as its [`Held`] lives, however it ends, and no longer than its kind may take: only
+//! what stands here is renewed, so a run that is lost is taken over.
 
 use parking_lot::Mutex;
 use signalbox_core::Store;
@@ -9,13 +12,31 @@ use signalbox_core::kernel::id::JobId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
-/// A run in this node's hands.
+/// What the desk notes of a run.
 #[derive(Clone, Debug)]
-struct Held {
+struct Noted {
     cancel: Cancel,
     lost: Arc<Notify>,
+    /// Renewed until then.
+    until: Instant,
+}
+
+/// A run in this node's hands: dropped, with or without an outcome, it is held no longer.
+pub(crate) struct Held {
+    pub run: Run,
+    /// How long it may take.
+    pub longest: Duration,
+    desk: Arc<Desk>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.desk.held.lock().remove(&self.run.lease);
+    }
 }
 
 /// Shared by the backends, the runners and the keeper of one node.
@@ -27,7 +48,7 @@ pub(crate) struct Desk {
     pub wake: Notify,
     pub stop: Notify,
     stopping: AtomicBool,
-    held: Mutex<HashMap<Lease, Held>>,
+    held: Mutex<HashMap<Lease, Noted>>,
 }
 
 impl Desk {
@@ -43,16 +64,16 @@ impl Desk {
         }
     }
 
-    /// Claims one job of `queue`. Without Redis the ledger itself is asked.
-    pub async fn claim(&self, queue: &str) -> Result<Option<Run>> {
+    /// Claims one job of `queue`, whose runs may take `longest`. Without Redis the ledger itself is asked.
+    pub async fn claim(self: &Arc<Self>, queue: &str, longest: Duration) -> Result<Option<Held>> {
         let Ok(ids) = dispatch::take(&self.store.bus, queue, 1).await else {
             let mut tx = self.store.db.snapshot().await?;
             let due = jobs::store::due(&mut tx, queue, 8).await?;
             drop(tx);
             // one after the other: there is room for one, and another node may be first
             for id in due {
-                if let Some(run) = self.claim_one(id).await? {
-                    return Ok(Some(run));
+                if let Some(held) = self.claim_one(id, longest).await? {
+                    return Ok(Some(held));
                 }
             }
             return Ok(None);
@@ -60,8 +81,8 @@ impl Desk {
         // an id may stand there still of a job that is over: the next one is tried, not waited for
         let mut ids = ids;
         while let Some(id) = ids.pop() {
-            if let Some(run) = self.claim_one(id).await? {
-                return Ok(Some(run));
+            if let Some(held) = self.claim_one(id, longest).await? {
+                return Ok(Some(held));
             }
             if self.stopping() {
                 break;
@@ -73,20 +94,31 @@ impl Desk {
         Ok(None)
     }
 
-    async fn claim_one(&self, id: uuid::Uuid) -> Result<Option<Run>> {
+    async fn claim_one(self: &Arc<Self>, id: Uuid, longest: Duration) -> Result<Option<Held>> {
         let runs = ledger::claim(&self.store, &self.node, self.lease_seconds, &[id]).await?;
-        let run = runs.into_iter().next();
-        if let Some(run) = &run {
-            let held = Held {
-                cancel: run.cancel.clone(),
-                lost: Arc::default(),
-            };
-            self.held.lock().insert(run.lease, held);
-            if self.stopping() {
-                run.cancel.ask(Ending::Stopping);
-            }
+        let Some(run) = runs.into_iter().next() else {
+            return Ok(None);
+        };
+        let noted = Noted {
+            cancel: run.cancel.clone(),
+            lost: Arc::default(),
+            // one that cannot even be dropped, because it never waits, loses its lease a little after it should have ended
+            until: Instant::now() + longest + self.grace() * 2,
+        };
+        self.held.lock().insert(run.lease, noted);
+        if self.stopping() {
+            run.cancel.ask(Ending::Stopping);
         }
-        Ok(run)
+        Ok(Some(Held {
+            run,
+            longest,
+            desk: self.clone(),
+        }))
+    }
+
+    /// How long a run that was told to end may take to do so.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs_f64(self.lease_seconds)
     }
 
     /// Waits until the run's lease is another's.
@@ -95,11 +127,6 @@ impl Desk {
         if let Some(lost) = lost {
             lost.notified().await;
         }
-    }
-
-    /// The run is over.
-    pub fn put_down(&self, lease: Lease) {
-        self.held.lock().remove(&lease);
     }
 
     /// Compares what is held with what the ledger says is held: `before` were held when it was asked.
@@ -123,8 +150,11 @@ impl Desk {
         }
     }
 
+    /// What is to be renewed.
     pub fn leases(&self) -> Vec<Lease> {
-        self.held.lock().keys().copied().collect()
+        let (held, now) = (self.held.lock(), Instant::now());
+        let renewed = held.iter().filter(|(_, run)| now < run.until);
+        renewed.map(|(lease, _)| *lease).collect()
     }
 
     /// Takes nothing more and asks every run to give its job back.

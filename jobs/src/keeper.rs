@@ -47,13 +47,13 @@ async fn renew(desk: &Desk) {
     }
 }
 
-async fn renew_once(desk: &Desk) -> Result<()> {
+pub(crate) async fn renew_once(desk: &Desk) -> Result<()> {
     let before = desk.leases();
     if before.is_empty() {
         return Ok(());
     }
     let mut tx = desk.store.db.bookkeeping().await?;
-    let renewed = jobs::store::renew(&mut tx, &desk.node, desk.lease_seconds).await?;
+    let renewed = jobs::store::renew(&mut tx, &desk.node, desk.lease_seconds, &before).await?;
     tx.commit().await?;
     desk.compare(&before, &renewed);
     Ok(())
@@ -112,6 +112,14 @@ async fn sweep(desk: &Desk) {
         match imports::sweep(&desk.store).await {
             Ok(true) => continue,
             swept => each("sweep after imports", swept.map(|_| ())),
+        }
+        match personal_data::close_ended(&desk.store).await {
+            Ok(true) => continue,
+            closed => each("close exports and erasures", closed.map(|_| ())),
+        }
+        match bulk::close_ended(&desk.store).await {
+            Ok(true) => continue,
+            closed => each("close acts on many", closed.map(|_| ())),
         }
         each(
             "sweep unfinished uploads",

@@ -11,7 +11,7 @@ mod registry;
 mod runner;
 mod workers;
 
-pub use registry::{Handler, Kind, registry};
+pub use registry::{Handler, Kind, Longest, registry};
 pub use workers::{Options, Workers};
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! One run from claim to outcome.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Held};
 use crate::registry::Handler;
 use futures::FutureExt;
 use serde_json::json;
 use signalbox_core::change::ledger;
-use signalbox_core::jobs::{self, Outcome, Run};
+use signalbox_core::jobs::{self, Ending, Outcome, Run};
 use signalbox_core::kernel::error::{Kind, Result};
 use signalbox_core::live::history::publish_state;
 use signalbox_core::live::published::Published;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use time::format_description::well_known::Rfc3339;
 
@@ -18,25 +19,44 @@ use time::format_description::well_known::Rfc3339;
 const PROGRESS: Duration = Duration::from_millis(250);
 
 /// Runs one job to its end. A run whose lease is lost is dropped where it stands: its open transaction rolls back, and
-/// its checkpoint would have been refused anyway.
-pub(crate) async fn run(desk: &Desk, handler: Handler, run: Run) {
+/// its checkpoint would have been refused anyway. So is one that took longer than its kind may and did not end when told.
+pub(crate) async fn run(desk: &Desk, handler: Handler, held: Held) {
     let begun = Instant::now();
+    let run = &held.run;
+    let told = AtomicBool::new(false);
     let outcome = tokio::select! {
-        outcome = AssertUnwindSafe(handler(&desk.store, &run)).catch_unwind() => {
-            Some(outcome.unwrap_or_else(|_| Outcome::Retry("The job panicked; the hub's log says where.".to_owned())))
+        outcome = AssertUnwindSafe(handler(&desk.store, run)).catch_unwind() => {
+            let outcome = outcome.unwrap_or_else(|_| Outcome::Retry("The job panicked; the hub's log says where.".to_owned()));
+            Some(if told.into_inner() && outcome == Outcome::Released { took_too_long(&held) } else { outcome })
         }
         () = desk.lost(run.lease) => None,
-        never = tell(desk, &run) => match never {},
+        () = overdue(desk, &held, &told) => Some(took_too_long(&held)),
+        never = tell(desk, run) => match never {},
     };
     let state = match &outcome {
-        Some(outcome) => settle(desk, &run, outcome).await,
+        Some(outcome) => settle(desk, run, outcome).await,
         None => "lost",
     };
-    desk.put_down(run.lease);
     let queue = run.job.queue.clone();
     metrics::counter!("signalbox_jobs_runs_total", "queue" => queue.clone(), "state" => state).increment(1);
     metrics::histogram!("signalbox_jobs_run_seconds", "queue" => queue).record(begun.elapsed().as_secs_f64());
     tracing::info!(job = %run.job.id, queue = %run.job.queue, attempt = run.job.attempt, state, "a run ended");
+}
+
+/// Waits until the run has taken as long as it may, tells it to end, and waits a little more.
+async fn overdue(desk: &Desk, held: &Held, told: &AtomicBool) {
+    tokio::time::sleep(held.longest).await;
+    told.store(true, Ordering::Relaxed);
+    held.run.cancel.ask(Ending::Stopping);
+    tokio::time::sleep(desk.grace()).await;
+}
+
+fn took_too_long(held: &Held) -> Outcome {
+    let (queue, seconds) = (&held.run.job.queue, held.longest.as_secs());
+    Outcome::Retry(format!(
+        "The run took longer than {seconds} s, which is the most for {queue} (jobs.longest_run_seconds), and was stopped. \
+         The next one goes on from its checkpoint."
+    ))
 }
 
 /// Writes the outcome. While the database is away it is tried again for as long as the lease could last; after that the

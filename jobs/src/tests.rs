@@ -5,19 +5,21 @@
     reason = "tests start tasks and look at clocks as they like"
 )]
 
-use crate::{Handler, Kind, Options, Workers, registry};
+use crate::desk::Desk;
+use crate::{Handler, Kind, Longest, Options, Workers, keeper, registry};
 use futures::FutureExt;
 use serde_json::{Value, json};
 use signalbox_core::Store;
 use signalbox_core::bus::Bus;
-use signalbox_core::change::Change;
+use signalbox_core::change::{Change, ledger};
 use signalbox_core::files::Upload;
 use signalbox_core::imports;
-use signalbox_core::jobs::{Ending, Job, JobState, NewJob, Node, Outcome, Run, store};
+use signalbox_core::jobs::{Ending, Job, JobState, NewJob, Node, Outcome, Run, dispatch, store};
 use signalbox_core::kernel::ctx::Ctx;
 use signalbox_core::kernel::id::{BootId, JobId};
 use signalbox_core::testing::{self, TestStore, eventually};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const QUEUE: &str = "tests.work";
@@ -33,6 +35,11 @@ const HANDLER: Handler = |_: &Store, run: &Run| {
                 Ending::Cancelled => Outcome::Cancelled,
                 Ending::Stopping => Outcome::Released,
             },
+            "hang" => std::future::pending().await,
+            "block" => {
+                std::thread::sleep(Duration::from_secs(8));
+                std::future::pending().await
+            }
             "progress" => {
                 let begun = Instant::now();
                 while begun.elapsed() < Duration::from_secs(1) {
@@ -53,6 +60,11 @@ fn work(store: &Store, name: &str) -> Workers {
 
 /// Workers that look at their leases every so many seconds.
 fn work_renewing(store: &Store, name: &str, seconds: f64) -> Workers {
+    work_for(store, name, seconds, Duration::from_hours(1))
+}
+
+/// The same, and a run may take `longest`.
+fn work_for(store: &Store, name: &str, seconds: f64, longest: Duration) -> Workers {
     let options = Options {
         node: Node {
             name: name.into(),
@@ -61,10 +73,11 @@ fn work_renewing(store: &Store, name: &str, seconds: f64) -> Workers {
         concurrency: 4,
         lease_seconds: seconds * 3.0,
     };
-    let mut kinds = registry();
+    let mut kinds = registry(&Longest::each(longest));
     kinds.push(Kind {
         queue: QUEUE,
         run: HANDLER,
+        longest,
     });
     Workers::start(store.clone(), kinds, options)
 }
@@ -304,17 +317,73 @@ async fn ids_of_jobs_that_are_over_hold_up_none_that_is_due() {
     for _ in 0..50 {
         ask(&test.store, &test, "").await;
     }
-    while signalbox_core::jobs::dispatch::feed(&test.store).await.unwrap() > 0 {}
+    while dispatch::feed(&test.store).await.unwrap() > 0 {}
     test.sql("DELETE FROM jobs".to_owned()).await;
     let id = ask(&test.store, &test, "").await;
-    while signalbox_core::jobs::dispatch::feed(&test.store).await.unwrap() > 0 {}
+    while dispatch::feed(&test.store).await.unwrap() > 0 {}
     let node = Node {
         name: "a".into(),
         boot: BootId::new(),
     };
-    let desk = crate::desk::Desk::new(test.store.clone(), node, 2.0);
-    let run = desk.claim(QUEUE).await.unwrap();
-    assert_eq!(run.map(|run| run.job.id), Some(id));
+    let desk = Arc::new(Desk::new(test.store.clone(), node, 2.0));
+    let held = desk.claim(QUEUE, Duration::from_hours(1)).await.unwrap();
+    assert_eq!(held.map(|held| held.run.job.id), Some(id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_dies_within_a_living_node_is_renewed_no_longer_and_taken_over() {
+    let test = testing::store().await;
+    let [kept, lost] = [
+        ask(&test.store, &test, "").await,
+        ask(&test.store, &test, "").await,
+    ];
+    while dispatch::feed(&test.store).await.unwrap() > 0 {}
+    let node = Node {
+        name: "a".into(),
+        boot: BootId::new(),
+    };
+    let desk = Arc::new(Desk::new(test.store.clone(), node, 3.0));
+    let hour = Duration::from_hours(1);
+    let mut held = vec![
+        desk.claim(QUEUE, hour).await.unwrap().unwrap(),
+        desk.claim(QUEUE, hour).await.unwrap().unwrap(),
+    ];
+    held.retain(|held| held.run.job.id == kept);
+    eventually("the lost run is taken over", async || {
+        keeper::renew_once(&desk).await.unwrap();
+        ledger::take_lapsed(&test.store).await.unwrap();
+        look(&test, lost).await.state == JobState::Retrying
+    })
+    .await;
+    assert_eq!(look(&test, kept).await.state, JobState::Running);
+    assert_eq!(look(&test, lost).await.crashes, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_takes_longer_than_its_kind_may_is_told_to_end_then_dropped_and_counts_as_a_failure() {
+    let test = testing::store().await;
+    let workers = work_for(&test.store, "a", 0.5, Duration::from_millis(300));
+    // one that ends when it is told to, and one that does not
+    for what in ["wait", "hang"] {
+        let id = ask(&test.store, &test, what).await;
+        let job = becomes(&test, id, JobState::Retrying).await;
+        let error = job.error.unwrap();
+        assert!(
+            error.contains("took longer than") && error.contains(QUEUE),
+            "{error}"
+        );
+        assert_eq!((job.failures, job.crashes), (1, 0));
+    }
+    workers.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_never_waits_loses_its_lease_once_it_has_taken_too_long() {
+    let test = testing::store().await;
+    let workers = work_for(&test.store, "a", 0.2, Duration::from_millis(100));
+    let id = ask(&test.store, &test, "block").await;
+    eventually("it is taken over", async || look(&test, id).await.crashes >= 1).await;
+    workers.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -342,7 +411,7 @@ async fn flushing_redis_or_losing_it_loses_no_job() {
     for _ in 0..30 {
         ids.push(ask(&store, &test, "").await);
     }
-    while signalbox_core::jobs::dispatch::feed(&store).await.unwrap() > 0 {}
+    while dispatch::feed(&store).await.unwrap() > 0 {}
     redis.flush();
     let workers = work(&store, "a");
     for id in &ids {

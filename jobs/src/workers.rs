@@ -1,13 +1,13 @@
 //! A node's workers: started once, stopped once.
 
 use crate::backend::Claims;
-use crate::desk::Desk;
+use crate::desk::{Desk, Held};
 use crate::registry::Kind;
 use crate::{keeper, runner};
 use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{BoxDynError, Monitor, ParallelizeExt, WorkerBuilder};
 use signalbox_core::Store;
-use signalbox_core::jobs::{Node, Run};
+use signalbox_core::jobs::Node;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -77,13 +77,13 @@ async fn monitor(desk: Arc<Desk>, kinds: Vec<Kind>, concurrency: usize) {
         monitor = monitor.register(move |restarts| {
             let (working, handler) = (desk.clone(), kind.run);
             WorkerBuilder::new(format!("{}:{restarts}", kind.queue))
-                .backend(Claims::new(desk.clone(), kind.queue))
+                .backend(Claims::new(desk.clone(), kind.queue, kind.longest))
                 .concurrency(concurrency)
                 .parallelize(spawn)
-                .build(move |run: Run| {
+                .build(move |held: Held| {
                     let desk = working.clone();
                     async move {
-                        runner::run(&desk, handler, run).await;
+                        runner::run(&desk, handler, held).await;
                         Ok::<(), BoxDynError>(())
                     }
                 })

@@ -149,6 +149,7 @@ fn ranges(settings: &Settings, found: &mut Vec<String>) {
         found.push("`roles`: must name at least one of api, actors, jobs".into());
     }
     let s = settings;
+    let runs = &s.jobs.longest_run_seconds;
     let at_least = [
         ("server.body_max_bytes", s.server.body_max_bytes as u64, 1_024),
         ("server.shutdown_seconds", s.server.shutdown_seconds, 1),
@@ -171,6 +172,13 @@ fn ranges(settings: &Settings, found: &mut Vec<String>) {
         ("jobs.concurrency", s.jobs.concurrency as u64, 1),
         // A lease is renewed every third of its life; below 3 s a pause of the machine would cost it.
         ("jobs.lease_seconds", s.jobs.lease_seconds, 3),
+        // a server that is slow to answer is no reason to send a mail twice
+        ("jobs.longest_run_seconds.imports", runs.imports, 60),
+        ("jobs.longest_run_seconds.mail", runs.mail, 60),
+        ("jobs.longest_run_seconds.sms", runs.sms, 60),
+        ("jobs.longest_run_seconds.acts_on_many", runs.acts_on_many, 60),
+        ("jobs.longest_run_seconds.exports", runs.exports, 60),
+        ("jobs.longest_run_seconds.erasures", runs.erasures, 60),
         ("imports.max_bytes", s.imports.max_bytes, 1_024),
     ];
     for (key, value, least) in at_least {

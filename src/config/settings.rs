@@ -120,6 +120,18 @@ pub struct Auth {
 pub struct Jobs {
     pub concurrency: usize,
     pub lease_seconds: u64,
+    pub longest_run_seconds: LongestRuns,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LongestRuns {
+    pub imports: u64,
+    pub mail: u64,
+    pub sms: u64,
+    pub acts_on_many: u64,
+    pub exports: u64,
+    pub erasures: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use signalbox_core::jobs::Node;
 use signalbox_core::kernel::id::BootId;
 use signalbox_core::testing::eventually;
-use signalbox_jobs::{Options, Workers, registry};
+use signalbox_jobs::{Longest, Options, Workers, registry};
+use std::time::Duration;
 
 pub fn work(hub: &Hub) -> Workers {
     let options = Options {
@@ -18,7 +19,8 @@ pub fn work(hub: &Hub) -> Workers {
         concurrency: 2,
         lease_seconds: 6.0,
     };
-    Workers::start(hub.test.store.clone(), registry(), options)
+    let kinds = registry(&Longest::each(Duration::from_hours(1)));
+    Workers::start(hub.test.store.clone(), kinds, options)
 }
 
 pub async fn upload(hub: &Hub, who: &SignedIn, bytes: &[u8], mode: &str) -> Response {

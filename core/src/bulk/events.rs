@@ -75,11 +75,15 @@ pub(super) fn finished(bulk: BulkId, action: BulkAction, done: i64, failed: i64,
         .detail("not_reached", left)
 }
 
-/// It is over, as it stands in the table.
+/// It is over, as it stands in the table. Whoever asked hears of it, whatever else they may see.
 pub(super) fn run_finished(run: &BulkRun) -> Event {
-    finished(run.id, run.action, run.done, run.failed, run.left)
+    let event = finished(run.id, run.action, run.done, run.failed, run.left)
         .detail("job_id", run.job_id.to_string())
-        .also(crate::jobs::channel(run.job_id))
+        .also(crate::jobs::channel(run.job_id));
+    match run.created_by {
+        Some(asked) => event.also(format!("inbox:{asked}")),
+        None => event,
+    }
 }
 
 fn audited(kind: &'static str, bulk: BulkId, text: &'static str) -> Event {

@@ -22,7 +22,7 @@ mod tests;
 
 pub use model::{BulkAction, BulkFilter, BulkItem, BulkOutcome, BulkRun, NewBulk};
 pub use report::Failures;
-pub use run::run;
+pub use run::{close_ended, run};
 pub use service::{failures, get, start, sweep};
 
 /// Queue of the jobs.

@@ -89,6 +89,27 @@ async fn finish(store: &Store, run: &Run, by: &Ctx, id: BulkId) -> Result<BulkRu
     Ok(bulk)
 }
 
+/// Closes one act whose job ended without it: cancelled while it waited, given up, or set aside. Answers whether there was
+/// one; call it again then.
+pub async fn close_ended(store: &Store) -> Result<bool> {
+    let mut tx = store.db.snapshot().await?;
+    let Some((id, job)) = store::to_close(&mut tx).await? else {
+        return Ok(false);
+    };
+    let job = jobs::store::load(&mut tx, &[job.0]).await?.pop();
+    drop(tx);
+    let by = in_the_hubs_name(&job.ok_or_else(|| Error::not_found("job"))?.ctx);
+    let mut change = Change::begin(store, &by).await?;
+    let at = change.at();
+    if store::finish(change.tx(), by.organization, id, at).await? {
+        let bulk = store::get(change.tx(), by.organization, id).await?;
+        let bulk = bulk.ok_or_else(|| Error::not_found("bulk"))?;
+        change.record(events::run_finished(&bulk)).await?;
+        change.commit().await?;
+    }
+    Ok(true)
+}
+
 /// Nobody acts with rights they no longer have.
 fn in_the_hubs_name(ctx: &Ctx) -> Ctx {
     Ctx {

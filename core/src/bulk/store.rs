@@ -144,22 +144,33 @@ pub(super) async fn keep_results(
     Ok(())
 }
 
-/// It is over.
+/// An act that is open and whose job is over.
+pub(super) async fn to_close(connection: &mut PgConnection) -> Result<Option<(BulkId, JobId)>> {
+    let row = sqlx::query!(
+        "SELECT b.id, b.job_id FROM user_bulks b JOIN jobs j ON j.id = b.job_id
+         WHERE b.finished_at IS NULL AND j.state IN ('succeeded', 'failed', 'cancelled', 'quarantined') LIMIT 1"
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| (BulkId(row.id), JobId(row.job_id))))
+}
+
+/// It is over. False when it was already.
 pub(super) async fn finish(
     connection: &mut PgConnection,
     organization: OrganizationId,
     id: BulkId,
     at: OffsetDateTime,
-) -> Result<()> {
-    sqlx::query!(
-        "UPDATE user_bulks SET finished_at = coalesce(finished_at, $3) WHERE organization_id = $1 AND id = $2",
+) -> Result<bool> {
+    let finished = sqlx::query!(
+        "UPDATE user_bulks SET finished_at = $3 WHERE organization_id = $1 AND id = $2 AND finished_at IS NULL",
         organization.0,
         id.0,
         at,
     )
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(finished.rows_affected() == 1)
 }
 
 /// Whom it could not change, or did not reach, after `after`.

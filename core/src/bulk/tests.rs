@@ -1,3 +1,4 @@
+mod ended;
 mod keys;
 
 use super::*;

@@ -2,7 +2,7 @@
 //!
 //! Tables: `personal_data_exports`, `personal_data_parts`, `erasures`, `erased_addresses`; and every table that [`held`] lists.
 //! Events: `personal_data.export_started`, `personal_data.exported`, `personal_data.downloaded`, `user.erasure_requested`,
-//! `user.erasure_cancelled`, `user.erased`.
+//! `user.erasure_cancelled`, `user.erasure_ended`, `user.erased`.
 //!
 //! Both are jobs. An export is staged part by part, each with the run's checkpoint, and becomes visible as a whole. An erasure
 //! first takes the person's values out of what is not theirs alone (uploaded files, kept answers, reports), by every address that
@@ -14,6 +14,7 @@
 //! with the schema.
 //! Invariant: what is handed out of records that are about others too shows only the person's own sealed values.
 
+mod close;
 mod erase;
 mod erasure;
 mod export;
@@ -26,6 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use close::close_ended;
 pub use erasure::{cancel_erasure, erase_later, erasure};
 pub use export::{Download, download, exports, request, sweep};
 pub use model::{Erasure, ErasureState, Export, ExportList, ExportState, Requested};

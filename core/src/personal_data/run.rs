@@ -1,5 +1,6 @@
 //! The jobs.
 
+use super::close::{erasure_ended, exported, in_the_hubs_name};
 use super::export::{KEPT, event, require_reach};
 use super::held::HELD;
 use super::model::{ErasureState, ExportState};
@@ -7,7 +8,7 @@ use super::search::{self, Place};
 use super::{erase, naming, store};
 use crate::change::{Change, ledger};
 use crate::jobs::{Ending, Outcome, Run};
-use crate::kernel::ctx::{Actor, Credential, Ctx};
+use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{ErasureId, ExportId, UserId};
 use crate::users::rights;
@@ -130,16 +131,7 @@ async fn finish_export(
     let mut change = Change::begin(store, by).await?;
     let at = change.at();
     store::finish_export(change.tx(), by.organization, id, ready, (at, at + KEPT)).await?;
-    let text = "Everything that is held on {subject} was gathered";
-    let mut event = event("personal_data.exported", "personal_data.export", user, 0, text)
-        .detail("export_id", id.to_string())
-        .data("export_id", id.to_string())
-        .data("ready", ready)
-        .also(crate::jobs::channel(run.lease.job));
-    if let Some(asked) = by.actor.user().filter(|asked| *asked != user) {
-        event = event.also(format!("inbox:{asked}"));
-    }
-    change.record(event).await?;
+    change.record(exported(&run.job, (id, user), ready)).await?;
     change.checkpoint(run.lease, &json!({"finished": true})).await
 }
 
@@ -182,7 +174,8 @@ async fn erasure(store: &Store, run: &Run) -> Result<Outcome> {
         match step(store, run, (user, erasure.id), at).await {
             Ok(next) if next.finished => return Ok(erased(user)),
             Ok(next) => at = next,
-            // taken back, or the last owner by now: nothing of the person was touched, or only what names them beside others
+            Err(error) if error.code == TAKEN_BACK => return Ok(Outcome::Cancelled),
+            // no longer allowed, or the last owner by now: nothing of the person was touched, or only what names them beside others
             Err(error)
                 if matches!(error.kind, Kind::Forbidden | Kind::Conflict | Kind::NotFound)
                     && error.code != "job.lease_lost" =>
@@ -220,14 +213,14 @@ async fn step(store: &Store, run: &Run, (user, id): (UserId, ErasureId), at: Swe
     let now = change.at();
     let mut next = at.clone();
     let event = if !at.begun {
-        store::set_erasure(
-            change.tx(),
-            ctx.organization,
-            id,
-            ErasureState::Running,
-            (now, None),
-        )
-        .await?;
+        let running = ErasureState::Running;
+        if !store::set_erasure(change.tx(), ctx.organization, id, running, (now, None)).await? {
+            return Err(Error::new(
+                Kind::Conflict,
+                TAKEN_BACK,
+                "This erasure was taken back.",
+            ));
+        }
         next.begun = true;
         progressed(run, user)
     } else if !at.files_done {
@@ -268,14 +261,15 @@ async fn end_erasure(
 ) -> Result<()> {
     let mut change = Change::begin(store, by).await?;
     let at = change.at();
-    store::set_erasure(change.tx(), by.organization, id, state, (at, None)).await?;
-    let text = "The erasure of {subject} was not done";
-    change
-        .record(event("user.erasure_ended", "users.erase", user, 0, text))
-        .await?;
+    if !store::set_erasure(change.tx(), by.organization, id, state, (at, None)).await? {
+        return Ok(());
+    }
+    change.record(erasure_ended(&run.job, user)).await?;
     change.checkpoint(run.lease, &json!({"finished": true})).await
 }
 
+/// Between the run's look and its first step.
+const TAKEN_BACK: &str = "user.erasure_taken_back";
 const NO_LONGER: &str = "Whoever asked for this may no longer do it, so it was stopped.";
 
 /// Whether whoever asked may still: a job outlives the request, not the rights it was begun with.
@@ -296,16 +290,6 @@ async fn may(store: &Store, ctx: &Ctx, user: UserId) -> Result<bool> {
     match require_reach(&mut tx, &now, &person).await {
         Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => Ok(false),
         reached => reached.map(|()| true),
-    }
-}
-
-/// Nobody acts with rights they no longer have.
-fn in_the_hubs_name(ctx: &Ctx) -> Ctx {
-    Ctx {
-        actor: Actor::System("personal_data".to_owned()),
-        credential: Credential::Internal,
-        on_behalf_of: ctx.actor.user(),
-        ..ctx.clone()
     }
 }
 

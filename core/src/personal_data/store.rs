@@ -89,6 +89,35 @@ pub(super) async fn export_of(
         .transpose()
 }
 
+/// Where an export stands, locked; `None` when it is gone.
+pub(super) async fn lock_export(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    id: ExportId,
+) -> Result<Option<ExportState>> {
+    let state = sqlx::query_scalar!(
+        "SELECT state FROM personal_data_exports WHERE organization_id = $1 AND id = $2 FOR UPDATE",
+        organization.0,
+        id.0
+    )
+    .fetch_optional(connection)
+    .await?;
+    state.as_deref().map(word).transpose()
+}
+
+/// An export that is still being made and whose job is over: its id, about whom, its job.
+pub(super) async fn export_to_close(
+    connection: &mut PgConnection,
+) -> Result<Option<(ExportId, UserId, JobId)>> {
+    let row = sqlx::query!(
+        "SELECT e.id, e.user_id, e.job_id FROM personal_data_exports e JOIN jobs j ON j.id = e.job_id
+         WHERE e.state = 'making' AND j.state IN ('succeeded', 'failed', 'cancelled', 'quarantined') LIMIT 1"
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| (ExportId(row.id), UserId(row.user_id), JobId(row.job_id))))
+}
+
 /// Stages a part. Nobody sees it before the whole is ready.
 pub(super) async fn stage_part(
     connection: &mut PgConnection,
@@ -323,14 +352,39 @@ pub(super) async fn erasure(
     .transpose()
 }
 
-/// Moves an erasure on.
+/// Where an erasure stands, locked; `None` when there is none.
+pub(super) async fn lock_erasure(
+    connection: &mut PgConnection,
+    id: ErasureId,
+) -> Result<Option<ErasureState>> {
+    let state = sqlx::query_scalar!("SELECT state FROM erasures WHERE id = $1 FOR UPDATE", id.0)
+        .fetch_optional(connection)
+        .await?;
+    state.as_deref().map(word).transpose()
+}
+
+/// An erasure that is open and whose job is over: its id, whose, its job.
+pub(super) async fn erasure_to_close(
+    connection: &mut PgConnection,
+) -> Result<Option<(ErasureId, UserId, JobId)>> {
+    let row = sqlx::query!(
+        "SELECT e.id, e.user_id, e.job_id FROM erasures e JOIN jobs j ON j.id = e.job_id
+         WHERE e.state IN ('waiting', 'running') AND j.state IN ('succeeded', 'failed', 'cancelled', 'quarantined')
+         LIMIT 1"
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| (ErasureId(row.id), UserId(row.user_id), JobId(row.job_id))))
+}
+
+/// Moves an erasure on. False when it is over already, and then it stays as it is.
 pub(super) async fn set_erasure(
     connection: &mut PgConnection,
     organization: OrganizationId,
     id: ErasureId,
     state: ErasureState,
     (at, by): (OffsetDateTime, Option<UserId>),
-) -> Result<()> {
+) -> Result<bool> {
     let over = !matches!(state, ErasureState::Waiting | ErasureState::Running);
     let state = match state {
         ErasureState::Waiting => "waiting",
@@ -339,10 +393,10 @@ pub(super) async fn set_erasure(
         ErasureState::Failed => "failed",
         ErasureState::Cancelled => "cancelled",
     };
-    sqlx::query!(
+    let moved = sqlx::query!(
         "UPDATE erasures SET state = $3, finished_at = CASE WHEN $4 THEN $5 ELSE finished_at END,
            cancelled_by = coalesce($6, cancelled_by)
-         WHERE organization_id = $1 AND id = $2",
+         WHERE organization_id = $1 AND id = $2 AND state IN ('waiting', 'running')",
         organization.0,
         id.0,
         state,
@@ -352,5 +406,5 @@ pub(super) async fn set_erasure(
     )
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(moved.rows_affected() == 1)
 }

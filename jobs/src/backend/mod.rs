@@ -5,14 +5,14 @@
 //!
 //! Invariant: a claim that was begun is finished. Where the worker closes in the middle of it, the job is given back.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Held};
 use apalis_core::backend::{Backend, BackendConfig, finalize::Ephemeral};
 use apalis_core::task::Task;
 use apalis_core::worker::context::WorkerContext;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use signalbox_core::change::ledger;
-use signalbox_core::jobs::{Outcome, Run};
+use signalbox_core::jobs::Outcome;
 use signalbox_core::kernel::error::Error;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -27,15 +27,17 @@ pub(crate) const POLL: Duration = Duration::from_millis(250);
 pub(crate) struct Claims {
     desk: Arc<Desk>,
     queue: &'static str,
-    next: Option<BoxFuture<'static, Option<Run>>>,
+    longest: Duration,
+    next: Option<BoxFuture<'static, Option<Held>>>,
     closing: Option<BoxFuture<'static, ()>>,
 }
 
 impl Claims {
-    pub fn new(desk: Arc<Desk>, queue: &'static str) -> Self {
+    pub fn new(desk: Arc<Desk>, queue: &'static str, longest: Duration) -> Self {
         Self {
             desk,
             queue,
+            longest,
             next: None,
             closing: None,
         }
@@ -43,7 +45,7 @@ impl Claims {
 }
 
 impl Backend for Claims {
-    type Task = Task<Run>;
+    type Task = Task<Held>;
     type Error = Error;
 
     fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Error>> {
@@ -55,11 +57,13 @@ impl Backend for Claims {
         cx: &mut Context<'_>,
         _: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Error>>> {
-        let (desk, queue) = (&self.desk, self.queue);
-        let next = self.next.get_or_insert_with(|| next(desk.clone(), queue).boxed());
-        let run = ready!(next.poll_unpin(cx));
+        let (desk, queue, longest) = (&self.desk, self.queue, self.longest);
+        let next = self
+            .next
+            .get_or_insert_with(|| next(desk.clone(), queue, longest).boxed());
+        let held = ready!(next.poll_unpin(cx));
         self.next = None;
-        Poll::Ready(run.map(|run| Ok(Task::new(run))))
+        Poll::Ready(held.map(|held| Ok(Task::new(held))))
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Error>> {
@@ -68,10 +72,9 @@ impl Backend for Claims {
             let (desk, next) = (desk.clone(), next.take());
             async move {
                 let Some(next) = next else { return };
-                if let Some(run) = next.await {
+                if let Some(held) = next.await {
                     // refused only when the lease is lost, and then there is nothing to give back
-                    let _ = ledger::settle(&desk.store, &run, &Outcome::Released).await;
-                    desk.put_down(run.lease);
+                    let _ = ledger::settle(&desk.store, &held.run, &Outcome::Released).await;
                 }
             }
             .boxed()
@@ -81,10 +84,10 @@ impl Backend for Claims {
 }
 
 /// The next run of `queue`; `None` once this node stops.
-async fn next(desk: Arc<Desk>, queue: &'static str) -> Option<Run> {
+async fn next(desk: Arc<Desk>, queue: &'static str, longest: Duration) -> Option<Held> {
     while !desk.stopping() {
-        match desk.claim(queue).await {
-            Ok(Some(run)) => return Some(run),
+        match desk.claim(queue, longest).await {
+            Ok(Some(held)) => return Some(held),
             Ok(None) => {}
             Err(error) => tracing::warn!(queue, code = %error.code, "cannot claim a job"),
         }
@@ -97,7 +100,7 @@ async fn next(desk: Arc<Desk>, queue: &'static str) -> Option<Run> {
 }
 
 impl BackendConfig for Claims {
-    type Args = Run;
+    type Args = Held;
     type Id = Uuid;
     type Kind = Ephemeral;
     type Config = ();

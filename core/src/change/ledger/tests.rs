@@ -180,12 +180,16 @@ async fn a_renewed_lease_is_not_taken_and_a_restarted_node_frees_its_own_at_once
     let test = testing::store().await;
     let (old, other) = (node("a"), node("b"));
     let (mine, theirs) = (enqueue(&test, |_| {}).await, enqueue(&test, |_| {}).await);
-    start(&test, &old, mine).await.unwrap();
-    start(&test, &other, theirs).await.unwrap();
+    let held = [
+        start(&test, &old, mine).await.unwrap().lease,
+        start(&test, &other, theirs).await.unwrap().lease,
+    ];
     lapse(&test).await;
     let mut tx = test.store.db.bookkeeping().await.unwrap();
-    assert_eq!(store::renew(&mut tx, &old, 6.0).await.unwrap().len(), 1);
-    assert_eq!(store::renew(&mut tx, &other, 6.0).await.unwrap().len(), 1);
+    for (node, own) in [(&old, held[0]), (&other, held[1])] {
+        let renewed = store::renew(&mut tx, node, 6.0, &held).await.unwrap();
+        assert_eq!(renewed, [(own, false)], "only what is this node's");
+    }
     tx.commit().await.unwrap();
     assert_eq!(take_lapsed(&test.store).await.unwrap(), 0);
     let mut tx = test.store.db.bookkeeping().await.unwrap();
@@ -194,6 +198,23 @@ async fn a_renewed_lease_is_not_taken_and_a_restarted_node_frees_its_own_at_once
     tx.commit().await.unwrap();
     assert_eq!(take_lapsed(&test.store).await.unwrap(), 1);
     assert!(start(&test, &again, mine).await.is_some());
+}
+
+#[tokio::test]
+async fn a_run_that_its_living_node_does_not_hold_is_not_renewed_and_is_taken_over() {
+    let test = testing::store().await;
+    let node = node("a");
+    let (held, lost) = (enqueue(&test, |_| {}).await, enqueue(&test, |_| {}).await);
+    let run = start(&test, &node, held).await.unwrap();
+    start(&test, &node, lost).await.unwrap();
+    lapse(&test).await;
+    let mut tx = test.store.db.bookkeeping().await.unwrap();
+    let renewed = store::renew(&mut tx, &node, 6.0, &[run.lease]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(renewed, [(run.lease, false)]);
+    assert_eq!(take_lapsed(&test.store).await.unwrap(), 1);
+    assert_eq!(look(&test, lost).await.state, JobState::Retrying);
+    assert_eq!(look(&test, held).await.state, JobState::Running);
 }
 
 #[tokio::test]
@@ -289,7 +310,7 @@ async fn cancelling_ends_a_waiting_job_and_asks_a_running_one() {
     assert!(start(&test, &node, waiting).await.is_none());
     let mut tx = test.store.db.bookkeeping().await.unwrap();
     assert_eq!(
-        store::renew(&mut tx, &node, 6.0).await.unwrap(),
+        store::renew(&mut tx, &node, 6.0, &[run.lease]).await.unwrap(),
         [(run.lease, true)]
     );
     tx.commit().await.unwrap();

@@ -66,20 +66,28 @@ pub(crate) async fn claim(
         .collect()
 }
 
-/// Renews every lease of this start of this node in one statement, on the database's clock. Answers what it still holds
-/// and whether its end was asked for; a run that is not among them has lost its lease.
+/// Renews those of `held` that are still this start's of this node, in one statement, on the database's clock. Answers what it
+/// still holds and whether its end was asked for; a run that is not among them has lost its lease. What this node's records name
+/// and nobody here holds (a run that died without a word) is not renewed, so that it is taken over.
 pub async fn renew(
     connection: &mut PgConnection,
     node: &Node,
     lease_seconds: f64,
+    held: &[Lease],
 ) -> Result<Vec<(Lease, bool)>> {
+    let jobs: Vec<Uuid> = held.iter().map(|lease| lease.job.0).collect();
+    let epochs: Vec<i64> = held.iter().map(|lease| lease.epoch).collect();
     let rows = sqlx::query!(
         "UPDATE job_leases l SET until = clock_timestamp() + make_interval(secs => $3)
-         FROM jobs j WHERE l.node = $1 AND l.boot = $2 AND j.id = l.job_id AND j.epoch = l.epoch
+         FROM unnest($4::uuid[], $5::bigint[]) AS held (job_id, epoch), jobs j
+         WHERE l.node = $1 AND l.boot = $2 AND l.job_id = held.job_id AND l.epoch = held.epoch
+           AND j.id = l.job_id AND j.epoch = l.epoch
          RETURNING l.job_id, l.epoch, j.cancel_requested",
         node.name,
         node.boot.0,
         lease_seconds,
+        &jobs,
+        &epochs,
     )
     .fetch_all(connection)
     .await?;

@@ -1,3 +1,4 @@
+mod close;
 mod erasure;
 mod export;
 
