@@ -44,10 +44,10 @@ await check("a one-time password lets in as far as choosing a password of one's 
   const own = `another long password ${stamp}`;
   await page.getByLabel("Current password").fill(once);
   await page.getByLabel("New password", { exact: true }).fill(own);
-  await page.getByLabel("New password again").fill(`${own}!`);
+  await page.getByLabel("Repeat the new password").fill(`${own}!`);
   await page.getByText("The two new passwords differ.").waitFor();
   equal(await page.getByRole("button", { name: "Change password" }).isDisabled(), true, "the button while they differ");
-  await page.getByLabel("New password again").fill(own);
+  await page.getByLabel("Repeat the new password").fill(own);
   await page.getByRole("button", { name: "Change password" }).click();
   await page.getByRole("link", { name: "Users" }).click();
   await grid(page).locator("[role=rowgroup] [role=row][id]").first().waitFor();

@@ -32,21 +32,21 @@ await check("who acts as somebody sees it in every tab, may only look, and comes
   await other.goto(`${BASE}/users`);
   await grid(other).waitFor();
   await page.goto(`${BASE}/users?open=${manager.id}`);
-  await page.getByRole("button", { name: "Act as them" }).click();
+  await page.getByRole("button", { name: "Impersonate" }).click();
   await page.getByLabel("Reason").fill("They report an error");
   await shot(page, "act-as");
-  await page.getByRole("dialog").getByRole("button", { name: "Act as them" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Impersonate" }).click();
   for (const tab of [page, other]) {
-    await tab.getByTestId("acting").getByText(`You act as ${manager.name}`).waitFor();
+    await tab.getByTestId("acting").getByText(`You are impersonating ${manager.name}`).waitFor();
     equal(await tab.getByTestId("acting").getByText("read-only").count(), 1, "read-only");
   }
   await page.reload();
   await page.getByTestId("acting").waitFor();
   for (const tab of [page, other]) await until("live as them too", () => tab.locator("[data-state=live]").count());
   await shot(page, "acting");
-  await page.getByRole("button", { name: "Change things too" }).click();
+  await page.getByRole("button", { name: "Allow changes" }).click();
   await page.getByLabel("Reason").fill("They asked me to");
-  await page.getByRole("dialog").getByRole("button", { name: "Change things too" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Allow changes" }).click();
   await page.getByTestId("acting").getByText("you may change things for").waitFor();
   await shot(page, "acting-elevated");
   await page.getByTestId("acting").getByRole("button", { name: "End" }).click();
@@ -93,7 +93,7 @@ await check("a view that is shared appears before a colleague, and opens the pag
   await page.getByRole("menuitem", { name: "Save this view" }).click();
   // not the page's search box, which has "name" in its label too
   await page.getByRole("dialog").getByLabel("Name").fill(`Shut out ${stamp}`);
-  await page.getByLabel("Who sees it").selectOption("everyone");
+  await page.getByLabel("Visible to").selectOption("everyone");
   await shot(page, "view-save");
   await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
   await page.getByTestId("views").getByText(`Shut out ${stamp}`).waitFor();
@@ -101,7 +101,7 @@ await check("a view that is shared appears before a colleague, and opens the pag
   await other.getByRole("menuitem", { name: `Shut out ${stamp}` }).click();
   await until("the view's filter is in the address", () => new URL(other.url()).searchParams.get("status") === "banned");
   await other.getByTestId("views").click();
-  await other.getByRole("menuitem", { name: "Change views" }).click();
+  await other.getByRole("menuitem", { name: "Manage views" }).click();
   await shot(other, "views");
   const kept = other.getByRole("dialog").getByRole("listitem").filter({ hasText: `Shut out ${stamp}` });
   await kept.getByRole("button", { name: "Open this page with it" }).click();

@@ -66,7 +66,7 @@ await check("a passkey is added, with recovery codes that are shown once", async
   await shown.first().waitFor();
   codes = await shown.allInnerTexts();
   equal(codes.length, 10, "recovery codes");
-  await page.getByRole("button", { name: "I have kept them" }).click();
+  await page.getByRole("button", { name: "I have saved them" }).click();
   await page.getByRole("list", { name: "Second factors" }).getByText("Laptop").waitFor();
   const { credentials } = await devtools.send("WebAuthn.getCredentials", { authenticatorId });
   equal([credentials.length, credentials[0].isResidentCredential, credentials[0].rpId], [1, true, "localhost"], "the passkey");
@@ -155,7 +155,7 @@ await check("a role that demands a factor lets nobody in who has none, until the
   secret = await page.getByTestId("totp-secret").innerText();
   await page.getByLabel("Code").fill(code(secret));
   await page.getByRole("button", { name: "Confirm" }).click();
-  await page.getByRole("button", { name: "I have kept them" }).click();
+  await page.getByRole("button", { name: "I have saved them" }).click();
   await isIn();
   await page.goto(`${BASE}/account?section=sign-in`);
   await page.getByText("A role of yours needs a second factor").waitFor();

@@ -27,10 +27,10 @@ await check("a key is made with scopes, and its secret is shown once and copied"
   await page.getByRole("button", { name: "New API key" }).first().click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name").fill(name);
-  equal(await dialog.getByRole("button", { name: "Make the key" }).isDisabled(), true, "the button without a scope");
+  equal(await dialog.getByRole("button", { name: "Create key" }).isDisabled(), true, "the button without a scope");
   await dialog.getByLabel("users:read", { exact: true }).check();
-  await dialog.getByLabel("May be used from").fill("127.0.0.0/8\n::1");
-  await dialog.getByRole("button", { name: "Make the key" }).click();
+  await dialog.getByLabel("Allowed IP addresses").fill("127.0.0.0/8\n::1");
+  await dialog.getByRole("button", { name: "Create key" }).click();
   secret = await page.getByTestId("secret").innerText();
   equal(/^sbx_live_[0-9A-Za-z]{49}$/.test(secret), true, "the secret's form");
   await page.getByRole("button", { name: "Copy the secret" }).click();
@@ -58,26 +58,26 @@ await check("it is changed, loses a right, and its life tells what", async () =>
   const dialog = page.getByRole("dialog");
   equal(await dialog.getByRole("button", { name: "Save" }).isDisabled(), true, "the button while nothing differs");
   await dialog.getByLabel("teams:read", { exact: true }).check();
-  await dialog.getByLabel("Requests a minute").fill("600");
+  await dialog.getByLabel("Rate limit (requests a minute)").fill("600");
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.waitFor({ state: "detached" });
   const life = page.getByTestId("life");
   await life.getByText("+ teams:read").waitFor();
-  await life.getByText("Requests a minute: No limit → 600").waitFor();
-  await life.getByText("Was first used").waitFor();
+  await life.getByText("Rate limit: No limit → 600").waitFor();
+  await life.getByText("First used").waitFor();
 });
 
 await check("the organization's longest life shortens what would live longer, and shows", async () => {
   await page.goto(`${BASE}/keys`);
-  await page.getByRole("button", { name: "Longest life: any" }).click();
+  await page.getByRole("button", { name: "Max lifetime: none" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Days").fill("30");
   await dialog.getByText("Keys that would live longer are shortened").waitFor();
   await dialog.getByRole("button", { name: "Save" }).click();
-  await page.getByRole("button", { name: "Longest life: 30 days" }).click();
+  await page.getByRole("button", { name: "Max lifetime: 30 days" }).click();
   await dialog.getByLabel("Days").fill("");
   await dialog.getByRole("button", { name: "Save" }).click();
-  await page.getByRole("button", { name: "Longest life: any" }).waitFor();
+  await page.getByRole("button", { name: "Max lifetime: none" }).waitFor();
   const { items } = await (await call("GET", "/api_keys", undefined, owner)).json();
   const end = Date.parse(items.find((item) => item.name.startsWith(name)).expires_at);
   equal(end < Date.now() + 31 * 24 * 3600 * 1000, true, "its end");
@@ -85,14 +85,14 @@ await check("the organization's longest life shortens what would live longer, an
 });
 
 await check("it is replaced, and then revoked for a reason, and lets nobody in", async () => {
-  await page.getByRole("button", { name: "Replace secret" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Replace secret" }).click();
+  await page.getByRole("button", { name: "Rotate secret" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Rotate secret" }).click();
   const next = await page.getByTestId("secret").innerText();
   await page.getByRole("button", { name: "I have copied it" }).click();
   equal([(await call("GET", "/users", undefined, secret)).status, (await call("GET", "/users", undefined, next)).status], [401, 200], "before and after");
   await page.getByRole("button", { name: "Revoke" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Why").fill("Not needed any more");
+  await dialog.getByLabel("Reason").fill("Not needed any more");
   await dialog.getByRole("button", { name: "Revoke" }).click();
   await grid.getByRole("row").filter({ hasText: name }).getByText("Revoked").waitFor();
   await page.getByTestId("life").getByText("Not needed any more").waitFor();
@@ -102,19 +102,19 @@ await check("it is replaced, and then revoked for a reason, and lets nobody in",
 await check("a network that would shut out whoever allows it is refused, and one of theirs is allowed and taken away", async () => {
   expected.push(REFUSED);
   await page.goto(`${BASE}/addresses`);
-  await page.getByRole("heading", { name: "Everything is let in" }).waitFor();
+  await page.getByRole("heading", { name: "Every address is allowed" }).waitFor();
   await page.getByRole("button", { name: "Allow a network" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Address or network").fill("192.0.2.0/24");
+  await dialog.getByLabel("IP address or network").fill("192.0.2.0/24");
   await dialog.getByRole("button", { name: "Allow", exact: true }).click();
   await dialog.getByText("This would shut out the address you come from").waitFor();
-  await dialog.getByLabel("Address or network").fill("127.0.0.0/8");
-  await dialog.getByLabel("What network that is").fill("This machine");
+  await dialog.getByLabel("IP address or network").fill("127.0.0.0/8");
+  await dialog.getByLabel("Note").fill("This machine");
   await dialog.getByRole("button", { name: "Allow", exact: true }).click();
   await page.getByTestId("rules").getByText("This machine").waitFor();
-  await page.getByRole("button", { name: "Take away" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Take away" }).click();
-  await page.getByRole("heading", { name: "Everything is let in" }).waitFor();
+  await page.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("heading", { name: "Every address is allowed" }).waitFor();
 });
 
 await check("nothing broke on the way", () => equal(faults, [], "faults"));

@@ -97,7 +97,7 @@ await check("connections of all kinds are listed, and filters and order stand in
   await until("the node's numbers", async () => /[1-9]\d* connections?/.test(await page.getByTestId("nodes").innerText()));
   await page.getByLabel("Transport").selectOption("websocket");
   await until("no program", async () => (await list.filter({ hasText: "EventSource" }).count()) === 0);
-  await page.getByRole("columnheader", { name: "Waiting" }).getByRole("button").click();
+  await page.getByRole("columnheader", { name: "Queued" }).getByRole("button").click();
   await page.getByTestId("nodes").getByRole("button").first().click();
   await until("the address", () => ["transport=websocket", "sort=-queue_bytes", "node="].every((part) => page.url().includes(part)));
   await page.reload();
@@ -145,7 +145,7 @@ await check("a connection is ended with a reason, which the other end is shown a
   const entry = rows(here.page, "Audit log").first();
   await entry.getByText(`disconnected ${viewer.name}`).waitFor();
   await entry.click();
-  await here.page.getByRole("complementary", { name: "Audit record" }).getByText("Browser test").first().waitFor();
+  await here.page.getByRole("complementary", { name: "Audit entry" }).getByText("Browser test").first().waitFor();
   equal([here.faults, there.faults], [[], []], "faults");
   await mine.close();
   await theirs.close();

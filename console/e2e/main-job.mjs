@@ -229,7 +229,7 @@ await check("the audit log says who imported what, once", async () => {
   equal(written.map((item) => [item.actor.name, item.details.state, item.details.counts.inserted]), [[written[0]?.actor.name, "succeeded", addresses.size]], "imports that ended");
   const words = `imported people: ${addresses.size.toLocaleString("en")} added`;
   await page.getByRole("grid", { name: "Audit log" }).getByText(words).click();
-  const entry = page.getByRole("complementary", { name: "Audit record" });
+  const entry = page.getByRole("complementary", { name: "Audit entry" });
   await entry.getByText(written[0].actor.name).first().waitFor();
   await shot(page, "audit");
   await entry.getByRole("link", { name: "Open the import" }).click();

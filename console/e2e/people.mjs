@@ -44,7 +44,7 @@ const inside = () => hers.page.getByRole("navigation").or(hers.page.getByRole("b
 
 async function choose(password, action) {
   await hers.page.getByLabel("Password", { exact: true }).fill(password);
-  await hers.page.getByLabel("The password again").fill(password);
+  await hers.page.getByLabel("Repeat the password").fill(password);
   await hers.page.getByRole("button", { name: action }).click();
 }
 
@@ -64,22 +64,22 @@ await check("the link of the mail lets them in once, with the password they choo
   await hers.page.goto(invitation);
   await hers.page.getByText(ada.email).waitFor();
   equal(new URL(hers.page.url()).hash, "", "the token in the address");
-  await choose(ada.password, "Come in");
+  await choose(ada.password, "Accept");
   await inside();
   const other = await watched(await browser.newContext());
   other.expected.push(REFUSED);
   await other.page.goto(invitation);
-  await other.page.getByRole("heading", { name: "This link is not good any more" }).waitFor();
+  await other.page.getByRole("heading", { name: "This link no longer works" }).waitFor();
   equal(other.faults, [], "faults");
 });
 
 await check("what they say of themselves shows to others as they decide", async () => {
   await hers.page.goto(`${BASE}/account`);
   await hers.page.getByRole("textbox", { name: "Title" }).fill("Countess");
-  await hers.page.getByRole("textbox", { name: "About me" }).fill("Private words");
+  await hers.page.getByRole("textbox", { name: "Bio" }).fill("Private words");
   await hers.page.getByRole("button", { name: "Save" }).click();
   await hers.page.getByText("Saved").waitFor();
-  await hers.page.locator("section").filter({ has: hers.page.getByRole("heading", { name: "Who sees what" }) }).getByLabel("About me").selectOption("nobody");
+  await hers.page.locator("section").filter({ has: hers.page.getByRole("heading", { name: "Privacy" }) }).getByLabel("Bio").selectOption("nobody");
   const seen = await until("the privacy to be kept", async () => {
     const privacy = await hers.page.evaluate(async () => (await fetch("/api/v1/me/privacy", { headers: { "X-Signalbox-Client": "console" } })).json());
     return privacy.bio === "nobody" && privacy;
@@ -106,12 +106,12 @@ await check("a forgotten password is replaced by a link, and the session of befo
   await before.page.goto(`${BASE}/forgot-password`);
   await before.page.getByLabel("Email").fill(ada.email);
   await before.page.getByRole("button", { name: "Send me a link" }).click();
-  await before.page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  await before.page.getByRole("heading", { name: "Check your mailbox" }).waitFor();
   const reset = await link("/reset-password");
   await before.page.goto(reset);
   await before.page.getByLabel("Password", { exact: true }).fill(again);
-  await before.page.getByLabel("The password again").fill(again);
-  await before.page.getByRole("button", { name: "Choose this password" }).click();
+  await before.page.getByLabel("Repeat the password").fill(again);
+  await before.page.getByRole("button", { name: "Set password" }).click();
   await before.page.getByRole("navigation").first().waitFor();
   await hers.page.getByRole("heading", { name: "Sign in to Signalbox" }).waitFor();
   equal(before.faults, [], "faults");
@@ -120,24 +120,24 @@ await check("a forgotten password is replaced by a link, and the session of befo
 await check("settings are changed and stay", async () => {
   const { page } = owner;
   await page.goto(`${BASE}/settings?section=people`);
-  const days = page.getByLabel("Days an invitation is good for");
+  const days = page.getByLabel("Invitations expire after (days)");
   await days.fill("9");
   await page.getByRole("button", { name: "Save" }).first().click();
   await page.getByText("Saved").waitFor();
   await page.reload();
-  equal(await page.getByLabel("Days an invitation is good for").inputValue(), "9", "days");
-  await page.getByLabel("Days an invitation is good for").fill("0");
+  equal(await page.getByLabel("Invitations expire after (days)").inputValue(), "9", "days");
+  await page.getByLabel("Invitations expire after (days)").fill("0");
   await page.getByRole("button", { name: "Save" }).first().click();
   await page.getByText("1 to 90 days.").waitFor();
   await page.goto(`${BASE}/sessions`);
-  await page.getByRole("link", { name: "How long sessions last" }).click();
-  await page.getByLabel("Without use").selectOption({ label: "7 days" });
+  await page.getByRole("link", { name: "Session lifetimes" }).click();
+  await page.getByLabel("Idle timeout").selectOption({ label: "7 days" });
   await page.getByRole("button", { name: "Save" }).click();
   await until("the time to be kept", async () => {
     const now = await page.evaluate(async () => (await fetch("/api/v1/settings", { headers: { "X-Signalbox-Client": "console" } })).json());
     return now.sessions.idle_seconds === 7 * 86_400;
   });
-  await page.getByLabel("Without use").selectOption({ label: "As this installation has it" });
+  await page.getByLabel("Idle timeout").selectOption({ label: "Default of this installation" });
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("button", { name: "Save", disabled: true }).waitFor();
 });

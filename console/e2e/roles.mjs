@@ -43,7 +43,7 @@ await check("a role is made that inherits from another, and stands in the list w
   await page.keyboard.press("c");
   await dialog.getByLabel("Name").fill(name);
   await dialog.getByLabel("Viewer").check();
-  await dialog.getByRole("button", { name: "Make the role" }).click();
+  await dialog.getByRole("button", { name: "Create role" }).click();
   await dialog.waitFor({ state: "detached" });
   const row = page.getByRole("grid", { name: "Roles" }).getByRole("row").filter({ hasText: name });
   await row.getByText("Viewer").waitFor();
@@ -55,7 +55,7 @@ await check("people are given it by pasted addresses, and each is told what came
   await page.goto(`${BASE}/roles?open=${id}&tab=members`);
   await page.getByRole("button", { name: "Add people" }).click();
   await dialog.getByLabel("Email addresses or ids").fill(`Ada <${ada.email}>, nobody-${stamp}@example.com\n${bob.id}`);
-  await dialog.getByRole("button", { name: "Give it to 3 people" }).click();
+  await dialog.getByRole("button", { name: "Assign to 3 people" }).click();
   await dialog.getByText("2 done, 1 failed").waitFor();
   await dialog.getByText("Nobody has this address or id.").waitFor();
   await dialog.getByRole("button", { name: "Close" }).click();
@@ -69,7 +69,7 @@ await check("what is inherited shows as inherited; the hub's own roles are shut 
   await matrix.waitFor();
   equal([await state("users:read"), await state("users:ban")], ["inherited", "none"], "states");
   await matrix.locator('button[aria-label^="users:ban, Owner:"]').click();
-  await dialog.getByText("The hub’s own roles stay as they are").waitFor();
+  await dialog.getByText("System roles cannot be changed").waitFor();
   equal(await dialog.getByRole("radio").count(), 0, "choices");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
@@ -184,7 +184,7 @@ await check("the history tells who changed what, as differences", async () => {
   await page.goto(`${BASE}/roles/${id}?tab=history`);
   const history = page.getByTestId("history");
   await history.getByText("users:ban Granted on everything → Granted within their teams").waitFor();
-  await history.getByText("audit:read Nothing said → Denied").waitFor();
+  await history.getByText("audit:read Not set → Denied").waitFor();
 });
 
 await check("a person's page says what they may do and why, and follows what is changed elsewhere", async () => {
@@ -220,12 +220,12 @@ await check("somebody who may look and not change is told which permission they 
 
 await check("something is said of a person directly, on one row, after a look at what it does", async () => {
   await page.goto(`${BASE}/users/${bob.id}?tab=access`);
-  await page.getByRole("button", { name: "Change", exact: true }).click();
+  await page.getByRole("button", { name: "Change permissions" }).click();
   await dialog.getByLabel("Permission").selectOption("users:delete");
-  await dialog.getByLabel("What is said").selectOption({ label: "Granted on a single row" });
+  await dialog.getByLabel("Effect").selectOption({ label: "Granted on a single row" });
   await dialog.getByLabel("Which one").fill(ada.name);
   await dialog.getByRole("button", { name: ada.name }).click();
-  await dialog.getByRole("button", { name: "Add to the list" }).click();
+  await dialog.getByRole("button", { name: "Add", exact: true }).click();
   await dialog.getByTestId("impact").getByText("1 person looked at: 1 permission gained, nothing lost").waitFor();
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.waitFor({ state: "detached" });
@@ -271,13 +271,13 @@ await check("a team is made and filled, and narrows the list of people", async (
   await page.goto(`${BASE}/teams`);
   await page.getByRole("button", { name: "New team" }).click();
   await dialog.getByLabel("Name").fill(team);
-  await dialog.getByRole("button", { name: "Make the team" }).click();
+  await dialog.getByRole("button", { name: "Create team" }).click();
   await dialog.waitFor({ state: "detached" });
   const view = page.getByRole("complementary", { name: "Team" });
-  await view.getByLabel("Put somebody into this team").fill(ada.name);
+  await view.getByLabel("Add a member").fill(ada.name);
   await view.getByRole("button", { name: ada.name }).click();
   await view.getByTestId("team-members").getByRole("link", { name: ada.name }).waitFor();
-  await view.getByRole("link", { name: "Show them among the users" }).click();
+  await view.getByRole("link", { name: "Show in Users" }).click();
   const users = page.getByRole("grid", { name: "Users" });
   await users.getByRole("row").filter({ hasText: ada.name }).waitFor();
   await until("one row", async () => (await users.locator("[role=rowgroup] [role=row][id]").count()) === 1);
@@ -326,8 +326,8 @@ await check("the role is taken from all, and deleted", async () => {
   const members = page.getByTestId("members");
   await members.getByLabel(`Select ${ada.name}`).check();
   await members.getByLabel(`Select ${bob.name}`).check();
-  await page.getByRole("button", { name: "Take the role" }).click();
-  await dialog.getByRole("button", { name: "Take the role" }).click();
+  await page.getByRole("button", { name: "Revoke role" }).click();
+  await dialog.getByRole("button", { name: "Revoke role" }).click();
   await dialog.getByText("All 2 done").waitFor();
   await dialog.getByRole("button", { name: "Close" }).click();
   const detail = page.getByRole("complementary", { name: "Role" });

@@ -48,8 +48,8 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
     pages: [
       { to: "/audit", name: "nav.audit", icon: "audit", permission: "audit:read", letter: "a" },
       { to: "/keys", name: "nav.apiKeys", icon: "key", permission: "api_keys:read", letter: "k" },
-      { to: "/addresses", name: "nav.addresses", icon: "link", permission: "ip_rules:read", letter: "n" },
-      { to: "/providers", name: "nav.providers", icon: "account", permission: "providers:read", letter: "p" },
+      { to: "/addresses", name: "nav.addresses", icon: "network", permission: "ip_rules:read", letter: "n" },
+      { to: "/providers", name: "nav.providers", icon: "lock", permission: "providers:read", letter: "p" },
       { to: "/system", name: "nav.system", icon: "system", permission: "system:read", letter: "s" },
       { to: "/settings", name: "nav.settings", icon: "settings", permission: "settings:read", letter: "," },
     ],

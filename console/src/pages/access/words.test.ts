@@ -12,8 +12,8 @@ describe("a reason in words", () => {
     expect(through(null)).toBe("They hold Night through the team 01234567…, which inherits from Viewer, which grants it on everything");
   });
   it("tells what is said of a person directly", () => {
-    expect(lineWords(line([], "deny"))).toBe("What is said of them directly denies it");
-    expect(lineWords(line([], "grant", "everywhere", { kind: "user", id: "1" }))).toBe("What is said of them directly grants it on this one row");
+    expect(lineWords(line([], "deny"))).toBe("A direct permission denies it");
+    expect(lineWords(line([], "grant", "everywhere", { kind: "user", id: "1" }))).toBe("A direct permission grants it on this one row");
   });
 });
 

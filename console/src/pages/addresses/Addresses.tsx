@@ -56,7 +56,7 @@ export default function Addresses() {
         {data && <p className={parts.muted}>{data.your_address ? t("addresses.yours", { address: data.your_address }) : t("addresses.unknown")}</p>}
         <Card flush>
           {!data && !query.error && <Lines count={4} height={44} />}
-          {data?.items.length === 0 && <EmptyState icon="link" title={t("addresses.empty.title")} text={t("addresses.empty.text")} />}
+          {data?.items.length === 0 && <EmptyState icon="network" title={t("addresses.empty.title")} text={t("addresses.empty.text")} />}
           {data && data.items.length > 0 && (
             <ul className={css.rules} data-testid="rules">
               {data.items.map((rule) => (
