@@ -28,7 +28,7 @@ impl Sdk {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("Node.js and Python are needed: bin/test says where to get them");
+            .expect("Node.js, Python and the Go client are needed: bin/test installs them");
         let orders = process.stdin.take().unwrap();
         let told = BufReader::new(process.stdout.take().unwrap()).lines();
         Self {

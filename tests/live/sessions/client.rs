@@ -13,12 +13,19 @@ use super::super::driver::{Sdk, npm};
 /// What the application signs its users' tokens with.
 pub const SECRET: &str = "a secret that the application and the hub share";
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    JavaScript,
+    Python,
+    Go,
+}
+
 /// How a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
     /// Its name, and its user's.
     pub name: &'static str,
-    python: bool,
+    language: Language,
     protobuf: bool,
     transport: Option<&'static str>,
 }
@@ -27,60 +34,65 @@ impl Form {
     const fn npm(name: &'static str, protobuf: bool, transport: Option<&'static str>) -> Self {
         Self {
             name,
-            python: false,
+            language: Language::JavaScript,
             protobuf,
             transport,
         }
     }
 
-    const fn python(name: &'static str, protobuf: bool) -> Self {
+    const fn over_websocket(name: &'static str, language: Language, protobuf: bool) -> Self {
         Self {
             name,
-            python: true,
+            language,
             protobuf,
             transport: None,
         }
     }
 
-    /// Every form that the two SDKs offer. SSE has no bytes, so no Protobuf.
-    pub const ALL: [Self; 7] = [
+    /// Every form that the SDKs offer. SSE has no bytes, so no Protobuf.
+    pub const ALL: [Self; 9] = [
         Self::npm("npm-json", false, None),
         Self::npm("npm-protobuf", true, None),
         Self::npm("npm-http-stream", false, Some("http_stream")),
         Self::npm("npm-http-stream-protobuf", true, Some("http_stream")),
         Self::npm("npm-sse", false, Some("sse")),
-        Self::python("python-json", false),
-        Self::python("python-protobuf", true),
+        Self::over_websocket("python-json", Language::Python, false),
+        Self::over_websocket("python-protobuf", Language::Python, true),
+        Self::over_websocket("go-json", Language::Go, false),
+        Self::over_websocket("go-protobuf", Language::Go, true),
     ];
 
     /// The Python client of 0.5.0 renews a subscription's token without saying for which channel
     /// (https://github.com/centrifugal/centrifuge-python/issues/50).
     pub fn forgets_the_channel(self) -> bool {
-        self.python
+        self.language == Language::Python
     }
 
     /// The Python client of 0.5.0 does not hear of subscriptions that the server makes after the connect.
     pub fn skips_subscribe_pushes(self) -> bool {
-        self.python
+        self.language == Language::Python
     }
 
-    /// The Python client of 0.5.0 knows no maps.
-    pub fn is_python(self) -> bool {
-        self.python
+    /// The Python client of 0.5.0 and the Go client of 0.12.1 know neither maps nor polled channels.
+    pub fn knows_maps(self) -> bool {
+        self.language == Language::JavaScript
     }
 
     fn program(self) -> Command {
-        if !self.python {
-            return npm();
-        }
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut python = Command::new(root.join("target/python/bin/python3"));
-        python.arg(root.join("tests/live/sdk.py"));
-        python
+        match self.language {
+            Language::JavaScript => npm(),
+            Language::Go => Command::new(root.join("target/go/sdk")),
+            Language::Python => {
+                let mut python = Command::new(root.join("target/python/bin/python3"));
+                python.arg(root.join("tests/live/sdk.py"));
+                python
+            }
+        }
     }
 
     fn address(self, at: &str) -> String {
-        let format = if self.protobuf && self.transport.is_none() && !self.python {
+        let format = if self.protobuf && self.transport.is_none() && self.language == Language::JavaScript {
             // so the npm client is told to: it offers the subprotocol too
             "?format=protobuf"
         } else {

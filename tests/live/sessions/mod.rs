@@ -4,6 +4,7 @@
 mod client;
 mod maps;
 mod polls;
+mod server_api;
 
 use std::process::Command;
 use std::time::Duration;

@@ -38,7 +38,7 @@ async fn the_npm_client_is_given_what_is_polled_over_every_transport() {
     hub.wait_until_ready();
     let cable = Cable::to(&hub.address).await;
     let place = Place { hub, cable, folder };
-    let npm = Form::ALL.into_iter().filter(|form| !form.is_python());
+    let npm = Form::ALL.into_iter().filter(|form| form.knows_maps());
     let mut clients: Vec<_> = npm.map(|form| start(form, &place, SECRET, 600)).collect();
     all(&mut clients, &place, tracks_both).await;
     backend.set("b", json!("second"));
