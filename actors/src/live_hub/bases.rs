@@ -1,8 +1,8 @@
-//! What patches are made of: the newest publication of a stream, and of each key of a map. A patch is of the last
-//! publication of the same key.
+//! What came before a publication: the newest one of a stream, and of each key of a map. A patch is made of it, and it tells
+//! whether an entry did pass a filter that it does not pass any more.
 //!
 //! Invariant: at most [`KEYS`] and [`BYTES`] are kept; a key that falls out, the one that was published longest ago, is sent in
-//! full once more.
+//! full once more, or told as removed once more.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -44,7 +44,7 @@ pub(super) struct Channel {
     waiting: Kept,
     /// A read is under way, begun at this offset.
     reading: Option<u64>,
-    /// The newest publications, kept while somebody wants patches of them.
+    /// The newest publications, kept while somebody wants patches of them, or those of a map that pass a filter.
     bases: Bases,
     /// What is to be given to the released members: they take turns, see [`Channel::serve`].
     due: Due,
@@ -149,7 +149,7 @@ impl Channel {
         let mut bases = Bases::default();
         for publication in missed {
             member.give(publication, bases.before(publication));
-            if member.view.delta {
+            if member.view.delta || member.view.filter.is_some() {
                 bases.take(publication);
             }
         }
@@ -297,7 +297,7 @@ impl Channel {
         let (mut joining, mut patched) = (false, false);
         for member in &self.members {
             joining |= member.from.is_none();
-            patched |= member.view.delta;
+            patched |= member.view.delta || (member.view.filter.is_some() && last.key().is_some());
         }
         if !patched {
             self.bases = Bases::default();

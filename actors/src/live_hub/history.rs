@@ -365,6 +365,9 @@ impl<'a> Missed<'a> {
                 self.bases.take(publication);
             }
         }
+        if self.view.filter.is_some() && publication.key().is_some() {
+            self.bases.take(publication);
+        }
     }
 
     /// What is given. Of a row that is out of sight at the end nothing but that it left, and not even that where it came

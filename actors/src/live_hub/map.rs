@@ -5,6 +5,7 @@ use signalbox_core::kernel::error::Result;
 use signalbox_core::live::application::Options;
 use signalbox_core::live::application::map::{self, After, PAGE_BYTES};
 
+use super::bases::Bases;
 use super::history::{READS, Stored, publications};
 use super::hub::LiveHub;
 use super::publication::{ChannelKey, Item, Place, Publication, View};
@@ -84,7 +85,7 @@ impl Stored {
             .into_iter()
             .map(|(offset, payload)| Publication::new(key.clone(), place.epoch.clone(), offset, payload));
         Ok(MapPage {
-            items: entries.filter_map(|entry| entry.item(view, None)).collect(),
+            items: entries.filter_map(|entry| entry.entry(view)).collect(),
             next: page.next,
             place,
         })
@@ -106,13 +107,17 @@ impl Stored {
             return Ok(None);
         }
         let (mut at, mut bytes, mut items) = (since.offset, 0, Vec::new());
+        let mut bases = Bases::default();
         for change in all {
             bytes += change.size();
             if at > since.offset && bytes > PAGE_BYTES {
                 break;
             }
             at = change.offset;
-            items.extend(change.item(view, None));
+            // pages are whole: a change before is asked for its tags alone
+            let before = bases.before(&change).filter(|_| view.filter.is_some());
+            items.extend(change.item(view, before.map(AsRef::as_ref)));
+            bases.take(&change);
         }
         Ok(Some(MapChanges {
             items,

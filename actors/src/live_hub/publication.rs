@@ -115,6 +115,18 @@ impl Item {
         self.data.len() + info + tags + ITEM_COST
     }
 
+    /// What is told of an entry to whoever may have it and is to have it no more: nothing but its key.
+    fn gone(self) -> Self {
+        Self {
+            data: Bytes::from_static(b"null"),
+            offset: self.offset,
+            time: self.time,
+            key: self.key,
+            removed: true,
+            ..Self::default()
+        }
+    }
+
     /// As it is written where publications are patches: patched against `base` where that is at hand and shorter. A removal is
     /// what it is. In JSON (`is_json`) patches and whole data alike are texts, so that a client has its bytes.
     pub(crate) fn patched(mut self, base: Option<&[u8]>, is_json: bool) -> Self {
@@ -174,8 +186,18 @@ enum Body {
     Unreadable,
 }
 
-/// What frames differ by: the encoding, how the event shows, whether in delta mode, and the base of a patch.
-type Form = (u8, Showing, bool, Option<u64>);
+/// What frames differ by: the encoding, how the event shows, whether in delta mode, the base of a patch, and whether it is told
+/// as a removal.
+type Form = (u8, Showing, bool, Option<u64>, bool);
+
+/// What a filter makes of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passing {
+    Whole,
+    /// Of a map: the entry does not pass any more, to whoever has it.
+    Gone,
+    Nothing,
+}
 
 /// An event in full, with the frames made from it so far: one for each form that somebody on this node has, made by
 /// whichever shard needs it first.
@@ -225,21 +247,32 @@ impl Publication {
             .collect()
     }
 
-    /// As a viewer gets it, patched against `base` where the view is in delta mode. `None` for what it does not get: rows out
-    /// of its sight, what does not pass its filter, what cannot be read, and comings and goings.
-    pub fn item(&self, view: &View, base: Option<&Self>) -> Option<Item> {
+    /// As a viewer gets it that was given `before`, the publication before it (of a map: of the same key), if that is at hand: in
+    /// delta mode as a patch of that. `None` for what it does not get: rows out of its sight, what does not pass its filter,
+    /// what cannot be read, and comings and goings. An entry of a map whose tags do not pass any more is told as removed, once;
+    /// also where it is not known whether it did pass.
+    pub fn item(&self, view: &View, before: Option<&Self>) -> Option<Item> {
         let item = self.whole(view)?;
-        if let Some(filter) = &view.filter
-            && !self.passes(filter)
-        {
-            return None;
+        match self.passing(view, before) {
+            Passing::Whole => {}
+            Passing::Gone => return Some(item.gone()),
+            Passing::Nothing => return None,
         }
         if !view.delta {
             return Some(item);
         }
-        let base = base.filter(|_| self.may_be_patched());
+        let base = before.filter(|_| self.may_be_patched());
         let before = base.and_then(|base| base.whole(view)).map(|before| before.data);
         Some(item.patched(before.as_deref(), view.encoding.is_json()))
+    }
+
+    /// As it stands in a page of a map, and never a patch. `None` for an entry that is not for the view.
+    pub(super) fn entry(&self, view: &View) -> Option<Item> {
+        if self.passing(view, None) == Passing::Whole {
+            self.item(view, None)
+        } else {
+            None
+        }
     }
 
     /// As it shows to the view, and never patched.
@@ -280,31 +313,31 @@ impl Publication {
         }
     }
 
-    /// The frame for `view`, patched against `base` where that is wanted.
-    pub fn frame(&self, view: &View, base: Option<&Self>) -> Option<Frame> {
+    /// The frame of [`Publication::item`]: `before` is what the follower was given before.
+    pub fn frame(&self, view: &View, before: Option<&Self>) -> Option<Frame> {
         if let Body::Presence(came, info) = self.body() {
             let frame = view
                 .joins
                 .then(|| view.encoding.presence(&self.channel.name, *came, info))?;
             return frame.map(|frame| self.marked(frame));
         }
-        if let Some(filter) = &view.filter
-            && !self.passes(filter)
-        {
+        let passing = self.passing(view, before);
+        if passing == Passing::Nothing {
             return None;
         }
-        let base = base.filter(|_| view.delta && self.may_be_patched());
+        let base = before.filter(|_| view.delta && self.may_be_patched());
         let form = (
             view.encoding.id(),
             self.showing(&view.sight)?,
             view.delta,
             base.map(|base| base.offset),
+            passing == Passing::Gone,
         );
         let mut frames = self.frames.lock();
         if let Some((_, frame)) = frames.iter().find(|(made, _)| *made == form) {
             return frame.clone();
         }
-        let item = self.item(view, base);
+        let item = self.item(view, before);
         let frame = item.map(|item| {
             let frame = view.encoding.publication(&self.channel.name, &item);
             // patches count on each other
@@ -372,6 +405,18 @@ impl Publication {
             Body::Said(said) => said.delta,
             Body::Event(_) => true,
             Body::Presence(..) | Body::Unreadable => false,
+        }
+    }
+
+    /// What becomes of it for whoever has `before`; whoever had none that passed has nothing to be told of.
+    fn passing(&self, view: &View, before: Option<&Self>) -> Passing {
+        match &view.filter {
+            None => Passing::Whole,
+            Some(filter) if self.passes(filter) => Passing::Whole,
+            Some(filter) if self.key().is_some() && before.is_none_or(|before| before.passes(filter)) => {
+                Passing::Gone
+            }
+            Some(_) => Passing::Nothing,
         }
     }
 

@@ -73,8 +73,10 @@ impl Member {
 
     /// What it is to be given of a publication.
     fn frame(&mut self, publication: &Publication, before: Option<&Arc<Publication>>) -> Option<Frame> {
-        let base = before.filter(|before| self.view.delta && self.has(before));
-        let frame = publication.frame(&self.view, base.map(Arc::as_ref))?;
+        // a filter asks for what stood there before; of a map each change was seen to, one way or the other
+        let of_use =
+            |before: &&Arc<Publication>| self.view.filter.is_some() || (self.view.delta && self.has(before));
+        let frame = publication.frame(&self.view, before.filter(of_use).map(Arc::as_ref))?;
         self.base = (publication.offset > 0).then_some(publication.offset);
         Some(frame)
     }

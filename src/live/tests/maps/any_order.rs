@@ -27,6 +27,17 @@ fn turn() -> impl Strategy<Value = Turn> {
     ]
 }
 
+fn kind(value: u16) -> &'static str {
+    if value.is_multiple_of(3) { "red" } else { "blue" }
+}
+
+/// What somebody has who wants one kind alone, if any.
+fn of_kind(model: &Values, wanted: Option<&str>) -> Values {
+    let mut those = model.clone();
+    those.retain(|_, data| wanted.is_none_or(|wanted| data["kind"] == wanted));
+    those
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_published_removed_missed_and_resumed_a_follower_has_the_map() {
     let node = node().await;
@@ -45,11 +56,17 @@ async fn whatever_is_published_removed_missed_and_resumed_a_follower_has_the_map
         let mut ada = Follower::connect(&node, "ada", &channel, 1).await;
         ada.bases = (namespace != "board").then(BTreeMap::new);
         ada.read(5).await;
+        // filters are allowed in one of them
+        let wanted = (namespace == "board").then_some("red");
+        let mut bob = Follower::connect(&node, "bob", &channel, 1).await;
+        bob.wants = wanted;
+        bob.read(5).await;
         for turn in turns {
             match turn {
                 Turn::Put(key, value) => {
                     let mut data = deltas::long(&value.to_string());
                     data["score"] = json!(value % 7);
+                    data["kind"] = json!(kind(value));
                     let always = Change::Put(Condition::Always);
                     let key = format!("k{key}");
                     node.change(&channel, always, &key, data.clone()).await;
@@ -66,16 +83,25 @@ async fn whatever_is_published_removed_missed_and_resumed_a_follower_has_the_map
                     model.clear();
                     ada = ada.returns(&node).await;
                     ada.read(3).await;
+                    bob = bob.returns(&node).await;
+                    bob.read(3).await;
                 }
                 Turn::Return(limit) => {
                     ada = ada.returns(&node).await;
                     ada.read(limit).await;
                     assert_eq!(ada.values, model);
+                    bob = bob.returns(&node).await;
+                    bob.read(limit).await;
+                    assert_eq!(bob.values, of_kind(&model, wanted));
                 }
-                Turn::Listen => ada.becomes(&model).await,
+                Turn::Listen => {
+                    ada.becomes(&model).await;
+                    bob.becomes(&of_kind(&model, wanted)).await;
+                }
             }
         }
         ada.becomes(&model).await;
+        bob.becomes(&of_kind(&model, wanted)).await;
         patches += ada.patches;
     }
     assert!(patches > 0);
