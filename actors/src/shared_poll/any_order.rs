@@ -249,6 +249,7 @@ fn run(turns: &[Turn], versioned: bool) {
             Turn::Return(client) => clients[client].come_back(&polls),
             Turn::Hear(client) => clients[client].hear(),
         }
+        assert!(polls.board.is_told_alike());
     }
     poll(&backend, &mut now);
     for client in &mut clients {

@@ -1,4 +1,7 @@
 //! Which keys are tracked by whom, and what is known of them: plain state, that outlives the actor.
+//!
+//! Invariant: who tracks which key is written down twice, with the key and with the subscription, so that neither what one
+//! subscription may track nor its end asks for the keys of all others.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -32,6 +35,8 @@ struct State {
 struct Channel {
     options: Arc<Options>,
     keys: HashMap<Arc<str>, Key>,
+    /// What each subscription tracks, by the address of its subscriber.
+    tracked: HashMap<usize, HashSet<Arc<str>>>,
     /// Keys that somebody waits for who has nothing of them, or something older than anybody here.
     wanted: HashSet<Arc<str>>,
     /// When all keys are asked for again.
@@ -92,6 +97,7 @@ impl Board {
         let known = state.channels.entry(channel.clone()).or_insert_with(|| Channel {
             options: options.clone(),
             keys: HashMap::new(),
+            tracked: HashMap::new(),
             wanted: HashSet::new(),
             due: Instant::now() + options.shared_poll.interval(),
             asked: Instant::now(),
@@ -99,20 +105,11 @@ impl Board {
             epoch: Arc::default(),
             used: Instant::now(),
         });
-        let most = options.shared_poll.keys();
-        // of a channel with fewer keys than one may track nobody has too many, and they are not counted
-        let has = if known.keys.len() + wanted.len() <= most {
-            0
-        } else {
-            let keys = known.keys.values();
-            keys.filter(|key| key.followers.contains_key(&id)).count()
-        };
-        let is_new = |one: &&Wanted| {
-            let key = known.keys.get(one.key.as_str());
-            key.is_none_or(|key| !key.followers.contains_key(&id))
-        };
+        let mine = known.tracked.get(&id);
+        let has = mine.map_or(0, HashSet::len);
+        let is_new = |one: &&Wanted| mine.is_none_or(|mine| !mine.contains(one.key.as_str()));
         let more = wanted.iter().filter(is_new).count();
-        if has + more > most {
+        if has + more > options.shared_poll.keys() {
             if known.is_forgotten(Instant::now()) {
                 state.channels.remove(channel);
             }
@@ -126,8 +123,9 @@ impl Board {
                 items.push(key.known.answer(&one.key, view));
             }
             if key.known.version == 0 {
-                known.wanted.insert(name);
+                known.wanted.insert(name.clone());
             }
+            known.tracked.entry(id).or_default().insert(name);
             let follower = Follower {
                 subscriber: subscriber.clone(),
                 view: view.clone(),
@@ -155,16 +153,14 @@ impl Board {
         let Some(known) = state.channels.get_mut(channel) else {
             return;
         };
-        match keys {
-            Some(names) => names.iter().for_each(|name| known.untrack(name, id)),
-            None => known.keys.retain(|name, key| {
-                key.followers.remove(&id);
-                let tracked = !key.followers.is_empty();
-                if !tracked {
-                    known.wanted.remove(name);
-                }
-                tracked
-            }),
+        if let Some(names) = keys {
+            for name in names {
+                known.untrack(name, id);
+            }
+        } else {
+            for name in known.tracked.remove(&id).unwrap_or_default() {
+                known.untrack(&name, id);
+            }
         }
         known.used = Instant::now();
         if known.is_forgotten(Instant::now()) {
@@ -221,7 +217,7 @@ impl Board {
             };
             if item.removed {
                 key.end(&question.channel, &item.key);
-                channel.keys.remove(&*item.key);
+                channel.end(&item.key);
                 continue;
             }
             let version = if versioned {
@@ -259,6 +255,25 @@ impl Channel {
             self.keys.remove(name);
             self.wanted.remove(name);
         }
+        self.strike_out(name, follower);
+    }
+
+    /// Nobody is told any more of a key.
+    fn end(&mut self, name: &str) {
+        let followers = self.keys.remove(name).map(|key| key.followers);
+        for follower in followers.into_iter().flatten() {
+            self.strike_out(name, follower.0);
+        }
+    }
+
+    /// The key is none of those that a follower tracks.
+    fn strike_out(&mut self, name: &str, follower: usize) {
+        if let Some(keys) = self.tracked.get_mut(&follower) {
+            keys.remove(name);
+            if keys.is_empty() {
+                self.tracked.remove(&follower);
+            }
+        }
     }
 
     /// Whether nothing is to be remembered of it.
@@ -278,6 +293,7 @@ impl Channel {
         let followers = self.keys.values().flat_map(|key| key.followers.values());
         followers.for_each(|follower| follower.subscriber.lose());
         self.keys.clear();
+        self.tracked.clear();
         self.wanted.clear();
         false
     }
@@ -295,10 +311,14 @@ impl Channel {
     }
 
     fn forget_expired(&mut self, now: Instant) {
-        self.keys.retain(|_, key| {
-            key.followers.retain(|_, follower| !follower.is_over(now));
-            !key.followers.is_empty()
-        });
+        let mut over = Vec::new();
+        for (name, key) in &self.keys {
+            let ended = key.followers.iter().filter(|(_, follower)| follower.is_over(now));
+            over.extend(ended.map(|(id, _)| (name.clone(), *id)));
+        }
+        for (name, follower) in over {
+            self.untrack(&name, follower);
+        }
     }
 
     /// Whether something of it is to be asked.
@@ -333,6 +353,25 @@ impl Channel {
             epoch: self.epoch.clone(),
             batch: poll.batch(),
             keys,
+        })
+    }
+}
+
+#[cfg(test)]
+impl Board {
+    /// Whether both say the same of who tracks which key.
+    pub(super) fn is_told_alike(&self) -> bool {
+        self.state.lock().channels.values().all(|channel| {
+            let by_key = channel.keys.iter().flat_map(|(name, key)| {
+                let followers = key.followers.keys();
+                followers.map(move |id| (*id, name.clone()))
+            });
+            let by_follower = channel
+                .tracked
+                .iter()
+                .flat_map(|(id, names)| names.iter().map(|name| (*id, name.clone())));
+            let empty = channel.tracked.values().any(HashSet::is_empty);
+            !empty && by_key.collect::<HashSet<_>>() == by_follower.collect()
         })
     }
 }

@@ -235,6 +235,39 @@ fn versions_only_grow_and_a_connection_tracks_so_many_keys() {
     assert_eq!((&*polls.epoch("poll:1"), &*polls.epoch("other:1")), ("", ""));
 }
 
+#[test]
+fn what_one_subscription_tracks_is_counted_and_ended_without_asking_for_the_keys_of_others() {
+    let polls = polls(SharedPollOptions {
+        max_keys_per_connection: 1_000,
+        ..SharedPollOptions::default()
+    });
+    let outlet = Outlet::new(10_000);
+    let many = |from: usize| {
+        (from..from + 1_000)
+            .map(|n| want(&format!("k{n}"), 0))
+            .collect::<Vec<_>>()
+    };
+    let others: Vec<_> = (0..40)
+        .map(|n| {
+            let other = tracker(&polls, &outlet, n + 1);
+            other.track(&many(n as usize * 1_000)).unwrap();
+            other
+        })
+        .collect();
+    let begun = Instant::now();
+    for n in 0..2_000 {
+        let brief = tracker(&polls, &outlet, 100 + n);
+        brief.track(&[want("k5", 0)]).unwrap();
+        brief.track(&[want("mine", 0)]).unwrap();
+    }
+    // looking through the keys of all for each of them takes a hundred times as long
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(others[0].track(&[want("k1000", 0)]), Err(TrackError::TooMany));
+    others[0].untrack(&["k0".to_owned()]);
+    others[0].track(&[want("k1000", 0)]).unwrap();
+    assert!(polls.board.is_told_alike());
+}
+
 /// Long enough that a patch of it is shorter, with characters of several bytes.
 fn text(word: &str) -> String {
     format!("\"{} {word} {}\"", "Привет".repeat(9), "мир".repeat(9))
