@@ -1,7 +1,7 @@
 //! One step of reading a map: a page of what stands in it, a page of what has changed, or its being live.
 //!
 //! Invariant: a map is judged when it is begun to be read, or resumed; what continues is trusted, for as long as its namespace
-//! gives (3008 beyond it), and not once the rights of its reader have changed.
+//! gives (3008 beyond it, also for whoever does not go on at all), and not once the rights of its reader have changed.
 //! Invariant: where the first page was read stands for all of them: what has changed since comes in the stream, and only there.
 
 use std::sync::Arc;
@@ -54,7 +54,8 @@ pub async fn read(
         },
     };
     let options = reading.grant.map.clone().ok_or(ReplyError::PermissionDenied)?;
-    if reading.begun.elapsed() > options.map.catch_up() {
+    let live_by = reading.begun + options.map.catch_up();
+    if Instant::now() > live_by {
         return Err(Refusal::Close(Disconnect::Slow));
     }
     if reading
@@ -70,6 +71,7 @@ pub async fn read(
         limit: options.map.page(wish.limit),
         wanted: &wanted,
         reading,
+        live_by,
     };
     match wish.phase {
         STATE => reader.state(options.map.resumes()).await,
@@ -84,6 +86,7 @@ struct Reader<'a> {
     reading: Reading,
     view: View,
     limit: usize,
+    live_by: Instant,
 }
 
 impl Reader<'_> {
@@ -175,6 +178,7 @@ impl Reader<'_> {
             epoch: self.reading.grant.sight.epoch_told(&at.epoch),
             offset: at.offset,
             missed,
+            lasts: Some(self.live_by.saturating_duration_since(Instant::now())),
             map: Some(Box::new(part)),
             ..Followed::default()
         };

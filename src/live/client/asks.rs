@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::connect::remaining;
+use super::subscribe::Channel;
 use super::{Client, Effect, Refusal};
 use crate::live::protocol::wire::{
     ClientInfo, Empty, HistoryResult, PresenceResult, PresenceStatsResult, SubRefreshResult,
@@ -135,15 +136,15 @@ impl Client {
     /// Subscriptions whose token ran out, the grace included, end: the client comes back with another one.
     pub(super) fn end_expired(&mut self, now: Instant) {
         let grace = self.timing.grace;
-        let over = |at: Option<Instant>| at.is_some_and(|at| now >= at + grace);
-        if self
-            .channels
-            .iter()
-            .any(|channel| channel.by_server && over(channel.expires_at))
-        {
+        let over = |channel: &&Channel| channel.ends_at(grace).is_some_and(|at| now >= at);
+        let ended = self.channels.iter().filter(over);
+        if ended.clone().any(Channel::is_read) {
+            // it has begun to read a map and does not go on
+            return self.close(Disconnect::Slow);
+        }
+        if ended.clone().any(|channel| channel.by_server) {
             return self.close(Disconnect::SubscriptionExpired);
         }
-        let ended = self.channels.iter().filter(|channel| over(channel.expires_at));
         for slot in ended.map(|channel| channel.slot).collect::<Vec<_>>() {
             self.subscription_expired(slot);
         }

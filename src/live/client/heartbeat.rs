@@ -32,9 +32,11 @@ impl Client {
             }
             Phase::Up { heartbeat, expires } => {
                 let ping = heartbeat.pong_until.unwrap_or(heartbeat.next_ping);
-                let subscriptions = self.channels.iter().filter_map(|channel| channel.expires_at);
-                let first = subscriptions.chain(expires.at).min();
-                Some(first.map_or(ping, |at| ping.min(at + self.timing.grace)))
+                let grace = self.timing.grace;
+                let channels = self.channels.iter();
+                let subscriptions = channels.filter_map(|channel| channel.ends_at(grace));
+                let first = subscriptions.chain(expires.at.map(|at| at + grace)).min();
+                Some(first.map_or(ping, |at| ping.min(at)))
             }
             Phase::Closed => None,
         }

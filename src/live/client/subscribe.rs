@@ -35,7 +35,8 @@ pub struct Followed {
     pub missed: Vec<Publication>,
     /// JSON for the client; empty for none.
     pub data: Bytes,
-    /// How long it lasts unless it is renewed. `None`: as long as the connection.
+    /// How long it lasts unless it is renewed. `None`: as long as the connection. Of a map that is not live yet: how long the
+    /// client has to go on until it is.
     pub lasts: Option<Duration>,
     /// Of a map.
     pub map: Option<Box<MapPart>>,
@@ -62,7 +63,21 @@ pub(super) struct Channel {
     pub(super) state: State,
     /// The server made it: the client can neither make nor renew it.
     pub(super) by_server: bool,
+    /// See [`Channel::ends_at`].
     pub(super) expires_at: Option<Instant>,
+}
+
+impl Channel {
+    /// When time ends it, if nothing else does: what flows has some `grace` to be renewed in, and what is read none to be live in.
+    pub(super) fn ends_at(&self, grace: Duration) -> Option<Instant> {
+        let grace = if self.is_read() { Duration::ZERO } else { grace };
+        self.expires_at.map(|at| at + grace)
+    }
+
+    /// Whether it is a map whose next page the client has not asked for yet.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.state, State::Reading)
+    }
 }
 
 #[derive(Debug)]
@@ -140,6 +155,7 @@ impl Client {
             if continues(&wish) {
                 let channel = &mut self.channels[at];
                 channel.state = State::Busy(Box::new(busy));
+                channel.expires_at = None;
                 let slot = channel.slot;
                 return self.effects.push(Effect::Follow { slot, wish });
             }
@@ -169,7 +185,7 @@ impl Client {
     /// What speaks against a wish whoever asks.
     fn objection(&self, wish: &SubscribeRequest) -> Option<ReplyError> {
         let channel = self.position(&wish.channel).map(|at| &self.channels[at]);
-        let reads = channel.is_some_and(|channel| matches!(channel.state, State::Reading));
+        let reads = channel.is_some_and(Channel::is_read);
         if wish.channel.len() > MAX_CHANNEL_BYTES || !wish.channel.is_ascii() {
             Some(ReplyError::BadRequest)
         } else if channel.is_some() && !(reads && is_map(wish)) {
@@ -235,9 +251,8 @@ impl Client {
                 let reads = followed.map.as_ref().is_some_and(|map| map.phase != LIVE);
                 if reads {
                     self.channels[at].state = State::Reading;
-                } else {
-                    self.channels[at].expires_at = followed.lasts.map(|lasts| now + lasts);
                 }
+                self.channels[at].expires_at = followed.lasts.map(|lasts| now + lasts);
                 let (result, later) = answer(wish, followed, now);
                 self.write(Reply {
                     subscribe: Some(result),

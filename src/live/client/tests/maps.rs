@@ -136,6 +136,34 @@ fn nobody_goes_on_with_a_map_that_they_have_not_begun() {
 }
 
 #[test]
+fn whoever_begins_to_read_a_map_and_does_not_go_on_in_time_is_closed_and_whoever_is_read_for_is_not() {
+    let in_time = |phase| Followed {
+        lasts: Some(Duration::from_secs(5)),
+        ..page(phase, "k9", at(7))
+    };
+    let mut desk = Desk::up();
+    desk.says(subscribe(2, json!({"phase": 2})));
+    desk.followed(1, Ok(in_time(STATE)));
+    let until = desk.client.deadline().unwrap();
+    assert_eq!(until, desk.now + Duration::from_secs(5), "it is looked at then");
+    assert_eq!(desk.later(4.9), []);
+    // a page is on its way: how long that may take is seen to where it is read
+    desk.says(subscribe(3, json!({"phase": 2, "cursor": "k9"})));
+    assert_eq!(desk.later(0.2), []);
+    desk.followed(1, Ok(in_time(STREAM)));
+    assert_eq!(desk.later(4.9), []);
+    assert_eq!(told(&desk.later(0.1)), [json!({"close": 3008})]);
+
+    // what became live lasts as long as it was said to
+    let mut desk = Desk::up();
+    desk.says(subscribe(2, json!({"phase": 2})));
+    desk.followed(1, Ok(in_time(STATE)));
+    desk.says(subscribe(3, json!({"phase": 2, "cursor": "k9"})));
+    desk.followed(1, Ok(page(LIVE, "", at(7))));
+    assert_eq!(desk.later(6.0), []);
+}
+
+#[test]
 fn a_second_page_asked_for_while_one_is_read_is_refused_and_the_first_goes_on() {
     let mut desk = reading();
     desk.says(subscribe(3, json!({"phase": 2, "cursor": "k9"})));

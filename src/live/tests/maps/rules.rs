@@ -133,6 +133,30 @@ async fn two_pages_at_once_are_refused_and_whoever_takes_too_long_is_closed() {
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     ada.wire.say(&next).await;
     assert_eq!(ada.wire.next().await, Err(3008));
+    // nor is whoever never says another word let hold a place in it
+    let mut bob = Follower::connect(&node, "bob", "cursors:1", 1).await;
+    assert!(bob.ask(json!({"phase": 2, "limit": 2})).await["subscribe"]["cursor"].is_string());
+    assert_eq!(bob.wire.next().await, Err(3008));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_look_no_more_reads_no_further_page() {
+    let node = node().await;
+    node.fill("board:1", 9).await;
+    node.person("operator", &["live:read"]);
+    let mut wire = Wire::signed_in(&node, "operator").await;
+    let page = json!({"channel": "board:1", "type": 1, "phase": 2, "limit": 2});
+    let first = wire.ask(json!({"id": 2, "subscribe": page})).await["subscribe"].clone();
+    node.door.grant("operator", &[]);
+    let next = json!({"channel": "board:1", "type": 1, "phase": 2, "limit": 2, "cursor": first["cursor"],
+        "epoch": first["epoch"], "offset": first["offset"]});
+    let refused = wire.ask(json!({"id": 3, "subscribe": next})).await;
+    assert!(
+        refused["error"].is_object() && refused["subscribe"].is_null(),
+        "{refused}"
+    );
+    let anew = wire.ask(json!({"id": 4, "subscribe": page})).await;
+    assert_eq!(anew["error"]["code"], 103, "{anew}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,37 +227,80 @@ async fn what_a_client_published_under_its_id_goes_when_it_does_and_what_nobody_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_entries_with_the_wanted_tags_come_and_every_removal() {
+async fn an_entry_whose_tags_are_no_longer_wanted_is_told_as_removed_once_and_without_a_word_of_what_it_became()
+ {
     let node = node().await;
-    let options = node.settings.live.namespaces().of("board:1").unwrap().clone();
     let put = async |key: &str, kind: &str| {
-        let publication = Publication {
-            key: Some(key.to_owned()),
-            data: "1".into(),
-            tags: BTreeMap::from([("kind".to_owned(), kind.to_owned())]),
-            ..Publication::default()
-        };
-        let (bus, always) = (&node.test.store.bus, Change::Put(Condition::Always));
-        map::change(bus, "board:1", &options, always, publication, Extra::default())
-            .await
-            .unwrap();
+        let always = Change::Put(Condition::Always);
+        let data = json!({"kind": kind});
+        node.change("board:1", always, key, data).await;
     };
     put("a", "red").await;
     put("b", "blue").await;
     let mut ada = Follower::connect(&node, "ada", "board:1", 1).await;
-    let filter = json!({"key": "kind", "cmp": "eq", "val": "red"});
-    let live = ada.ask(json!({"phase": 2, "tf": filter})).await["subscribe"].clone();
+    ada.wants = Some("red");
+    ada.read(5).await;
+    assert_eq!((ada.keys(), ada.place.as_ref().unwrap().0), (vec!["a"], 2));
+    // out of it, further changes out of it, and back
+    for kind in ["blue", "green", "blue", "red"] {
+        put("a", kind).await;
+    }
+    let gone = ada.wire.push().await["pub"].clone();
+    assert_eq!(gone["removed"], true, "{gone}");
     assert_eq!(
-        (live["state"].as_array().unwrap().len(), &live["offset"]),
-        (1, &json!(2))
+        (&gone["key"], &gone["offset"], &gone["tags"]),
+        (&json!("a"), &json!(3), &Value::Null)
     );
-    put("c", "blue").await;
+    assert!(!gone.to_string().contains("blue"), "{gone}");
+    let back = ada.wire.push().await["pub"].clone();
+    assert_eq!(
+        (&back["key"], &back["offset"], &back["data"]["kind"]),
+        (&json!("a"), &json!(6), &json!("red")),
+        "told once"
+    );
+    // whoever takes everything is told nothing of it
+    let mut all = Follower::live(&node, "all", "board:1", 1).await;
+    put("a", "blue").await;
+    assert_eq!(all.wire.push().await["pub"]["data"]["kind"], "blue");
     node.remove("board:1", "a").await;
-    let push = ada.wire.push().await;
-    assert_eq!(
-        (&push["pub"]["key"], &push["pub"]["removed"]),
-        (&json!("a"), &json!(true))
-    );
+    for offset in [7, 8] {
+        let gone = ada.wire.push().await["pub"].clone();
+        assert_eq!(
+            (&gone["key"], &gone["removed"], &gone["offset"]),
+            (&json!("a"), &json!(true), &json!(offset))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_back_is_told_which_entries_are_no_longer_for_them_page_by_page() {
+    let node = node().await;
+    let put = async |key: String, kind: &str| {
+        let always = Change::Put(Condition::Always);
+        let data = json!({"kind": kind});
+        node.change("board:1", always, &key, data).await;
+    };
+    for n in 0..4 {
+        put(format!("k{n}"), "red").await;
+    }
+    let mut ada = Follower::connect(&node, "ada", "board:1", 1).await;
+    ada.wants = Some("red");
+    ada.read(2).await;
+    assert_eq!(ada.values.len(), 4);
+    for n in 0..3 {
+        put(format!("k{n}"), "blue").await;
+        put(format!("k{n}"), "green").await;
+    }
+    for limit in [2, 100] {
+        // of what it knew when it left
+        let left = (ada.values.clone(), ada.place.clone());
+        ada = ada.returns(&node).await;
+        ada.pages.clear();
+        ada.read(limit).await;
+        assert_eq!(ada.keys(), ["k3"]);
+        assert_eq!(ada.pages.iter().all(|page| *page == 0), limit == 100, "in pages");
+        (ada.values, ada.place) = left;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
