@@ -10,14 +10,12 @@ use signalbox_core::live::application::{ClientInfo, ClientKey, Options, Publicat
 
 use super::Live;
 use super::client::{Answer, Refusal};
+use super::following::presence_bytes;
 use super::gate::{Act, Leave, Viewer};
 use super::protocol::wire::{HistoryResult, PresenceStatsResult};
 use super::protocol::{Ask, HistoryRequest, PublishRequest, ReplyError};
 use super::tracking::track;
 use super::wire::Dialect;
-
-/// What one client takes in an answer about presence beside its own texts: names of fields, and its id once more.
-const ENTRY: usize = 96;
 
 /// The kind of a publication that goes to a map.
 const MAP: i32 = 1;
@@ -53,8 +51,7 @@ pub async fn answer(
         Ask::Presence(_) => {
             let leave = may(Act::SeePresence).await?;
             let all = live.presence.of(&leave.key).await.map_err(interrupted)?;
-            let bytes: usize = all.values().map(|info| info.bytes() + ENTRY).sum();
-            if bytes > most_at_once(live.limits.queue_bytes) {
+            if presence_bytes(&all) > most_at_once(live.limits.queue_bytes) {
                 return Err(ReplyError::LimitExceeded.into());
             }
             let all = all.iter().map(|(client, info)| (client.clone(), info.into()));

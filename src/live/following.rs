@@ -1,11 +1,13 @@
 //! One subscription of one connection: from the wish to its end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use signalbox_actors::live_hub::{Membership, Outlet, Place, View, Wish};
 use signalbox_actors::presence::Attendance;
 use signalbox_actors::shared_poll::Tracker;
+use signalbox_core::kernel::error::Error;
 use signalbox_core::live::application::{ClientInfo, Options};
 use signalbox_core::live::scope::Sight;
 
@@ -43,11 +45,31 @@ pub struct Subscription {
     presence: Option<Box<Present>>,
 }
 
-struct Present {
+/// Others see a client in a channel while this is held.
+pub struct Present {
     info: ClientInfo,
     announced: bool,
     /// In the channel itself, and then in the maps that show who is in it.
     attendances: Vec<Attendance>,
+}
+
+impl Present {
+    /// What others see beside a user of the application has become `info`.
+    pub fn show(&mut self, info: Option<&Bytes>) {
+        if self.info.conn_info.as_ref() != info {
+            self.info.conn_info = info.cloned();
+            for attendance in &self.attendances {
+                attendance.show(&self.info);
+            }
+        }
+    }
+
+    /// Tells the others that somebody came, where that is told.
+    pub fn announce(&self) {
+        if let Some(attendance) = self.attendances.first().filter(|_| self.announced) {
+            attendance.announce();
+        }
+    }
 }
 
 impl Subscription {
@@ -68,24 +90,16 @@ impl Subscription {
 
     /// What others see beside a user of the application has become `info`.
     pub fn show(&mut self, info: Option<&Bytes>) {
-        if let Some(present) = &mut self.presence
-            && present.info.conn_info.as_ref() != info
-        {
-            present.info.conn_info = info.cloned();
-            for attendance in &present.attendances {
-                attendance.show(&present.info);
-            }
+        if let Some(present) = &mut self.presence {
+            present.show(info);
         }
     }
 
     /// Lets publications flow, and tells the others that somebody came.
     pub fn release(&mut self, has_base: bool) {
         self.membership.release(self.place.clone(), has_base);
-        if let Some(present) = &self.presence
-            && present.announced
-            && let Some(attendance) = present.attendances.first()
-        {
-            attendance.announce();
+        if let Some(present) = &self.presence {
+            present.announce();
         }
     }
 }
@@ -160,7 +174,9 @@ pub async fn stand(
     if is_map(&wanted.asked.wish) && !following.recovered {
         return Err(ReplyError::Unrecoverable.into());
     }
-    let presence = attend(live, wanted, grant).await?;
+    let presence = attend(live, &wanted.viewer, &wanted.asked.client, grant)
+        .await
+        .map_err(|error| interrupted(grant, &error))?;
     let followed = Followed {
         epoch: grant.sight.epoch_told(&following.place.epoch),
         offset: following.place.offset,
@@ -185,26 +201,41 @@ pub async fn stand(
 }
 
 /// Enters the viewer wherever it is seen, before the reply, so that whoever asks at once finds themselves.
-async fn attend(live: &Live, wanted: &Wanted, grant: &Grant) -> Result<Option<Box<Present>>, ReplyError> {
+///
+/// # Errors
+/// Redis does not answer, or too many wait.
+pub async fn attend(
+    live: &Live,
+    viewer: &Viewer,
+    client: &str,
+    grant: &Grant,
+) -> Result<Option<Box<Present>>, Error> {
     let leaves_its_key = |options: &Options| options.map.remove_client_on_unsubscribe;
-    let leaves_its_key = wanted.viewer.member().is_none() && grant.map.as_deref().is_some_and(leaves_its_key);
+    let leaves_its_key = viewer.member().is_none() && grant.map.as_deref().is_some_and(leaves_its_key);
     let here = grant.present || grant.announced || leaves_its_key;
     if !here && grant.shown_in.is_empty() {
         return Ok(None);
     }
-    let info = wanted.viewer.info(&wanted.asked.client, grant.info.clone());
+    let info = viewer.info(client, grant.info.clone());
     let mut attendances = Vec::with_capacity(1);
     let channel = here.then_some((&grant.key, grant.present));
     let maps = grant.shown_in.iter().map(|map| (map, true));
     for (key, listed) in channel.into_iter().chain(maps) {
-        let entered = live.presence.enter(key, info.clone(), listed).await;
-        attendances.push(entered.map_err(|error| interrupted(grant, &error))?);
+        attendances.push(live.presence.enter(key, info.clone(), listed).await?);
     }
     Ok(Some(Box::new(Present {
         info,
         announced: grant.announced,
         attendances,
     })))
+}
+
+/// What one client takes in an answer about presence beside its own texts: names of fields, and its id once more.
+const ENTRY: usize = 96;
+
+/// Bytes that an answer takes which says that these are there.
+pub fn presence_bytes(all: &BTreeMap<String, ClientInfo>) -> usize {
+    all.values().map(|info| info.bytes() + ENTRY).sum()
 }
 
 fn interrupted(grant: &Grant, error: &dyn std::fmt::Display) -> ReplyError {

@@ -9,11 +9,17 @@ use std::time::Duration;
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
-use nix::sys::socket::{Shutdown, shutdown};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use socket2::SockRef;
 
 /// How long sent bytes may stay unacknowledged, or the peer's window closed, before the kernel ends the connection.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether the peer of an endless answer has hung up. The HTTP dispatcher takes the end of what a client
+/// says for no reason to stop answering, and notices that nobody reads when it has written twice: half a minute, on a stream on
+/// which nothing happens.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The socket under an HTTP connection, by number: a duplicate would cost every connection a second descriptor.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +68,30 @@ impl Plug {
             alive: alive.clone(),
         };
         (Self::Dispatched(socket), Alive(alive))
+    }
+
+    /// Waits until the peer has said that it says nothing more, or its connection is gone. To be asked where others see the
+    /// client; never, of a socket that has a reader of its own.
+    pub async fn hung_up(&self) {
+        while !self.is_hung_up() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn is_hung_up(&self) -> bool {
+        let Self::Dispatched(Dispatched {
+            socket: Some(Socket(number)),
+            alive,
+        }) = self
+        else {
+            return false;
+        };
+        let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        alive.get()
+            && match recv(*number, &mut [0], look) {
+                Ok(said) => said == 0,
+                Err(error) => !matches!(error, Errno::EAGAIN | Errno::EINTR),
+            }
     }
 
     /// Ends the connection whatever the peer does.

@@ -2,35 +2,42 @@
 //!
 //! Every event carries in its `id:` how far all channels of the stream are, so that one `Last-Event-ID` resumes them all.
 //! `event: reset` names channels whose present state must be fetched again. `event: end` says why nothing more comes, where
-//! reconnecting would only be refused; without it, reconnecting helps.
+//! reconnecting would only be refused; without it, reconnecting helps. Who is in a channel is told by `event: presence`, and who
+//! comes and goes by `join` and `leave`, where that is told on WebSocket.
 //!
-//! Invariant: rights that change end the stream or the view at once; what was queued under the old ones is not written.
-//! Invariant: as on WebSocket, timers and signals never wait for writing.
+//! Invariant: rights that change end the stream or the view at once, whatever is being read; what was queued or read under the old
+//! ones is not written.
+//! Invariant: as on WebSocket, timers and signals never wait for writing, nor for PostgreSQL or Redis.
+
+mod body;
+mod stand;
+
+pub use body::Body;
+use stand::{Judged, Stands, Wanted, judge_all, stand};
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::future::{LocalBoxFuture, OptionFuture};
 use serde_json::json;
 use signalbox_actors::live_hub::{
     Arrival, Connected, ConnectionOrder, Encoding, Entry, FollowError, Frame, Membership, Outlet, Place,
-    Signal, Taken, Transport, View, Wish,
+    Signal, Transport,
 };
 use signalbox_core::kernel::id::EventId;
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
 use super::Live;
-use super::client::{Refusal, SignInError};
+use super::following::Present;
 use super::gate::{Admission, Asked, Grant, Viewer};
+use super::pending::Pending;
 use super::plug::{Alive, Plug};
-use super::protocol::{Disconnect, ReplyError, SubscribeRequest};
+use super::protocol::{Disconnect, SubscribeRequest};
 use super::stream_id::{StreamId, Track};
 use super::wire::{EventStream, comment_frame, event_frame};
 
@@ -40,9 +47,6 @@ const COMMENT: Duration = Duration::from_secs(15);
 /// How long the last words may take to be read.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// Bytes handed to the dispatcher at once.
-const CHUNK: usize = 32 * 1024;
-
 /// Channels of one stream at most.
 pub const MAX_STREAM_CHANNELS: usize = 32;
 
@@ -51,19 +55,45 @@ pub struct EventSource {
     live: Arc<Live>,
     outlet: Arc<Outlet>,
     admission: Admission,
+    client: Box<str>,
     channels: Vec<Held>,
+    coming: Vec<Coming>,
+    /// What is read for those that are coming.
+    pending: Pending<(u32, Result<Stands, FollowError>)>,
+    /// Rights are looked at, the last change of them alone.
+    looking: Option<LocalBoxFuture<'static, Judged>>,
+    /// Counts how often rights have changed.
+    rights: u64,
     written: Rc<RefCell<Track>>,
     last_slot: u32,
     expires_at: Option<Instant>,
+    comment_at: Instant,
     entry: Entry,
     _counted: Connected,
 }
 
+/// A channel that is followed.
 struct Held {
     name: Rc<str>,
     grant: Grant,
     slot: u32,
     _membership: Membership,
+    present: Option<Box<Present>>,
+}
+
+/// A channel that is to be followed.
+struct Coming {
+    name: Rc<str>,
+    grant: Grant,
+    slot: u32,
+    /// Where the client stands, where it stands anywhere.
+    known: Option<Place>,
+    /// The count of rights that `grant` is of.
+    rights: u64,
+    /// Its place was lost before it could be used.
+    lost: bool,
+    /// It was read, and thrown away because rights have changed: it begins again once they are known.
+    thrown: bool,
 }
 
 /// A place in no stream: a client that stands there is told to fetch.
@@ -89,8 +119,9 @@ impl EventSource {
         address: String,
     ) -> Result<Self, FollowError> {
         let counted = live.hub.connected(&outlet, Transport::EventStream);
+        let client = EventId::new().to_string();
         let arrival = Arrival {
-            client: EventId::new().to_string(),
+            client: client.clone(),
             organization: admission.viewer.organization(),
             user: admission.viewer.user(),
             session: String::new(),
@@ -102,15 +133,22 @@ impl EventSource {
             connected_at: live.clock.now(),
         };
         let entry = live.hub.enter(arrival, &outlet, live.limits.connections);
+        let now = Instant::now();
         let mut stream = Self {
             entry: entry.ok_or(FollowError::TooMany)?,
             live,
             outlet,
-            admission,
+            client: client.into(),
             channels: Vec::with_capacity(judged.len()),
+            coming: Vec::with_capacity(judged.len()),
+            pending: Pending::default(),
+            looking: None,
+            rights: 0,
             written: Rc::default(),
             last_slot: 0,
-            expires_at: None,
+            expires_at: admission.expires_in.map(|lasts| now + lasts),
+            admission,
+            comment_at: now + COMMENT,
             _counted: counted,
         };
         // spread over a second, so that streams that were cut together do not come back together
@@ -120,63 +158,73 @@ impl EventSource {
             .push(Frame::new(format!("retry: {retry}\n\n").into(), 0));
         for (channel, grant) in judged {
             let place = known.map(|known| known.place(&channel).cloned().unwrap_or_else(nowhere));
-            stream
-                .follow(channel.as_str().into(), grant, place.as_ref())
-                .await?;
+            stream.begin(channel.as_str().into(), grant, place);
         }
+        while (stream.looking.is_some() || !stream.coming.is_empty()) && stream.step(None).await? {}
         stream.outlet.push(comment_frame());
         Ok(stream)
     }
 
     /// The half that writes, and the word of its end.
     pub fn body(&self, alive: Alive) -> (Body, oneshot::Receiver<()>) {
-        let (gone, is_gone) = oneshot::channel();
-        let (outlet, written) = (self.outlet.clone(), self.written.clone());
-        (
-            Body {
-                outlet,
-                written,
-                over: false,
-                _alive: alive,
-                _gone: gone,
-            },
-            is_gone,
-        )
+        Body::new(self.outlet.clone(), self.written.clone(), alive)
     }
 
     /// Drives the stream until it ends.
     pub async fn run(mut self, plug: Plug, gone: oneshot::Receiver<()>) {
-        self.serve().await;
+        loop {
+            match self.step(Some(&plug)).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "an event stream could not be continued");
+                    self.outlet.cut(Disconnect::InsufficientState);
+                }
+            }
+        }
         self.channels.clear();
-        drop(self.admission);
+        self.pending = Pending::default();
+        drop((self.looking, self.entry, self.admission));
         // a peer that does not even read the last words is not waited for any longer
         let _ = timeout(CLOSING, gone).await;
         plug.pull();
     }
 
-    async fn serve(&mut self) {
-        self.expires_at = self.admission.expires_in.map(|lasts| Instant::now() + lasts);
-        let mut comment_at = Instant::now() + COMMENT;
-        loop {
-            let deadline = self.expires_at.map_or(comment_at, |at| comment_at.min(at));
-            let outlet = self.outlet.clone();
-            tokio::select! {
-                biased;
-                signal = poll_fn(|cx| outlet.poll_signal(cx)) => match signal {
-                    Signal::Ended(_) => return,
-                    Signal::Lost(slot) => self.follow_again(slot).await,
-                    Signal::RightsChanged => self.look_again().await,
-                    Signal::Ordered => outlet.take_orders().into_iter().for_each(|order| self.obey(order)),
-                },
-                () = sleep_until(deadline.into()) => {
-                    if self.expires_at.is_some_and(|at| at <= deadline) {
-                        return self.outlet.end(Disconnect::Expired);
-                    }
-                    comment_at = deadline + COMMENT;
-                    self.outlet.push(comment_frame());
-                }
+    /// The next thing that happens. `false` when the stream has ended.
+    async fn step(&mut self, plug: Option<&Plug>) -> Result<bool, FollowError> {
+        let deadline = self
+            .expires_at
+            .map_or(self.comment_at, |at| self.comment_at.min(at));
+        let outlet = self.outlet.clone();
+        let is_seen = self.channels.iter().any(|held| held.present.is_some());
+        let plug = plug.filter(|_| is_seen);
+        tokio::select! {
+            biased;
+            signal = poll_fn(|cx| outlet.poll_signal(cx)) => match signal {
+                Signal::Ended(_) => return Ok(false),
+                Signal::Lost(slot) => self.follow_again(slot),
+                Signal::RightsChanged => self.look_again(),
+                Signal::Ordered => outlet.take_orders().into_iter().for_each(|order| self.obey(order)),
+            },
+            Some(judged) = OptionFuture::from(self.looking.as_mut()), if self.looking.is_some() => {
+                self.looking = None;
+                self.judged(judged);
             }
+            (slot, stands) = self.pending.next() => self.settle(slot, stands)?,
+            Some(()) = OptionFuture::from(plug.map(Plug::hung_up)), if plug.is_some() => {
+                outlet.cut(Disconnect::ForceReconnect);
+            }
+            () = sleep_until(deadline.into()) => self.tick(deadline),
         }
+        Ok(true)
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return self.outlet.end(Disconnect::Expired);
+        }
+        self.comment_at = now + COMMENT;
+        self.outlet.push(comment_frame());
     }
 
     /// What the server API orders. Its channels are what its address says, so none is added; one that is taken ends the stream, which
@@ -184,12 +232,18 @@ impl EventSource {
     fn obey(&mut self, order: ConnectionOrder) {
         match order {
             ConnectionOrder::Unsubscribe { channel, .. } => {
-                if self.channels.iter().any(|held| *held.name == channel) {
+                let mut names = self.channels.iter().map(|held| &held.name);
+                let mut coming = self.coming.iter().map(|coming| &coming.name);
+                if names.any(|name| **name == channel) || coming.any(|name| **name == channel) {
                     self.outlet.cut(Disconnect::PermissionDenied);
                 }
             }
             ConnectionOrder::Refresh { expired: true, .. } => self.outlet.end(Disconnect::Expired),
-            ConnectionOrder::Refresh { expire_at, .. } => {
+            ConnectionOrder::Refresh { expire_at, info, .. } => {
+                if let (Viewer::Guest(guest), Some(info)) = (&mut self.admission.viewer, info) {
+                    guest.info = Some(info);
+                    self.show_info();
+                }
                 let left = expire_at.map(|at| at - self.live.clock.now().unix_timestamp());
                 self.expires_at = match left.map(u64::try_from) {
                     Some(Ok(left @ 1..)) => Some(Instant::now() + Duration::from_secs(left)),
@@ -201,32 +255,84 @@ impl EventSource {
         }
     }
 
-    /// Follows a channel from where the client stands, and queues what it missed.
-    async fn follow(
-        &mut self,
-        name: Rc<str>,
-        grant: Grant,
-        known: Option<&Place>,
-    ) -> Result<(), FollowError> {
+    /// What is told of a user of the application may have changed: others see it.
+    fn show_info(&mut self) {
+        if let Viewer::Guest(guest) = &self.admission.viewer {
+            for present in self.channels.iter_mut().filter_map(|held| held.present.as_mut()) {
+                present.show(guest.info.as_ref());
+            }
+        }
+    }
+
+    /// Has a channel followed from where the client stands.
+    fn begin(&mut self, name: Rc<str>, grant: Grant, known: Option<Place>) {
         self.last_slot += 1;
         let slot = self.last_slot;
         // whoever may not resume begins now, wherever they say that they were
-        let since = known.filter(|_| grant.recoverable).map(|known| Place {
+        let since = known.as_ref().filter(|_| grant.recoverable).map(|known| Place {
             epoch: grant.sight.epoch_meant(&known.epoch).into(),
             offset: known.offset,
         });
-        let wish = Wish {
-            channel: grant.key.clone(),
-            view: View::new(grant.sight.clone(), &EventStream),
+        let wanted = Wanted {
+            slot,
+            client: self.client.clone(),
+            viewer: self.admission.viewer.clone(),
+            outlet: self.outlet.clone(),
+            grant: grant.clone(),
             since,
-            keeps: grant.keeps,
         };
-        let following = self.live.hub.follow(&self.outlet, slot, wish).await?;
+        let live = self.live.clone();
+        self.pending
+            .push(Box::pin(async move { (slot, stand(&live, wanted).await) }));
+        self.coming.push(Coming {
+            name,
+            grant,
+            slot,
+            known,
+            rights: self.rights,
+            lost: false,
+            thrown: false,
+        });
+    }
+
+    /// A channel was registered for and read, if it is still wanted so.
+    fn settle(&mut self, slot: u32, stands: Result<Stands, FollowError>) -> Result<(), FollowError> {
+        let Some(at) = self.coming.iter().position(|coming| coming.slot == slot) else {
+            return Ok(());
+        };
+        if self.coming[at].rights != self.rights {
+            self.coming[at].thrown = true;
+            return Ok(());
+        }
+        let coming = self.coming.swap_remove(at);
+        let stands = stands?;
+        if coming.lost {
+            self.begin(coming.name, coming.grant, coming.known);
+        } else {
+            self.hold(coming, stands);
+        }
+        Ok(())
+    }
+
+    /// Queues what a client missed of a channel, and lets what happens now flow.
+    fn hold(&mut self, coming: Coming, stands: Stands) {
+        let Coming {
+            name,
+            grant,
+            slot,
+            known,
+            ..
+        } = coming;
+        let Stands {
+            following,
+            present,
+            there,
+        } = stands;
         let place = following.place;
         self.written
             .borrow_mut()
-            .begins(slot, name.clone(), grant.sight.epoch_told(&place.epoch).into());
-        let resumed = known.filter(|_| following.recovered);
+            .begins(slot, &name, grant.sight.epoch_told(&place.epoch).into());
+        let resumed = known.as_ref().filter(|_| following.recovered);
         let from = resumed.map_or(place.offset, |known| known.offset);
         // no bytes, only the place: the next thing written tells it
         self.outlet.push_at(Frame::new(Bytes::new(), 0), slot, from);
@@ -239,25 +345,35 @@ impl EventSource {
             self.outlet
                 .push_at(Frame::new(Bytes::new(), 0), slot, place.offset);
         } else if known.is_some() {
-            self.outlet.push(event_frame(
-                Some("reset"),
-                &json!({"channels": [&*name]}).to_string(),
-            ));
+            let reset = json!({"channels": [&*name]}).to_string();
+            self.outlet.push(event_frame(Some("reset"), &reset));
+        }
+        if let Some(there) = there {
+            let all = json!({"channel": &*name, "presence": there}).to_string();
+            self.outlet.push_at(event_frame(Some("presence"), &all), slot, 0);
         }
         following.membership.release(place, false);
+        if let Some(present) = &present {
+            present.announce();
+        }
         self.entry.present.follows(&following.membership.channel().name);
         self.channels.push(Held {
             name,
             grant,
             slot,
             _membership: following.membership,
+            present,
         });
-        Ok(())
+        // it was asked for before
+        self.show_info();
     }
 
     /// The hub lost this channel's place; the stream goes on from what was written. A client that reads too slowly for that
     /// is told to fetch instead: what it could not read once is not queued again.
-    async fn follow_again(&mut self, slot: u32) {
+    fn follow_again(&mut self, slot: u32) {
+        if let Some(coming) = self.coming.iter_mut().find(|coming| coming.slot == slot) {
+            coming.lost = true;
+        }
         let Some(at) = self.channels.iter().position(|held| held.slot == slot) else {
             return;
         };
@@ -265,50 +381,53 @@ impl EventSource {
         let Held { name, grant, .. } = self.channels.swap_remove(at);
         self.entry.present.leaves(&name);
         let known = self.written.borrow().place(&name).filter(|_| !too_slow);
-        self.follow_or_end(name, grant, known).await;
+        self.begin(name, grant, Some(known.unwrap_or_else(nowhere)));
     }
 
-    async fn follow_or_end(&mut self, name: Rc<str>, grant: Grant, known: Option<Place>) {
-        let known = known.unwrap_or_else(nowhere);
-        if let Err(error) = self.follow(name, grant, Some(&known)).await {
-            tracing::debug!(%error, "an event stream could not be continued");
-            self.outlet.cut(Disconnect::InsufficientState);
-        }
-    }
-
-    /// Rights may have changed: every channel is judged anew.
-    async fn look_again(&mut self) {
-        let gate = self.live.gate.clone();
+    /// Rights may have changed: every channel is judged anew. What is read with those of before is thrown away.
+    fn look_again(&mut self) {
         let Viewer::Member(before) = &self.admission.viewer else {
             return;
         };
-        match gate.look_again(before).await {
-            Ok(member) => self.admission.viewer = Viewer::Member(member),
-            Err(SignInError::AccessEnded) => return self.outlet.cut(Disconnect::AccessEnded),
-            Err(SignInError::Address) => return self.outlet.cut(Disconnect::AddressRefused),
-            Err(SignInError::Unavailable) => return self.outlet.cut(Disconnect::ForceReconnect),
-            Err(_) => return self.outlet.cut(Disconnect::SignedOut),
-        }
+        self.rights += 1;
+        let held = self.channels.iter().map(|held| &held.name);
+        let names = held.chain(self.coming.iter().map(|coming| &coming.name));
+        let names = names.map(|name| (name.clone(), asked(name))).collect();
+        self.looking = Some(Box::pin(judge_all(self.live.gate.clone(), before.clone(), names)));
+    }
+
+    /// What a viewer may see as of now.
+    fn judged(&mut self, judged: Judged) {
+        let (member, grants) = match judged {
+            Ok(judged) => judged,
+            Err(why) => return self.outlet.cut(why),
+        };
+        self.admission.viewer = Viewer::Member(member);
         let mut changed = Vec::new();
-        for held in std::mem::take(&mut self.channels) {
-            match gate.judge(&self.admission.viewer, asked(&held.name)).await {
-                // nobody can say just now
-                Err(Refusal::Reply(ReplyError::Internal)) => {
-                    return self.outlet.cut(Disconnect::ForceReconnect);
+        for (name, grant) in grants {
+            if let Some(at) = self.channels.iter().position(|held| held.name == name) {
+                if self.channels[at].grant.sight != grant.sight {
+                    changed.push((grant, self.channels.swap_remove(at).name, Some(nowhere())));
                 }
-                Err(_) => return self.outlet.cut(Disconnect::PermissionDenied),
-                Ok(grant) if grant.sight == held.grant.sight => self.channels.push(held),
-                Ok(grant) => changed.push((held, grant)),
+            } else if let Some(at) = self.coming.iter().position(|coming| coming.name == name) {
+                let coming = &mut self.coming[at];
+                let is_same = coming.grant.sight == grant.sight;
+                if is_same && !coming.thrown {
+                    coming.rights = self.rights;
+                    continue;
+                }
+                let Coming { name, known, .. } = self.coming.swap_remove(at);
+                changed.push((
+                    grant,
+                    name,
+                    known.map(|known| if is_same { known } else { nowhere() }),
+                ));
             }
         }
         // all views of before are gone before anything is said of the first
-        let changed: Vec<_> = changed
-            .into_iter()
-            .map(|(held, grant)| (held.name, grant))
-            .collect();
-        for (name, grant) in changed {
+        for (grant, name, known) in changed {
             self.entry.present.leaves(&name);
-            self.follow_or_end(name, grant, None).await;
+            self.begin(name, grant, known);
         }
     }
 }
@@ -321,82 +440,9 @@ pub fn asked(channel: &str) -> Asked {
             channel: channel.to_owned(),
             recoverable: true,
             positioned: true,
+            join_leave: true,
             ..SubscribeRequest::default()
         },
         by_server: None,
-    }
-}
-
-/// The response body of one event stream.
-pub struct Body {
-    outlet: Arc<Outlet>,
-    written: Rc<RefCell<Track>>,
-    over: bool,
-    _alive: Alive,
-    _gone: oneshot::Sender<()>,
-}
-
-impl Stream for Body {
-    type Item = Result<Bytes, std::io::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        loop {
-            match std::task::ready!(self.outlet.poll_take(cx, CHUNK)) {
-                Taken::Batch(batch) => {
-                    let mut text = Vec::new();
-                    let mut written = self.written.borrow_mut();
-                    for item in batch {
-                        written.write(item.slot, item.offset, item.frame.payload(), &mut text);
-                    }
-                    if !text.is_empty() {
-                        return Poll::Ready(Some(Ok(text.into())));
-                    }
-                }
-                Taken::Ended(why) => {
-                    self.over = true;
-                    return Poll::Ready(last_words(&why).map(|words| Ok(words.whole())));
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Body {
-    /// The socket is gone: whoever feeds it has nobody left to feed.
-    fn drop(&mut self) {
-        self.outlet.cut(Disconnect::ForceReconnect);
-    }
-}
-
-/// What is said where coming back is of no use.
-fn last_words(why: &Disconnect) -> Option<Frame> {
-    // a token that ran out ends a socket for a moment, but an EventSource cannot bring another one
-    let told = why.is_final() || *why == Disconnect::Expired;
-    told.then(|| {
-        event_frame(
-            Some("end"),
-            &json!({"code": why.code(), "reason": why.reason()}).to_string(),
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_end_without_return_is_told() {
-        let told: Vec<_> = Disconnect::ALL
-            .into_iter()
-            .filter(|why| last_words(why).is_some())
-            .collect();
-        assert!(told.contains(&Disconnect::AccessEnded) && told.contains(&Disconnect::Expired));
-        assert!(!told.contains(&Disconnect::Shutdown) && !told.contains(&Disconnect::Slow));
-        let words = last_words(&Disconnect::AccessEnded).unwrap();
-        let expected = "event: end\ndata: {\"code\":4501,\"reason\":\"access ended\"}\n\n";
-        assert_eq!(String::from_utf8_lossy(words.payload()), expected);
     }
 }

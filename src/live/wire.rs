@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::json;
 use signalbox_actors::live_hub::{Encoding, Frame, Item, Queued};
 use signalbox_core::live::application::ClientInfo;
 
@@ -131,8 +132,11 @@ impl Encoding for EventStream {
         None
     }
 
-    fn presence(&self, _: &str, _: bool, _: &ClientInfo) -> Option<Frame> {
-        None
+    fn presence(&self, channel: &str, came: bool, info: &ClientInfo) -> Option<Frame> {
+        let event = if came { "join" } else { "leave" };
+        let info: super::protocol::wire::ClientInfo = info.into();
+        let data = json!({"channel": channel, "info": info});
+        Some(event_frame(Some(event), &data.to_string()))
     }
 }
 

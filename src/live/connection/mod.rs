@@ -131,7 +131,7 @@ impl Connection {
 
     /// Serves the connection until it ends.
     pub async fn run(mut self, mut input: Input, plug: Plug) {
-        let patience = self.serve(&mut input).await;
+        let patience = self.serve(&mut input, &plug).await;
         // the subscriptions and the session go first: they need nobody who reads
         self.subscriptions.clear();
         self.pending = Pending::default();
@@ -145,7 +145,7 @@ impl Connection {
     }
 
     /// How long the peer is waited for; `None` when it is gone.
-    async fn serve(&mut self, input: &mut Input) -> Option<Duration> {
+    async fn serve(&mut self, input: &mut Input, plug: &Plug) -> Option<Duration> {
         let timer = sleep_until(Instant::now().into());
         tokio::pin!(timer);
         loop {
@@ -160,6 +160,9 @@ impl Connection {
                 timer.as_mut().reset(deadline.into());
             }
             let outlet = self.outlet.clone();
+            // who has a socket of their own is heard to leave
+            let is_seen = matches!(input, Input::Elsewhere(_))
+                && self.subscriptions.iter().any(|held| held.info().is_some());
             tokio::select! {
                 biased;
                 signal = poll_fn(|cx| outlet.poll_signal(cx)) => match signal {
@@ -187,6 +190,10 @@ impl Connection {
                     }
                     Incoming::Bad(why) => self.client.close(why),
                 },
+                () = plug.hung_up(), if is_seen => {
+                    self.outlet.cut(Disconnect::ForceReconnect);
+                    return None;
+                }
                 () = timer.as_mut() => self.client.tick(Instant::now()),
             }
         }

@@ -107,7 +107,7 @@ impl Connection {
             let (channel, epoch) = (subscription.channel(), subscription.epoch());
             track
                 .borrow_mut()
-                .begins(subscription.slot, (**channel).into(), epoch.into());
+                .begins(subscription.slot, channel, epoch.into());
         }
         self.subscriptions.reserve_exact(1);
         self.subscriptions.push(subscription);
@@ -218,7 +218,12 @@ impl Connection {
     pub(super) fn look_again(&mut self) {
         self.rights += 1;
         let member = match self.admission.as_ref().map(|admission| &admission.viewer) {
-            Some(Viewer::Member(member)) => member.clone(),
+            Some(Viewer::Member(member)) => {
+                let member = member.clone();
+                // what goes on being read was granted with the rights of before
+                self.readings = Vec::new();
+                member
+            }
             Some(Viewer::Guest(_)) => {
                 self.judged = self.rights;
                 return;

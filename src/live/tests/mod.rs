@@ -64,6 +64,10 @@ pub struct Door {
     application: Application,
     /// While it is held, nobody can say what a member may do now.
     pub judging: Arc<tokio::sync::Mutex<()>>,
+    /// While it is held, nobody can say who may follow feed:jobs.
+    pub slow: Arc<tokio::sync::Mutex<()>>,
+    /// How often that was asked.
+    pub asked_slow: Arc<AtomicU64>,
     /// What is asked about a channel cannot be answered just now.
     pub unsure: AtomicBool,
 }
@@ -75,6 +79,8 @@ impl Door {
             open: Mutex::default(),
             application: Application::new(&settings.live, Clock::system()).unwrap(),
             judging: Arc::default(),
+            slow: Arc::default(),
+            asked_slow: Arc::default(),
             unsure: AtomicBool::new(false),
         }
     }
@@ -172,9 +178,14 @@ impl Gatekeeper for Door {
             self.application.clone(),
         );
         let unsure = self.unsure.load(Ordering::SeqCst);
+        let (slow, asked_slow) = (self.slow.clone(), self.asked_slow.clone());
         Box::pin(async move {
             if unsure {
                 return Err(ReplyError::Internal.into());
+            }
+            if name == "feed:jobs" {
+                asked_slow.fetch_add(1, Ordering::SeqCst);
+                drop(slow.lock().await);
             }
             let Some(channel) = Channel::parse(&name) else {
                 return application.judge(&viewer, asked).await;

@@ -10,6 +10,9 @@ use tokio::net::TcpSocket;
 
 use super::Node;
 
+mod company;
+mod rights;
+
 /// What EventSource makes of a stream.
 #[derive(Debug, Default, PartialEq)]
 struct Event {
@@ -105,8 +108,9 @@ async fn a_stream_resumes_by_its_last_event_id_without_gap_also_after_a_restart(
     let mut source = Source::open(&node, "someone", query, None).await;
     node.happen(3).await;
     assert_eq!(source.numbers(3).await, [1, 2, 3]);
-    let start = format!("feed:users@{}:3,feed:jobs@", node.epoch());
-    assert!(source.id.starts_with(&start), "{}", source.id);
+    let place = format!("feed:users@{}:3", node.epoch());
+    assert!(source.id.split(',').any(|part| part == place), "{}", source.id);
+    assert!(source.id.contains("feed:jobs@"), "{}", source.id);
     node.happen(2).await;
     let mut source = Source::open(&node, "someone", query, Some(&source.id)).await;
     assert_eq!(source.numbers(2).await, [4, 5]);
@@ -220,13 +224,14 @@ async fn channels_that_cannot_be_resumed_are_named_for_a_reset() {
     let query = "channel=feed:users&channel=feed:jobs";
     let mut source = Source::open(&node, "someone", query, Some("feed:users@old:1")).await;
     // the one stands in another stream, of the other the id says nothing
-    for channel in ["feed:users", "feed:jobs"] {
+    let mut told = Vec::new();
+    for _ in 0..2 {
         let reset = source.next().await.unwrap();
-        assert_eq!(
-            (reset.name.as_str(), reset.data),
-            ("reset", json!({"channels": [channel]}))
-        );
+        assert_eq!(reset.name, "reset");
+        told.push(reset.data["channels"][0].as_str().unwrap().to_owned());
     }
+    told.sort();
+    assert_eq!(told, ["feed:jobs", "feed:users"]);
     node.happen(1).await;
     assert_eq!(source.numbers(1).await, [3]);
 }
