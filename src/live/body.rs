@@ -106,7 +106,11 @@ impl Stream for Body {
             // some clients and proxies wait for a first byte before they believe that the stream is open
             return Poll::Ready(Some(Ok(Bytes::from_static(b"\r\n"))));
         }
-        match std::task::ready!(self.outlet.poll_take(cx, CHUNK)) {
+        let most = self
+            .track
+            .as_ref()
+            .map_or(CHUNK, |track| track.borrow().room(CHUNK));
+        match std::task::ready!(self.outlet.poll_take(cx, most)) {
             // a batch may only move ids, and an empty chunk would end the answer
             Taken::Batch(batch) => match self.batch(batch) {
                 bytes if bytes.is_empty() => {

@@ -19,6 +19,7 @@ mod pending;
 mod plug;
 pub mod protocol;
 mod routes;
+mod session;
 mod socket;
 mod sse;
 mod stream_id;

@@ -8,7 +8,6 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::rt::net::TcpStream;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use bytes::BytesMut;
-use rand::distr::{Alphanumeric, SampleString};
 use signalbox_actors::live_hub::{FollowError, Outlet, Transport};
 use signalbox_core::auth::Purpose;
 use signalbox_core::ip_rules;
@@ -22,6 +21,7 @@ use super::connection::{Connection, Input, Way};
 use super::gate::{Admission, Grant};
 use super::plug::Plug;
 use super::protocol::{Codec, ConnectRequest, MAX_CHANNEL_BYTES, ReplyError};
+use super::session;
 use super::socket::{self, Reader, Writer, upgrade};
 use super::sse::{EventSource, MAX_STREAM_CHANNELS, asked};
 use super::stream_id::StreamId;
@@ -93,7 +93,7 @@ fn serve_socket(
         pulse,
         // who only listens is reached by it, through the server API
         session: if listens_only {
-            format!("{id}.{}", secret())
+            session::of(&live.store.sealer, &id)
         } else {
             String::new()
         },
@@ -113,11 +113,6 @@ fn serve_socket(
     let reader = Reader::new(taken.clone(), read, codec);
     drive(Writer::new(taken.clone(), outlet, dialect));
     drive(connection.run(Input::Socket(reader), Plug::Taken(taken)));
-}
-
-/// A secret that nobody guesses: 190 bits.
-pub(super) fn secret() -> String {
-    Alphanumeric.sample_string(&mut rand::rng(), 32)
 }
 
 /// Streams the events of channels, for EventSource and curl.

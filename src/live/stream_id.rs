@@ -1,19 +1,30 @@
 //! `id:` of the event stream: where a client stands in every channel it reads. `Last-Event-ID` brings it back.
 //!
 //! Written `channel@epoch:offset`, joined by commas. `%`, `,` and `@` of a channel's name are percent-encoded; an epoch has none of
-//! these characters.
+//! these characters. The id stands before every event that moves one of the channels, since a browser keeps nothing but the last
+//! one: so a name that is long in it is written as its digest, and whoever brings it back says which channels they are.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::BufMut;
+use sha2::{Digest, Sha256};
 use signalbox_actors::live_hub::Place;
 
-/// The channels of one stream and how far each is.
+/// A name that is longer is written as its digest.
+const LONGEST: usize = 16;
+
+/// Begins a digest, and no name that stands for itself.
+const MARK: char = '~';
+
+/// The channels of one stream, as their names are written, and how far each is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StreamId(Vec<(String, Place)>);
+pub struct StreamId(Vec<(Rc<str>, Place)>);
 
 impl StreamId {
     /// Reads what a client sent. What cannot be read is left out: its channel is then told to be fetched anew.
@@ -22,7 +33,7 @@ impl StreamId {
             let (channel, place) = part.rsplit_once('@')?;
             let (epoch, offset) = place.rsplit_once(':')?;
             Some((
-                decoded(channel),
+                channel.into(),
                 Place {
                     epoch: epoch.into(),
                     offset: offset.parse().ok()?,
@@ -32,24 +43,21 @@ impl StreamId {
         Self(parts.collect())
     }
 
-    /// How far `channel` is.
+    /// How far `channel` is, whether it is named by its digest or in full.
     pub fn place(&self, channel: &str) -> Option<&Place> {
-        self.0
+        let (full, short) = (encoded(channel), written(channel));
+        let found = self
+            .0
             .iter()
-            .find(|(name, _)| name == channel)
-            .map(|(_, place)| place)
+            .find(|(name, _)| **name == *short || **name == *full);
+        found.map(|(_, place)| place)
     }
 
-    /// All channels and how far each is.
-    pub fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
-        self.0.iter().map(|(channel, place)| (channel.as_str(), place))
-    }
-
-    /// Moves `channel` to `place`.
-    pub fn set(&mut self, channel: &str, place: Place) {
-        match self.0.iter_mut().find(|(name, _)| name == channel) {
+    /// Moves the channel that is `written` so to `place`.
+    fn set(&mut self, written: &Rc<str>, place: Place) {
+        match self.0.iter_mut().find(|(name, _)| name == written) {
             Some((_, held)) => *held = place,
-            None => self.0.push((channel.to_owned(), place)),
+            None => self.0.push((written.clone(), place)),
         }
     }
 }
@@ -58,52 +66,59 @@ impl std::fmt::Display for StreamId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (n, (channel, place)) in self.0.iter().enumerate() {
             let comma = if n == 0 { "" } else { "," };
-            write!(f, "{comma}{}@{}:{}", Encoded(channel), place.epoch, place.offset)?;
+            write!(f, "{comma}{channel}@{}:{}", place.epoch, place.offset)?;
         }
         Ok(())
     }
 }
 
-/// A channel's name as it stands in an id.
-struct Encoded<'a>(&'a str);
-
-impl std::fmt::Display for Encoded<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut rest = self.0;
-        while let Some(at) = rest.find(['%', ',', '@']) {
-            f.write_str(&rest[..at])?;
-            f.write_str(match rest.as_bytes()[at] {
-                b'%' => "%25",
-                b',' => "%2C",
-                _ => "%40",
-            })?;
-            rest = &rest[at + 1..];
-        }
-        f.write_str(rest)
+/// A channel's name in full.
+fn encoded(name: &str) -> Cow<'_, str> {
+    if name.contains(['%', ',', '@']) {
+        let escaped = name.replace('%', "%25").replace(',', "%2C").replace('@', "%40");
+        return escaped.into();
     }
+    name.into()
 }
 
-fn decoded(name: &str) -> String {
-    name.replace("%2C", ",").replace("%40", "@").replace("%25", "%")
+/// A channel's name as it stands in an id.
+fn written(name: &str) -> Cow<'_, str> {
+    let full = encoded(name);
+    if full.len() <= LONGEST && !full.starts_with(MARK) {
+        return full;
+    }
+    let digest = Sha256::digest(name);
+    format!("{MARK}{}", URL_SAFE_NO_PAD.encode(&digest[..9])).into()
 }
+
+/// What an item takes at least while it waits.
+const ITEM: usize = 128;
 
 /// What the writing half of a stream knows of it: the driving half adds to it.
 #[derive(Debug, Default)]
 pub struct Track {
-    /// Which channel, and in which epoch, a slot of the outlet stands for.
+    /// Which channel, as it is written, and in which epoch, a slot of the outlet stands for.
     slots: HashMap<u32, (Rc<str>, Arc<str>)>,
     /// How far the client is, by what was given to its socket.
     id: StreamId,
     /// The id has moved since it was last told.
     moved: bool,
+    /// Bytes of the id when it was last told.
+    told: usize,
 }
 
 impl Track {
     /// A slot of the outlet stands for this channel from now on.
-    pub fn begins(&mut self, slot: u32, channel: Rc<str>, epoch: Arc<str>) {
+    pub fn begins(&mut self, slot: u32, channel: &str, epoch: Arc<str>) {
+        let channel: Rc<str> = written(channel).into();
         // nothing is written any more of a subscription that this one follows
         self.slots.retain(|_, (of, _)| *of != channel);
         self.slots.insert(slot, (channel, epoch));
+    }
+
+    /// Of `most` bytes that are written at once, how many are to be taken of what waits: each of it may bring the id.
+    pub fn room(&self, most: usize) -> usize {
+        most / (1 + self.told / ITEM)
     }
 
     /// How far the client is in a channel, by what was given to its socket.
@@ -133,6 +148,7 @@ impl Track {
             let mut line = String::new();
             // writing into a string has no way to fail
             let _ = writeln!(line, "id: {}", self.id);
+            self.told = line.len();
             out.put_slice(line.as_bytes());
         }
         out.put_slice(bytes);
@@ -147,36 +163,77 @@ mod tests {
 
     #[test]
     fn an_id_names_every_channel_with_its_place() {
-        let mut id = StreamId::default();
-        id.set(
-            "feed:users",
-            Place {
-                epoch: "ab12".into(),
-                offset: 9,
-            },
-        );
-        id.set(
-            "job:018f",
-            Place {
-                epoch: "cd34".into(),
-                offset: 0,
-            },
-        );
+        let id = at(&[("feed:users", "ab12", 9), ("job:018f", "cd34", 0)]);
         assert_eq!(id.to_string(), "feed:users@ab12:9,job:018f@cd34:0");
         assert_eq!(StreamId::parse(&id.to_string()), id);
     }
 
     #[test]
     fn a_name_with_the_ids_own_characters_is_read_as_it_was() {
-        let names = ["chat:pl#a,b", "odd@name", "100%", "%2C", "a,b@c:9%25"];
-        let mut id = StreamId::default();
-        for name in names {
-            let (epoch, offset) = ("ab12".into(), 9);
-            id.set(name, Place { epoch, offset });
+        let names = [
+            "chat:pl#a,b",
+            "odd@name",
+            "100%",
+            "%2C",
+            "a,b@c:9%25",
+            "~",
+            "~abc",
+        ];
+        let places = names
+            .iter()
+            .zip(1..)
+            .map(|(name, offset)| (*name, "ab12", offset));
+        let read = StreamId::parse(&at(&places.collect::<Vec<_>>()).to_string());
+        for (name, offset) in names.iter().zip(1..) {
+            assert_eq!(read.place(name).map(|place| place.offset), Some(offset), "{name}");
         }
+        assert_eq!(read.place("100"), None);
+    }
+
+    #[test]
+    fn an_id_stays_short_whatever_channels_are_called_and_names_in_full_are_read_too() {
+        let names: Vec<_> = (0..128)
+            .map(|n| format!("chat:{n}{}", "@,%".repeat(80)))
+            .collect();
+        let places = names
+            .iter()
+            .zip(1..)
+            .map(|(name, n)| (name.as_str(), "0123456789ab", 10_000_000 + n));
+        let id = at(&places.collect::<Vec<_>>());
+        assert!(id.to_string().len() < 5 * 1024, "{}", id.to_string().len());
         let read = StreamId::parse(&id.to_string());
-        assert_eq!(read, id);
-        assert_eq!(read.places().map(|(name, _)| name).collect::<Vec<_>>(), names);
+        for (name, n) in names.iter().zip(1..) {
+            assert_eq!(read.place(name).map(|place| place.offset), Some(10_000_000 + n));
+        }
+        // as a list over REST has channel, epoch and offset
+        let by_hand = StreamId::parse("job:018f4c5e-0000-7000-8000-000000000001@ab12:9");
+        assert!(
+            by_hand
+                .place("job:018f4c5e-0000-7000-8000-000000000001")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn what_is_written_at_once_stays_within_bounds_however_many_channels_there_are() {
+        let mut track = Track::default();
+        for slot in 1..=128 {
+            track.begins(
+                slot,
+                &format!("a channel with a long name {slot}"),
+                "0123456789ab".into(),
+            );
+            track.write(slot, 1_000_000, b"", &mut Vec::new());
+        }
+        assert_eq!(track.room(32 * 1024), 32 * 1024, "nothing was told yet");
+        let mut first = Vec::new();
+        track.write(1, 1_000_001, b"data: 1\n\n", &mut first);
+        let items = track.room(32 * 1024) / ITEM;
+        assert!(
+            (1..32).contains(&items) && items * first.len() <= 64 * 1024,
+            "{items} of {}",
+            first.len()
+        );
     }
 
     #[test]
@@ -186,10 +243,19 @@ mod tests {
         assert_eq!((id.place("feed:jobs"), id.place("feed:audit")), (None, None));
     }
 
+    fn at(places: &[(&str, &str, u64)]) -> StreamId {
+        let mut id = StreamId::default();
+        for (channel, epoch, offset) in places {
+            let (epoch, offset) = ((*epoch).into(), *offset);
+            id.set(&written(channel).into(), Place { epoch, offset });
+        }
+        id
+    }
+
     fn text(items: &[(u32, u64, &str)]) -> String {
         let mut track = Track::default();
-        track.begins(1, "feed:users".into(), "e".into());
-        track.begins(2, "job:1".into(), "f".into());
+        track.begins(1, "feed:users", "e".into());
+        track.begins(2, "job:1", "f".into());
         let mut out = Vec::new();
         for (slot, offset, bytes) in items {
             track.write(*slot, *offset, bytes.as_bytes(), &mut out);

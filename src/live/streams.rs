@@ -27,7 +27,8 @@ use super::plug::Plug;
 use super::protocol::raw::Object;
 use super::protocol::wire::EmulationRequest;
 use super::protocol::{ConnectRequest, MAX_FRAME_BYTES};
-use super::routes::{drive, open_socket, secret};
+use super::routes::{drive, open_socket};
+use super::session;
 use super::stream_id::{StreamId, Track};
 use super::visit::{ACCEL_BUFFERING, LAST_EVENT_ID, Visit};
 use super::wire::Dialect;
@@ -212,8 +213,7 @@ fn begin(
     let speech = Line {
         codec: kind.dialect.codec(),
         pulse: if listens_only { Pulse::Told } else { Pulse::Asked },
-        // with the id in front, the secret is found without a search
-        session: format!("{id}.{}", secret()),
+        session: session::of(&live.store.sealer, &id),
         node: if listens_only {
             String::new()
         } else {
@@ -268,6 +268,11 @@ async fn emulation(
         let detail = "Send node, session and data, as the answer to the connect and the protocol have them.";
         return Err(Error::new(Kind::Malformed, "live.bad_emulation", detail).into());
     };
+    // no other node is asked, and nothing looked up, for whoever only guesses
+    if !session::is_ours(&live.store.sealer, &session) {
+        let detail = "There is no such stream. Connect again.";
+        return Err(Error::new(Kind::NotFound, "live.unknown_session", detail).into());
+    }
     let order = Order::Emulate {
         node,
         session,

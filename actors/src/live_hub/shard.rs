@@ -56,7 +56,9 @@ impl LiveHub {
         }
     }
 
-    /// Takes in what came over the bus. Every handler begins with it, so that messages and deliveries keep their order.
+    /// Takes in what came over the bus. Every handler begins with it, so that messages and deliveries keep their order, and ends
+    /// with giving what is due: whoever puts something into the inlet while the mailbox is full wakes nobody, and need not, since
+    /// what is in the mailbox then does.
     fn take_in(&mut self, ctx: &mut Context<Self>) {
         let (publications, overflowed) = self.inlet.take();
         for run in publications.chunk_by(|one, next| one.channel == next.channel) {
@@ -264,6 +266,7 @@ impl Handler<Join> for LiveHub {
             channel
         });
         channel.join(join.subscriber, join.view);
+        self.deliver(ctx);
     }
 }
 
@@ -305,11 +308,12 @@ pub(super) struct Left(pub(super) ChannelKey);
 impl Handler<Left> for LiveHub {
     type Result = ();
 
-    fn handle(&mut self, left: Left, _: &mut Self::Context) {
+    fn handle(&mut self, left: Left, ctx: &mut Self::Context) {
         if self.channels.get_mut(&left.0).is_some_and(Channel::sweep) {
             self.channels.remove(&left.0);
             self.inlet.closed(&left.0);
         }
+        self.deliver(ctx);
     }
 }
 

@@ -138,13 +138,16 @@ impl Connection {
     ) -> Vec<(SubscribeRequest, Option<ServerSubscription>)> {
         // where the client stands is told by its browser, and is newer than what its address says; what it does not ask for again
         // comes with its credentials or not at all
-        for (channel, place) in self.known.take().iter().flat_map(|known| known.places()) {
-            let comes = admission.subscriptions.iter().any(|(name, _)| name == channel);
-            if comes || request.subs.contains_key(channel) {
-                let wish = request.subs.entry(channel.to_owned()).or_default();
-                wish.recover = true;
-                wish.epoch = place.epoch.to_string();
-                wish.offset = place.offset;
+        if let Some(known) = self.known.take() {
+            let given = admission.subscriptions.iter().map(|(name, _)| name.clone());
+            let comes: Vec<_> = given.chain(request.subs.keys().cloned()).collect();
+            for channel in comes {
+                if let Some(place) = known.place(&channel) {
+                    let wish = request.subs.entry(channel).or_default();
+                    wish.recover = true;
+                    wish.epoch = place.epoch.to_string();
+                    wish.offset = place.offset;
+                }
             }
         }
         let mut wishes: Vec<_> = admission

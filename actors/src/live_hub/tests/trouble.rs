@@ -125,3 +125,33 @@ async fn followers_who_all_go_while_something_is_kept_back_for_them_leave_the_sh
     assert_eq!(numbers(&events(&outlet, 1).await), [102]);
     assert_eq!(restarts(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_while_a_mailbox_is_full_of_leaves_or_joins_is_given_by_the_next_of_them() {
+    let test = store().await;
+    let tree = Tree::start(Options::default()).unwrap();
+    let hub = LiveHub::supervise(&tree, &test.store, Arc::default(), 1).unwrap();
+    tree.start_all().await;
+    hub.vouch_until(Instant::now() + Duration::from_secs(600));
+    let wish = || Wish {
+        channel: channel(test.organization),
+        view: View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Plain),
+        since: None,
+        keeps: Keeps::Nothing,
+    };
+    let outlet = Outlet::new(1 << 20);
+    let first = hub.follow(&outlet, 1, wish()).await.unwrap();
+    first.membership.release(first.place, false);
+    let other = Outlet::new(1 << 20);
+    let said = |n: u64| Publication::new(channel(test.organization), "".into(), 0, payload(n).into());
+    let begun = Instant::now();
+    let second = hub.follow(&other, 1, wish()).await.unwrap();
+    hub.publish_unheard(&[said(1)]);
+    drop(second);
+    assert_eq!(numbers(&events(&outlet, 1).await), [1]);
+    hub.publish_unheard(&[said(2)]);
+    let _third = hub.follow(&other, 2, wish()).await.unwrap();
+    assert_eq!(numbers(&events(&outlet, 1).await), [2]);
+    // else they are found when all is compared, every 10 s
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+}

@@ -65,6 +65,7 @@ async fn a_stream_takes_its_commands_through_any_node() {
     let events = Http::new()
         .get(format!("http://{}/connection/sse", one.address))
         .query(&[("cf_connect", commands)]);
+    let mut last = None;
     for request in [lines, events] {
         let mut stream = Stream::open(request).await;
         let connect = stream.json().await["connect"].clone();
@@ -99,15 +100,39 @@ async fn a_stream_takes_its_commands_through_any_node() {
         .await;
         let end = stream.json().await;
         assert_eq!(end["push"]["disconnect"]["code"], 3503, "{end}");
+        last = Some((node.clone(), session.as_str().unwrap().to_owned()));
     }
-    let nobody = json!({"node": "gone", "session": "x", "data": "{}"});
+    let (alive, ended) = last.expect("a stream was opened");
+    let nobody = json!({"node": "gone", "session": ended, "data": "{}"});
     let post = |body: String| {
         Http::new()
             .post(format!("http://{}/emulation", two.address))
             .body(body)
             .send()
     };
-    assert_eq!(post(nobody.to_string()).await.unwrap().status(), 404);
+    let refused = post(nobody.to_string()).await.unwrap();
+    assert_eq!(
+        refused.json::<Value>().await.unwrap()["code"],
+        "live.unknown_node"
+    );
+    // what was never given out goes no further; for what has ended there is nobody
+    let (client, secret) = ended.split_once('.').unwrap();
+    for guess in [
+        "x",
+        client,
+        &format!("{client}."),
+        &format!("{}.{secret}", client.to_uppercase()),
+    ] {
+        let guessed = json!({"node": alive, "session": guess, "data": "{}"}).to_string();
+        let refused = post(guessed).await.unwrap();
+        assert_eq!(refused.status(), 404, "{guess}");
+        assert_eq!(
+            refused.json::<Value>().await.unwrap()["code"],
+            "live.unknown_session"
+        );
+    }
+    let late = json!({"node": alive, "session": ended, "data": "{}"}).to_string();
+    assert_eq!(post(late).await.unwrap().status(), 204);
     assert_eq!(post("[]".to_owned()).await.unwrap().status(), 400);
     assert_eq!(post("x".repeat(70_000)).await.unwrap().status(), 413);
 }
@@ -302,7 +327,8 @@ async fn the_server_takes_a_channel_from_an_event_stream_by_ending_it() {
         })
         .await;
         let mut line = stream.line().await;
-        while !line.starts_with("event: ") {
+        // who is there is told first
+        while !line.starts_with("event: ") || line == "event: presence" || line == "event: join" {
             line = stream.line().await;
         }
         assert_eq!(line, "event: end", "{order}");
