@@ -3,8 +3,15 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use signalbox_core::kernel::error::{Error, Kind};
+use subtle::ConstantTimeEq;
+
+use crate::http::{Answer, State};
 
 /// Seconds; from a cached read to a slow import chunk.
 const SECONDS: &[f64] = &[
@@ -39,8 +46,37 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/metrics", web::get().to(render));
 }
 
-async fn render(handle: web::Data<PrometheusHandle>) -> HttpResponse {
-    HttpResponse::Ok()
+async fn render(
+    request: HttpRequest,
+    state: web::Data<State>,
+    handle: web::Data<PrometheusHandle>,
+) -> Answer<HttpResponse> {
+    if let Some(token) = &state.settings.server.metrics_token
+        && !brings(&request, token)
+    {
+        return Err(Error::new(
+            Kind::Unauthenticated,
+            "metrics.token_needed",
+            "Send server.metrics_token of the hub's configuration as Authorization: Bearer.",
+        )
+        .into());
+    }
+    Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(handle.render())
+        .body(handle.render()))
+}
+
+/// Whether `request` brings `token` (RFC 6750 §2.1). How long it takes says nothing about it.
+fn brings(request: &HttpRequest, token: &SecretString) -> bool {
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let brought = header.and_then(|value| value.split_once(' '));
+    let brought = brought.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    brought.is_some_and(|(_, brought)| {
+        Sha256::digest(brought.trim())
+            .ct_eq(&Sha256::digest(token.expose_secret()))
+            .into()
+    })
 }

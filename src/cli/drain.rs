@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::say;
 use crate::config::Settings;
@@ -34,20 +35,25 @@ pub(super) fn run(settings: &Settings, wait: bool) -> anyhow::Result<()> {
         "The node is not ready from now on, and its clients are moved to other nodes; it goes on serving requests until it is stopped.",
     );
     if wait {
-        wait_until_empty(hub)?;
+        wait_until_empty(hub, settings.server.metrics_token.as_ref())?;
         say("No client is left: the node can be stopped.");
     }
     Ok(())
 }
 
-fn wait_until_empty(hub: Running) -> anyhow::Result<()> {
+fn wait_until_empty(hub: Running, token: Option<&SecretString>) -> anyhow::Result<()> {
     let mut last = None;
     loop {
         // before it has begun to drain, none may only mean that none has come
-        let begun = matches!(get(hub.address, "/readyz"), Ok((503, _)));
-        let left = get(hub.address, "/metrics")
-            .ok()
-            .map(|(_, text)| connections(&text));
+        let begun = matches!(get(hub.address, "/readyz", None), Ok((503, _)));
+        let left = match get(hub.address, "/metrics", token) {
+            Ok((200, text)) => Some(connections(&text)),
+            Ok((401, _)) => bail!(
+                "the hub does not say who is left: this command does not have its server.metrics_token. Give it the \
+                 configuration that the hub has"
+            ),
+            _ => None,
+        };
         match left {
             Some(0) if begun => return Ok(()),
             Some(left) if last != Some(left) => {
@@ -73,7 +79,7 @@ fn connections(metrics: &str) -> u64 {
 }
 
 /// Status and body of a GET on this machine.
-fn get(listening: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+fn get(listening: SocketAddr, path: &str, token: Option<&SecretString>) -> std::io::Result<(u16, String)> {
     let mut address = listening;
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
@@ -85,8 +91,12 @@ fn get(listening: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     write!(
         stream,
-        "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n"
     )?;
+    if let Some(token) = token {
+        write!(stream, "Authorization: Bearer {}\r\n", token.expose_secret())?;
+    }
+    write!(stream, "\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());

@@ -57,6 +57,9 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// `includeSubDomains` (RFC 6797 §6.1.2).
     pub hsts_subdomains: bool,
+    /// What opens `/metrics`; without it everybody is answered there.
+    #[serde(with = "secret")]
+    pub metrics_token: Option<SecretString>,
     pub shutdown_seconds: u64,
 }
 

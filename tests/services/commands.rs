@@ -2,6 +2,7 @@
 
 use super::hub::{Folder, Hub, run, said, servers_are_gone, signalbox, sql};
 use crate::harness::client;
+use std::process::Command;
 
 #[test]
 fn a_wrong_setting_ends_with_code_2_the_key_and_the_reason() {
@@ -317,4 +318,54 @@ impl Keyed {
         let waited = tokio::time::timeout(std::time::Duration::from_mins(1), waiting);
         waited.await.expect("waited a minute in vain");
     }
+}
+
+/// What watches is open to whoever reaches the port only where nothing else was said, and the hub's own command brings the token.
+#[tokio::test]
+async fn v5_0_0_13_4_5_what_watches_is_shut_to_whoever_does_not_bring_the_token_that_was_set() {
+    let folder = Folder::new();
+    let with_token = |mut command: Command| {
+        command.env("SIGNALBOX__SERVER__METRICS_TOKEN", "a token for scrapes");
+        command
+    };
+    let mut hub = Hub::launch(with_token(signalbox()), folder.path());
+    hub.wait_until_ready();
+    let asked = || client().get(format!("http://{}/metrics", hub.address));
+    for (brought, status) in [
+        (None, 401),
+        (Some("another"), 401),
+        (Some(""), 401),
+        (Some("a token for scrapes"), 200),
+    ] {
+        let asked = brought
+            .into_iter()
+            .fold(asked(), reqwest::RequestBuilder::bearer_auth);
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{brought:?}");
+        assert_eq!(answer.text().await.unwrap().contains("signalbox_"), status == 200);
+    }
+    let drain = |command: Command| {
+        let mut command = command;
+        let output = command
+            .args(["drain", "--wait", "--data"])
+            .arg(folder.path())
+            .output();
+        output.unwrap()
+    };
+    let refused = drain(signalbox());
+    assert!(
+        !refused.status.success() && said(&refused).contains("metrics_token"),
+        "{}",
+        said(&refused)
+    );
+    let drained = drain(with_token(signalbox()));
+    assert!(drained.status.success(), "{}", said(&drained));
+    let printed = with_token(signalbox())
+        .args(["config", "print"])
+        .output()
+        .unwrap();
+    assert!(
+        !said(&printed).contains("a token for scrapes"),
+        "it is never printed"
+    );
 }
