@@ -304,3 +304,33 @@ async fn what_came_through_a_team_ends_with_it_on_every_node() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_for_which_a_read_does_not_end_ends_at_once_when_its_right_is_taken() {
+    let cluster = Cluster::start(1, "").await;
+    let owner = cluster.sign_in().await;
+    let role = role(&cluster, &owner, "sees", &[], &["users:read", "users:read_pii"]).await;
+    let body = json!({"email": EMAIL, "name": "Watcher", "password": PASSWORD, "roles": [role]});
+    cluster.post(0, &owner, "/users", body).await;
+    let token = cluster.sign_in_as(EMAIL, PASSWORD).await;
+    let node = &cluster.nodes[0];
+    let ends = stream(&node.url, &token).await;
+    let path = format!("/roles/{role}");
+    let have = |rights: Vec<Value>| {
+        let body = json!({"statements": rights});
+        send(&cluster, &owner, Method::PATCH, &path, body)
+    };
+    node.arm("live.begin");
+    // it sees less, so it begins anew, which is read for
+    have(vec![grant("users:read")]).await;
+    until("the channel is read", async || node.is_at("live.begin")).await;
+    let taken = SystemTime::now();
+    let ended = tokio::time::timeout(PATIENCE, async { tokio::join!(ends, have(Vec::new())).0 }).await;
+    let ended = ended.unwrap_or_else(|_| panic!("a stream outlived its right by {PATIENCE:?}"));
+    eprintln!(
+        "ended {:?} after the right began to be taken",
+        ended.duration_since(taken).unwrap_or_default()
+    );
+    assert!(node.is_at("live.begin"), "nothing was read to its end");
+    node.disarm("live.begin");
+}

@@ -164,3 +164,41 @@ async fn a_place_told_to_whoever_sees_some_people_is_none_of_whoever_sees_others
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_stream_of_a_page_tells_who_looks_at_it_who_comes_and_who_goes() {
+    let desk = Desk::open().await;
+    let person = desk.person("Ann", &["viewer"]).await;
+    let page = format!("page:/users/{person}");
+    let looks = async |token: &str| {
+        let asked = desk.ask(Method::GET, "/stream").query(&[("channel", &page)]);
+        let answer = asked.bearer_auth(token).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.bytes_stream().boxed()
+    };
+    let mut text = String::new();
+    let mut owner = looks(&desk.token).await;
+    let mut told = async |event: &str, name: &str| {
+        let wanted = format!("event: {event}\n");
+        tokio::time::timeout(std::time::Duration::from_secs(20), async {
+            loop {
+                let found = text
+                    .split("\n\n")
+                    .any(|block| block.contains(&wanted) && block.contains(name) && block.contains(&page));
+                if found {
+                    return text.clear();
+                }
+                text += &String::from_utf8_lossy(&owner.next().await.unwrap().unwrap());
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("no {event} of {name}"));
+    };
+    told("presence", "\"user\"").await;
+    let ann = desk.sign_in("Ann@example.com").await;
+    let another = looks(&ann).await;
+    told("join", "Ann").await;
+    // nobody says good-bye on such a stream
+    drop(another);
+    told("leave", "Ann").await;
+}

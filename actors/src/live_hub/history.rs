@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalbox_core::Store;
+use signalbox_core::fault;
 use signalbox_core::kernel::error::{Error, Result};
 use signalbox_core::live::application::broker::{self, BrokerError};
 use signalbox_core::live::application::{Namespaces, Options};
@@ -111,6 +112,7 @@ impl Stored {
         keeps: Keeps,
         most_bytes: usize,
     ) -> Result<Beginning> {
+        fault::point("live.begin").await;
         match (keeps, since) {
             (Keeps::Nothing, _) => Ok(Beginning::afresh(Place::nowhere())),
             (Keeps::Newest, _) => self.newest(key, since, view).await,
