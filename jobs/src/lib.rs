@@ -4,6 +4,7 @@
 //! backend (PostgreSQL is the ledger, Redis the dispatcher); `keeper` renews leases and takes over from workers that
 //! went away. What a job does stands in core, in the feature it belongs to.
 
+mod again;
 mod backend;
 mod desk;
 mod keeper;

@@ -1,5 +1,6 @@
 //! A node's workers: started once, stopped once.
 
+use crate::again::again;
 use crate::backend::Claims;
 use crate::desk::{Desk, Held};
 use crate::registry::Kind;
@@ -47,7 +48,7 @@ impl Workers {
         let keeping = desk.clone();
         Self {
             monitor: tokio::spawn(monitor(desk.clone(), kinds, options.concurrency)),
-            keeper: tokio::spawn(async move { keeper::keep(&keeping).await }),
+            keeper: tokio::spawn(async move { again("keeper", || keeper::keep(&keeping)).await }),
             desk,
         }
     }

@@ -324,12 +324,12 @@ async fn an_event_stream_for_which_a_read_does_not_end_ends_at_once_when_its_rig
     // it sees less, so it begins anew, which is read for
     have(vec![grant("users:read")]).await;
     until("the channel is read", async || node.is_at("live.begin")).await;
-    let taken = SystemTime::now();
+    let asked_at = SystemTime::now();
     let ended = tokio::time::timeout(PATIENCE, async { tokio::join!(ends, have(Vec::new())).0 }).await;
     let ended = ended.unwrap_or_else(|_| panic!("a stream outlived its right by {PATIENCE:?}"));
     eprintln!(
         "ended {:?} after the right began to be taken",
-        ended.duration_since(taken).unwrap_or_default()
+        ended.duration_since(asked_at).unwrap_or_default()
     );
     assert!(node.is_at("live.begin"), "nothing was read to its end");
     node.disarm("live.begin");

@@ -7,12 +7,14 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, OptionFuture};
 use redis::{PushInfo, PushKind, Value};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
-/// Messages waiting for the listener at most; beyond it they are dropped and [`Signal::Lost`] is told, so that the
-/// listener compares positions as after an outage.
+/// Messages waiting for the listener at most, and their bytes; beyond it they are dropped and [`Signal::Lost`] is told, so
+/// that the listener compares positions as after an outage.
 const WAITING: usize = 65_536;
+const WAITING_BYTES: usize = 64 * 1024 * 1024;
 
 /// The pause before a subscription that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -33,11 +35,23 @@ pub enum Signal {
     Subscribed,
 }
 
+impl Signal {
+    /// Bytes of what was said.
+    fn size(&self) -> usize {
+        match self {
+            Self::Message { channel, payload } => channel.len() + payload.len(),
+            Self::Lost | Self::Subscribed => 0,
+        }
+    }
+}
+
 /// An open subscription.
 pub struct Subscription {
     signals: mpsc::Receiver<Signal>,
     // beside the queue, for the queue is full when it is needed
     dropped: Arc<Notify>,
+    // of the messages in the queue
+    bytes: Arc<AtomicUsize>,
     connection: Link,
     wanted: Arc<Wanted>,
     // runs on while the listener is told what comes meanwhile
@@ -81,12 +95,19 @@ impl Subscription {
     pub(super) async fn open(address: &Address, sharded: Vec<String>, plain: Vec<String>) -> Result<Self> {
         let (sender, signals) = mpsc::channel(WAITING);
         let dropped = Arc::new(Notify::new());
-        let drop_one = Arc::clone(&dropped);
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let (drop_one, waiting) = (Arc::clone(&dropped), Arc::clone(&bytes));
         let heard = move |push: PushInfo| {
-            if let Some(signal) = signal(push)
-                && sender.try_send(signal).is_err()
-            {
-                drop_one.notify_one();
+            if let Some(signal) = signal(push) {
+                let size = signal.size();
+                let room = waiting.load(Ordering::Relaxed) + size <= WAITING_BYTES;
+                // counted before the listener can have taken it
+                let counted = if room { size } else { 0 };
+                waiting.fetch_add(counted, Ordering::Relaxed);
+                if !room || sender.try_send(signal).is_err() {
+                    waiting.fetch_sub(counted, Ordering::Relaxed);
+                    drop_one.notify_one();
+                }
             }
             Ok::<_, redis::aio::SendError>(())
         };
@@ -96,6 +117,7 @@ impl Subscription {
         Ok(Self {
             signals,
             dropped,
+            bytes,
             connection,
             wanted,
             again: None,
@@ -114,6 +136,8 @@ impl Subscription {
                     return Some(Signal::Lost);
                 }
                 signal = self.signals.recv() => {
+                    let size = signal.as_ref().map_or(0, Signal::size);
+                    self.bytes.fetch_sub(size, Ordering::Relaxed);
                     if matches!(signal, Some(Signal::Lost)) {
                         self.subscribe_again();
                     }
@@ -174,5 +198,49 @@ mod tests {
         let told = async { while !matches!(heard.next().await, Some(Signal::Lost)) {} };
         let told = tokio::time::timeout(Duration::from_secs(10), told).await;
         assert!(told.is_ok(), "nobody said that messages are missing");
+    }
+
+    #[tokio::test]
+    async fn a_listener_too_slow_for_few_large_messages_is_told_too_and_hears_what_comes_once_it_has_read() {
+        let test = testing::store().await;
+        let (bus, channel) = (&test.store.bus, format!("{}:large", test.prefix));
+        let mut heard = bus.subscribe(std::slice::from_ref(&channel)).await.unwrap();
+        let large = vec![b'x'; 4 * 1024 * 1024];
+        // one after the other: Redis itself cuts off whoever does not take them
+        for n in 1..16 {
+            bus.publish(&channel, &large).await.unwrap();
+            testing::eventually("it waits", async || {
+                heard.bytes.load(Ordering::Relaxed) > n * large.len()
+            })
+            .await;
+        }
+        // there is no room for one more, but for a word behind it
+        bus.publish(&channel, &large).await.unwrap();
+        let full = heard.bytes.load(Ordering::Relaxed);
+        bus.publish(&channel, b"a word").await.unwrap();
+        testing::eventually("the word waits", async || {
+            heard.bytes.load(Ordering::Relaxed) > full
+        })
+        .await;
+        let (mut told, mut read) = (false, 0);
+        while !told || heard.bytes.load(Ordering::Relaxed) > 0 {
+            match tokio::time::timeout(Duration::from_secs(10), heard.next()).await {
+                Ok(Some(Signal::Lost)) => told = true,
+                Ok(Some(Signal::Message { payload, .. })) => read += payload.len(),
+                other => assert!(matches!(other, Ok(Some(Signal::Subscribed))), "{other:?}"),
+            }
+        }
+        assert!(read <= WAITING_BYTES, "{read}");
+        bus.publish(&channel, b"the next").await.unwrap();
+        let next = async {
+            loop {
+                if let Some(Signal::Message { payload, .. }) = heard.next().await
+                    && payload == b"the next"[..]
+                {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), next).await.unwrap();
     }
 }
