@@ -22,7 +22,7 @@ use signalbox_actors::supervision::Tree;
 use signalbox_actors::user_cache::UserCache;
 use signalbox_core::Store;
 use signalbox_core::auth;
-use signalbox_core::jobs::Node;
+use signalbox_core::jobs::{KeptDays, Node};
 use signalbox_core::kernel::id::BootId;
 use signalbox_jobs::Workers;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -243,6 +243,11 @@ fn start_workers(settings: &Settings, store: &Store) -> anyhow::Result<Workers> 
         },
         concurrency: settings.jobs.concurrency,
         lease_seconds: settings.jobs.lease_seconds as f64,
+        kept: KeptDays {
+            succeeded: settings.jobs.kept_days.succeeded.into(),
+            cancelled: settings.jobs.kept_days.cancelled.into(),
+            failed: settings.jobs.kept_days.failed.into(),
+        },
     };
     let kinds = signalbox_jobs::registry(&longest_runs(settings));
     Ok(Workers::start(store.clone(), kinds, options))

@@ -3,7 +3,7 @@
 
 use crate::backend::POLL;
 use crate::desk::Desk;
-use jobs::dispatch;
+use jobs::{KeptDays, dispatch};
 use signalbox_core::bus::Signal;
 use signalbox_core::bus::control::Control;
 use signalbox_core::change::{idempotency, ledger};
@@ -19,7 +19,7 @@ const EXPIRE: Duration = Duration::from_mins(1);
 const FORGET: Duration = Duration::from_hours(1);
 
 /// Frees what this node's previous start held, then keeps on until it is dropped.
-pub(crate) async fn keep(desk: &Desk) {
+pub(crate) async fn keep(desk: &Desk, kept: KeptDays) {
     each("free the previous start's leases", free_previous(desk).await);
     tokio::join!(
         renew(desk),
@@ -28,7 +28,7 @@ pub(crate) async fn keep(desk: &Desk) {
         reconcile(desk),
         sweep(desk),
         keep_sign_ins(desk),
-        forget(desk)
+        forget(desk, kept)
     );
 }
 
@@ -149,7 +149,7 @@ async fn keep_sign_ins(desk: &Desk) {
 }
 
 /// Makes the months to come, and deletes what proves nothing any more, one small batch after the other.
-async fn forget(desk: &Desk) {
+async fn forget(desk: &Desk, kept: KeptDays) {
     loop {
         each(
             "make the logs' next months",
@@ -170,6 +170,14 @@ async fn forget(desk: &Desk) {
         match bulk::sweep(&desk.store).await {
             Ok(true) => continue,
             swept => each("forget old acts on many", swept.map(|_| ())),
+        }
+        match ledger::forget(&desk.store, kept).await {
+            Ok(true) => continue,
+            forgot => each("forget ended jobs", forgot.map(|_| ())),
+        }
+        match files::forget_untaken(&desk.store).await {
+            Ok(true) => continue,
+            forgot => each("forget files that nothing took on", forgot.map(|_| ())),
         }
         match sessions::forget_revocations(&desk.store).await {
             Ok(true) => continue,

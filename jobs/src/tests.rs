@@ -14,7 +14,7 @@ use signalbox_core::bus::Bus;
 use signalbox_core::change::{Change, ledger};
 use signalbox_core::files::Upload;
 use signalbox_core::imports;
-use signalbox_core::jobs::{Ending, Job, JobState, NewJob, Node, Outcome, Run, dispatch, store};
+use signalbox_core::jobs::{Ending, Job, JobState, KeptDays, NewJob, Node, Outcome, Run, dispatch, store};
 use signalbox_core::kernel::ctx::Ctx;
 use signalbox_core::kernel::id::{BootId, JobId};
 use signalbox_core::testing::{self, TestStore, eventually};
@@ -72,6 +72,11 @@ fn work_for(store: &Store, name: &str, seconds: f64, longest: Duration) -> Worke
         },
         concurrency: 4,
         lease_seconds: seconds * 3.0,
+        kept: KeptDays {
+            succeeded: 30,
+            cancelled: 30,
+            failed: 90,
+        },
     };
     let mut kinds = registry(&Longest::each(longest));
     kinds.push(Kind {
@@ -396,6 +401,26 @@ async fn the_logs_next_months_are_made_while_a_node_runs() {
     let there = format!("SELECT (to_regclass({name}) IS NOT NULL)::text");
     eventually("the month is there again", async || {
         test.texts(&there).await == ["true"]
+    })
+    .await;
+    workers.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_are_over_for_long_are_deleted_while_a_node_runs() {
+    let test = testing::store().await;
+    let [old, new] = [
+        ask(&test.store, &test, "").await,
+        ask(&test.store, &test, "").await,
+    ];
+    let sql = "UPDATE jobs SET state = 'succeeded', finished_at = now() - interval";
+    test.sql(format!(
+        "{sql} '31 days' WHERE id = '{old}'; {sql} '29 days' WHERE id = '{new}'"
+    ))
+    .await;
+    let workers = work(&test.store, "a");
+    eventually("the old one is gone", async || {
+        test.texts("SELECT id::text FROM jobs").await == [new.to_string()]
     })
     .await;
     workers.stop(Duration::from_secs(5)).await;

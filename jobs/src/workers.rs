@@ -8,7 +8,7 @@ use crate::{keeper, runner};
 use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{BoxDynError, Monitor, ParallelizeExt, WorkerBuilder};
 use signalbox_core::Store;
-use signalbox_core::jobs::Node;
+use signalbox_core::jobs::{KeptDays, Node};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -22,6 +22,8 @@ pub struct Options {
     pub concurrency: usize,
     /// Life of a lease without renewal, in seconds.
     pub lease_seconds: f64,
+    /// For how long ended jobs are kept.
+    pub kept: KeptDays,
 }
 
 /// The workers of one node. Dropped without [`Workers::stop`] they end as if the node had been killed.
@@ -48,7 +50,9 @@ impl Workers {
         let keeping = desk.clone();
         Self {
             monitor: tokio::spawn(monitor(desk.clone(), kinds, options.concurrency)),
-            keeper: tokio::spawn(async move { again("keeper", || keeper::keep(&keeping)).await }),
+            keeper: tokio::spawn(async move {
+                again("keeper", || Box::pin(keeper::keep(&keeping, options.kept))).await;
+            }),
             desk,
         }
     }

@@ -149,7 +149,7 @@ fn ranges(settings: &Settings, found: &mut Vec<String>) {
         found.push("`roles`: must name at least one of api, actors, jobs".into());
     }
     let s = settings;
-    let runs = &s.jobs.longest_run_seconds;
+    let (runs, days) = (&s.jobs.longest_run_seconds, &s.jobs.kept_days);
     let at_least = [
         ("server.body_max_bytes", s.server.body_max_bytes as u64, 1_024),
         ("server.shutdown_seconds", s.server.shutdown_seconds, 1),
@@ -172,10 +172,13 @@ fn ranges(settings: &Settings, found: &mut Vec<String>) {
         ("jobs.concurrency", s.jobs.concurrency as u64, 1),
         // A lease is renewed every third of its life; below 3 s a pause of the machine would cost it.
         ("jobs.lease_seconds", s.jobs.lease_seconds, 3),
+        ("jobs.kept_days.succeeded", days.succeeded.into(), 1),
+        ("jobs.kept_days.cancelled", days.cancelled.into(), 1),
+        ("jobs.kept_days.failed", days.failed.into(), 1),
         // a server that is slow to answer is no reason to send a mail twice
         ("jobs.longest_run_seconds.imports", runs.imports, 60),
-        ("jobs.longest_run_seconds.mail", runs.mail, 60),
-        ("jobs.longest_run_seconds.sms", runs.sms, 60),
+        ("jobs.longest_run_seconds.mail", runs.mail, 90),
+        ("jobs.longest_run_seconds.sms", runs.sms, 90),
         ("jobs.longest_run_seconds.acts_on_many", runs.acts_on_many, 60),
         ("jobs.longest_run_seconds.exports", runs.exports, 60),
         ("jobs.longest_run_seconds.erasures", runs.erasures, 60),

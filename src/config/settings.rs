@@ -124,6 +124,15 @@ pub struct Jobs {
     pub concurrency: usize,
     pub lease_seconds: u64,
     pub longest_run_seconds: LongestRuns,
+    pub kept_days: KeptDays,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptDays {
+    pub succeeded: u16,
+    pub cancelled: u16,
+    pub failed: u16,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -241,6 +241,28 @@ fn a_file_that_is_not_toml_is_refused_with_its_line() {
     );
 }
 
+#[test]
+fn how_long_runs_may_take_and_ended_jobs_are_kept_comes_from_the_settings_within_reason() {
+    let set = [
+        ("SIGNALBOX__JOBS__LONGEST_RUN_SECONDS__MAIL", "90"),
+        ("SIGNALBOX__JOBS__KEPT_DAYS__FAILED", "7"),
+    ];
+    let jobs = with(&set).unwrap().jobs;
+    assert_eq!((jobs.longest_run_seconds.mail, jobs.kept_days.failed), (90, 7));
+    assert_eq!(
+        (jobs.longest_run_seconds.imports, jobs.kept_days.succeeded),
+        (21_600, 30)
+    );
+    let short = [
+        ("SIGNALBOX__JOBS__LONGEST_RUN_SECONDS__MAIL", "89"),
+        ("SIGNALBOX__JOBS__KEPT_DAYS__FAILED", "0"),
+    ];
+    let refused = with(&short).unwrap_err();
+    for key in ["jobs.longest_run_seconds.mail", "jobs.kept_days.failed"] {
+        assert!(refused.contains(key), "{refused}");
+    }
+}
+
 mod live {
     use super::{File, with, with_flags};
     use secrecy::ExposeSecret;

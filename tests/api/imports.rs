@@ -4,7 +4,7 @@ use crate::harness::{Hub, SignedIn, hub, hub_with, problem};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use signalbox_core::jobs::Node;
+use signalbox_core::jobs::{KeptDays, Node};
 use signalbox_core::kernel::id::BootId;
 use signalbox_core::testing::eventually;
 use signalbox_jobs::{Longest, Options, Workers, registry};
@@ -18,6 +18,11 @@ pub fn work(hub: &Hub) -> Workers {
         },
         concurrency: 2,
         lease_seconds: 6.0,
+        kept: KeptDays {
+            succeeded: 30,
+            cancelled: 30,
+            failed: 90,
+        },
     };
     let kinds = registry(&Longest::each(Duration::from_hours(1)));
     Workers::start(hub.test.store.clone(), kinds, options)

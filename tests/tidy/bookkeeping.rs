@@ -27,11 +27,11 @@ const WRITTEN: &[(&str, &str)] = &[
         "imports",
         "inserted phase rejected staged total unchanged updated version",
     ),
-    ("job_events", "+"),
+    ("job_events", "+ -"),
     ("job_leases", "+ - boot epoch node until"),
     (
         "jobs",
-        "attempt checkpoint crashes crashes_in_a_row dispatched_at epoch errors failures finished_at progress_done progress_phase progress_total result run_at started_at state version",
+        "- attempt checkpoint crashes crashes_in_a_row dispatched_at epoch errors failures finished_at progress_done progress_phase progress_total result run_at started_at state version",
     ),
     ("leaders", "+ epoch holder until"),
     ("linked_accounts", "last_used_at"),

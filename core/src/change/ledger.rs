@@ -7,15 +7,18 @@ use crate::bus::control::Control;
 use crate::db::{PgConnection, Tx};
 use crate::jobs::store::{self, Settlement};
 use crate::jobs::{
-    self, Cancel, Ending, Job, JobState, Lease, MOST_CRASHES, Node, Outcome, Progress, Run, backoff,
+    self, Cancel, Ending, Job, JobState, KeptDays, Lease, MOST_CRASHES, Node, Outcome, Progress, Run, backoff,
 };
 use crate::kernel::error::Result;
+use crate::kernel::event::Event;
 use crate::{Store, outbox};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// Longest error message kept, in characters.
 const LONGEST_MESSAGE: usize = 2_000;
+/// Jobs deleted in one transaction.
+const FORGOTTEN: i64 = 500;
 
 /// Claims those of `ids` that are due and free, and starts a run of each.
 pub async fn claim(store: &Store, node: &Node, lease_seconds: f64, ids: &[Uuid]) -> Result<Vec<Run>> {
@@ -101,6 +104,29 @@ pub async fn take_lapsed(store: &Store) -> Result<usize> {
     Ok(ids.len())
 }
 
+/// Deletes a batch of jobs that are over for longer than they are kept, with their history. Answers whether there was one; call
+/// it again then.
+pub async fn forget(store: &Store, kept: KeptDays) -> Result<bool> {
+    let mut tx = store.db.bookkeeping().await?;
+    let ids = store::long_ended(&mut tx, kept, FORGOTTEN).await?;
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    let jobs = store::load(&mut tx, &ids).await?;
+    let (organizations, ids): (Vec<Uuid>, Vec<Uuid>) =
+        jobs.iter().map(|job| (job.organization.0, job.id.0)).unzip();
+    store::forget(&mut tx, &organizations, &ids).await?;
+    // of the others nothing is counted, and nobody looks at a list that long
+    for job in jobs
+        .iter()
+        .filter(|job| matches!(job.state, JobState::Failed | JobState::Quarantined))
+    {
+        tell(store, &mut tx, jobs::forgotten(job), job).await?;
+    }
+    commit(store, tx, false).await?;
+    Ok(true)
+}
+
 fn settlement<'a>(job: &Job, outcome: &'a Outcome) -> Settlement<'a> {
     let ended = |state, event, error: Option<&'a str>| Settlement {
         state,
@@ -153,7 +179,10 @@ async fn note(
     job: &Job,
     before: JobState,
 ) -> Result<()> {
-    let mut event = jobs::event(kind, job, Some(before))?;
+    tell(store, connection, jobs::event(kind, job, Some(before))?, job).await
+}
+
+async fn tell(store: &Store, connection: &mut PgConnection, mut event: Event, job: &Job) -> Result<()> {
     let channels = std::mem::take(&mut event.channels);
     let stored = stored(&job.ctx, store.clock.now(), &event, None);
     outbox::append(connection, job.organization, &event, &stored, &channels).await

@@ -2,7 +2,7 @@
 //!
 //! A file arrives as a stream and is cut into chunks of [`CHUNK_BYTES`]; each is committed as it comes, so an upload
 //! needs the memory of one chunk, however long it is. Until its last chunk is stored a file is not `complete`; what
-//! never became so is swept.
+//! never became so is swept, and so is what came whole and nothing took on.
 //!
 //! Invariant: every chunk but the last has exactly [`CHUNK_BYTES`], so a byte's chunk is known from its place.
 
@@ -17,6 +17,8 @@ pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// An upload that did not end within so many hours is swept.
 const UNFINISHED_HOURS: i32 = 6;
+/// A file that came whole and belongs to nothing after so many hours is deleted: whoever sent it went away in between.
+const UNTAKEN_HOURS: i32 = 24;
 
 /// A complete file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +101,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Stores the rest; from here on the file is there for good.
+    /// Stores the rest; from here on the file is there for whatever takes it on within [`UNTAKEN_HOURS`].
     pub async fn finish(mut self) -> Result<StoredFile> {
         if !self.waiting.is_empty() {
             self.store_chunk().await?;
@@ -186,6 +188,21 @@ pub async fn sweep(store: &Store) -> Result<bool> {
     .await?;
     tx.commit().await?;
     Ok(swept.rows_affected() > 0)
+}
+
+/// Deletes one file that came whole and belongs to nothing, if there is one. Today imports are all that files belong to.
+pub async fn forget_untaken(store: &Store) -> Result<bool> {
+    let mut tx = store.db.bookkeeping().await?;
+    let gone = sqlx::query!(
+        "DELETE FROM files WHERE id = (SELECT id FROM files f WHERE complete
+           AND created_at < now() - make_interval(hours => $1)
+           AND NOT EXISTS (SELECT FROM imports WHERE file_id = f.id) LIMIT 1 FOR UPDATE SKIP LOCKED)",
+        UNTAKEN_HOURS
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(gone.rows_affected() > 0)
 }
 
 #[cfg(test)]

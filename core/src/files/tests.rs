@@ -59,7 +59,8 @@ async fn a_file_that_grows_too_large_is_refused_and_nothing_of_it_stays() {
 }
 
 #[tokio::test]
-async fn an_upload_that_never_ended_is_swept_after_hours_and_a_complete_file_never() {
+async fn an_upload_that_never_ended_is_swept_after_hours_and_a_complete_file_that_belongs_to_nothing_after_a_day()
+ {
     let test = testing::store().await;
     let ctx = Ctx::system(test.organization, "test");
     let mut cut_off = Upload::begin(&test.store, &ctx, "x", 9_999_999).await.unwrap();
@@ -82,4 +83,14 @@ async fn an_upload_that_never_ended_is_swept_after_hours_and_a_complete_file_nev
     assert!(!sweep(&test.store).await.unwrap());
     assert_eq!(rows(&test).await, 1);
     assert!(read(&test, kept.id).await.is_empty());
+    assert!(!forget_untaken(&test.store).await.unwrap());
+    let taken = "INSERT INTO imports (id, organization_id, kind, mode, file_id)
+         SELECT gen_random_uuid(), organization_id, 'users', 'preview', id FROM files";
+    test.sql("UPDATE files SET created_at = now() - interval '25 hours'")
+        .await;
+    test.sql(taken).await;
+    assert!(!forget_untaken(&test.store).await.unwrap(), "an import shows it");
+    test.sql("DELETE FROM imports").await;
+    assert!(forget_untaken(&test.store).await.unwrap());
+    assert_eq!(rows(&test).await, 0);
 }

@@ -181,23 +181,46 @@ pub fn event(kind: &'static str, job: &Job, before: Option<JobState>) -> Result<
     Ok(event)
 }
 
+/// `job`, which is over for long, is deleted: it leaves the list and the counters.
+pub(crate) fn forgotten(job: &Job) -> Event {
+    let subject = Subject {
+        kind: "job".into(),
+        id: job.id.0,
+        version: job.version + 1,
+    };
+    let owner = Scope {
+        teams: Vec::new(),
+        owner: job.requested_by.map(|user| user.0),
+    };
+    let text = "{subject} was deleted: it is over for long";
+    let mut event = Event::new("job.removed", "jobs.forget", subject, super::CHANNEL, text)
+        .scope(Some(owner), None)
+        .unaudited();
+    for (name, delta) in of_state(job, job.state, -1) {
+        event = event.counts(name, delta);
+    }
+    event
+}
+
 /// The Overview counts waiting, running and failed jobs, and running imports.
 fn counters(job: &Job, before: Option<JobState>) -> Vec<(&'static str, i64)> {
-    let of = |state: JobState, by: i64| {
-        let name = match state {
-            JobState::Waiting | JobState::Retrying | JobState::Paused => Some("jobs_waiting"),
-            JobState::Running => Some("jobs_running"),
-            JobState::Failed | JobState::Quarantined => Some("jobs_failed"),
-            JobState::Succeeded | JobState::Cancelled => None,
-        };
-        let import = state == JobState::Running && job.subject_kind.as_deref() == Some("import");
-        name.into_iter()
-            .chain(import.then_some("imports_running"))
-            .map(move |name| (name, by))
-    };
     before
         .into_iter()
-        .flat_map(|state| of(state, -1))
-        .chain(of(job.state, 1))
+        .flat_map(|state| of_state(job, state, -1))
+        .chain(of_state(job, job.state, 1))
         .collect()
+}
+
+/// What `job` counts in while it is in `state`.
+fn of_state(job: &Job, state: JobState, by: i64) -> impl Iterator<Item = (&'static str, i64)> + use<> {
+    let name = match state {
+        JobState::Waiting | JobState::Retrying | JobState::Paused => Some("jobs_waiting"),
+        JobState::Running => Some("jobs_running"),
+        JobState::Failed | JobState::Quarantined => Some("jobs_failed"),
+        JobState::Succeeded | JobState::Cancelled => None,
+    };
+    let import = state == JobState::Running && job.subject_kind.as_deref() == Some("import");
+    name.into_iter()
+        .chain(import.then_some("imports_running"))
+        .map(move |name| (name, by))
 }

@@ -5,11 +5,11 @@
 //! `change`, because events leave through the outbox.
 //!
 //! Events: `job.enqueued`, `job.started`, `job.retrying`, `job.succeeded`, `job.failed`, `job.cancelled`,
-//! `job.cancel_requested`, `job.quarantined`, on `feed:jobs` and `job:<id>`.
+//! `job.cancel_requested`, `job.quarantined`, `job.removed` (of those that failed: they are counted), on `feed:jobs` and `job:<id>`.
 //!
 //! Invariant: whoever runs a job holds its lease of the job's present epoch; every write of the run names that epoch
 //! and changes nothing when it has moved on.
-//! Invariant: `job_events` is append-only, and written in the transaction that changes the state.
+//! Invariant: `job_events` is append-only, and written in the transaction that changes the state; it goes with its job.
 
 pub mod backoff;
 pub mod dispatch;
@@ -18,8 +18,9 @@ mod model;
 mod run;
 pub mod store;
 
+pub(crate) use events::forgotten;
 pub use events::{JobAuthor, JobItem, JobProgress, JobSubject, acts, event, item};
-pub use model::{Job, JobEvent, JobState, Lease, NewJob, Node, Outcome};
+pub use model::{Job, JobEvent, JobState, KeptDays, Lease, NewJob, Node, Outcome};
 pub use run::{Cancel, Ending, Progress, Run};
 
 /// Wire channel on which every job's events appear.

@@ -200,6 +200,17 @@ pub struct Lease {
     pub epoch: i64,
 }
 
+/// For how many days ended jobs are kept, by how they ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptDays {
+    /// Done.
+    pub succeeded: i32,
+    /// Ended by a person.
+    pub cancelled: i32,
+    /// Given up, or set aside.
+    pub failed: i32,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

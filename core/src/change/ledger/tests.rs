@@ -1,3 +1,5 @@
+mod forgetting;
+
 use super::*;
 use crate::change::Change;
 use crate::jobs::{JobState, NewJob, dispatch};

@@ -1,11 +1,13 @@
 //! The ledger's SQL. Statements that change a run name its epoch and touch nothing when it has moved on.
 
 mod due;
+mod prune;
 mod read;
 mod runs;
 
 pub use due::due;
 pub(crate) use due::{Due, long_dispatched, mark_dispatched, undispatched};
+pub(crate) use prune::{forget, long_ended};
 pub use read::{Filter, get, history, list, load};
 pub(crate) use runs::{Settlement, checkpoint, claim, settle, take_lapsed};
 pub use runs::{free_previous_boot, note_progress, renew};
