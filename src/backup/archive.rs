@@ -1,11 +1,13 @@
 //! The tar file: packing, unpacking, and knowing a damaged one.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -15,6 +17,8 @@ const FORMAT: u32 = 1;
 const DUMP: &str = "database.dump";
 const MANIFEST: &str = "manifest.json";
 const SECRET: &str = "secrets.hex";
+/// The archive while it is being packed.
+const UNFINISHED: &str = "archive";
 
 /// What a backup says of itself.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,11 +57,15 @@ impl Manifest {
     }
 }
 
-/// A folder for the parts, closed to others and gone afterwards.
-pub(super) struct Scratch(PathBuf);
+/// A folder for the parts, closed to others and gone afterwards. It is held locked, so that what a killed process left is told from
+/// what another one is at work on.
+pub(super) struct Scratch {
+    path: PathBuf,
+    _locked: Flock<File>,
+}
 
 impl Scratch {
-    /// Beside `file`, where there must be room anyway.
+    /// Beside `file`, where there must be room anyway. What was left there goes first: it takes the room.
     pub(super) fn beside(file: &Path) -> anyhow::Result<Self> {
         let file = std::path::absolute(file)?;
         let mut name = file
@@ -66,22 +74,55 @@ impl Scratch {
             .to_owned();
         name.push(format!(".parts-{}", std::process::id()));
         let path = file.with_file_name(name);
+        if let Some(place) = path.parent() {
+            take_away_left(place);
+        }
         DirBuilder::new()
             .mode(0o700)
             .create(&path)
             .with_context(|| format!("cannot write to {}", path.parent().unwrap_or(&path).display()))?;
-        Ok(Self(path))
+        let locked = Flock::lock(File::open(&path)?, FlockArg::LockExclusiveNonblock);
+        Ok(Self {
+            _locked: locked.map_err(|(_, error)| error)?,
+            path,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
+}
+
+/// Removes the folders of parts in `place` whose backup or restore was killed.
+fn take_away_left(place: &Path) {
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|path| is_left(path)) {
+        let _ = std::fs::remove_dir_all(path);
+    }
+}
+
+/// A folder named like ours, of a process that is gone, that nobody holds locked and that holds nothing but parts.
+fn is_left(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let process = name.rsplit_once(".parts-").map(|(_, process)| process.parse());
+    let Some(Ok(process)) = process else { return false };
+    let lives =
+        |process: u32| process != std::process::id() && Path::new("/proc").join(process.to_string()).exists();
+    let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+    if !is_folder || lives(process) {
+        return false;
+    }
+    let is_part = |name: &OsStr| name == DUMP || name == UNFINISHED;
+    let only_parts = std::fs::read_dir(path)
+        .is_ok_and(|mut parts| parts.all(|part| part.is_ok_and(|part| is_part(&part.file_name()))));
+    let open = only_parts.then(|| File::open(path).ok()).flatten();
+    open.is_some_and(|folder| Flock::lock(folder, FlockArg::LockExclusiveNonblock).is_ok())
 }
 
 /// Writes the archive under its final name only when it is complete; returns its size in bytes.
@@ -91,7 +132,7 @@ pub(super) fn pack(
     secret: &[u8],
     file: &Path,
 ) -> anyhow::Result<u64> {
-    let unfinished = scratch.path().join("archive");
+    let unfinished = scratch.path().join(UNFINISHED);
     let doing = || format!("cannot write {}", file.display());
     let out = OpenOptions::new()
         .write(true)
@@ -181,5 +222,44 @@ fn sha256(file: &Path) -> anyhow::Result<String> {
             0 => return Ok(hex::encode(hash.finalize())),
             size => hash.update(&piece[..size]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_backup_left_is_taken_away_by_the_next_one_and_nothing_else_is() {
+        let place = std::env::temp_dir().join(format!("sb-parts-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        let gone = ended.id();
+        ended.wait().unwrap();
+        let folder = |name: String, part: &str| {
+            let path = place.join(name);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join(part), "x").unwrap();
+            path
+        };
+        let left = folder(format!("old.tar.parts-{gone}"), DUMP);
+        // of a process with our own id, before this machine was started again
+        let same = folder(format!("older.tar.parts-{}", std::process::id()), UNFINISHED);
+        let others = [
+            folder(format!("mine.parts-{gone}"), "thesis.txt"),
+            folder("old.tar.parts-1".to_owned(), DUMP),
+            folder("old.tar".to_owned(), DUMP),
+        ];
+        let at_work = Scratch::beside(&place.join("a.tar")).unwrap();
+        assert!(!left.exists() && !same.exists());
+        let second = Scratch::beside(&place.join("b.tar")).unwrap();
+        assert!(
+            at_work.path().exists() && second.path().exists(),
+            "one that is at work stays"
+        );
+        assert!(others.iter().all(|other| other.exists()));
+        drop((at_work, second));
+        assert_eq!(std::fs::read_dir(&place).unwrap().count(), others.len());
+        std::fs::remove_dir_all(place).unwrap();
     }
 }

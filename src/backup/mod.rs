@@ -9,7 +9,8 @@
 //! Redis is not in it: it is rebuilt from PostgreSQL.
 //!
 //! Invariant: a backup file appears whole or not at all, and nobody but its owner can read it.
-//! Invariant: a restore happens in one transaction, and never over data unless told.
+//! Invariant: a restore happens in one transaction, never over data unless told, and never under a hub that runs.
+//! Invariant: what a killed backup or restore leaves, the next one beside it takes away.
 
 mod archive;
 mod programs;
@@ -57,7 +58,7 @@ pub async fn backup(settings: &Settings, servers: &Servers, file: &Path) -> anyh
 /// Puts a backup into the database and the data folder of a hub that is not running.
 ///
 /// # Errors
-/// The file is no backup or damaged; the database holds data and `replace` is false; `pg_restore` failed.
+/// The file is no backup or damaged; a hub works in the database; it holds data and `replace` is false; `pg_restore` failed.
 pub async fn restore(
     settings: &Settings,
     servers: &Servers,
@@ -68,6 +69,12 @@ pub async fn restore(
     let scratch = Scratch::beside(&dir.join("restore"))?;
     let (manifest, secret) = archive::unpack(file, &scratch)?;
     let admin = servers.admin_url.expose_secret();
+    let Some(alone) = db::alone(admin).await? else {
+        bail!(
+            "a hub works in this database, here or on another machine, so nothing was changed. Stop it on every node, and \
+             restore then"
+        );
+    };
     if !db::is_empty(admin).await? && !replace {
         bail!(
             "the database is not empty, so nothing was changed. To throw away what is in it and put the backup of {} \
@@ -100,6 +107,7 @@ pub async fn restore(
     if !path.exists() {
         secrets::write(&path, &secret)?;
     }
+    alone.leave().await?;
     if servers.private.is_some() {
         servers.stop();
         forget_redis(&dir)?;

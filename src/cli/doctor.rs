@@ -87,7 +87,13 @@ fn servers(settings: &Settings, show: &mut impl FnMut(&str, Finding)) {
         let facts = db::server_facts(url).await;
         show("clock", clock(facts.as_ref().ok().map(|facts| facts.now)));
         show("PostgreSQL", postgres(facts));
-        show("migrations", migrations(db::migration_state(url).await));
+        let state = db::migration_state(url).await;
+        let is_current = state.as_ref().is_ok_and(|state| state.pending == 0);
+        show("migrations", migrations(state));
+        if is_current {
+            let used = db::default_partitions_used(servers.owner_url.expose_secret()).await;
+            show("partitions", partitions(used));
+        }
         show("Redis", redis(servers.redis_url.expose_secret()).await);
     });
     if let Err(error) = found {
@@ -178,6 +184,25 @@ fn migrations(state: signalbox_core::kernel::error::Result<db::MigrationState>) 
         ));
     }
     Ok(format!("all {} applied", state.applied))
+}
+
+fn partitions(used: signalbox_core::kernel::error::Result<Vec<String>>) -> Finding {
+    let used = used.map_err(|error| {
+        wrong(
+            cause(&error),
+            "give database.owner_url, whose role owns the tables",
+        )
+    })?;
+    if used.is_empty() {
+        return Ok("every entry of the logs stands in its month".to_owned());
+    }
+    Err(wrong(
+        format!(
+            "{} holds entries whose month was not made in time",
+            used.join(" and ")
+        ),
+        "nothing is lost, and they are read as ever; give them a month of their own as docs/OPERATION.md says, under Partitions",
+    ))
 }
 
 fn clock(database: Option<time::OffsetDateTime>) -> Finding {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.
 
 mod admin;
+mod audit;
 mod backup;
 mod config;
 mod demo;
@@ -70,6 +71,9 @@ enum Command {
     /// The keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Command),
+    /// The proof of the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Check what the hub needs, and say how to mend what is wrong
     Doctor,
     /// Write everything into one file; the hub may be running
@@ -120,6 +124,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate => migrate::run(&settings),
         Command::Admin(command) => admin::run(&command, &settings),
         Command::Keys(command) => keys::run(&command, &settings),
+        Command::Audit(command) => audit::run(&command, &settings),
         Command::Demo => demo::run(&settings),
         Command::Openapi => openapi::run(),
         Command::Doctor => doctor::run(&settings),

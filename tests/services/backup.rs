@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::hub::{Folder, Hub, run, said, signalbox, sql};
+use super::hub::{Folder, Hub, run, said, signalbox, sql, sql_in};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -101,7 +101,7 @@ fn a_restore_over_data_is_refused_unless_told_and_then_it_replaces_all() {
 }
 
 #[test]
-fn servers_of_ones_own_are_backed_up_and_restored_by_their_address() {
+fn servers_of_ones_own_are_backed_up_and_restored_by_their_address_but_not_under_a_hub_that_runs() {
     let (ours, theirs, data, place) = (Folder::new(), Folder::new(), Folder::new(), Folder::new());
     let file = place.path().join("hub.tar");
     let (hub, other) = (Hub::start(ours.path()), Hub::start(theirs.path()));
@@ -110,10 +110,10 @@ fn servers_of_ones_own_are_backed_up_and_restored_by_their_address() {
         "CREATE TABLE kept AS SELECT 42 AS answer; ALTER TABLE kept OWNER TO signalbox_owner",
     );
     std::fs::copy(ours.path().join("secrets.hex"), data.path().join("secrets.hex")).unwrap();
-    let on = |server: &Path, arguments: &[&str]| {
+    let on = |server: &Path, database: &str, arguments: &[&str]| {
         let sockets = server.join("servers/run");
         let url = format!(
-            "postgres://signalbox_owner:p%40ss@localhost/signalbox?host={}",
+            "postgres://signalbox_owner:p%40ss@localhost/{database}?host={}",
             sockets.display()
         );
         let redis = format!("redis+unix://{}/redis.sock", sockets.display());
@@ -127,12 +127,31 @@ fn servers_of_ones_own_are_backed_up_and_restored_by_their_address() {
             .output()
             .unwrap()
     };
-    let output = on(ours.path(), &["backup", text(&file)]);
+    let output = on(ours.path(), "signalbox", &["backup", text(&file)]);
     assert!(output.status.success(), "{}", said(&output));
-    let output = on(theirs.path(), &["restore", text(&file), "--replace"]);
+    // its own hub runs there, which only the server knows
+    let refused = on(theirs.path(), "signalbox", &["restore", text(&file), "--replace"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        said(&refused).contains("a hub works in this database"),
+        "{}",
+        said(&refused)
+    );
+    assert_eq!(sql(theirs.path(), "SELECT count(*) > 0 FROM users"), "t");
+    sql(theirs.path(), "CREATE DATABASE other OWNER signalbox_owner");
+    sql_in(
+        "other",
+        theirs.path(),
+        "CREATE TABLE old (); ALTER TABLE old OWNER TO signalbox_owner",
+    );
+    let output = on(theirs.path(), "other", &["restore", text(&file), "--replace"]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("FLUSHDB"), "{}", said(&output));
-    assert_eq!(sql(theirs.path(), "SELECT answer FROM kept"), "42");
+    assert_eq!(sql_in("other", theirs.path(), "SELECT answer FROM kept"), "42");
+    assert_eq!(
+        sql_in("other", theirs.path(), "SELECT to_regclass('old') IS NULL"),
+        "t"
+    );
     hub.stop();
     other.stop();
 }

@@ -79,6 +79,7 @@ fn the_doctor_finds_a_healthy_hub_healthy_running_or_stopped() {
         "programs",
         "clock",
         "PostgreSQL",
+        "partitions",
         "migrations",
         "Redis",
     ] {
@@ -368,4 +369,48 @@ async fn v5_0_0_13_4_5_what_watches_is_shut_to_whoever_does_not_bring_the_token_
         !said(&printed).contains("a token for scrapes"),
         "it is never printed"
     );
+}
+
+#[test]
+fn audit_verify_says_whether_the_log_is_as_the_hub_wrote_it() {
+    let data = Folder::new();
+    let hub = Hub::start(data.path());
+    let verify = || run(["audit", "verify", "--data", data.path().to_str().unwrap()]);
+    let output = verify();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("signed checkpoints hold"),
+        "{}",
+        said(&output)
+    );
+    sql(
+        data.path(),
+        "INSERT INTO audit_logs (id, organization_id, at, actor_kind, action, subject_kind)
+         SELECT gen_random_uuid(), id, now(), 'system', 'x.y', 'x' FROM organizations",
+    );
+    let output = verify();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    for word in ["stands in no place of the chain", "is not as the hub wrote it"] {
+        assert!(said(&output).contains(word), "{}", said(&output));
+    }
+    hub.stop();
+}
+
+#[test]
+fn the_doctor_finds_entries_whose_month_was_not_made() {
+    let data = Folder::new();
+    let hub = Hub::start(data.path());
+    sql(
+        data.path(),
+        "INSERT INTO activity_logs (id, organization_id, at, action, subject_kind, subject_id, text)
+         SELECT gen_random_uuid(), id, now() + interval '10 years', 'x.y', 'user', id, 'x' FROM organizations LIMIT 1",
+    );
+    let output = run(["doctor", "--data", data.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(
+        said(&output).contains("activity_logs_default holds entries"),
+        "{}",
+        said(&output)
+    );
+    hub.stop();
 }

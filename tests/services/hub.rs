@@ -260,6 +260,11 @@ pub fn servers_are_gone(data: &Path) -> bool {
 
 /// Runs one SQL command on the private PostgreSQL and returns its answer.
 pub fn sql(data: &Path, command: &str) -> String {
+    sql_in("signalbox", data, command)
+}
+
+/// The same in another database of the server.
+pub fn sql_in(database: &str, data: &Path, command: &str) -> String {
     let sockets = data.join("servers/run").canonicalize().unwrap();
     let output = Command::new("psql")
         .args([
@@ -269,7 +274,7 @@ pub fn sql(data: &Path, command: &str) -> String {
             "-U",
             "signalbox",
             "-d",
-            "signalbox",
+            database,
             "-h",
         ])
         .arg(sockets)

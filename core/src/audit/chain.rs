@@ -1,6 +1,6 @@
 //! The audit log's order and proof: each entry's hash covers the one before, and signed checkpoints cover the hashes.
 //!
-//! Whoever changes, drops or inserts a stored entry breaks the chain from there on; whoever rewrites the chain after it
+//! Whoever changes or drops a stored entry breaks the chain from there on; one that was inserted has no place in it; whoever rewrites the chain after it
 //! breaks a signature, and cannot make another without the installation's secret. Written by one sequencer in the
 //! cluster, after the commit, so that no change waits for another's hash.
 //!
@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 mod entry;
+mod outside;
 
 /// Role in table `leaders`.
 pub const ROLE: &str = "audit_sequencer";
@@ -182,14 +183,28 @@ pub struct Verified {
 /// A place where the proof fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Broken {
-    /// Position in the organization's chain, from 1.
+    /// Position in the organization's chain, from 1; 0 for an entry that has none.
     pub position: i64,
     /// What is wrong there.
     pub what: String,
 }
 
-/// Computes an organization's chain again over `range` of positions and checks the checkpoints in it. A range without
-/// an end (`1..=i64::MAX`) also finds a chain whose end was cut off before a checkpoint.
+/// As [`verify`], of every organization over all of its chain.
+pub async fn verify_all(store: &Store) -> Result<Vec<(OrganizationId, Verified)>> {
+    let mut tx = store.db.snapshot().await?;
+    let ids = sqlx::query_scalar!("SELECT id FROM organizations ORDER BY id")
+        .fetch_all(&mut *tx)
+        .await?;
+    drop(tx);
+    let mut verified = Vec::with_capacity(ids.len());
+    for organization in ids.into_iter().map(OrganizationId) {
+        verified.push((organization, verify(store, organization, 1..=i64::MAX).await?));
+    }
+    Ok(verified)
+}
+
+/// Computes an organization's chain again over `range` of positions and checks the checkpoints in it. The whole of it
+/// (`1..=i64::MAX`) also finds a chain whose end was cut off before a checkpoint, and an entry that has no place in it.
 pub async fn verify(
     store: &Store,
     organization: OrganizationId,
@@ -236,6 +251,9 @@ pub async fn verify(
             verified.broken = broken;
             break;
         }
+    }
+    if verified.broken.is_none() && range == (1..=i64::MAX) {
+        verified.broken = outside::first(store, organization).await?;
     }
     Ok(verified)
 }

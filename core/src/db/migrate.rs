@@ -1,5 +1,6 @@
 //! Migrations: forward only, run as the owner, expand first and contract later.
 
+use super::whole::join;
 use crate::kernel::error::{Error, Result};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
@@ -18,9 +19,10 @@ pub struct MigrationState {
 }
 
 /// Applies what is missing, under a lock, so that nodes starting together do it once; then makes the log partitions of
-/// the coming months.
+/// the coming months. Refused while a backup is being put back.
 pub async fn migrate(owner_url: &str) -> Result<MigrationState> {
     let mut connection = PgConnection::connect(owner_url).await?;
+    join(&mut connection).await?;
     let mut migrator = Migrator { ..Migrator::DEFAULT };
     migrator.migrations.clone_from(&MIGRATIONS.migrations);
     // a newer node may have migrated already, and this older one must still start beside it

@@ -17,7 +17,7 @@ mod whole;
 #[cfg(feature = "testing")]
 pub(crate) use migrate::fingerprint;
 pub use migrate::{MigrationState, migrate, migration_state};
-pub use whole::{ServerFacts, clear, is_empty, server_facts};
+pub use whole::{Alone, ServerFacts, alone, clear, default_partitions_used, is_empty, server_facts};
 
 /// An open transaction; dropped without commit it rolls back.
 pub type Tx = Transaction<'static, Postgres>;
@@ -168,6 +168,7 @@ async fn pool(url: &str, max_connections: u32) -> Result<PgPool> {
         .acquire_timeout(Duration::from_secs(10))
         // a dead connection shows itself at the first statement; asking first costs a round trip each time
         .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(whole::join(connection)))
         .connect_with(options)
         .await?)
 }

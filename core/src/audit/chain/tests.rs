@@ -84,6 +84,36 @@ async fn one_changed_byte_in_a_stored_entry_is_found_where_it_is() {
 }
 
 #[tokio::test]
+async fn an_entry_that_was_written_past_the_hub_is_found_and_one_that_waits_for_its_place_is_none() {
+    let test = chained(5).await;
+    entries(&test, 1).await;
+    assert_eq!(verified(&test).await.broken, None, "the sequencer comes to it");
+    let forged = [
+        "INSERT INTO audit_logs SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid()))).* FROM audit_logs a LIMIT 1",
+        // under the id of one that has a place
+        "INSERT INTO audit_logs SELECT (jsonb_populate_record(a, jsonb_build_object('at', now() + interval '1 hour'))).* FROM audit_logs a
+         WHERE id = (SELECT audit_id FROM audit_chain LIMIT 1)",
+    ];
+    for forge in forged {
+        tamper(&test, forge).await;
+        let found = verified(&test).await.broken.unwrap();
+        assert_eq!(found.position, 0);
+        assert!(
+            found.what.contains("stands in no place of the chain"),
+            "{}",
+            found.what
+        );
+        let clean = "DELETE FROM audit_logs a WHERE NOT EXISTS
+               (SELECT FROM audit_chain c WHERE c.audit_id = a.id AND c.audit_at = a.at)
+             AND NOT EXISTS (SELECT FROM audit_unchained w WHERE w.audit_id = a.id AND w.audit_at = a.at)";
+        tamper(&test, clean).await;
+        assert_eq!(verified(&test).await.broken, None);
+    }
+    let all = verify_all(&test.store).await.unwrap();
+    assert_eq!(all, [(test.organization, verified(&test).await)]);
+}
+
+#[tokio::test]
 async fn a_chain_rewritten_or_cut_off_behind_a_checkpoint_is_found() {
     let test = chained(5).await;
     tamper(
