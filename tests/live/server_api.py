@@ -6,6 +6,7 @@ Usage: python server_api.py URL KEY CHANNEL USER, where USER is connected. Each 
 import asyncio
 import json
 import sys
+import time
 
 import cent
 
@@ -24,6 +25,16 @@ def refused(name, asked):
         print(json.dumps({"asked": name, "refused": type(error).__name__, "code": getattr(error, "code", None)}), flush=True)
 
 
+def once(asked, there):
+    """The first answer in which it is there: an order about a connection is carried out after it was answered."""
+    for _ in range(600):
+        answer = asked()
+        if there(answer):
+            break
+        time.sleep(0.05)
+    return answer
+
+
 publish = cent.PublishRequest(channel=channel, data={"n": 1}, tags={"a": "b"}, idempotency_key="once")
 first = client.publish(publish)
 tell("publish", first)
@@ -33,7 +44,7 @@ tell("history", client.history(cent.HistoryRequest(channel=channel, limit=10, re
 since = cent.StreamPosition(offset=1, epoch=first.epoch)
 tell("history since", client.history(cent.HistoryRequest(channel=channel, limit=10, since=since)))
 tell("subscribe", client.subscribe(cent.SubscribeRequest(user=user, channel=channel)))
-tell("presence", client.presence(cent.PresenceRequest(channel=channel)))
+tell("presence", once(lambda: client.presence(cent.PresenceRequest(channel=channel)), lambda answer: answer.presence))
 tell("presence_stats", client.presence_stats(cent.PresenceStatsRequest(channel=channel)))
 tell("channels", client.channels(cent.ChannelsRequest(pattern=f"{channel}*")))
 tell("info", client.info(cent.InfoRequest()))
