@@ -71,6 +71,52 @@ async fn nodes_share_one_limit() {
     assert_eq!(ask(&another, &owner, 1).await, [200], "the next minute");
 }
 
+/// A number that a header of `answer` says behind `mark`.
+fn said(answer: &Response, name: &str, mark: &str) -> u64 {
+    let text = header(answer, name);
+    let (_, rest) = text.split_once(mark).unwrap();
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_headers_say_of_time_is_true_on_every_node() {
+    let hub = hub_with(&LIST).await;
+    let another = hub.another_node(&LIST).await;
+    let owner = hub.owner().await;
+    // the beginning of a minute, so that what is told lies a minute ahead
+    let into = hub.clock.now().unix_timestamp().rem_euclid(60);
+    hub.clock.advance(time::Duration::seconds(60 - into));
+    assert_eq!(ask(&hub, &owner, 3).await, [200; 3]);
+    let answer = another.get(&owner, "/teams").await;
+    assert_eq!(said(&answer, "ratelimit", "r="), 1);
+    // one that it has counted itself, but all five are free again with the end of the minute alone
+    assert_eq!(said(&answer, "ratelimit", "t="), 60);
+    assert_eq!(ask(&another, &owner, 1).await, [200]);
+    for node in [&hub, &another] {
+        let refused = node.get(&owner, "/teams").await;
+        assert_eq!(refused.status(), 429);
+        let wait = said(&refused, "retry-after", "");
+        assert!(said(&refused, "ratelimit", "t=") >= wait);
+        assert_eq!(wait, 60);
+    }
+    hub.clock.advance(time::Duration::seconds(60));
+    assert_eq!(ask(&another, &owner, 1).await, [200], "as was said");
+}
+
+#[tokio::test]
+async fn whoever_has_used_up_a_limit_on_one_node_alone_is_told_when_they_are_let_in() {
+    let hub = hub_with(&LIST).await;
+    let owner = hub.owner().await;
+    let into = hub.clock.now().unix_timestamp().rem_euclid(60);
+    hub.clock.advance(time::Duration::seconds(60 - into));
+    assert_eq!(ask(&hub, &owner, 5).await, [200; 5]);
+    let refused = hub.get(&owner, "/teams").await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(said(&refused, "retry-after", ""), 60);
+    assert!(said(&refused, "ratelimit", "t=") >= 60);
+}
+
 #[tokio::test]
 async fn a_key_is_counted_for_itself_and_its_own_limit_is_told_before_the_operations() {
     let hub = hub_with(&LIST).await;
@@ -334,4 +380,37 @@ async fn ways_in_without_a_password_are_counted_by_address_as_their_own_row_says
         assert_eq!(ask("192.0.2.1").await.status(), 429, "{id}");
         assert_ne!(ask("192.0.2.2").await.status(), 429, "{id}: somebody else");
     }
+}
+
+#[tokio::test]
+async fn a_key_has_limits_of_single_resources_that_leave_the_others_alone_on_all_nodes() {
+    let hub = hub().await;
+    let another = hub.another_node(&[]).await;
+    let owner = hub.owner().await;
+    let body = json!({"name": "Key", "scopes": ["teams:read", "users:read"], "requests_per_minute": 100,
+        "resource_limits": {"teams": 2}});
+    let made = hub.send(&owner, Method::POST, "/api_keys", body).await;
+    assert_eq!(made.status(), 201);
+    let made: Value = made.json().await.unwrap();
+    assert_eq!(made["resource_limits"], json!({"teams": 2}));
+    let secret = made["secret"].as_str().unwrap();
+    let ask = async |node: &Hub, path: &str| {
+        node.ask(Method::GET, path)
+            .bearer_auth(secret)
+            .send()
+            .await
+            .unwrap()
+    };
+    let first = ask(&hub, "/teams").await;
+    assert_eq!(header(&first, "ratelimit-policy"), "\"key:teams\";q=2;w=60");
+    assert_eq!(said(&first, "ratelimit", "r="), 1);
+    assert_eq!(ask(&another, "/teams").await.status(), 200);
+    let refused = ask(&hub, "/teams").await;
+    assert!((1..=60).contains(&said(&refused, "retry-after", "")));
+    assert_eq!(problem(refused).await, (429, "api_key.too_many_requests".into()));
+    let elsewhere = ask(&another, "/users").await;
+    assert_eq!(elsewhere.status(), 200, "another resource");
+    assert_eq!(header(&elsewhere, "ratelimit-policy"), "\"key\";q=100;w=60");
+    hub.clock.advance(time::Duration::minutes(1));
+    assert_eq!(ask(&hub, "/teams").await.status(), 200, "the next minute");
 }

@@ -224,3 +224,18 @@ async fn another_address_is_given_by_a_person_to_another_and_the_old_mailbox_hea
     assert_eq!((mails.len(), &mails[0].to), (1, &who.email));
     assert!(mails[0].subject.contains("replaced"), "{:?}", mails[0]);
 }
+
+#[tokio::test]
+async fn whoever_guesses_at_a_password_within_a_session_leaves_a_record_of_each_guess() {
+    let hub = hub().await;
+    let who = hub.someone(&["viewer"]).await;
+    let wrong = json!({"kind": "password", "password": "a wrong guess"});
+    let refused = hub.send(&who, Method::POST, "/me/prove", wrong).await;
+    assert_eq!(problem(refused).await, (403, "auth.wrong_password".into()));
+    let wrong = json!({"current_password": "a wrong guess", "new_password": "plum tractor voyage"});
+    let refused = hub.send(&who, Method::POST, "/me/password", wrong).await;
+    assert_eq!(problem(refused).await, (403, "auth.wrong_password".into()));
+    let acts = hub.audited().await;
+    let guesses = acts.iter().filter(|act| *act == "auth.proof_failed");
+    assert_eq!(guesses.count(), 2, "{acts:?}");
+}

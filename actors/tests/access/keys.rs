@@ -39,6 +39,7 @@ async fn key(test: &TestStore, person: UserId, addresses: &[&str]) -> Revealed {
         scopes: vec!["users:read".to_owned()],
         addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
         requests_per_minute: None,
+        resource_limits: std::collections::BTreeMap::new(),
         expires_at: None,
     };
     // commits elsewhere: the node under test hears of it only as it hears of another's

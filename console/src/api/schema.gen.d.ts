@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What happened, newest first */
+        /**
+         * What happened, newest first
+         * @description Whom the caller may not see (`users:read`) is in no line: neither id nor name.
+         */
         get: operations["activity.list"];
         put?: never;
         post?: never;
@@ -548,7 +551,7 @@ export interface paths {
         /**
          * Mail and SMS that were not sent, because nobody is configured to
          * @description With `settings:read` one sees that there were messages; whom they were to and what they say needs `settings:update` and
-         *     a signed-in person.
+         *     a signed-in person, who may do at least as much as whom it was to.
          */
         get: operations["messages.development_outbox"];
         put?: never;
@@ -2745,6 +2748,15 @@ export interface components {
              */
             requests_per_minute?: number | null;
             /**
+             * @description Requests in a minute to one resource: by the part of its scopes, and of an operation's id, before the separator.
+             * @example {
+             *       "users": 60
+             *     }
+             */
+            resource_limits: {
+                [key: string]: number;
+            };
+            /**
              * Format: date-time
              * @description Made.
              */
@@ -2814,6 +2826,14 @@ export interface components {
              * @default null
              */
             requests_per_minute: number | null;
+            /**
+             * @description Requests in a minute to one resource: these, no more and no fewer. Those of resources that its scopes are no longer about go by
+             *     themselves.
+             * @default null
+             */
+            resource_limits: {
+                [key: string]: number;
+            } | null;
             /**
              * Format: date-time
              * @description Its end.
@@ -4464,6 +4484,15 @@ export interface components {
              */
             requests_per_minute?: number | null;
             /**
+             * @description Requests in a minute to one resource, of those that its scopes are about.
+             * @example {
+             *       "users": 60
+             *     }
+             */
+            resource_limits?: {
+                [key: string]: number;
+            };
+            /**
              * Format: date-time
              * @description Its end; absent: none, unless the organization has a longest life.
              */
@@ -4696,6 +4725,11 @@ export interface components {
         Nothing: Record<string, never>;
         /** @description What a person may do, and what of it is said of them directly. */
         OfUser: components["schemas"]["Direct"] & {
+            /**
+             * Format: int64
+             * @description The person's version, for `If-Match`; it grows with each change of what they may do.
+             */
+            version: number;
             /** @description Roles they hold themselves; those that their teams carry stand in `given`. */
             roles: components["schemas"]["RoleId"][];
             /** @description What comes of all of it. */
@@ -6091,7 +6125,10 @@ export interface components {
             at: string;
             /** @description `mail` or `sms`. */
             kind: string;
-            /** @description Address or number; null for viewers without `settings:update`, and where the person was erased. */
+            /**
+             * @description Address or number; null for viewers without `settings:update`, of a person who may do more than the viewer, and where the person
+             *     was erased.
+             */
             to?: string | null;
             /** @description Subject; likewise. Empty for an SMS. */
             subject?: string | null;
@@ -9484,7 +9521,10 @@ export interface operations {
     "me.delete_profile": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9497,6 +9537,14 @@ export interface operations {
                 content?: never;
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12801,7 +12849,10 @@ export interface operations {
     "users.set_permissions": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The person's version that you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
             path: {
                 /** @description The person */
                 id: components["schemas"]["UserId"];
@@ -12839,6 +12890,14 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12947,7 +13006,10 @@ export interface operations {
     "profiles.delete": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The version you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
             path: {
                 /** @description The person */
                 id: components["schemas"]["UserId"];
@@ -12971,6 +13033,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13094,7 +13164,10 @@ export interface operations {
     "roles.assign": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The person's version that you saw, in quotes, as ETag gave it */
+                "If-Match"?: string | null;
+            };
             path: {
                 /** @description The person */
                 id: components["schemas"]["UserId"];
@@ -13132,6 +13205,14 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,7 +2,6 @@
 
 use crate::Store;
 use crate::db::PgConnection;
-use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;
 use crate::kernel::id::{ActivityId, OrganizationId, UserId};
 use crate::kernel::page;
@@ -117,13 +116,6 @@ pub async fn list(
             .collect::<Result<_, _>>()?,
         next_cursor,
     })
-}
-
-/// Reads one page of what everybody did, for whoever sees the Overview.
-pub async fn all(store: &Store, ctx: &Ctx, limit: Option<u32>, cursor: Option<&str>) -> Result<ActivityList> {
-    ctx.require("overview:read")?;
-    let mut tx = store.db.read(ctx.organization).await?;
-    list(store, &mut tx, ctx.organization, None, limit, cursor).await
 }
 
 async fn of(

@@ -1,5 +1,6 @@
 //! What people say of a key.
 
+use super::model::ResourceLimits;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, FieldError, Result};
 use crate::kernel::network;
@@ -30,6 +31,10 @@ pub struct NewApiKey {
     pub addresses: Vec<String>,
     /// Requests in a minute; absent: as many as it likes.
     pub requests_per_minute: Option<i32>,
+    /// Requests in a minute to one resource, of those that its scopes are about.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, i32>, example = json!({"users": 60}))]
+    pub resource_limits: ResourceLimits,
     /// Its end; absent: none, unless the organization has a longest life.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
@@ -49,6 +54,10 @@ pub struct ApiKeyChange {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<i32>)]
     pub requests_per_minute: Option<Option<i32>>,
+    /// Requests in a minute to one resource: these, no more and no fewer. Those of resources that its scopes are no longer about go by
+    /// themselves.
+    #[schema(value_type = Option<HashMap<String, i32>>)]
+    pub resource_limits: Option<ResourceLimits>,
     /// Its end.
     #[serde(deserialize_with = "present_time")]
     #[schema(value_type = Option<String>, format = "date-time")]
@@ -158,6 +167,33 @@ pub(super) fn requests(asked: Option<i32>) -> Result<Option<i32>> {
         )),
         other => Ok(other),
     }
+}
+
+/// What a scope is about: `users` of `users:read`.
+fn resource(scope: &str) -> &str {
+    scope.split(':').next().unwrap_or_default()
+}
+
+/// Limits of resources as they are kept: of what `scopes` are about.
+pub(super) fn resource_limits(asked: &ResourceLimits, scopes: &[String]) -> Result<ResourceLimits> {
+    for (name, most) in asked {
+        let field = format!("resource_limits.{name}");
+        if !scopes.iter().any(|scope| resource(scope) == name) {
+            let detail =
+                "The key's scopes are about no such resource: name the part of one before the colon.";
+            return Err(Error::field(field, "not_in_scopes", detail));
+        }
+        if !(1..=MOST_REQUESTS).contains(most) {
+            let detail = format!("1 to {MOST_REQUESTS}; leave it out for no limit.");
+            return Err(Error::field(field, "out_of_range", detail));
+        }
+    }
+    Ok(asked.clone())
+}
+
+/// Takes away the limits of what `scopes` are no longer about.
+pub(super) fn keep_resource_limits(limits: &mut ResourceLimits, scopes: &[String]) {
+    limits.retain(|name, _| scopes.iter().any(|scope| resource(scope) == name));
 }
 
 /// An end as it is kept: in the future, and not beyond `longest` from when the secret was made.

@@ -8,6 +8,7 @@ use crate::live::position::Position;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -27,6 +28,9 @@ pub enum KeyState {
     /// Was taken back.
     Revoked,
 }
+
+/// Requests in a minute by resource, such as `users`.
+pub type ResourceLimits = BTreeMap<String, i32>;
 
 /// A row of `api_keys` without its hashes.
 #[derive(Clone, Debug)]
@@ -49,6 +53,8 @@ pub struct ApiKey {
     pub addresses: Vec<IpNet>,
     /// Requests in a minute.
     pub requests_per_minute: Option<i32>,
+    /// Requests in a minute to one resource, by its name.
+    pub resource_limits: ResourceLimits,
     /// Made.
     pub created_at: OffsetDateTime,
     /// When it got its present secret, if that is not its first.
@@ -101,6 +107,9 @@ pub struct ApiKeyItem {
     pub addresses: Vec<String>,
     /// Requests in a minute; null: as many as it likes.
     pub requests_per_minute: Option<i32>,
+    /// Requests in a minute to one resource: by the part of its scopes, and of an operation's id, before the separator.
+    #[schema(value_type = HashMap<String, i32>, example = json!({"users": 60}))]
+    pub resource_limits: ResourceLimits,
     /// Made.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -219,6 +228,7 @@ impl ApiKey {
             "scopes": self.scopes,
             "addresses": self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "requests_per_minute": self.requests_per_minute,
+            "resource_limits": self.resource_limits,
             "created_at": text(Some(self.created_at))?,
             "rotated_at": text(self.rotated_at)?,
             "previous_until": text(self.previous_until)?,

@@ -97,6 +97,7 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
     let mut change = Change::begin(store, ctx).await?;
     let at = change.at();
     let longest = policy::longest(change.tx(), ctx.organization).await?;
+    let scopes = input::scopes(ctx, &new.scopes)?;
     let key = ApiKey {
         id: ApiKeyId::new(),
         name: input::name(&new.name)?,
@@ -104,7 +105,8 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
         hint: secret::hint(&secret),
         generation: 1,
         previous_until: None,
-        scopes: input::scopes(ctx, &new.scopes)?,
+        resource_limits: input::resource_limits(&new.resource_limits, &scopes)?,
+        scopes,
         addresses: input::addresses(&new.addresses)?,
         requests_per_minute: input::requests(new.requests_per_minute)?,
         created_at: at,
@@ -160,6 +162,10 @@ pub async fn update(
         let more = scopes.iter().filter(|scope| !key.scopes.contains(scope));
         input::require_proof(ctx, more, at)?;
         key.scopes = input::scopes(ctx, scopes)?;
+        input::keep_resource_limits(&mut key.resource_limits, &key.scopes);
+    }
+    if let Some(limits) = &wanted.resource_limits {
+        key.resource_limits = input::resource_limits(limits, &key.scopes)?;
     }
     if let Some(addresses) = &wanted.addresses {
         key.addresses = input::addresses(addresses)?;
@@ -223,7 +229,10 @@ pub async fn rotate(
         }
         (end, _) => end,
     };
-    let until = (grace > time::Duration::ZERO).then(|| at + grace);
+    // its time does not begin anew with the other secret's
+    let over = longest.map(|longest| act.key.rotated_at.unwrap_or(act.key.created_at) + longest);
+    let until = over.map_or(at + grace, |over| over.min(at + grace));
+    let until = (until > at).then_some(until);
     let (hint, hash) = (secret::hint(&secret), secret::hash(&secret));
     let organization = ctx.organization;
     store::rotate(
@@ -387,6 +396,7 @@ fn told(key: &ApiKey) -> Vec<(&'static str, Value)> {
         ("scopes", json!(key.scopes)),
         ("addresses", json!(addresses)),
         ("requests_per_minute", json!(key.requests_per_minute)),
+        ("resource_limits", json!(key.resource_limits)),
         ("expires_at", json!(end)),
     ]
 }

@@ -48,7 +48,7 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
     let mut tx = db.snapshot().await?;
     let row = sqlx::query!(
         r#"SELECT k.owner_id, k.organization_id, k.created_at, k.last_used_at, k.expires_at, k.revoked_at, k.scopes,
-             k.addresses AS "addresses: Vec<IpNet>", k.requests_per_minute, k.generation, k.hash, k.previous_hash,
+             k.addresses AS "addresses: Vec<IpNet>", k.requests_per_minute, k.resource_limits, k.generation, k.hash, k.previous_hash,
              k.previous_until, u.status, u.deleted_at, u.access_version, o.access_epoch,
              ARRAY(WITH RECURSIVE held (role_id) AS (
                      SELECT role_id FROM held_roles WHERE organization_id = k.organization_id AND user_id = k.owner_id
@@ -82,6 +82,7 @@ pub async fn find(db: &Db, key: ApiKeyId) -> Result<Result<Standing, Refused>> {
         scopes: row.scopes.into_iter().collect(),
         addresses: row.addresses,
         requests_per_minute: row.requests_per_minute.and_then(|most| u32::try_from(most).ok()),
+        resource_limits: serde_json::from_value(row.resource_limits)?,
         generation: row.generation,
         hash: hash(row.hash)?,
         previous,

@@ -28,7 +28,7 @@ pub(super) async fn select(
     let (at, id) = which.before.unzip();
     let rows = sqlx::query!(
         r#"SELECT id, name, owner_id, hint, generation, previous_until, scopes, addresses AS "addresses: Vec<IpNet>",
-             requests_per_minute, created_at, rotated_at, expires_at, first_used_at, last_used_at, last_used_ip AS "last_used_ip: IpNet",
+             requests_per_minute, resource_limits, created_at, rotated_at, expires_at, first_used_at, last_used_at, last_used_ip AS "last_used_ip: IpNet",
              revoked_at, revoked_reason, version
            FROM api_keys
            WHERE organization_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR owner_id = $3)
@@ -43,27 +43,30 @@ pub(super) async fn select(
     )
     .fetch_all(connection)
     .await?;
-    let keys = rows.into_iter().map(|row| ApiKey {
-        id: ApiKeyId(row.id),
-        name: row.name,
-        owner: UserId(row.owner_id),
-        hint: row.hint,
-        generation: row.generation,
-        previous_until: row.previous_until,
-        scopes: row.scopes,
-        addresses: row.addresses,
-        requests_per_minute: row.requests_per_minute,
-        created_at: row.created_at,
-        rotated_at: row.rotated_at,
-        expires_at: row.expires_at,
-        first_used_at: row.first_used_at,
-        last_used_at: row.last_used_at,
-        last_used_ip: row.last_used_ip,
-        revoked_at: row.revoked_at,
-        revoked_reason: row.revoked_reason,
-        version: row.version,
+    let keys = rows.into_iter().map(|row| {
+        Ok(ApiKey {
+            id: ApiKeyId(row.id),
+            name: row.name,
+            owner: UserId(row.owner_id),
+            hint: row.hint,
+            generation: row.generation,
+            previous_until: row.previous_until,
+            scopes: row.scopes,
+            addresses: row.addresses,
+            requests_per_minute: row.requests_per_minute,
+            resource_limits: serde_json::from_value(row.resource_limits)?,
+            created_at: row.created_at,
+            rotated_at: row.rotated_at,
+            expires_at: row.expires_at,
+            first_used_at: row.first_used_at,
+            last_used_at: row.last_used_at,
+            last_used_ip: row.last_used_ip,
+            revoked_at: row.revoked_at,
+            revoked_reason: row.revoked_reason,
+            version: row.version,
+        })
     });
-    Ok(keys.collect())
+    keys.collect()
 }
 
 /// Reads one key.
@@ -103,8 +106,8 @@ pub(super) async fn insert(
 ) -> Result<()> {
     sqlx::query!(
         "INSERT INTO api_keys (id, organization_id, name, owner_id, hint, hash, scopes, addresses, requests_per_minute,
-           created_at, updated_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[]::cidr[], $9, $10, $10, $11)",
+           created_at, updated_at, expires_at, resource_limits)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[]::cidr[], $9, $10, $10, $11, $12)",
         key.id.0,
         organization.0,
         key.name,
@@ -116,6 +119,7 @@ pub(super) async fn insert(
         key.requests_per_minute,
         key.created_at,
         key.expires_at,
+        serde_json::to_value(&key.resource_limits)?,
     )
     .execute(connection)
     .await?;
@@ -132,7 +136,7 @@ pub(super) async fn write(
     sqlx::query!(
         "UPDATE api_keys SET name = $3, scopes = $4, addresses = $5::text[]::cidr[], requests_per_minute = $6,
            warned_at = CASE WHEN expires_at IS NOT DISTINCT FROM $7 THEN warned_at END, expires_at = $7,
-           updated_at = $8, version = version + 1
+           updated_at = $8, resource_limits = $9, version = version + 1
          WHERE organization_id = $1 AND id = $2",
         organization.0,
         key.id.0,
@@ -142,6 +146,7 @@ pub(super) async fn write(
         key.requests_per_minute,
         key.expires_at,
         at,
+        serde_json::to_value(&key.resource_limits)?,
     )
     .execute(connection)
     .await?;

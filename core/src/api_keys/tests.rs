@@ -9,6 +9,7 @@ use crate::organizations::{SettingsNow, update_settings};
 use crate::sessions::standing::{Evidence, Refused};
 use crate::testing::{self, TestStore};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use time::Duration;
 
@@ -37,6 +38,7 @@ fn new(scopes: &[&str]) -> NewApiKey {
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         addresses: vec!["10.0.0.0/8".to_owned(), "2001:db8::1".to_owned()],
         requests_per_minute: Some(60),
+        resource_limits: BTreeMap::new(),
         expires_at: None,
     }
 }
@@ -403,5 +405,82 @@ async fn when_and_from_where_a_key_was_used_is_noted_told_and_never_moved_back()
     assert_eq!(
         event["data"]["last_used_ip"], "192.0.2.9",
         "nothing is told of a use that was noted already"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_that_was_replaced_works_no_longer_than_it_would_have_lived() {
+    let mut test = testing::store().await;
+    let clock = Clock::manual(Clock::system().now());
+    test.store.clock = clock.clone();
+    let (_, ctx) = person(&test, ALL).await;
+    let store = &test.store;
+    set_longest(store, &ctx, 2).await.unwrap();
+    let made = create(store, &ctx, "live", &new(&["users:read"])).await.unwrap();
+    let begun = clock.now();
+    clock.advance(Duration::days(1));
+    let grace = |days: u32| Rotation {
+        grace_seconds: days * 24 * 3_600,
+    };
+    let until = async |days| {
+        let given = rotate(store, &ctx, "live", made.key.id, grace(days))
+            .await
+            .unwrap();
+        given
+            .key
+            .previous_until
+            .map(|until| (until - begun).whole_hours())
+    };
+    assert_eq!(until(7).await, Some(48), "two days of life in all");
+    assert_eq!(until(1).await, Some(48), "the next has lived for no time yet");
+    clock.advance(Duration::days(2));
+    assert_eq!(until(1).await, None, "its life is over");
+}
+
+#[tokio::test]
+async fn a_key_has_limits_of_the_resources_that_its_scopes_are_about_and_of_no_others() {
+    let test = testing::store().await;
+    let (_, ctx) = person(&test, ALL).await;
+    let store = &test.store;
+    let limited = |limits: &[(&str, i32)]| NewApiKey {
+        resource_limits: limits
+            .iter()
+            .map(|(name, most)| ((*name).to_owned(), *most))
+            .collect(),
+        ..new(&["users:read", "api_keys:read"])
+    };
+    for (limits, code) in [
+        (&[("jobs", 5)][..], "not_in_scopes"),
+        (&[("users:read", 5)], "not_in_scopes"),
+        (&[("users", 0)], "out_of_range"),
+        (&[("users", i32::MAX)], "out_of_range"),
+    ] {
+        let refused = create(store, &ctx, "live", &limited(limits)).await.unwrap_err();
+        assert_eq!(&*refused.errors[0].code, code, "{limits:?}");
+    }
+    let limits = limited(&[("users", 5), ("api_keys", 7)]);
+    let made = create(store, &ctx, "live", &limits).await.unwrap();
+    assert_eq!(made.key.resource_limits, limits.resource_limits);
+    let standing = find(&test.store.db, made.key.id).await.unwrap().unwrap();
+    assert_eq!(standing.key.unwrap().resource_limits["users"], 5);
+    // with the scope goes its limit
+    let fewer = ApiKeyChange {
+        scopes: Some(vec!["users:read".to_owned()]),
+        ..ApiKeyChange::default()
+    };
+    let after = update(store, &ctx, made.key.id, None, &fewer).await.unwrap();
+    assert_eq!(after.resource_limits, [("users".to_owned(), 5)].into());
+    let none = ApiKeyChange {
+        resource_limits: Some(BTreeMap::new()),
+        ..ApiKeyChange::default()
+    };
+    let after = update(store, &ctx, made.key.id, None, &none).await.unwrap();
+    assert!(after.resource_limits.is_empty());
+    let changes = test
+        .texts("SELECT changes::text FROM audit_logs WHERE action = 'api_keys.update' ORDER BY at")
+        .await;
+    assert!(
+        changes.iter().all(|told| told.contains("resource_limits")),
+        "{changes:?}"
     );
 }

@@ -5,6 +5,7 @@ use super::login::Client;
 use crate::change::Change;
 use crate::factors::Owner;
 use crate::ip_rules;
+use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::{OrganizationId, UserId};
@@ -109,6 +110,21 @@ pub(super) async fn record_failure(auth: &Auth, account: &Account, client: &Clie
     let mut change = Change::begin(&auth.store, &client.ctx(account.organization)).await?;
     let said = "Somebody failed to sign in as {subject}";
     let event = account.event("auth.login_failed", "auth.login_failed", said);
+    change.record(event.severity(Severity::Warn)).await?;
+    change.commit().await
+}
+
+/// Somebody failed to show the password of `user` within a session of theirs; which is told to whoever it belongs to.
+pub(super) async fn record_failed_proof(auth: &Auth, ctx: &Ctx, user: UserId) -> Result<()> {
+    let Some(account) = by_id(auth, user).await? else {
+        return Ok(());
+    };
+    let mut ctx = ctx.clone();
+    // what failed is no answer that is kept for a repeat
+    ctx.idempotency = None;
+    let mut change = Change::begin(&auth.store, &ctx).await?;
+    let said = "Somebody failed to show the password of {subject} in a session of theirs";
+    let event = account.event("auth.proof_failed", "auth.proof_failed", said);
     change.record(event.severity(Severity::Warn)).await?;
     change.commit().await
 }

@@ -2,7 +2,7 @@
 //!
 //! Tables: `auth_tokens`, `auth_tickets`, `signing_keys`, `sign_in_tickets`, and of `user_sessions` and `users` what a sign-in
 //! changes.
-//! Acts: `auth.login`, `auth.login_failed`, `auth.logout`, `auth.refresh_reused`, `auth.factor`, `auth.factor_demanded`,
+//! Acts: `auth.login`, `auth.login_failed`, `auth.proof_failed`, `auth.logout`, `auth.refresh_reused`, `auth.factor`, `auth.factor_demanded`,
 //! `me.prove`, `me.change_password`, `signing_keys.rotate`.
 //!
 //! Invariant: a failed sign-in says the same, after the same time, whether or not there is such an account.

@@ -27,6 +27,7 @@ pub async fn change_password(
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     password_policy::check(&auth.store.passwords, &new, "new_password", &own).await?;
     if !auth.store.passwords.verify(turn, current.clone(), hash).await? {
+        super::account::record_failed_proof(auth, ctx, user).await?;
         return Err(wrong());
     }
     if new.expose_secret() == current.expose_secret() {

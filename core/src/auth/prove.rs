@@ -102,6 +102,7 @@ async fn require_password(auth: &Auth, ctx: &Ctx, owner: Owner, password: &Secre
     if auth.store.passwords.verify(turn, password.clone(), hash).await? {
         return Ok(());
     }
+    super::account::record_failed_proof(auth, ctx, owner.user).await?;
     Err(super::password::wrong())
 }
 

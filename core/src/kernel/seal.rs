@@ -169,7 +169,8 @@ pub fn random(bytes: &mut [u8]) -> Result<()> {
         .map_err(|_| Error::internal("the system gives no randomness"))
 }
 
-fn owner(text: &str) -> Option<UserId> {
+/// The person whose value stands sealed in `text`; `None` where it is none.
+pub fn owner(text: &str) -> Option<UserId> {
     text.strip_prefix(MARK)?.split(':').next()?.parse().ok()
 }
 

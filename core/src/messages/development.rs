@@ -2,8 +2,8 @@
 //!
 //! Invariant: written only where there is no provider; of each organization the newest [`MOST`] are kept.
 //! Invariant: what is in a message may let somebody in as another (the link to a new password), so it is shown only to
-//! whoever may do everything that decides over the organization (`settings:update`), signed in and not by a key. Others
-//! who may see settings see that there was one.
+//! whoever may change what decides over the organization (`settings:update`), signed in and not by a key, and of people who may do
+//! no more than they (`organizations::development_outbox`). Others who may see settings see that there was one.
 
 use super::sealed::{STRANGER, Sealed};
 use crate::Store;
@@ -12,9 +12,11 @@ use crate::db::Tx;
 use crate::jobs::Run;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;
-use crate::kernel::page;
+use crate::kernel::id::UserId;
+use crate::kernel::{page, seal};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -44,12 +46,34 @@ pub struct Waiting {
     pub at: OffsetDateTime,
     /// `mail` or `sms`.
     pub kind: String,
-    /// Address or number; null for viewers without `settings:update`, and where the person was erased.
+    /// Address or number; null for viewers without `settings:update`, of a person who may do more than the viewer, and where the person
+    /// was erased.
     pub to: Option<String>,
     /// Subject; likewise. Empty for an SMS.
     pub subject: Option<String>,
     /// Text; likewise.
     pub text: Option<String>,
+    /// Whom it was to; `None` for nobody of the hub.
+    #[serde(skip)]
+    person: Option<UserId>,
+}
+
+impl DevelopmentOutbox {
+    /// Whom the messages were to.
+    pub fn people(&self) -> BTreeSet<UserId> {
+        self.items.iter().filter_map(|item| item.person).collect()
+    }
+
+    /// Keeps what is said to whomever `outranks` says of back.
+    pub fn withhold(&mut self, outranks: impl Fn(UserId) -> bool) {
+        for item in self
+            .items
+            .iter_mut()
+            .filter(|item| item.person.is_some_and(&outranks))
+        {
+            (item.to, item.subject, item.text) = (None, None, None);
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,7 +82,7 @@ struct Cursor {
     id: Uuid,
 }
 
-/// Reads one page.
+/// Reads one page. Who of the people in it is out of the viewer's reach is asked above.
 pub async fn list(
     store: &Store,
     ctx: &Ctx,
@@ -86,22 +110,28 @@ pub async fn list(
         id: end.id,
     })?;
     let open = ctx.permissions.has("settings:update") && ctx.require_session().is_ok();
-    let kept = rows.iter().map(|row| row.message.clone()).collect();
+    let kept: Vec<String> = rows.iter().map(|row| row.message.clone()).collect();
+    let people: Vec<Option<UserId>> = kept.iter().map(|message| seal::owner(message)).collect();
     let opened = Sealed::open(&mut tx, &store.sealer, kept).await?;
-    let items = rows.into_iter().zip(opened).map(|(row, message)| {
-        let message = message.filter(|_| open);
-        let (to, subject, text) = message
-            .map(|message| (Some(message.to), Some(message.subject), Some(message.text)))
-            .unwrap_or_default();
-        Waiting {
-            id: row.id,
-            at: row.at,
-            kind: row.kind,
-            to,
-            subject,
-            text,
-        }
-    });
+    let items = rows
+        .into_iter()
+        .zip(opened)
+        .zip(people)
+        .map(|((row, message), person)| {
+            let message = message.filter(|_| open);
+            let (to, subject, text) = message
+                .map(|message| (Some(message.to), Some(message.subject), Some(message.text)))
+                .unwrap_or_default();
+            Waiting {
+                id: row.id,
+                at: row.at,
+                kind: row.kind,
+                to,
+                subject,
+                text,
+                person,
+            }
+        });
     Ok(DevelopmentOutbox {
         items: items.collect(),
         next_cursor,

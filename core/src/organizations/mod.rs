@@ -5,11 +5,14 @@
 //!
 //! Invariant: a change of settings holds on every node with its commit, as far as nodes can hear of it; what each keeps is
 //! dropped by the same way as a revocation.
-//! Invariant: nobody lets newcomers have a role that they could not give themselves.
+//! Invariant: nobody lets newcomers have a role that they could not give themselves, has links in mail lead to where owners' tokens
+//! would be theirs, or reads the mail of whoever may do more than they.
 
+mod outbox;
 mod service;
 mod settings;
 
+pub use outbox::development_outbox;
 pub use service::{Organization, OrganizationChange, get, update};
 pub use settings::{SettingsNow, settings, update_settings};
 

@@ -71,6 +71,14 @@ pub async fn update_settings(
     let at = change.at();
     require_proof(ctx, &done.changes, at)?;
     require_givable(&mut change, &done.settings, &done.changes).await?;
+    // every token in a mail goes there, an owner's too
+    if done
+        .changes
+        .iter()
+        .any(|(field, ..)| field == "general.public_address")
+    {
+        rights::require_over_owners(change.tx(), ctx).await?;
+    }
     for (name, section) in &done.sections {
         write(change.tx(), ctx.organization, (name, section), at).await?;
     }

@@ -1,8 +1,11 @@
 use super::*;
 use crate::Store;
+use crate::change::Change;
 use crate::kernel::ctx::{Actor, Credential, Ctx};
 use crate::kernel::error::Kind;
-use crate::kernel::id::SessionId;
+use crate::kernel::id::{SessionId, UserId};
+use crate::kernel::seal::Person;
+use crate::messages::{self, Address, Message};
 use crate::roles;
 use crate::testing::{self, TestStore};
 use serde_json::{Map, Value, json};
@@ -236,4 +239,103 @@ async fn one_organization_neither_sees_nor_changes_the_settings_of_another() {
     );
     assert_eq!(settings(store, &ctx).await.unwrap().settings.invitations.days, 7);
     assert_eq!(store.settings(other).await.unwrap().invitations.days, 1);
+}
+
+/// The predefined roles, an owner and an owner's hands.
+async fn owned(test: &TestStore) -> (UserId, Ctx) {
+    let mut tx = test.store.db.bookkeeping().await.unwrap();
+    let at = test.store.clock.now();
+    let role = roles::predefine(&mut tx, test.organization, at).await.unwrap();
+    tx.commit().await.unwrap();
+    let owner = test.person().await;
+    let organization = test.organization;
+    test.sql(format!(
+        "INSERT INTO user_roles (organization_id, user_id, role_id) VALUES ('{organization}', '{owner}', '{}')",
+        role.0
+    ))
+    .await;
+    let mut ctx = acting(test, &[]).await;
+    ctx.actor = Actor::User(owner);
+    ctx.permissions = test
+        .texts("SELECT name FROM permissions")
+        .await
+        .into_iter()
+        .collect();
+    (owner, ctx)
+}
+
+#[tokio::test]
+async fn where_links_in_mail_lead_is_said_only_by_whoever_may_do_all_that_an_owner_may() {
+    let test = testing::store().await;
+    let (_, owner) = owned(&test).await;
+    let wanted =
+        patch(json!({"general": {"public_address": "https://evil.example"}, "invitations": {"days": 3}}));
+    let setting = acting(&test, &[SETTING, &["roles:assign", "users:read"]].concat()).await;
+    let refused = update_settings(&test.store, &setting, None, &wanted)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "permission.outranked");
+    let kept = test.store.settings(test.organization).await.unwrap();
+    assert_eq!(
+        (kept.general.public_address.clone(), kept.invitations.days),
+        (None, 7),
+        "nothing of it"
+    );
+    let rest = patch(json!({"invitations": {"days": 3}}));
+    update_settings(&test.store, &setting, None, &rest).await.unwrap();
+    update_settings(&test.store, &owner, None, &wanted).await.unwrap();
+    // nor does anybody below take it back
+    let back = patch(json!({"general": {"public_address": null}}));
+    let refused = update_settings(&test.store, &setting, None, &back)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "permission.outranked");
+}
+
+#[tokio::test]
+async fn nobody_reads_a_message_to_somebody_who_may_do_more_than_they() {
+    let test = testing::store().await;
+    let (owner, above) = owned(&test).await;
+    let below = test.person().await;
+    for user in [owner, below] {
+        recover(&test, user).await;
+    }
+    let read = async |ctx: &Ctx| {
+        let items = development_outbox(&test.store, ctx, None, None)
+            .await
+            .unwrap()
+            .items;
+        let read = items.iter().filter_map(|item| {
+            item.text.as_ref()?;
+            item.to.clone()
+        });
+        (items.len(), read.collect::<std::collections::BTreeSet<_>>())
+    };
+    let address = |user: UserId| format!("{user}@example.com");
+    let setting = acting(&test, SETTING).await;
+    assert_eq!(read(&setting).await, (2, [address(below)].into()));
+    assert_eq!(read(&above).await, (2, [address(below), address(owner)].into()));
+}
+
+/// A link to a new password goes to `user`, and into the outbox.
+async fn recover(test: &TestStore, user: UserId) {
+    let salt = test
+        .texts(format!("SELECT seal_salt::text FROM users WHERE id = '{user}'"))
+        .await;
+    let person = Person {
+        id: user,
+        salt: salt[0].parse().unwrap(),
+    };
+    let to = Address::of(person, format!("{user}@example.com"), "Somebody");
+    let mut change = Change::begin(&test.store, &Ctx::system(test.organization, "test"))
+        .await
+        .unwrap();
+    let message = Message::PasswordReset {
+        token: "the-token".into(),
+        minutes: 30,
+    };
+    messages::mail(&mut change, &to, message).await.unwrap();
+    change.commit().await.unwrap();
+    let run = testing::claim(test, messages::MAIL).await;
+    messages::send_mail(&test.store, &run).await;
 }

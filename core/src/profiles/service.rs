@@ -39,11 +39,7 @@ pub async fn update(
     let (mut change, user) = begin(store, ctx, user).await?;
     let before = store::profile(change.tx(), ctx.organization, user.id).await?;
     if if_match.is_some_and(|version| version != before.version) {
-        let why = "Somebody changed this profile meanwhile. Look at current and decide again.";
-        let mut error = Error::new(Kind::Stale, "profile.stale", why);
-        let current = shown(change.tx(), ctx, &user).await?;
-        error.current = Some(Box::new(serde_json::to_value(current)?));
-        return Err(error);
+        return Err(stale(&mut change, &user).await?);
     }
     let after = wanted.applied_to(&before)?;
     let (was, is) = (serde_json::to_value(&before)?, serde_json::to_value(&after)?);
@@ -70,9 +66,22 @@ pub async fn update(
     Ok(item)
 }
 
+async fn stale(change: &mut Change, user: &User) -> Result<Error> {
+    let why = "Somebody changed this profile meanwhile. Look at current and decide again.";
+    let mut error = Error::new(Kind::Stale, "profile.stale", why);
+    let ctx = change.ctx().clone();
+    let current = shown(change.tx(), &ctx, user).await?;
+    error.current = Some(Box::new(serde_json::to_value(current)?));
+    Ok(error)
+}
+
 /// Wipes a profile with all that hangs on it: privacy and wallets. Nothing there is no error.
-pub async fn remove(store: &Store, ctx: &Ctx, user: UserId) -> Result<()> {
+pub async fn remove(store: &Store, ctx: &Ctx, user: UserId, if_match: Option<i64>) -> Result<()> {
     let (mut change, user) = begin(store, ctx, user).await?;
+    let before = store::profile(change.tx(), ctx.organization, user.id).await?;
+    if if_match.is_some_and(|version| version != before.version) {
+        return Err(stale(&mut change, &user).await?);
+    }
     if !store::wipe(change.tx(), ctx.organization, user.id).await? {
         return Ok(());
     }

@@ -124,7 +124,7 @@ async fn each_viewer_sees_the_fields_that_the_person_shows_them_and_is_told_whic
 async fn no_event_and_no_log_holds_what_a_profile_says() {
     let test = testing::store().await;
     let (ada, ctx) = ada(&test).await;
-    remove(&test.store, &ctx, ada).await.unwrap();
+    remove(&test.store, &ctx, ada, None).await.unwrap();
     for table in ["outbox", "audit_logs", "activity_logs"] {
         let rows = test
             .texts(format!("SELECT row_to_json({table})::text FROM {table}"))
@@ -163,8 +163,8 @@ async fn whoever_wipes_a_profile_or_is_deleted_leaves_nothing_and_a_wallet_is_fr
     )
     .await;
     assert_eq!(taken.unwrap_err().code, "wallet.taken");
-    remove(&test.store, &ctx, ada).await.unwrap();
-    remove(&test.store, &ctx, ada).await.unwrap();
+    remove(&test.store, &ctx, ada, None).await.unwrap();
+    remove(&test.store, &ctx, ada, None).await.unwrap();
     assert_eq!(test.count(left).await, 0);
     let other_id = other.actor.user().unwrap();
     link(&test.store, &other, other_id, &wallet(WALLET))
@@ -290,7 +290,7 @@ async fn nobody_reaches_into_another_organization() {
         Kind::NotFound
     );
     assert_eq!(
-        remove(&test.store, &foreign, ada).await.unwrap_err().kind,
+        remove(&test.store, &foreign, ada, None).await.unwrap_err().kind,
         Kind::NotFound
     );
 }

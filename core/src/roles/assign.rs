@@ -18,10 +18,16 @@ use uuid::Uuid;
 pub const MANY: usize = 200;
 
 /// Makes `roles` the ones that `id` holds, no more and no fewer. What the person may do changes with the commit, on every
-/// open stream of theirs too.
-pub async fn assign(store: &Store, ctx: &Ctx, id: UserId, roles: &[RoleId]) -> Result<UserItem> {
+/// open stream of theirs too. `if_match`: the person's version that was seen.
+pub async fn assign(
+    store: &Store,
+    ctx: &Ctx,
+    id: UserId,
+    if_match: Option<i64>,
+    roles: &[RoleId],
+) -> Result<UserItem> {
     let wanted: BTreeSet<RoleId> = roles.iter().copied().collect();
-    change(store, ctx, id, |_| wanted).await
+    change(store, ctx, id, if_match, |_| wanted).await
 }
 
 /// Roles of many people at once.
@@ -81,7 +87,7 @@ pub async fn assign_many(store: &Store, ctx: &Ctx, bulk: &Bulk) -> Result<Vec<Bu
             wanted.retain(|role| !bulk.take.contains(role));
             wanted
         };
-        let refused = change(store, &each, *user, wanted).await.err();
+        let refused = change(store, &each, *user, None, wanted).await.err();
         if let Some(error) = refused
             .as_ref()
             .filter(|error| matches!(error.kind, Kind::Internal | Kind::Unavailable))
@@ -103,6 +109,7 @@ async fn change(
     store: &Store,
     ctx: &Ctx,
     id: UserId,
+    if_match: Option<i64>,
     wanted: impl FnOnce(&BTreeSet<RoleId>) -> BTreeSet<RoleId>,
 ) -> Result<UserItem> {
     ctx.require("roles:assign")?;
@@ -113,7 +120,7 @@ async fn change(
         after,
         held,
         holds,
-    } = match changed(&mut change, id, wanted).await? {
+    } = match changed(&mut change, id, if_match, wanted).await? {
         Ok(changed) => changed,
         Err(item) => return Ok(*item),
     };
@@ -137,7 +144,7 @@ pub async fn apply(change: &mut Change, id: UserId, give: &[RoleId], take: &[Rol
         wanted.retain(|role| !take.contains(role));
         wanted
     };
-    match changed(change, id, wanted).await? {
+    match changed(change, id, None, wanted).await? {
         Ok(Changed { event, after, .. }) => {
             change.line(&event).await?;
             Applied::of(event, Some(&after))
@@ -158,6 +165,7 @@ struct Changed {
 async fn changed(
     change: &mut Change,
     id: UserId,
+    if_match: Option<i64>,
     wanted: impl FnOnce(&BTreeSet<RoleId>) -> BTreeSet<RoleId>,
 ) -> Result<Result<Changed, Box<UserItem>>> {
     let ctx = change.ctx().clone();
@@ -167,6 +175,7 @@ async fn changed(
         .ok_or_else(|| Error::not_found("user"))?;
     let held = rights::of(change.tx(), ctx.organization, id).await?;
     ctx.require_over(&held)?;
+    before.require_version(&ctx, &held, if_match)?;
     rights::hold_still(change.tx(), ctx.organization).await?;
     let present: BTreeSet<RoleId> = before.roles.iter().map(|role| role.id).collect();
     let wanted = wanted(&present);

@@ -70,6 +70,8 @@ impl Held {
 /// What a person may do, and what of it is said of them directly.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct OfUser {
+    /// The person's version, for `If-Match`; it grows with each change of what they may do.
+    pub version: i64,
     /// Said of the person.
     #[serde(flatten)]
     pub direct: Direct,
@@ -86,17 +88,19 @@ pub async fn of_user(store: &Store, ctx: &Ctx, id: UserId) -> Result<OfUser> {
     ctx.require("roles:read")?;
     let mut tx = store.db.primary(ctx.organization).await?;
     let user = users::store::find(&mut tx, ctx.organization, id).await?;
-    user.filter(|user| user.is_permitted(ctx, "users:read") || ctx.is_oneself(id))
-        .ok_or_else(|| Error::not_found("user"))?;
+    let user = user.filter(|user| user.is_permitted(ctx, "users:read") || ctx.is_oneself(id));
+    let user = user.ok_or_else(|| Error::not_found("user"))?;
     let model = read::model(&mut tx, ctx.organization, &[id], Roles::These(&[])).await?;
     let given = given::to(&mut tx, ctx, id).await?;
-    Ok(shown(&model, id, given))
+    Ok(shown(&model, &user, given))
 }
 
-fn shown(model: &Model, id: UserId, given: Vec<Given>) -> OfUser {
+fn shown(model: &Model, user: &User, given: Vec<Given>) -> OfUser {
+    let id = user.id;
     let person = model.people.get(&id).cloned().unwrap_or_default();
     let set = model.permissions_of(id, &person);
     OfUser {
+        version: user.version,
         direct: direct(&person),
         roles: person.roles.into_iter().collect(),
         held: set.reaches().map(|(name, reach)| Held::of(name, reach)).collect(),
@@ -119,8 +123,15 @@ fn direct(person: &Person) -> Direct {
     }
 }
 
-/// Makes `wanted` what is said of `id` directly. What they may do changes with the commit, on every open stream too.
-pub async fn set_of_user(store: &Store, ctx: &Ctx, id: UserId, wanted: &Direct) -> Result<OfUser> {
+/// Makes `wanted` what is said of `id` directly. What they may do changes with the commit, on every open stream too. `if_match`: the
+/// person's version that was seen.
+pub async fn set_of_user(
+    store: &Store,
+    ctx: &Ctx,
+    id: UserId,
+    if_match: Option<i64>,
+    wanted: &Direct,
+) -> Result<OfUser> {
     ctx.require("roles:assign")?;
     if ctx.actor.user() == Some(id) {
         return Err(Error::new(
@@ -149,21 +160,22 @@ pub async fn set_of_user(store: &Store, ctx: &Ctx, id: UserId, wanted: &Direct) 
     let after = proposal.applied_to(&before);
     let (had, has) = (before.permissions(id), after.permissions(id));
     ctx.require_over(&had)?;
+    user.require_version(ctx, &had, if_match)?;
     let nobody = Person::default();
     let was = before.people.get(&id).unwrap_or(&nobody);
     let is = after.people.get(&id).unwrap_or(&nobody);
     if was == is {
         let given = given::to(change.tx(), ctx, id).await?;
-        return Ok(shown(&before, id, given));
+        return Ok(shown(&before, &user, given));
     }
     require_holds_new(ctx, was, is)?;
     require_gain_held(&mut change, ctx, &had, &has).await?;
     rights::require_proof_of_gift(ctx, &had, &has, change.at())?;
     write(&mut change, id, was, is).await?;
     rights::require_owners_whole(change.tx(), ctx.organization).await?;
-    record(&mut change, &user, &direct(was), &direct(is)).await?;
+    let now = record(&mut change, &user, &direct(was), &direct(is)).await?;
     let given = given::to(change.tx(), ctx, id).await?;
-    let answer = shown(&after, id, given);
+    let answer = shown(&after, &now, given);
     change.answer(200, &answer).await?;
     change.commit().await?;
     Ok(answer)
@@ -296,7 +308,7 @@ fn rows(person: &Person) -> BTreeSet<Row<'_>> {
     all.chain(single).collect()
 }
 
-async fn record(change: &mut Change, before: &User, was: &Direct, is: &Direct) -> Result<()> {
+async fn record(change: &mut Change, before: &User, was: &Direct, is: &Direct) -> Result<User> {
     let (organization, at) = (change.ctx().organization, change.at());
     let access_version = users::store::access_changed(change.tx(), organization, before.id, at).await?;
     let after = users::store::find(change.tx(), organization, before.id)
@@ -332,5 +344,6 @@ async fn record(change: &mut Change, before: &User, was: &Direct, is: &Direct) -
         access_version: Some(access_version),
         reason: "permissions_changed".to_owned(),
     };
-    change.revoke(looked_at).await
+    change.revoke(looked_at).await?;
+    Ok(after)
 }

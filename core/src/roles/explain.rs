@@ -75,6 +75,13 @@ pub async fn explain(store: &Store, ctx: &Ctx, question: &Question) -> Result<Ex
         .resource
         .as_ref()
         .map(|row| of_row(ctx.organization, row, &teams));
+    // whom one may not see is not there, as a row neither
+    let shown = |row: &ResourceFacts<'_>| {
+        row.kind != "user" || ctx.permissions.permits("users:read", row) || ctx.is_oneself(UserId(row.id))
+    };
+    if !facts.as_ref().is_none_or(shown) {
+        return Err(Error::not_found("resource"));
+    }
     let mut proof = prove(&model, question.user, &question.permission, facts.as_ref());
     let seen = |line: Line| Line {
         team: line.team.map(|team| team.seen_by(ctx)),

@@ -7,7 +7,7 @@
 use super::explain::{self, Explanation, Question};
 use crate::Store;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::page;
 use crate::kernel::permission::Missing;
@@ -64,7 +64,8 @@ pub struct Opened {
     /// True where they asked through an API key whose scopes do not hold the permission: the key may not, whatever `explanation` says
     /// of its owner.
     pub beyond_scopes: bool,
-    /// Whether they may, and why, as things are now; null where it was not for want of a permission.
+    /// Whether they may, and why, as things are now; null where it was not for want of a permission, and where the person or the row
+    /// is there no more or is none that the reader may see.
     pub explanation: Option<Explanation>,
 }
 
@@ -99,7 +100,12 @@ pub async fn open(store: &Store, ctx: &Ctx, id: &str) -> Result<Opened> {
                 permission: missing.permission,
                 resource: missing.resource,
             };
-            Some(explain::explain(store, ctx, &question).await?)
+            match explain::explain(store, ctx, &question).await {
+                Ok(explanation) => Some(explanation),
+                // the person or the row has gone since, or is none that the reader may see
+                Err(error) if error.kind == Kind::NotFound => None,
+                Err(error) => return Err(error),
+            }
         }
         _ => None,
     };

@@ -12,7 +12,7 @@ use crate::kernel::network;
 use crate::kernel::permission::{PermissionSet, Rights, RightsVersion};
 use crate::users::rights;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -97,6 +97,8 @@ pub struct KeyTerms {
     pub addresses: Vec<IpNet>,
     /// Requests in a minute; `None`: as many as it likes.
     pub requests_per_minute: Option<u32>,
+    /// Requests in a minute to one resource, such as `users`.
+    pub resource_limits: BTreeMap<String, u32>,
     /// Which of its secrets is the present one, counted from 1.
     pub generation: i32,
     /// SHA-256 of that.

@@ -16,6 +16,7 @@ pub mod deeds;
 pub mod find;
 mod input;
 pub mod joining;
+pub mod lines;
 pub mod model;
 pub mod rights;
 pub mod search;

@@ -1,7 +1,7 @@
 //! A person as the hub knows them, and as a viewer sees them.
 
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Scope, Subject};
 use crate::kernel::id::{ImportId, RoleId, TeamId, UserId};
 use crate::kernel::permission::{PermissionSet, ResourceFacts};
@@ -246,6 +246,20 @@ impl User {
             .map(|(act, _)| *act)
             .filter(|act| allowed(act))
             .collect()
+    }
+
+    /// Passes where the version that the caller saw is the present one. `held`: what the person may do.
+    ///
+    /// # Errors
+    /// `user.stale`, with the person as they are.
+    pub fn require_version(&self, ctx: &Ctx, held: &PermissionSet, if_match: Option<i64>) -> Result<()> {
+        if if_match.is_none_or(|version| version == self.version) {
+            return Ok(());
+        }
+        let why = "Somebody changed this person meanwhile. Look at current and decide again.";
+        let mut error = Error::new(Kind::Stale, "user.stale", why);
+        error.current = Some(Box::new(serde_json::to_value(self.seen_by(ctx, held)?)?));
+        Err(error)
     }
 
     /// True when the actor of `ctx` holds `permission` on this person.

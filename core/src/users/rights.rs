@@ -29,7 +29,8 @@ mod tests;
 pub use further::require_proof_of_gift;
 pub use gain::{beyond, require_holds_gain, require_no_new_reach, require_not_oneself};
 pub use owners::{
-    OWNER, harmless_to_owner, require_another_owner, require_not_the_owners, require_owners_whole,
+    OWNER, harmless_to_owner, require_another_owner, require_not_the_owners, require_over_owners,
+    require_owners_whole,
 };
 use read::Roles;
 pub use read::teams_of;

@@ -7,11 +7,10 @@ use super::search::{self, Query, Total};
 use super::store::{self, Profile};
 use super::{CHANNEL, Whole, rights};
 use crate::Store;
-use crate::activity::{self, list::ActivityList};
 use crate::bus::control::{Revocation, RevocationKind};
 use crate::change::Change;
 use crate::db::PgConnection;
-use crate::kernel::ctx::Ctx;
+use crate::kernel::ctx::{Credential, Ctx};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity};
 use crate::kernel::id::{OrganizationId, RoleId, UserId};
@@ -23,8 +22,7 @@ use crate::live::position::Position;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
-use uuid::Uuid;
+use std::collections::HashSet;
 
 /// A page of people as one viewer sees them.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -93,61 +91,13 @@ pub async fn get(store: &Store, ctx: &Ctx, id: UserId) -> Result<OneUser> {
         .seen_by(ctx)
 }
 
-/// Reads one page of what a person did and what was done to them.
-pub async fn activity(
-    store: &Store,
-    ctx: &Ctx,
-    id: UserId,
-    limit: Option<u32>,
-    cursor: Option<&str>,
-) -> Result<ActivityList> {
-    ctx.require_some("users:read")?;
-    let mut tx = store.db.read(ctx.organization).await?;
-    seen(&mut tx, ctx, id).await?;
-    let mut list = activity::list::list(store, &mut tx, ctx.organization, Some(id), limit, cursor).await?;
-    hide_unseen(&mut tx, ctx, &mut list).await?;
-    Ok(list)
-}
-
-/// The person, where the actor may see them.
-async fn seen(connection: &mut PgConnection, ctx: &Ctx, id: UserId) -> Result<User> {
-    let user = store::find(connection, ctx.organization, id).await?;
-    user.filter(|user| user.is_permitted(ctx, "users:read"))
-        .ok_or_else(|| Error::not_found("user"))
-}
-
-/// Takes out of the lines who else is in them, where the actor may not see them.
-async fn hide_unseen(connection: &mut PgConnection, ctx: &Ctx, list: &mut ActivityList) -> Result<()> {
-    if ctx.permissions.has("users:read") {
-        return Ok(());
-    }
-    let people = list.items.iter().flat_map(|line| {
-        let subject = line.subject.id.filter(|_| line.subject.kind == "user");
-        line.actor.id.into_iter().chain(subject)
-    });
-    let people: BTreeSet<UserId> = people.map(UserId).collect();
-    let people: Vec<UserId> = people.into_iter().collect();
-    let people = store::find_many(connection, ctx.organization, &people).await?;
-    let seen: BTreeSet<Uuid> = people
-        .iter()
-        .filter(|user| user.is_permitted(ctx, "users:read"))
-        .map(|user| user.id.0)
-        .collect();
-    for line in &mut list.items {
-        if line.actor.id.take_if(|id| !seen.contains(id)).is_some() {
-            line.actor.name = None;
-        }
-        let subject = &mut line.subject;
-        if subject.kind == "user" && subject.id.take_if(|id| !seen.contains(id)).is_some() {
-            subject.label = None;
-        }
-    }
-    Ok(())
-}
-
 /// Adds a person.
 pub async fn create(store: &Store, ctx: &Ctx, new: &NewUser) -> Result<UserItem> {
     ctx.require("users:create")?;
+    // whoever chose the password has a way in that outlasts a key, and is bound to none of its limits
+    if new.password.is_some() && ctx.credential != Credential::Internal {
+        ctx.require_session()?;
+    }
     let profile = new.profile()?;
     let hash = match &new.password {
         Some(password) => {
@@ -390,17 +340,7 @@ impl<'c> Act<'c> {
 
     /// `If-Match`: an older version is answered with the present one, as this viewer sees it.
     fn require_version(&self, if_match: Option<i64>) -> Result<()> {
-        if if_match.is_none_or(|version| version == self.user.version) {
-            return Ok(());
-        }
-        let current = self.user.seen_by(self.change.ctx(), &self.held)?;
-        let mut error = Error::new(
-            Kind::Stale,
-            "user.stale",
-            "Somebody changed this person meanwhile. Look at current and decide again.",
-        );
-        error.current = Some(Box::new(serde_json::to_value(current)?));
-        Err(error)
+        self.user.require_version(self.change.ctx(), &self.held, if_match)
     }
 
     pub fn require_not_oneself(&self, code: &'static str, verb: &str) -> Result<()> {

@@ -5,7 +5,6 @@ use parking_lot::Mutex;
 use signalbox_core::Store;
 use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::{Error, Kind, Result};
-use signalbox_core::kernel::id::ApiKeyId;
 use signalbox_core::sessions::standing::Standing;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,13 +12,15 @@ use std::time::Duration;
 /// A count that takes longer is not waited for.
 const COUNT_WITHIN: Duration = Duration::from_millis(50);
 
-/// Counts of this node, of the present minute.
+/// Counts of this node, of the present minute: by key, and by what is counted of it.
 #[derive(Debug, Default)]
-pub struct KeyPace(Mutex<(i64, HashMap<ApiKeyId, u64>)>);
+pub struct KeyPace(Mutex<(i64, HashMap<String, u64>)>);
 
-/// How a key stands to its limit.
-#[derive(Clone, Copy, Debug)]
+/// How a key stands to a limit of its own.
+#[derive(Clone, Debug)]
 pub struct Paced {
+    /// The resource that it limits requests to; `None` for all of them.
+    pub resource: Option<String>,
     /// In a minute.
     pub most: u32,
     /// In the present minute, with this one.
@@ -44,8 +45,13 @@ impl Paced {
         if self.made <= u64::from(most) {
             return Ok(());
         }
+        let to = self
+            .resource
+            .as_ref()
+            .map(|name| format!(" to {name}"))
+            .unwrap_or_default();
         let detail =
-            format!("This API key may make {most} requests in a minute. Wait, or have its limit raised.");
+            format!("This API key may make {most} requests{to} in a minute. Wait, or have its limit raised.");
         let mut error = Error::new(Kind::TooMany, "api_key.too_many_requests", detail);
         error.retry_after = Some(self.reset);
         Err(error)
@@ -53,33 +59,49 @@ impl Paced {
 }
 
 impl KeyPace {
-    /// Counts one request; `None` for whoever has no limit.
-    pub async fn keep(&self, store: &Store, standing: &Standing) -> Option<Paced> {
-        let most = standing.key.as_ref().and_then(|key| key.requests_per_minute);
-        let (Some(most), Credential::ApiKey(key)) = (most, standing.credential) else {
-            return None;
+    /// Counts one request to `resource`, against the limit over all and that of the resource, of those that there are.
+    pub async fn keep(&self, store: &Store, standing: &Standing, resource: &str) -> Vec<Paced> {
+        let (Some(terms), Credential::ApiKey(key)) = (&standing.key, standing.credential) else {
+            return Vec::new();
         };
+        let of_resource = terms.resource_limits.get(resource).copied();
+        let limits = [
+            terms.requests_per_minute.map(|most| (None, most)),
+            of_resource.map(|most| (Some(resource.to_owned()), most)),
+        ];
+        let mut paced = Vec::new();
+        for (resource, most) in limits.into_iter().flatten() {
+            let name = match &resource {
+                Some(resource) => format!("{key}:{resource}"),
+                None => key.to_string(),
+            };
+            paced.push(self.count(store, name, resource, most).await);
+        }
+        paced
+    }
+
+    async fn count(&self, store: &Store, name: String, resource: Option<String>, most: u32) -> Paced {
         let second = store.clock.now().unix_timestamp();
         let minute = second / 60;
-        let name = key.to_string();
         let counting = store.bus.count_in_minute("api_key", &name, minute);
         let made = match tokio::time::timeout(COUNT_WITHIN, counting).await {
             Ok(Ok(made)) => made,
-            _ => self.count_here(key, minute),
+            _ => self.count_here(name, minute),
         };
-        Some(Paced {
+        Paced {
+            resource,
             most,
             made,
             reset: 60 - second.rem_euclid(60) as u64,
-        })
+        }
     }
 
-    fn count_here(&self, key: ApiKeyId, minute: i64) -> u64 {
+    fn count_here(&self, name: String, minute: i64) -> u64 {
         let mut counts = self.0.lock();
         if counts.0 != minute {
             *counts = (minute, HashMap::new());
         }
-        let made = counts.1.entry(key).or_default();
+        let made = counts.1.entry(name).or_default();
         *made += 1;
         *made
     }
@@ -91,10 +113,11 @@ mod tests {
 
     #[test]
     fn a_node_alone_counts_each_key_for_itself_and_forgets_with_the_minute() {
-        let (pace, one, other) = (KeyPace::default(), ApiKeyId::new(), ApiKeyId::new());
-        assert_eq!([pace.count_here(one, 1), pace.count_here(one, 1)], [1, 2]);
-        assert_eq!(pace.count_here(other, 1), 1);
-        assert_eq!(pace.count_here(one, 2), 1);
+        let pace = KeyPace::default();
+        let count = |name: &str, minute| pace.count_here(name.to_owned(), minute);
+        assert_eq!([count("one", 1), count("one", 1)], [1, 2]);
+        assert_eq!(count("other", 1), 1);
+        assert_eq!(count("one", 2), 1);
         assert_eq!(pace.0.lock().1.len(), 1);
     }
 }

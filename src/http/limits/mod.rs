@@ -107,6 +107,8 @@ impl Limits {
         let mut count = self.buckets.count(&id, self.pressure.level())?;
         if count.wait.is_none() {
             self.shared.count(store, &entry.name, &id, &mut count).await;
+        } else {
+            self.shared.refused(store, &id, &mut count);
         }
         Some((entry, count))
     }
@@ -169,20 +171,40 @@ pub(super) async fn admit(request: &HttpRequest, state: &State, standing: &Stand
         return Ok(());
     }
     by_asker(request, state, standing).await?;
-    let Some(paced) = state.key_pace.keep(&state.store, standing).await else {
-        return Ok(());
-    };
-    let count = Count {
-        most: paced.most,
-        seconds: 60,
-        left: paced.left(),
-        reset: paced.reset,
-        wait: None,
-    };
-    if let Some(told) = count.told("key") {
-        request.extensions_mut().insert(told);
+    by_terms(request, state, standing).await
+}
+
+/// Counts against the limits that a key has of its own, over all and of the resource that is asked for. The one of which less is left is
+/// told.
+async fn by_terms(request: &HttpRequest, state: &State, standing: &Standing) -> Result<(), Problem> {
+    let operation = request.extensions().get::<Arc<Operation>>().cloned();
+    let resource = operation
+        .as_ref()
+        .and_then(|operation| operation.id.split('.').next());
+    let all = state
+        .key_pace
+        .keep(&state.store, standing, resource.unwrap_or_default())
+        .await;
+    if let Some(paced) = all.iter().min_by_key(|paced| paced.left()) {
+        let count = Count {
+            most: paced.most,
+            seconds: 60,
+            left: paced.left(),
+            reset: paced.reset,
+            wait: None,
+        };
+        let name = paced
+            .resource
+            .as_ref()
+            .map_or("key".to_owned(), |resource| format!("key:{resource}"));
+        if let Some(told) = count.told(name) {
+            request.extensions_mut().insert(told);
+        }
     }
-    Ok(paced.admit()?)
+    for paced in all {
+        paced.admit()?;
+    }
+    Ok(())
 }
 
 async fn by_asker(request: &HttpRequest, state: &State, standing: &Standing) -> Result<(), Problem> {

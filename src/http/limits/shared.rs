@@ -56,9 +56,29 @@ impl Shared {
         }
         let left = u64::from(count.most).saturating_sub(known);
         count.left = count.left.min(u32::try_from(left).unwrap_or(u32::MAX));
+        let over = ((number + 1) * seconds - now).max(1) as u64;
+        // what is counted in the window is free again with its end, and not before
+        count.reset = count.reset.max(over);
         if known > count.most.into() {
-            count.wait = Some(((number + 1) * seconds - now).max(1) as u64);
+            count.wait = Some(over);
         }
+    }
+
+    /// Has `count`, of one that this node does not let in, say how long that is so: to the window's end, where all of it is used up.
+    pub(super) fn refused(&self, store: &Store, id: &Id, count: &mut Count) {
+        let (now, seconds) = (store.clock.now().unix_timestamp(), count.seconds as i64);
+        let number = now.div_euclid(seconds);
+        let over = ((number + 1) * seconds - now).max(1) as u64;
+        let part = self.parts[id.part()].lock();
+        let known = part
+            .get(id)
+            .filter(|window| window.number == number)
+            .map_or(0, |window| window.known);
+        if known >= count.most.into() {
+            count.wait = count.wait.map(|wait| wait.max(over));
+        }
+        let wait = count.wait.unwrap_or_default();
+        count.reset = count.reset.max(over).max(wait);
     }
 
     /// Counts one here.

@@ -41,11 +41,17 @@ pub async fn update(
 /// Wipe your profile, with privacy and wallets
 #[utoipa::path(
     operation_id = "me.delete_profile", tag = "me",
-    responses((status = 204), (status = 403, body = crate::http::problem::Body))
+    params(("If-Match" = Option<String>, Header, description = "The version you saw, in quotes, as ETag gave it")),
+    responses((status = 204), (status = 403, body = crate::http::problem::Body),
+              (status = 412, body = crate::http::problem::Body))
 )]
 #[delete("/me/profile")]
-pub async fn remove(state: web::Data<State>, caller: Caller) -> Answer<HttpResponse> {
-    profiles::remove(&state.store, &caller, oneself(&caller)?).await?;
+pub async fn remove(
+    state: web::Data<State>,
+    caller: Caller,
+    IfMatch(version): IfMatch,
+) -> Answer<HttpResponse> {
+    profiles::remove(&state.store, &caller, oneself(&caller)?, version).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

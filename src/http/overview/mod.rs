@@ -2,8 +2,9 @@
 
 use super::{Answer, Caller, State, page::Page};
 use actix_web::{get, web};
-use signalbox_core::activity::list::{self, ActivityList};
+use signalbox_core::activity::list::ActivityList;
 use signalbox_core::overview::{self, Overview};
+use signalbox_core::users::lines;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn routes(api: &mut ServiceConfig) {
@@ -21,6 +22,8 @@ async fn get(state: web::Data<State>, caller: Caller) -> Answer<web::Json<Overvi
 }
 
 /// What happened, newest first
+///
+/// Whom the caller may not see (`users:read`) is in no line: neither id nor name.
 #[utoipa::path(
     operation_id = "activity.list", tag = "overview", params(Page),
     responses((status = 200, body = ActivityList), (status = 403, body = super::problem::Body),
@@ -34,6 +37,6 @@ async fn activity(
 ) -> Answer<web::Json<ActivityList>> {
     let cursor = page.cursor.as_deref();
     Ok(web::Json(
-        list::all(&state.store, &caller, page.limit, cursor).await?,
+        lines::of_all(&state.store, &caller, page.limit, cursor).await?,
     ))
 }

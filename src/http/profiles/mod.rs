@@ -49,12 +49,20 @@ async fn update(
 
 /// Wipe a person's profile, with privacy and wallets
 #[utoipa::path(
-    operation_id = "profiles.delete", tag = "profiles", params(("id" = UserId, Path, description = "The person")),
-    responses((status = 204), (status = 403, body = super::problem::Body), (status = 404, body = super::problem::Body))
+    operation_id = "profiles.delete", tag = "profiles",
+    params(("id" = UserId, Path, description = "The person"),
+           ("If-Match" = Option<String>, Header, description = "The version you saw, in quotes, as ETag gave it")),
+    responses((status = 204), (status = 403, body = super::problem::Body), (status = 404, body = super::problem::Body),
+              (status = 412, body = super::problem::Body))
 )]
 #[delete("/users/{id}/profile")]
-async fn remove(state: web::Data<State>, caller: Caller, id: web::Path<UserId>) -> Answer<HttpResponse> {
-    profiles::remove(&state.store, &caller, *id).await?;
+async fn remove(
+    state: web::Data<State>,
+    caller: Caller,
+    id: web::Path<UserId>,
+    IfMatch(version): IfMatch,
+) -> Answer<HttpResponse> {
+    profiles::remove(&state.store, &caller, *id, version).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -74,17 +74,20 @@ async fn permissions(state: web::Data<State>, caller: Caller) -> Answer<web::Jso
 /// Nobody gives a role holding a permission they lack, changes their own roles, or takes the last owner's.
 #[utoipa::path(
     operation_id = "roles.assign", tag = "roles", request_body = Assignment,
-    params(("id" = UserId, Path, description = "The person")),
+    params(("id" = UserId, Path, description = "The person"),
+           ("If-Match" = Option<String>, Header, description = "The person's version that you saw, in quotes, as ETag gave it")),
     responses((status = 200, body = UserItem), (status = 403, body = super::problem::Body),
-              (status = 404, body = super::problem::Body), (status = 409, body = super::problem::Body))
+              (status = 404, body = super::problem::Body), (status = 409, body = super::problem::Body),
+              (status = 412, body = super::problem::Body))
 )]
 #[put("/users/{id}/roles")]
 async fn assign(
     state: web::Data<State>,
     caller: Caller,
     id: web::Path<UserId>,
+    IfMatch(version): IfMatch,
     Json(body): Json<Assignment>,
 ) -> Answer<HttpResponse> {
-    let item = roles::assign(&state.store, &caller, *id, &body.roles).await?;
+    let item = roles::assign(&state.store, &caller, *id, version, &body.roles).await?;
     Ok(etag::etag(&mut HttpResponse::Ok(), item.version).json(item))
 }

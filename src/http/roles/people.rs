@@ -1,7 +1,8 @@
 //! What people hold: roles of many at once, and what is said of one directly.
 
-use super::{Answer, Caller, Json, State, problem};
-use actix_web::{get, post, put, web};
+use super::{Answer, Caller, IfMatch, Json, State, problem};
+use crate::http::etag;
+use actix_web::{HttpResponse, get, post, put, web};
 use serde::Serialize;
 use signalbox_core::kernel::id::UserId;
 use signalbox_core::roles::{self, Bulk, BulkItem, Direct, OfUser};
@@ -41,8 +42,9 @@ pub(super) async fn permissions(
     state: web::Data<State>,
     caller: Caller,
     id: web::Path<UserId>,
-) -> Answer<web::Json<OfUser>> {
-    Ok(web::Json(roles::of_user(&state.store, &caller, *id).await?))
+) -> Answer<HttpResponse> {
+    let held = roles::of_user(&state.store, &caller, *id).await?;
+    Ok(etag::etag(&mut HttpResponse::Ok(), held.version).json(held))
 }
 
 /// Say what a person may do directly
@@ -51,18 +53,19 @@ pub(super) async fn permissions(
 /// they do not hold that far, and nobody changes their own.
 #[utoipa::path(
     operation_id = "users.set_permissions", tag = "roles", request_body = Direct,
-    params(("id" = UserId, Path, description = "The person")),
+    params(("id" = UserId, Path, description = "The person"),
+           ("If-Match" = Option<String>, Header, description = "The person's version that you saw, in quotes, as ETag gave it")),
     responses((status = 200, body = OfUser), (status = 403, body = problem::Body), (status = 404, body = problem::Body),
-              (status = 409, body = problem::Body), (status = 422, body = problem::Body))
+              (status = 409, body = problem::Body), (status = 412, body = problem::Body), (status = 422, body = problem::Body))
 )]
 #[put("/users/{id}/permissions")]
 pub(super) async fn set_permissions(
     state: web::Data<State>,
     caller: Caller,
     id: web::Path<UserId>,
+    IfMatch(version): IfMatch,
     Json(direct): Json<Direct>,
-) -> Answer<web::Json<OfUser>> {
-    Ok(web::Json(
-        roles::set_of_user(&state.store, &caller, *id, &direct).await?,
-    ))
+) -> Answer<HttpResponse> {
+    let held = roles::set_of_user(&state.store, &caller, *id, version, &direct).await?;
+    Ok(etag::etag(&mut HttpResponse::Ok(), held.version).json(held))
 }

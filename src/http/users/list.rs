@@ -5,9 +5,9 @@ use actix_web::{get, web};
 use serde::Deserialize;
 use signalbox_core::activity::list::ActivityList;
 use signalbox_core::kernel::id::{RoleId, TeamId, UserId};
-use signalbox_core::users::UserStatus;
 use signalbox_core::users::search::{Query, Sort};
 use signalbox_core::users::service::{self, UserList};
+use signalbox_core::users::{UserStatus, lines};
 
 /// Which people, in which order.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -76,6 +76,6 @@ pub(super) async fn activity(
     page: web::Query<Page>,
 ) -> Answer<web::Json<ActivityList>> {
     let cursor = page.cursor.as_deref();
-    let lines = service::activity(&state.store, &caller, *id, page.limit, cursor).await?;
+    let lines = lines::of(&state.store, &caller, *id, page.limit, cursor).await?;
     Ok(web::Json(lines))
 }

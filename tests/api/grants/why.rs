@@ -287,3 +287,58 @@ async fn whoever_is_not_active_holds_nothing_whatever_is_granted() {
     let lines = why["lines"].as_array().unwrap();
     assert!(!lines.is_empty() && lines.iter().all(|line| line["decides"] == false));
 }
+
+#[tokio::test]
+async fn a_refusal_is_opened_when_the_person_is_gone_too_and_rows_that_one_may_not_see_are_not_there() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    let (viewer, refused, other) = (
+        hub.someone(&["viewer"]).await,
+        hub.someone(&["viewer"]).await,
+        hub.someone(&["user"]).await,
+    );
+    let own =
+        json!({"statements": [{"permission": "users:update", "effect": "grant", "on": "own"}], "single": []});
+    assert_eq!(say(&hub, &owner, refused.id, own).await.status(), 200);
+    let path = format!("/users/{}", other.id);
+    let act = hub
+        .send(&refused, Method::PATCH, &path, json!({"department": "x"}))
+        .await;
+    let (status, code, problem_told) = problem_in_full(act).await;
+    assert_eq!((status, &*code), (403, "permission.missing"));
+    let id = problem_told["explain_id"].as_str().unwrap().to_owned();
+    let opened = async || -> Value {
+        let answer = hub.get(&viewer, &format!("/explanations/{id}")).await;
+        assert_eq!(answer.status(), 200);
+        answer.json().await.unwrap()
+    };
+    assert_eq!(opened().await["explanation"]["allowed"], false);
+    let path = format!("/users/{}", refused.id);
+    let deleted = hub.send(&owner, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(deleted.status(), 204);
+    let told = opened().await;
+    assert_eq!(
+        (&told["code"], &told["user"], &told["explanation"]),
+        (&json!("permission.missing"), &json!(refused.id), &Value::Null)
+    );
+    // of their own rights somebody may ask, but not about people who are not there for them
+    let one = hub.someone(&["user"]).await;
+    say(
+        &hub,
+        &owner,
+        one.id,
+        json!({"statements": [grant("roles:read")], "single": []}),
+    )
+    .await;
+    let ask = |row: UserId| {
+        format!(
+            "/users/{}/explain?permission=users:ban&resource_kind=user&resource_id={row}",
+            one.id
+        )
+    };
+    assert_eq!(hub.get(&one, &ask(one.id)).await.status(), 200);
+    assert_eq!(
+        problem(hub.get(&one, &ask(viewer.id)).await).await,
+        (404, "resource.not_found".into())
+    );
+}

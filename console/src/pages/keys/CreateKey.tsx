@@ -9,11 +9,12 @@ import { asProblem, type Problem } from "../../api/problem";
 import { t } from "../../i18n";
 import parts from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
+import { limitsIn } from "./change";
 import { addressesIn, endIn, type KeyDraft, KeyFields, useLives } from "./KeyFields";
 import { createKey, type NewKey } from "./queries";
 import { Secret } from "./Secret";
 
-const EMPTY: KeyDraft = { name: "", scopes: [], addresses: "", pace: "", life: "90" };
+const EMPTY: KeyDraft = { name: "", scopes: [], addresses: "", pace: "", limits: "", life: "90" };
 
 export default function CreateKey({ onClose }: { onClose: (created?: string) => void }) {
   const [draft, setDraft] = useState(EMPTY);
@@ -23,7 +24,7 @@ export default function CreateKey({ onClose }: { onClose: (created?: string) => 
   // One key for this form: sent twice, it makes one key.
   const [idempotency, setIdempotency] = useState(once);
   const lives = useLives();
-  const { name, scopes, addresses, pace } = draft;
+  const { name, scopes, addresses, pace, limits } = draft;
   const life = lives.some((one) => one.value === draft.life) ? draft.life : "";
 
   const submit = async (event: React.FormEvent) => {
@@ -35,6 +36,7 @@ export default function CreateKey({ onClose }: { onClose: (created?: string) => 
       scopes,
       addresses: addressesIn(addresses),
       ...(pace.trim() && { requests_per_minute: Number(pace) }),
+      ...(limits.trim() && { resource_limits: limitsIn(limits) }),
       ...(life && { expires_at: endIn(life) }),
     };
     try {

@@ -12,11 +12,11 @@ import parts from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
 import { toast } from "../../parts/toast";
 import { dayOf } from "../../parts/Until";
-import { changeOf } from "./change";
+import { changeOf, limitsIn, limitsText } from "./change";
 import { addressesIn, endIn, KEEP, type KeyDraft, KeyFields, useLives } from "./KeyFields";
 import { saveKey } from "./queries";
 
-const draftOf = (row: ApiKey): KeyDraft => ({ name: row.name, scopes: row.scopes, addresses: row.addresses.join("\n"), pace: row.requests_per_minute ? String(row.requests_per_minute) : "", life: KEEP });
+const draftOf = (row: ApiKey): KeyDraft => ({ name: row.name, scopes: row.scopes, addresses: row.addresses.join("\n"), pace: row.requests_per_minute ? String(row.requests_per_minute) : "", limits: limitsText(row.resource_limits), life: KEEP });
 
 export default function EditKey({ row, onClose, onChanged }: { row: ApiKey; onClose: () => void; onChanged: () => void }) {
   const [base, setBase] = useState(row);
@@ -25,7 +25,7 @@ export default function EditKey({ row, onClose, onChanged }: { row: ApiKey; onCl
   const [problem, setProblem] = useState<Problem | null>(null);
   const lives = useLives(base.expires_at ? t("keys.life.keep", { day: dayOf(base.expires_at) }) : t("keys.life.keepNone"));
   const end = draft.life === KEEP ? undefined : draft.life === "" ? null : endIn(draft.life);
-  const change = changeOf(base, { ...draft, addresses: addressesIn(draft.addresses), end });
+  const change = changeOf(base, { ...draft, addresses: addressesIn(draft.addresses), limits: limitsIn(draft.limits), end });
   const less = base.scopes.some((scope) => !draft.scopes.includes(scope));
 
   const submit = async (event: React.FormEvent) => {

@@ -16,6 +16,8 @@ export interface KeyDraft {
   /** As it is typed: one a line. */
   addresses: string;
   pace: string;
+  /** As it is typed: a resource and a number on each line. */
+  limits: string;
   /** Days from now; empty: without an end, or as long as the organization allows. `KEEP`: as it is. */
   life: string;
 }
@@ -68,6 +70,7 @@ export function KeyFields({ draft, set, problem, has = [], lives }: Props) {
         <Choice label={t("keys.life")} value={lives.some((life) => life.value === draft.life) ? draft.life : (lives.at(-1)?.value ?? "")} onValue={(life) => set({ life })} options={lives} error={told("expires_at")} />
         <Field label={t("keys.pace")} type="number" value={draft.pace} onValue={(pace) => set({ pace })} error={told("requests_per_minute")} note={t("keys.paceNote")} />
       </div>
+      <Field label={t("keys.limits")} value={draft.limits} onValue={(limits) => set({ limits })} multiline minRows={1} mono error={told("resource_limits")} note={t("keys.limitsNote")} />
     </>
   );
 }

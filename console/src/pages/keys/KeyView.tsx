@@ -37,6 +37,7 @@ function Detail({ row, changed }: { row: ApiKey; changed: () => void }) {
           [t("keys.owner"), row.created_by.name ?? "–"],
           [t("keys.addresses"), row.addresses.length > 0 ? row.addresses.join(", ") : t("keys.anywhere")],
           [t("keys.pace"), row.requests_per_minute ? number(row.requests_per_minute) : t("keys.unlimited")],
+          ...Object.entries(row.resource_limits).map(([name, most]): [string, string] => [t("keys.paceOf", { name }), number(most)]),
           [t("keys.firstUsed"), row.first_used_at ? <Time key="first" at={row.first_used_at} /> : t(row.last_used_at ? "keys.firstUnknown" : "keys.never")],
           [t("keys.used"), row.last_used_at ? <Time key="used" at={row.last_used_at} /> : t("keys.never")],
           [t("keys.usedFrom"), row.last_used_ip ?? "–"],

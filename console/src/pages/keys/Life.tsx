@@ -10,6 +10,7 @@ import { Time, useNow } from "../../parts/basics";
 import { ErrorState, Lines } from "../../parts/states";
 import { dayOf } from "../../parts/Until";
 import { entryText, entryTone, whoDid } from "../audit/words";
+import { type Limits, limitsText } from "./change";
 import css from "./keys.module.css";
 import { type Moment, momentsOf } from "./life";
 import { lifeQuery } from "./queries";
@@ -69,9 +70,11 @@ function differences(entry: Audit): string[] {
     }
     if (field === "expires_at") return [t("keys.changed.end", { before: day(before), after: day(after) })];
     if (field === "requests_per_minute") return [t("keys.changed.pace", { before: most(before), after: most(after) })];
+    if (field === "resource_limits") return [`${limits(before)} → ${limits(after)}`];
     return field === "name" ? [`${String(before)} → ${String(after)}`] : [];
   });
 }
 
 const day = (value: unknown) => (typeof value === "string" ? dayOf(value) : t("keys.noEnd"));
+const limits = (value: unknown) => limitsText((value ?? {}) as Limits).replaceAll("\n", ", ") || t("keys.unlimited");
 const most = (value: unknown) => (typeof value === "number" ? number(value) : t("keys.unlimited"));

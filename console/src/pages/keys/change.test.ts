@@ -1,13 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { changeOf } from "./change";
+import { changeOf, limitsIn, limitsText } from "./change";
 import { momentsOf } from "./life";
 
-const key = { name: "Export", scopes: ["a:b", "c:d"], addresses: ["192.0.2.0/24"], requests_per_minute: 60, expires_at: "2026-12-01T00:00:00Z" };
-const same = { name: " Export ", scopes: ["c:d", "a:b"], addresses: ["192.0.2.0/24"], pace: "60", end: undefined };
+const key = { name: "Export", scopes: ["a:b", "c:d"], addresses: ["192.0.2.0/24"], requests_per_minute: 60, resource_limits: { a: 5, c: 9 }, expires_at: "2026-12-01T00:00:00Z" };
+const same = { name: " Export ", scopes: ["c:d", "a:b"], addresses: ["192.0.2.0/24"], pace: "60", limits: { c: 9, a: 5 }, end: undefined };
 
 describe("a change of a key", () => {
   it("names nothing that is as it was, whatever its order", () => expect(changeOf(key, same)).toEqual({}));
-  it("names each thing that differs", () => expect(changeOf(key, { name: "Nightly", scopes: ["a:b"], addresses: [], pace: "", end: null })).toEqual({ name: "Nightly", scopes: ["a:b"], addresses: [], requests_per_minute: null, expires_at: null }));
+  it("names each thing that differs", () => expect(changeOf(key, { name: "Nightly", scopes: ["a:b"], addresses: [], pace: "", limits: { a: 6 }, end: null })).toEqual({ name: "Nightly", scopes: ["a:b"], addresses: [], requests_per_minute: null, resource_limits: { a: 6 }, expires_at: null }));
+  it("reads limits as they are written", () => {
+    expect(limitsIn(" users 60\nroles: 5,\n\n")).toEqual({ users: 60, roles: 5 });
+    expect(limitsIn(limitsText({ users: 60, roles: 5 }))).toEqual({ users: 60, roles: 5 });
+    expect(limitsIn("")).toEqual({});
+  });
   it("takes no limit for none", () => expect(changeOf({ ...key, requests_per_minute: undefined }, { ...same, pace: " " })).toEqual({}));
 });
 

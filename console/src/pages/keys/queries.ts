@@ -3,7 +3,7 @@ import { api, must, once } from "../../api/client";
 import type { ApiKey, KeyPolicy } from "../../api/types";
 import type { ListPage } from "../../live/apply";
 import { followChannel, showRow } from "../../live/store";
-import type { KeyChange } from "./change";
+import type { KeyChange, Limits } from "./change";
 
 /** Rows a page of the list asks for. */
 const PAGE = 100;
@@ -40,6 +40,7 @@ export interface NewKey {
   scopes: string[];
   addresses: string[];
   requests_per_minute?: number;
+  resource_limits?: Limits;
   expires_at?: string;
 }
 

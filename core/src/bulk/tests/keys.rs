@@ -13,6 +13,7 @@ async fn program(world: &World, scopes: &[&str]) -> (ApiKeyId, Ctx) {
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         addresses: Vec::new(),
         requests_per_minute: None,
+        resource_limits: std::collections::BTreeMap::new(),
         expires_at: None,
     };
     let made = api_keys::create(&world.test.store, &owner, "live", &new)

@@ -2,6 +2,7 @@
 
 use super::read::{self, Roles};
 use crate::db::PgConnection;
+use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{OrganizationId, RoleId, UserId};
 use crate::kernel::permission::PermissionSet;
@@ -111,23 +112,23 @@ pub async fn harmless_to_owner(
     Ok(harmless)
 }
 
+/// Passes when the actor may do whatever an owner may: of what could let somebody in as anybody.
+pub async fn require_over_owners(connection: &mut PgConnection, ctx: &Ctx) -> Result<()> {
+    let owners = owners(&mut *connection, ctx.organization).await?;
+    let Some((_, role)) = owners.first() else {
+        return Ok(());
+    };
+    ctx.require_over(&super::given_by(connection, ctx.organization, *role).await?)
+}
+
 /// Passes when every owner holds all that the owner role gives: owners can be taken the role, but not be hollowed out, so that
 /// the last one who can sign in can also repair everything. Called after the statements of a change were written.
 pub async fn require_owners_whole(connection: &mut PgConnection, organization: OrganizationId) -> Result<()> {
-    let owners = sqlx::query!(
-        "SELECT ur.user_id, ur.role_id FROM roles r JOIN user_roles ur ON ur.role_id = r.id
-           JOIN users u ON u.id = ur.user_id AND u.deleted_at IS NULL
-         WHERE r.organization_id = $1 AND r.name = $2 AND r.predefined ORDER BY ur.user_id LIMIT $3",
-        organization.0,
-        OWNER,
-        OWNERS,
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let Some(role) = owners.first().map(|owner| RoleId(owner.role_id)) else {
+    let owners = owners(&mut *connection, organization).await?;
+    let Some((_, role)) = owners.first().copied() else {
         return Ok(());
     };
-    let ids: Vec<UserId> = owners.iter().map(|owner| UserId(owner.user_id)).collect();
+    let ids: Vec<UserId> = owners.into_iter().map(|(owner, _)| owner).collect();
     let model = read::model(connection, organization, &ids, Roles::These(&[role])).await?;
     let all: PermissionSet = model.gives(role).granted.into_keys().collect();
     if ids.iter().all(|owner| model.permissions(*owner).covers(&all)) {
@@ -138,4 +139,25 @@ pub async fn require_owners_whole(connection: &mut PgConnection, organization: O
         "roles.owner_limited",
         "This would deny or limit something to an owner, who may do everything. Take the owner role first.",
     ))
+}
+
+/// The owners, and the role that makes them so.
+async fn owners(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+) -> Result<Vec<(UserId, RoleId)>> {
+    let rows = sqlx::query!(
+        "SELECT ur.user_id, ur.role_id FROM roles r JOIN user_roles ur ON ur.role_id = r.id
+           JOIN users u ON u.id = ur.user_id AND u.deleted_at IS NULL
+         WHERE r.organization_id = $1 AND r.name = $2 AND r.predefined ORDER BY ur.user_id LIMIT $3",
+        organization.0,
+        OWNER,
+        OWNERS,
+    )
+    .fetch_all(connection)
+    .await?;
+    let each = rows
+        .into_iter()
+        .map(|row| (UserId(row.user_id), RoleId(row.role_id)));
+    Ok(each.collect())
 }

@@ -1,10 +1,12 @@
 //! What each act leaves behind.
 
 use super::{World, new_user};
-use crate::activity;
 use crate::audit::search as audit;
+use crate::kernel::ctx::Credential;
 use crate::kernel::error::Kind;
-use crate::users::{NewUser, UserChange, UserStatus, service};
+use crate::kernel::id::{ApiKeyId, LinkedAccountId, SessionId};
+use crate::kernel::permission::{PermissionSet, Reach, Resource, Rows, Subject};
+use crate::users::{NewUser, UserChange, UserStatus, lines, service};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -331,7 +333,7 @@ async fn a_persons_activity_is_what_they_did_and_what_was_done_to_them_and_nothi
     let mut cursor = None;
     let mut acts = Vec::new();
     loop {
-        let page = service::activity(store, &as_owner, mia.id, Some(1), cursor.as_deref())
+        let page = lines::of(store, &as_owner, mia.id, Some(1), cursor.as_deref())
             .await
             .unwrap();
         acts.extend(
@@ -352,7 +354,126 @@ async fn a_persons_activity_is_what_they_did_and_what_was_done_to_them_and_nothi
             ("users.create".to_owned(), named("test"), named("Mia Moderator")),
         ]
     );
-    let all = activity::list::all(store, &as_owner, None, None).await.unwrap();
+    let all = lines::of_all(store, &as_owner, None, None).await.unwrap();
     assert_eq!(all.items.len(), 5);
     assert_eq!(all.items[0].action, "users.reset_password");
+}
+
+#[tokio::test]
+async fn a_program_chooses_nobodys_password_and_adds_people_without_one() {
+    let world = World::new().await;
+    let store = &world.test.store;
+    let (_, mut ctx) = world.person("owner", "Olga Owner").await;
+    let with = NewUser {
+        password: Some("plum tractor voyage".into()),
+        ..new_user("Newcomer")
+    };
+    for credential in [
+        Credential::ApiKey(ApiKeyId::new()),
+        Credential::External(LinkedAccountId::new()),
+    ] {
+        ctx.credential = credential;
+        let refused = service::create(store, &ctx, &with).await.unwrap_err();
+        assert_eq!(
+            (refused.kind, &*refused.code),
+            (Kind::Forbidden, "auth.session_required")
+        );
+    }
+    service::create(store, &ctx, &new_user("Newcomer")).await.unwrap();
+    ctx.credential = Credential::Session(SessionId::new());
+    let another = NewUser {
+        email: "another@example.com".to_owned(),
+        ..with
+    };
+    service::create(store, &ctx, &another).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_activity_of_all_names_nobody_whom_the_viewer_may_not_see() {
+    let world = World::new().await;
+    let store = &world.test.store;
+    let (olga, as_owner) = world.person("owner", "Olga Owner").await;
+    let (bob, _) = world.person("user", "Bob").await;
+    service::ban(store, &as_owner, bob.id, "spam").await.unwrap();
+    let mut viewer = world.acting(olga.id).await;
+    viewer.actor = crate::kernel::ctx::Actor::User(crate::kernel::id::UserId::new());
+    viewer.permissions = ["overview:read"].into_iter().collect();
+    let seen = lines::of_all(store, &viewer, None, None).await.unwrap();
+    assert!(seen.items.iter().any(|line| line.action == "users.ban"));
+    let told = serde_json::to_string(&seen).unwrap();
+    for hidden in ["Olga", "Bob", &olga.id.to_string(), &bob.id.to_string()] {
+        assert!(!told.contains(hidden), "{hidden} in {told}");
+    }
+    // whom they may see is named
+    viewer.permissions = PermissionSet::of(
+        Subject {
+            organization: world.test.organization,
+            user: olga.id,
+            teams: Vec::new(),
+        },
+        [
+            ("overview:read".to_owned(), everywhere()),
+            ("users:read".to_owned(), on(bob.id)),
+        ]
+        .into(),
+    );
+    let told = serde_json::to_string(&lines::of_all(store, &viewer, None, None).await.unwrap()).unwrap();
+    assert!(told.contains("Bob") && !told.contains("Olga"), "{told}");
+}
+
+fn everywhere() -> Reach {
+    let rows = Rows {
+        everywhere: true,
+        ..Rows::default()
+    };
+    Reach::of(rows).unwrap()
+}
+
+/// This one person.
+fn on(id: crate::kernel::id::UserId) -> Reach {
+    let row = Resource {
+        kind: "user".to_owned(),
+        id: id.0,
+    };
+    let rows = Rows {
+        single: [row].into(),
+        ..Rows::default()
+    };
+    Reach::of(rows).unwrap()
+}
+
+#[tokio::test]
+async fn roles_and_permissions_of_somebody_who_changed_meanwhile_stay_as_they_are() {
+    let world = World::new().await;
+    let store = &world.test.store;
+    let (_, owner) = world.person("owner", "Olga Owner").await;
+    let (bob, _) = world.person("user", "Bob").await;
+    let roles = [world.roles["viewer"]];
+    let seen = crate::roles::of_user(store, &owner, bob.id).await.unwrap();
+    assert_eq!(seen.version, bob.version);
+    let after = crate::roles::assign(store, &owner, bob.id, Some(seen.version), &roles)
+        .await
+        .unwrap();
+    assert!(after.version > seen.version);
+    let direct =
+        serde_json::from_value(json!({"statements": [{"permission": "jobs:read", "effect": "grant"}]}))
+            .unwrap();
+    let refused = [
+        crate::roles::assign(store, &owner, bob.id, Some(seen.version), &[])
+            .await
+            .err(),
+        crate::roles::set_of_user(store, &owner, bob.id, Some(seen.version), &direct)
+            .await
+            .err(),
+    ];
+    for refused in refused {
+        let refused = refused.unwrap();
+        assert_eq!((refused.kind, &*refused.code), (Kind::Stale, "user.stale"));
+        assert_eq!(refused.current.unwrap()["version"], after.version);
+    }
+    let set = crate::roles::set_of_user(store, &owner, bob.id, Some(after.version), &direct)
+        .await
+        .unwrap();
+    let now = service::get(store, &owner, bob.id).await.unwrap().user;
+    assert_eq!((set.version, now.roles.len()), (now.version, 1));
 }

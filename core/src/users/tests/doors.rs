@@ -58,7 +58,7 @@ async fn attempt(world: &World, ctx: &Ctx, act: Act, subject: UserId, role: &str
             service::create(store, ctx, &new).await.map(drop)
         }
         // nobody with a role is given a role: only what is given can be out of reach
-        Act::Assign => crate::roles::assign(store, ctx, subject, &[world.roles[role]])
+        Act::Assign => crate::roles::assign(store, ctx, subject, None, &[world.roles[role]])
             .await
             .map(drop),
     }
@@ -155,7 +155,7 @@ async fn what_is_held_on_some_people_only_is_shown_on_those_alone() {
                                      {"permission": "users:ban", "effect": "grant", "on": "team"}],
                       "single": [{"permission": "users:delete", "effect": "grant", "resource": {"kind": "user", "id": stranger.id}}]});
     let said: crate::roles::Direct = serde_json::from_value(said).unwrap();
-    crate::roles::set_of_user(store, &hub, me.id, &said)
+    crate::roles::set_of_user(store, &hub, me.id, None, &said)
         .await
         .unwrap();
     let ctx = world.acting(me.id).await;
