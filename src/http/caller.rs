@@ -174,7 +174,15 @@ impl AnyCaller {
         if terms.as_ref().map(|terms| terms.by.0) != act {
             return Err(auth::unauthenticated().into());
         }
-        refused::note(request, &known.standing);
+        let standing = &known.standing;
+        refused::note(
+            request,
+            refused::Asker {
+                organization: standing.organization,
+                user: standing.user,
+                key: standing.key.clone(),
+            },
+        );
         limits::admit(request, state, &known.standing).await?;
         let mut ctx = anonymous(request, known.standing.organization);
         ctx.actor = Actor::User(known.standing.user);

@@ -46,7 +46,7 @@ mod personal_data;
 pub mod problem;
 mod profiles;
 mod providers;
-mod refused;
+pub mod refused;
 mod roles;
 mod saved_filters;
 pub mod server_api;

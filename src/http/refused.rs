@@ -3,18 +3,26 @@
 use super::State;
 use actix_web::{HttpMessage, HttpRequest, web};
 use signalbox_core::kernel::error::{Error, Kind};
+use signalbox_core::kernel::id::{OrganizationId, UserId};
 use signalbox_core::kernel::page;
 use signalbox_core::roles::refusals::{self, Refusal};
-use signalbox_core::sessions::standing::Standing;
+use signalbox_core::sessions::standing::KeyTerms;
 use std::sync::Arc;
 
-/// Who asks, where they are known, as they stand.
+/// Who asks, where they are known.
 #[derive(Clone)]
-struct Asker(Arc<Standing>);
+pub struct Asker {
+    /// Of which organization.
+    pub organization: OrganizationId,
+    /// The person, or whose key it is.
+    pub user: UserId,
+    /// Of the API key, if it is one.
+    pub key: Option<Arc<KeyTerms>>,
+}
 
 /// Notes who asks, for what may be refused to them later on.
-pub(super) fn note(request: &HttpRequest, standing: &Arc<Standing>) {
-    request.extensions_mut().insert(Asker(Arc::clone(standing)));
+pub fn note(request: &HttpRequest, asker: Asker) {
+    request.extensions_mut().insert(asker);
 }
 
 /// The id that a 403 carries. `None` for every other error.
@@ -24,12 +32,11 @@ pub(super) fn explain_id(request: &HttpRequest, error: &Error, trace_id: &str) -
     }
     let store = &request.app_data::<web::Data<State>>()?.store;
     let asker = request.extensions().get::<Asker>().cloned();
-    let asker = asker.as_ref().map(|Asker(standing)| standing);
-    let key = asker.and_then(|standing| standing.key.as_ref());
+    let key = asker.as_ref().and_then(|asker| asker.key.as_ref());
     let refusal = Refusal {
         at: page::micros(store.clock.now()),
-        organization: asker.map(|standing| standing.organization),
-        user: asker.map(|standing| standing.user),
+        organization: asker.as_ref().map(|asker| asker.organization),
+        user: asker.as_ref().map(|asker| asker.user),
         code: error.code.to_string(),
         trace_id: trace_id.to_owned(),
         beyond_scopes: key

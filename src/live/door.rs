@@ -261,6 +261,8 @@ impl Door {
             evidence,
             from,
             permissions,
+            key: standing.key.clone(),
+            must_change_password: standing.must_change_password,
             looks_from: standing
                 .impersonation
                 .as_ref()
@@ -289,6 +291,9 @@ impl Door {
 
     /// Whether a member may see one of the hub's own channels.
     async fn admits(&self, member: &Member, channel: &Channel) -> Result<(), Refusal> {
+        if member.must_change_password {
+            return Err(ReplyError::PermissionDenied.into());
+        }
         let mut requested_by = None;
         if let Channel::Job(job) = channel {
             let found = self

@@ -14,7 +14,7 @@ use signalbox_core::kernel::id::{OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::{APPLICATION, ClientInfo, Options, ServerSubscription};
 use signalbox_core::live::scope::Sight;
-use signalbox_core::sessions::standing::Evidence;
+use signalbox_core::sessions::standing::{Evidence, KeyTerms};
 
 use time::OffsetDateTime;
 
@@ -45,6 +45,10 @@ pub struct Member {
     pub from: Option<IpAddr>,
     /// What they may do.
     pub permissions: PermissionSet,
+    /// What holds for the API key, if it is one.
+    pub key: Option<Arc<KeyTerms>>,
+    /// Before they may do anything else they choose a new password, which is all that is open to them.
+    pub must_change_password: bool,
     /// From when on they may only look, because an operator acts as them; `None` where nobody does.
     pub looks_from: Option<OffsetDateTime>,
 }

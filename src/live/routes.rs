@@ -13,12 +13,13 @@ use signalbox_core::auth::Purpose;
 use signalbox_core::ip_rules;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::EventId;
+use signalbox_core::live::channel::Channel;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Live;
 use super::client::{Line, Pulse, Refusal, SignInError};
 use super::connection::{Connection, Input, Way};
-use super::gate::{Admission, Grant};
+use super::gate::{Admission, Grant, Viewer};
 use super::plug::Plug;
 use super::protocol::{Codec, ConnectRequest, MAX_CHANNEL_BYTES, ReplyError};
 use super::session;
@@ -28,7 +29,7 @@ use super::stream_id::StreamId;
 use super::streams;
 use super::visit::{ACCEL_BUFFERING, LAST_EVENT_ID, Visit, credentials};
 use super::wire::Dialect;
-use crate::http::Problem;
+use crate::http::{Problem, refused};
 
 /// Routes outside `/api/v1`.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -152,7 +153,17 @@ async fn stream(
         .gate
         .admit(credentials, visit.ip, outlet.clone())
         .await
-        .map_err(|why| refused(why, visit.ip))?;
+        .map_err(|why| turned_away(why, visit.ip))?;
+    if let Viewer::Member(member) = &admission.viewer {
+        refused::note(
+            &request,
+            refused::Asker {
+                organization: member.organization,
+                user: member.user,
+                key: member.key.clone(),
+            },
+        );
+    }
     let judged = judge(&live, &admission, asked.channels).await?;
     let known = request
         .headers()
@@ -251,11 +262,14 @@ async fn judge(
             .await
             .map_err(|refusal| match refusal {
                 Refusal::Reply(ReplyError::UnknownChannel | ReplyError::BadRequest) => unknown(),
-                Refusal::Reply(ReplyError::PermissionDenied) => Error::new(
-                    Kind::Forbidden,
-                    "live.permission_denied",
-                    format!("You may not follow {channel}. Ask somebody who may assign roles."),
-                ),
+                Refusal::Reply(ReplyError::PermissionDenied) => {
+                    let detail = format!("You may not follow {channel}. Ask somebody who may assign roles.");
+                    let error = Error::new(Kind::Forbidden, "live.permission_denied", detail);
+                    match Channel::parse(&channel).and_then(|channel| channel.opened_by()) {
+                        Some(permission) => error.for_want_of(permission),
+                        None => error,
+                    }
+                }
                 _ => interrupted(),
             })?;
         judged.push((channel, grant));
@@ -263,7 +277,7 @@ async fn judge(
     Ok(judged)
 }
 
-fn refused(why: SignInError, from: Option<IpAddr>) -> Error {
+fn turned_away(why: SignInError, from: Option<IpAddr>) -> Error {
     let (code, detail) = match why {
         SignInError::Unavailable | SignInError::Channel(_) | SignInError::Close(_) => return interrupted(),
         SignInError::Missing => (

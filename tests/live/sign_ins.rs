@@ -197,3 +197,60 @@ async fn a_socket_more_or_less_shows_to_who_looks_at_the_sessions_without_asking
     drop(own);
     counted(&mut all, &mut of_all, &session, 0).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_refused_says_to_whoever_may_ask_who_it_was_and_for_want_of_what() {
+    let desk = Desk::open().await;
+    let id = desk.person("paul", &["user"]).await;
+    let token = desk.sign_in("paul@example.com").await;
+    let asked = desk
+        .ask(Method::GET, "/stream?channel=feed:users")
+        .bearer_auth(&token);
+    let refused = asked.send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    let refused: Value = refused.json().await.unwrap();
+    assert_eq!(refused["code"], "live.permission_denied");
+    let path = format!("/explanations/{}", refused["explain_id"].as_str().unwrap());
+    let asked = desk.ask(Method::GET, &path).bearer_auth(&desk.token);
+    let told: Value = asked.send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        (&told["user"], &told["explanation"]["permission"]),
+        (&json!(id), &json!("users:read")),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_must_choose_a_new_password_first_follows_nothing_until_they_have() {
+    let desk = Desk::open().await;
+    let id = desk.person("paul", &["viewer"]).await;
+    let reset = desk.act(&format!("/users/{id}/reset_password"), json!({})).await;
+    let word = json!({"email": "paul@example.com", "password": reset["one_time_password"]});
+    let tokens = desk
+        .ask(Method::POST, "/auth/login")
+        .json(&word)
+        .send()
+        .await
+        .unwrap();
+    let tokens: Value = tokens.json().await.unwrap();
+    let token = tokens["access_token"].as_str().unwrap();
+    for channel in [
+        format!("inbox:{id}"),
+        format!("sessions:{id}"),
+        "feed:users".to_owned(),
+    ] {
+        let path = format!("/stream?channel={channel}");
+        let refused = desk
+            .ask(Method::GET, &path)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{channel}");
+        let (mut socket, answer) = desk.socket("", json!({"token": token})).await;
+        assert!(answer["connect"].is_object(), "{answer}");
+        let subscribe = json!({"id": 2, "subscribe": {"channel": channel}});
+        socket.send(Message::text(subscribe.to_string())).await.unwrap();
+        assert_eq!(next(&mut socket).await["error"]["code"], 103, "{channel}");
+    }
+}

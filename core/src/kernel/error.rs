@@ -127,6 +127,15 @@ impl Error {
         error
     }
 
+    /// The same, said to be for want of `permission`.
+    pub fn for_want_of(mut self, permission: &str) -> Self {
+        self.source = Some(Box::new(Missing {
+            permission: permission.to_owned(),
+            resource: None,
+        }));
+        self
+    }
+
     /// What was lacking, where that is why.
     pub fn lacks(&self) -> Option<&Missing> {
         self.source.as_ref()?.downcast_ref()

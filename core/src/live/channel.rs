@@ -93,6 +93,18 @@ impl Channel {
         }
     }
 
+    /// The permission that opens it to whom it is not open anyway; `None` for what no permission opens.
+    pub fn opened_by(&self) -> Option<&'static str> {
+        match self {
+            Self::Feed(_, permission) | Self::Page(permission) => {
+                Some(*permission).filter(|name| *name != OPEN)
+            }
+            Self::Job(_) => Some("jobs:read"),
+            Self::Sessions(_) => Some("sessions:read"),
+            Self::Inbox(_) => None,
+        }
+    }
+
     /// Whether `user` with `permissions` may listen. For a job, `requested_by` is who asked for it.
     pub fn admits(&self, user: UserId, permissions: &PermissionSet, requested_by: Option<UserId>) -> bool {
         match self {

@@ -273,7 +273,7 @@ impl User {
         if self.is_permitted(ctx, permission) {
             Ok(())
         } else if self.is_permitted(ctx, "users:read") {
-            Err(Error::forbidden(permission))
+            ctx.require_on(permission, &self.facts(ctx, &self.scope()))
         } else {
             Err(Error::not_found("user"))
         }

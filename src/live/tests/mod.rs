@@ -366,6 +366,8 @@ impl Node {
             evidence: Evidence::Session,
             from: None,
             permissions: permissions.iter().copied().collect(),
+            key: None,
+            must_change_password: false,
             looks_from: None,
         };
         self.door.people.lock().insert(token.to_owned(), member);

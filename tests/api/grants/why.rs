@@ -342,3 +342,31 @@ async fn a_refusal_is_opened_when_the_person_is_gone_too_and_rows_that_one_may_n
         (404, "resource.not_found".into())
     );
 }
+
+#[tokio::test]
+async fn a_refusal_about_a_person_is_explained_for_this_person() {
+    let hub = hub().await;
+    let (owner, viewer, banned) = (
+        hub.owner().await,
+        hub.someone(&["viewer"]).await,
+        hub.someone(&[]).await,
+    );
+    let on_another =
+        json!({"permission": "users:ban", "effect": "grant", "resource": {"kind": "user", "id": banned.id}});
+    let said = json!({"statements": [grant("users:read")], "single": [on_another]});
+    assert_eq!(say(&hub, &owner, viewer.id, said).await.status(), 200);
+    let path = format!("/users/{}/ban", owner.id);
+    let refused = hub
+        .send(&viewer, Method::POST, &path, json!({"reason": "test"}))
+        .await;
+    let (status, code, refused) = problem_in_full(refused).await;
+    assert_eq!((status, &*code), (403, "permission.missing"));
+    let path = format!("/explanations/{}", refused["explain_id"].as_str().unwrap());
+    let told: Value = hub.get(&owner, &path).await.json().await.unwrap();
+    let why = &told["explanation"];
+    assert_eq!(
+        (&why["allowed"], &why["resource"]),
+        (&json!(false), &json!({"kind": "user", "id": owner.id})),
+        "{told}"
+    );
+}
