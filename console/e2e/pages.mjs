@@ -75,7 +75,7 @@ async function overlays(watch, width) {
   await page.getByRole("dialog").getByRole("checkbox").first().waitFor();
   await inspect(watch, "new user", width);
   await page.goto(`${BASE}/keys`);
-  await page.getByRole("button", { name: /^Longest life/ }).click();
+  await page.getByRole("button", { name: /^Max lifetime/ }).click();
   await page.getByRole("dialog").waitFor();
   await inspect(watch, "longest life of keys", width);
   if (width === 390) return;

@@ -17,7 +17,10 @@ pub async fn socket(url: &str, token: &str) -> WebSocketStream<MaybeTlsStream<Tc
     ] {
         socket.send(Message::text(command.to_string())).await.unwrap();
         let answer = socket.next().await.unwrap().unwrap();
-        assert!(!answer.to_text().unwrap().contains("error"), "{answer}");
+        assert!(
+            answer.is_text() && !answer.to_text().unwrap().contains("error"),
+            "{answer:?}"
+        );
     }
     socket
 }

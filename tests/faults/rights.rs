@@ -215,9 +215,10 @@ async fn a_loader_stopped_between_read_and_write_while_a_role_is_revoked_serves_
     let role = role(&cluster, &owner, "watcher", &[], &["users:read"]).await;
     let body = json!({"email": EMAIL, "name": "Watcher", "password": PASSWORD, "roles": [role]});
     cluster.post(0, &owner, "/users", body).await;
-    let token = cluster.sign_in_as(EMAIL, PASSWORD).await;
     let node = &cluster.nodes[0];
+    // before they sign in, which has their rights read already
     node.arm("rights_read");
+    let token = cluster.sign_in_as(EMAIL, PASSWORD).await;
     let early = tokio::spawn({
         let (url, token) = (node.url.clone(), token.clone());
         async move { list(&url, &token).await }

@@ -29,7 +29,7 @@ use super::map::{Reading, Step};
 use super::pending::Pending;
 use super::plug::Plug;
 use super::protocol::raw::Object;
-use super::protocol::{ConnectRequest, Disconnect};
+use super::protocol::{ConnectRequest, Disconnect, SubscribeRequest};
 use super::socket::Incoming;
 use super::stream_id::{StreamId, Track};
 use super::wire::{Dialect, pong_frame};
@@ -62,6 +62,8 @@ pub struct Connection {
     orders: VecDeque<ConnectionOrder>,
     /// Channels that are being followed on the server's behalf.
     following: Vec<String>,
+    /// What was read for the client while its rights changed, to be read once more with those that it has then.
+    again: Vec<(u32, SubscribeRequest)>,
     pending: Pending<Done>,
     _counted: Connected,
 }
@@ -74,7 +76,7 @@ enum Done {
     Admitted(Result<Admission, SignInError>, Box<ConnectRequest>),
     Attended(u64, Result<Vec<(ServerFollowed, Subscription)>, Refusal>),
     Refreshed(u32, Result<Admission, SignInError>),
-    Followed(u32, u64, Result<(Followed, Step), Refusal>),
+    Followed(u32, SubscribeRequest, u64, Result<(Followed, Step), Refusal>),
     FollowedForServer(String, u64, Result<(ServerFollowed, Subscription), Refusal>),
     Answered(u32, Option<u32>, u64, Result<Answer, Refusal>),
     LookedAgain(u64, Judged),
@@ -100,6 +102,7 @@ impl Connection {
             known: None,
             orders: VecDeque::new(),
             following: Vec::new(),
+            again: Vec::new(),
             pending: Pending::default(),
             _counted: counted,
         }

@@ -29,13 +29,12 @@ impl Connection {
                 self.attended(fresh, now);
             }
             Done::Refreshed(id, result) => self.refreshed(id, result, now),
-            Done::Followed(slot, rights, result) => {
-                let fresh = if rights == self.rights {
-                    result
-                } else {
-                    Err(ReplyError::Internal.into())
-                };
-                let followed = fresh.map(|(followed, step)| {
+            Done::Followed(slot, wish, rights, _) if rights != self.rights => {
+                self.again.push((slot, wish));
+                self.follow_again();
+            }
+            Done::Followed(slot, _, _, result) => {
+                let followed = result.map(|(followed, step)| {
                     match step {
                         Step::Stands(subscription) => self.keep(*subscription),
                         Step::Reads(reading) => self.readings.push(reading),
@@ -70,6 +69,7 @@ impl Connection {
             Done::LookedAgain(rights, result) if rights == self.rights => {
                 self.judged = rights;
                 self.judge_again(result);
+                self.follow_again();
             }
             Done::LookedAgain(..) => {}
         }

@@ -126,6 +126,7 @@ impl Connection {
 
     pub(super) fn unfollow(&mut self, slot: u32) {
         self.readings.retain(|reading| reading.slot != slot);
+        self.again.retain(|(again, _)| *again != slot);
         if let Some(at) = self.subscriptions.iter().position(|held| held.slot == slot) {
             let held = self.subscriptions.swap_remove(at);
             if let Some(entry) = &self.entry {
@@ -179,7 +180,7 @@ impl Connection {
         let before = self.readings.iter().position(|reading| reading.slot == slot);
         let reading = before.map(|at| self.readings.swap_remove(at));
         let is_map = is_map(&wish);
-        let Some(wanted) = self.wanted(slot, wish, None) else {
+        let Some(wanted) = self.wanted(slot, wish.clone(), None) else {
             return;
         };
         let (live, rights) = (self.live.clone(), self.judged);
@@ -190,8 +191,18 @@ impl Connection {
                 let stands = |(followed, held)| (followed, Step::Stands(Box::new(held)));
                 follow(&live, wanted).await.map(stands)
             };
-            Done::Followed(slot, rights, step)
+            Done::Followed(slot, wish, rights, step)
         }));
+    }
+
+    /// What was read under rights that have changed since is read once more, when it is known what they are now: a client that
+    /// asks at the wrong moment is not sent away with an error.
+    pub(super) fn follow_again(&mut self) {
+        if self.judged == self.rights {
+            for (slot, wish) in std::mem::take(&mut self.again) {
+                self.follow(slot, wish);
+            }
+        }
     }
 
     fn ask(&mut self, id: u32, ask: Ask, slot: Option<u32>) {
