@@ -42,7 +42,9 @@ impl Ledger {
             }
             RevocationKind::User => {
                 for credential in self.credentials_of(revocation.subject) {
-                    close_all(self.forget(credential), ACCESS_ENDED, &revocation.reason);
+                    if !self.is_newer(credential, revocation) {
+                        close_all(self.forget(credential), ACCESS_ENDED, &revocation.reason);
+                    }
                 }
             }
             RevocationKind::Access => {
@@ -122,6 +124,18 @@ impl Ledger {
             }
             tell_all(connections);
         }
+    }
+
+    /// Whether what is known of a person's own session or key was read after this was done to them: each revocation is heard more
+    /// than once, and the last time must not end what they have opened since they were let in again.
+    fn is_newer(&self, credential: Credential, revocation: &Revocation) -> bool {
+        let shard = self.shard(credential).read();
+        let standing = shard.get(&credential).map(|entry| &entry.standing);
+        standing
+            .zip(revocation.access_version)
+            .is_some_and(|(standing, version)| {
+                standing.user.0 == revocation.subject && standing.version.access >= version
+            })
     }
 
     /// Sessions of the person or organization that a revocation is about, which began before its instant.

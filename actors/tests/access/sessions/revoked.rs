@@ -48,6 +48,35 @@ async fn a_ban_on_this_node_closes_at_once_and_refuses_the_next_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ban_that_is_heard_once_more_ends_nothing_of_whoever_was_let_in_again_meanwhile() {
+    let test = test().await;
+    let node = Node::on(&test, patient()).await;
+    let person = test.person().await;
+    let ban = |version| revocation(&test, User, person.0, Some(version));
+    let access = |version| {
+        test.sql(format!(
+            "UPDATE users SET access_version = {version} WHERE id = '{person}'"
+        ))
+    };
+    access(1).await;
+    let before = wire();
+    let session = test.session(person).await;
+    let _held = node.keeper.attach(session, before.clone()).await.unwrap();
+    // banned with version 2, let in again with 3
+    access(3).await;
+    node.store.signals.revoked(&ban(2));
+    assert_eq!(before.ended().unwrap().0, ACCESS_ENDED);
+    let since = wire();
+    let session = test.session(person).await;
+    let _held = node.keeper.attach(session, since.clone()).await.unwrap();
+    node.store.signals.revoked(&ban(2));
+    assert_eq!(since.ended(), None);
+    node.store.signals.revoked(&ban(4));
+    assert_eq!(since.ended().unwrap().0, ACCESS_ENDED);
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_of_another_node_bites_within_250_ms_without_any_bus() {
     let test = test().await;
     let node = Node::on(&test, patient()).await;
