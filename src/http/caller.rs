@@ -2,7 +2,7 @@
 
 use super::access::{Known, Shown};
 use super::origin::Origin;
-use super::{Problem, State, acting, idempotency, limits, refused};
+use super::{Problem, State, acting, etag, idempotency, limits, refused};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, ORIGIN};
@@ -195,6 +195,7 @@ impl AnyCaller {
         }
         ctx.authenticated_at = Some(known.standing.authenticated_at);
         request.extensions_mut().remove::<Wanted>();
+        etag::require_compared(request)?;
         Ok(Self { ctx, known })
     }
 }

@@ -1,11 +1,13 @@
 //! `ETag: "<version>"` and `If-Match: "<version>"` (RFC 9110 §13.1.1).
 
 use super::Problem;
+use super::operations::Operation;
 use actix_web::dev::Payload;
 use actix_web::http::header::{ETAG, HeaderValue, IF_MATCH};
-use actix_web::{FromRequest, HttpRequest, HttpResponseBuilder};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponseBuilder};
 use signalbox_core::kernel::error::{Error, Kind};
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 /// The version that the caller believes is the present one; `None` where it does not care (absent, or `*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,24 @@ impl FromRequest for IfMatch {
             }),
         })
     }
+}
+
+/// Refuses a condition where nothing is compared with it: a change that its sender wanted only under a condition is not made
+/// without (RFC 9110 §13.1.1).
+pub fn require_compared(request: &HttpRequest) -> Result<(), Error> {
+    let Some(sent) = request.headers().get(IF_MATCH) else {
+        return Ok(());
+    };
+    let operation = request.extensions().get::<Arc<Operation>>().map(Arc::clone);
+    let compares = operation.is_none_or(|operation| operation.compares);
+    if compares || request.method().is_safe() || sent == "*" {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Stale,
+        "request.if_match_unsupported",
+        "Nothing was done: this operation compares no version. Send it without If-Match.",
+    ))
 }
 
 fn parse(value: &HeaderValue) -> Option<IfMatch> {

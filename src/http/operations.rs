@@ -1,13 +1,14 @@
 //! Which operation a request is: `<feature>.<verb>`, by method and path, from the OpenAPI document; and what is counted of each.
 
 use actix_web::dev::ServiceRequest;
+use actix_web::http::header::IF_MATCH;
 use metrics::{Counter, Histogram};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::PathItem;
+use utoipa::openapi::{OpenApi, RefOr};
 
 /// One operation.
 pub struct Operation {
@@ -15,6 +16,8 @@ pub struct Operation {
     path: String,
     /// `<feature>.<verb>`.
     pub id: String,
+    /// Whether it compares `If-Match` with the item's version.
+    pub compares: bool,
     /// Looked up once: finding a metric by its labels costs more than counting.
     seconds: OnceLock<Histogram>,
     answers: RwLock<Vec<(u16, Counter)>>,
@@ -63,6 +66,7 @@ impl Operations {
                     method,
                     path: path.clone(),
                     id: operation.operation_id.clone().unwrap_or_default(),
+                    compares: compares(operation),
                     seconds: OnceLock::new(),
                     answers: RwLock::default(),
                 }));
@@ -117,6 +121,13 @@ pub fn methods(item: &PathItem) -> impl Iterator<Item = (&'static str, &utoipa::
     ]
     .into_iter()
     .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+fn compares(operation: &utoipa::openapi::path::Operation) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    parameters.any(
+        |parameter| matches!(parameter, RefOr::T(own) if own.name.eq_ignore_ascii_case(IF_MATCH.as_str())),
+    )
 }
 
 /// The part behind `/api/v1/`, which is written out in every path.

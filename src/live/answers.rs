@@ -26,13 +26,13 @@ pub async fn answer(
     live: &Live,
     viewer: &Viewer,
     info: ClientInfo,
-    ask: Ask,
+    ask: &Ask,
     following: bool,
     dialect: Dialect,
     tracker: Option<Arc<Tracker>>,
 ) -> Result<Answer, Refusal> {
     let may = |act| live.gate.may(viewer, ask.channel(), act, following);
-    match &ask {
+    match ask {
         Ask::Publish(request) => {
             let act = match (request.kind == MAP, request.removed) {
                 (false, _) => Act::Publish,

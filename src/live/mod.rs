@@ -15,6 +15,7 @@ mod door;
 mod following;
 pub mod gate;
 mod map;
+mod pace;
 mod pending;
 mod plug;
 pub mod protocol;
@@ -47,6 +48,7 @@ use gate::Gatekeeper;
 
 pub use application::Application;
 pub use door::Door;
+pub use pace::Pace;
 pub use plug::on_connect;
 pub use routes::{api_routes, routes};
 
@@ -61,6 +63,8 @@ pub struct Live {
     pub polls: SharedPolls,
     /// Which keys a client may have polled.
     pub signatures: Arc<Signatures>,
+    /// How fast commands are carried to streams.
+    pub pace: Arc<Pace>,
     /// The other nodes.
     pub nodes: Nodes,
     /// Who may see what.
@@ -134,6 +138,7 @@ impl Live {
             presence,
             polls,
             signatures: Arc::new(live.signatures()),
+            pace: Arc::default(),
             nodes,
             gate,
             clock: store.clock.clone(),

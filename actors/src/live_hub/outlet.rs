@@ -92,6 +92,16 @@ pub enum ConnectionOrder {
     Commands(Bytes),
 }
 
+impl ConnectionOrder {
+    /// The channel that it is about.
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Subscribe { channel, .. } | Self::Unsubscribe { channel, .. } => Some(channel),
+            Self::Refresh { .. } | Self::Commands(_) => None,
+        }
+    }
+}
+
 /// Orders that may wait for one connection: more come only of a client that floods, which is cut off.
 const ORDERS: usize = 512;
 

@@ -29,7 +29,7 @@ use super::map::{Reading, Step};
 use super::pending::Pending;
 use super::plug::Plug;
 use super::protocol::raw::Object;
-use super::protocol::{ConnectRequest, Disconnect, SubscribeRequest};
+use super::protocol::{Ask, ConnectRequest, Disconnect, SubscribeRequest};
 use super::socket::Incoming;
 use super::stream_id::{StreamId, Track};
 use super::wire::{Dialect, pong_frame};
@@ -63,7 +63,7 @@ pub struct Connection {
     /// Channels that are being followed on the server's behalf.
     following: Vec<String>,
     /// What was read for the client while its rights changed, to be read once more with those that it has then.
-    again: Vec<(u32, SubscribeRequest)>,
+    again: Vec<Again>,
     pending: Pending<Done>,
     _counted: Connected,
 }
@@ -71,14 +71,31 @@ pub struct Connection {
 /// The viewer as of now, and what that means for each subscription: what is seen of it, or nothing any more.
 type Judged = Result<(Member, Vec<(u32, Option<Sight>)>), SignInError>;
 
+/// A question of the client: the command, what it asks, and the subscription that its channel has.
+struct Question {
+    id: u32,
+    ask: Box<Ask>,
+    slot: Option<u32>,
+}
+
+/// What is done once more.
+enum Again {
+    Follow(u32, Box<SubscribeRequest>),
+    Ask(Question),
+}
+
 /// What was asked of the hub has been answered.
 enum Done {
     Admitted(Result<Admission, SignInError>, Box<ConnectRequest>),
     Attended(u64, Result<Vec<(ServerFollowed, Subscription)>, Refusal>),
     Refreshed(u32, Result<Admission, SignInError>),
     Followed(u32, SubscribeRequest, u64, Result<(Followed, Step), Refusal>),
-    FollowedForServer(String, u64, Result<(ServerFollowed, Subscription), Refusal>),
-    Answered(u32, Option<u32>, u64, Result<Answer, Refusal>),
+    FollowedForServer(
+        ConnectionOrder,
+        u64,
+        Result<(ServerFollowed, Subscription), Refusal>,
+    ),
+    Answered(Question, u64, Result<Answer, Refusal>),
     LookedAgain(u64, Judged),
 }
 

@@ -34,7 +34,7 @@ impl Connection {
             self.note_latency();
             return true;
         }
-        let first = self.orders.iter().position(|order| self.may_obey(order));
+        let first = (0..self.orders.len()).find(|at| self.is_next(*at));
         let Some(order) = first.and_then(|at| self.orders.remove(at)) else {
             return false;
         };
@@ -45,9 +45,18 @@ impl Connection {
         true
     }
 
+    fn is_next(&self, at: usize) -> bool {
+        let order = &self.orders[at];
+        let about = order.channel();
+        let waits = |earlier: &ConnectionOrder| about.is_some() && earlier.channel() == about;
+        self.may_obey(order) && !self.orders.iter().take(at).any(waits)
+    }
+
     fn may_obey(&self, order: &ConnectionOrder) -> bool {
         match order {
             ConnectionOrder::Commands(_) => self.client.listens(),
+            // what would be read with rights that have changed would be read in vain
+            ConnectionOrder::Subscribe { .. } if self.judged != self.rights => false,
             ConnectionOrder::Subscribe { channel, .. } | ConnectionOrder::Unsubscribe { channel, .. } => {
                 self.client.is_up() && !self.following.contains(channel)
             }
@@ -69,11 +78,12 @@ impl Connection {
                 let since = terms.recover_since.clone();
                 let wish = recovering(channel.clone(), since);
                 let slot = self.client.next_slot();
-                if let Some(wanted) = self.wanted(slot, wish, Some(*terms)) {
-                    let (live, rights, name) = (self.live.clone(), self.judged, channel.clone());
-                    self.following.push(channel);
+                if let Some(wanted) = self.wanted(slot, wish, Some((*terms).clone())) {
+                    let (live, rights) = (self.live.clone(), self.judged);
+                    self.following.push(channel.clone());
+                    let order = ConnectionOrder::Subscribe { channel, terms };
                     self.pending.push(Box::pin(async move {
-                        Done::FollowedForServer(name, rights, follow_for_server(&live, wanted).await)
+                        Done::FollowedForServer(order, rights, follow_for_server(&live, wanted).await)
                     }));
                 }
             }

@@ -7,13 +7,13 @@ use futures::future::try_join_all;
 use signalbox_actors::live_hub::Arrival;
 use signalbox_core::live::application::ServerSubscription;
 
-use super::super::client::{Answer, Expiry, Refusal, ServerFollowed, SignInError, SignedIn};
+use super::super::client::{Expiry, Refusal, ServerFollowed, SignInError, SignedIn};
 use super::super::following::Subscription;
 use super::super::gate::{Admission, Viewer};
 use super::super::map::Step;
-use super::super::protocol::{ConnectRequest, Disconnect, ReplyError, SubscribeRequest};
+use super::super::protocol::{Ask, ConnectRequest, Disconnect, SubscribeRequest};
 use super::super::wire::Dialect;
-use super::{Connection, Done, Judged, follow_for_server};
+use super::{Again, Connection, Done, Judged, follow_for_server};
 
 impl Connection {
     pub(super) fn settle(&mut self, done: Done) {
@@ -30,8 +30,8 @@ impl Connection {
             }
             Done::Refreshed(id, result) => self.refreshed(id, result, now),
             Done::Followed(slot, wish, rights, _) if rights != self.rights => {
-                self.again.push((slot, wish));
-                self.follow_again();
+                self.again.push(Again::Follow(slot, Box::new(wish)));
+                self.read_again();
             }
             Done::Followed(slot, _, _, result) => {
                 let followed = result.map(|(followed, step)| {
@@ -43,33 +43,34 @@ impl Connection {
                 });
                 self.client.followed(slot, followed, now);
             }
-            Done::FollowedForServer(channel, rights, result) => {
-                self.following.retain(|following| *following != channel);
+            Done::FollowedForServer(order, rights, result) => {
+                let channel = order.channel().unwrap_or_default();
+                self.following.retain(|following| following != channel);
                 match result {
-                    Ok((followed, subscription)) if rights == self.rights => {
+                    _ if rights != self.rights => self.orders.push_front(order),
+                    Ok((followed, subscription)) => {
                         self.keep(subscription);
                         self.client.subscribed_by_server(followed, now);
                     }
-                    Ok(_) => {}
                     Err(refusal) => {
                         tracing::debug!(?refusal, "a channel could not be followed on the server's behalf");
                     }
                 }
             }
-            Done::Answered(id, slot, rights, result) => {
-                let fresh = match result {
-                    // what was said is said
-                    Ok(shown) if shown != Answer::Published && rights != self.rights => {
-                        Err(ReplyError::Internal.into())
-                    }
-                    result => result,
-                };
-                self.client.answered(id, slot, fresh, now);
+            // what was said is said
+            Done::Answered(question, rights, _)
+                if rights != self.rights && !matches!(*question.ask, Ask::Publish(_)) =>
+            {
+                self.again.push(Again::Ask(question));
+                self.read_again();
+            }
+            Done::Answered(question, _, result) => {
+                self.client.answered(question.id, question.slot, result, now);
             }
             Done::LookedAgain(rights, result) if rights == self.rights => {
                 self.judged = rights;
                 self.judge_again(result);
-                self.follow_again();
+                self.read_again();
             }
             Done::LookedAgain(..) => {}
         }

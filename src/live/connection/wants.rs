@@ -12,9 +12,9 @@ use super::super::following::{Subscription, Wanted, follow};
 use super::super::gate::{Asked, Credentials, Viewer};
 use super::super::map::{Step, read};
 use super::super::protocol::wire::ConnectResult;
-use super::super::protocol::{Ask, ConnectRequest, Disconnect, Reply, ReplyError, SubscribeRequest};
+use super::super::protocol::{ConnectRequest, Disconnect, Reply, ReplyError, SubscribeRequest};
 use super::super::wire::{Dialect, ping_frame};
-use super::{Connection, Done};
+use super::{Again, Connection, Done, Question};
 
 impl Connection {
     /// Carrying out one effect may have further ones.
@@ -52,7 +52,7 @@ impl Connection {
                     .push(Box::pin(async move { Done::Refreshed(id, asked.await) }));
             }
             Effect::Follow { slot, wish } => self.follow(slot, *wish),
-            Effect::Ask { id, ask, slot } => self.ask(id, *ask, slot),
+            Effect::Ask { id, ask, slot } => self.ask(Question { id, ask, slot }),
             Effect::Release { slot, has_base } => {
                 if let Some(held) = self.subscriptions.iter_mut().find(|held| held.slot == slot) {
                     held.release(has_base);
@@ -126,7 +126,13 @@ impl Connection {
 
     pub(super) fn unfollow(&mut self, slot: u32) {
         self.readings.retain(|reading| reading.slot != slot);
-        self.again.retain(|(again, _)| *again != slot);
+        self.again
+            .retain(|again| !matches!(again, Again::Follow(again, _) if *again == slot));
+        for again in &mut self.again {
+            if let Again::Ask(question) = again {
+                question.slot = question.slot.filter(|held| *held != slot);
+            }
+        }
         if let Some(at) = self.subscriptions.iter().position(|held| held.slot == slot) {
             let held = self.subscriptions.swap_remove(at);
             if let Some(entry) = &self.entry {
@@ -197,18 +203,22 @@ impl Connection {
 
     /// What was read under rights that have changed since is read once more, when it is known what they are now: a client that
     /// asks at the wrong moment is not sent away with an error.
-    pub(super) fn follow_again(&mut self) {
+    pub(super) fn read_again(&mut self) {
         if self.judged == self.rights {
-            for (slot, wish) in std::mem::take(&mut self.again) {
-                self.follow(slot, wish);
+            for again in std::mem::take(&mut self.again) {
+                match again {
+                    Again::Follow(slot, wish) => self.follow(slot, *wish),
+                    Again::Ask(question) => self.ask(question),
+                }
             }
         }
     }
 
-    fn ask(&mut self, id: u32, ask: Ask, slot: Option<u32>) {
+    fn ask(&mut self, question: Question) {
         let Some(viewer) = self.admission.as_ref().map(|admission| admission.viewer.clone()) else {
             return;
         };
+        let slot = question.slot;
         let held = slot.and_then(|slot| self.subscriptions.iter().find(|held| held.slot == slot));
         let info = held.and_then(|held| held.info().cloned());
         let info = info.unwrap_or_else(|| viewer.info(self.client.id(), None));
@@ -216,12 +226,8 @@ impl Connection {
         let (live, following, dialect) = (self.live.clone(), slot.is_some(), self.way.dialect);
         let rights = self.judged;
         self.pending.push(Box::pin(async move {
-            Done::Answered(
-                id,
-                slot,
-                rights,
-                answer(&live, &viewer, info, ask, following, dialect, tracker).await,
-            )
+            let answer = answer(&live, &viewer, info, &question.ask, following, dialect, tracker).await;
+            Done::Answered(question, rights, answer)
         }));
     }
 

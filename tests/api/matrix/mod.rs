@@ -12,6 +12,7 @@
 //! What the rules cannot know of an operation stands in one table, `special`, with the reason. Where the matrix fails for a new
 //! operation, it says what to add there.
 
+mod conditions;
 mod cross_site;
 mod foreign;
 mod inheritance;

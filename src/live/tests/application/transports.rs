@@ -1,5 +1,7 @@
 //! Transports beside WebSocket, and resuming by their own means.
 
+use futures::future::join_all;
+use parking_lot::Mutex;
 use reqwest::Client as Http;
 use signalbox_core::bus::orders::Whom;
 use signalbox_core::live::application::APPLICATION;
@@ -132,7 +134,24 @@ async fn a_stream_takes_its_commands_through_any_node() {
         );
     }
     let late = json!({"node": alive, "session": ended, "data": "{}"}).to_string();
-    assert_eq!(post(late).await.unwrap().status(), 204);
+    assert_eq!(post(late.clone()).await.unwrap().status(), 204);
+    let http = Http::new();
+    let held = Mutex::new(None);
+    eventually("a flood is held back", async || {
+        let posts = (0..100).map(|_| {
+            let post = http.post(format!("http://{}/emulation", two.address));
+            post.body(late.clone()).send()
+        });
+        let answers = join_all(posts).await.into_iter().map(Result::unwrap);
+        *held.lock() = answers.into_iter().find(|answer| answer.status() != 204);
+        held.lock().is_some()
+    })
+    .await;
+    let held = held.into_inner().unwrap();
+    assert_eq!(
+        (held.status().as_u16(), &held.headers()["retry-after"]),
+        (429, &"1".parse().unwrap())
+    );
     assert_eq!(post("[]".to_owned()).await.unwrap().status(), 400);
     assert_eq!(post("x".repeat(70_000)).await.unwrap().status(), 413);
 }
