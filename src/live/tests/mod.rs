@@ -183,7 +183,7 @@ impl Gatekeeper for Door {
             if unsure {
                 return Err(ReplyError::Internal.into());
             }
-            if name == "feed:jobs" {
+            if ["feed:jobs", "chat:slow"].contains(&name.as_str()) {
                 asked_slow.fetch_add(1, Ordering::SeqCst);
                 drop(slow.lock().await);
             }

@@ -1,7 +1,10 @@
 //! What tokens open, and what the server orders.
 
+use std::sync::atomic::Ordering;
+
 use signalbox_core::bus::orders::Whom;
 use signalbox_core::live::application::APPLICATION;
+use signalbox_core::testing::eventually;
 
 use super::*;
 
@@ -176,6 +179,42 @@ async fn what_the_server_orders_of_a_channel_is_done_in_the_order_in_which_it_ca
             (&json!(channel), &json!(2000))
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_orders_while_a_client_renews_its_token_is_done_and_in_its_order() {
+    let node = node().await;
+    let brief = token(json!({"sub": "ada", "exp": 4_000_000_000_u64}));
+    let mut wire = Wire::signed_in(&node, &brief).await;
+    let whom = || Whom {
+        user: Some("ada".to_owned()),
+        ..Whom::of(APPLICATION)
+    };
+    let asking = node.door.slow.lock().await;
+    node.tell(Order::Subscribe {
+        whom: whom(),
+        channel: "chat:slow".to_owned(),
+        terms: json!({}),
+    })
+    .await;
+    eventually("the channel is being followed", async || {
+        node.door.asked_slow.load(Ordering::SeqCst) > 0
+    })
+    .await;
+    node.tell(Order::Unsubscribe {
+        whom: whom(),
+        channel: "chat:slow".to_owned(),
+        code: 2000,
+        reason: "tidied up".to_owned(),
+    })
+    .await;
+    let renewed = wire.ask(json!({"id": 3, "refresh": {"token": brief}})).await;
+    assert!(renewed["refresh"].is_object(), "{renewed}");
+    drop(asking);
+    let push = wire.push().await;
+    assert!(push["subscribe"].is_object(), "{push}");
+    let push = wire.push().await;
+    assert_eq!(push["unsubscribe"]["code"], 2000, "{push}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
