@@ -15,7 +15,6 @@ mod door;
 mod following;
 pub mod gate;
 mod map;
-mod pace;
 mod pending;
 mod plug;
 pub mod protocol;
@@ -43,12 +42,12 @@ use signalbox_core::kernel::clock::Clock;
 use signalbox_core::live::application::shared_poll::Signatures;
 
 use crate::config::Settings;
+use crate::http::limits::Posts;
 use client::Timing;
 use gate::Gatekeeper;
 
 pub use application::Application;
 pub use door::Door;
-pub use pace::Pace;
 pub use plug::on_connect;
 pub use routes::{api_routes, routes};
 
@@ -64,7 +63,7 @@ pub struct Live {
     /// Which keys a client may have polled.
     pub signatures: Arc<Signatures>,
     /// How fast commands are carried to streams.
-    pub pace: Arc<Pace>,
+    pub posts: Arc<Posts>,
     /// The other nodes.
     pub nodes: Nodes,
     /// Who may see what.
@@ -138,7 +137,7 @@ impl Live {
             presence,
             polls,
             signatures: Arc::new(live.signatures()),
-            pace: Arc::default(),
+            posts: Arc::default(),
             nodes,
             gate,
             clock: store.clock.clone(),

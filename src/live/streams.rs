@@ -273,7 +273,7 @@ async fn emulation(
         let detail = "There is no such stream. Connect again.";
         return Err(Error::new(Kind::NotFound, "live.unknown_session", detail).into());
     }
-    live.pace.count(&session)?;
+    live.posts.count(&session)?;
     let order = Order::Emulate {
         node,
         session,

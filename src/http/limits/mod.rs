@@ -1,5 +1,5 @@
 //! How many requests somebody may make: one table of `<feature>.<verb>` entries ([`table`]), asked for each operation of the
-//! API; and how often signing in may fail ([`logins`]).
+//! API; how often signing in may fail ([`logins`]); and how fast commands are posted for streams ([`posts`]).
 //!
 //! | step | where | what |
 //! |---|---|---|
@@ -14,11 +14,13 @@
 
 mod buckets;
 mod logins;
+mod posts;
 mod pressure;
 mod shared;
 mod table;
 
 pub use logins::{Device, KeyLimit, LoginLimits, Trier};
+pub use posts::Posts;
 pub use table::complaints;
 
 use super::operations::Operation;

@@ -16,9 +16,9 @@ const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(499);
 const SWEEP_AT: usize = 10_000;
 
 /// One for all workers.
-pub struct Pace(DefaultKeyedRateLimiter<u64>);
+pub struct Posts(DefaultKeyedRateLimiter<u64>);
 
-impl Default for Pace {
+impl Default for Posts {
     fn default() -> Self {
         Self(RateLimiter::keyed(
             Quota::per_second(A_SECOND).allow_burst(AT_ONCE),
@@ -26,7 +26,7 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl Posts {
     /// Counts a post for the stream of `session`, which has been found to be one of the hub's.
     ///
     /// # Errors
@@ -53,22 +53,22 @@ mod tests {
 
     #[test]
     fn one_stream_that_is_posted_to_too_fast_is_held_back_and_no_other() {
-        let pace = Pace::default();
-        let held = (0..600).filter(|_| pace.count("one").is_err()).count();
+        let posts = Posts::default();
+        let held = (0..600).filter(|_| posts.count("one").is_err()).count();
         assert!((50..=100).contains(&held), "{held}");
-        let error = pace.count("one").unwrap_err();
+        let error = posts.count("one").unwrap_err();
         assert_eq!((error.kind, error.retry_after), (Kind::TooMany, Some(1)));
-        assert!(pace.count("another").is_ok());
+        assert!(posts.count("another").is_ok());
     }
 
     #[test]
     fn what_is_kept_is_bounded_by_those_that_posted_lately() {
-        let pace = Pace::default();
+        let posts = Posts::default();
         for n in 0..SWEEP_AT {
-            pace.count(&n.to_string()).unwrap();
+            posts.count(&n.to_string()).unwrap();
         }
         std::thread::sleep(std::time::Duration::from_millis(30));
-        pace.count("one more").unwrap();
-        assert!(pace.0.len() < SWEEP_AT, "{}", pace.0.len());
+        posts.count("one more").unwrap();
+        assert!(posts.0.len() < SWEEP_AT, "{}", posts.0.len());
     }
 }
