@@ -2,12 +2,15 @@
 
 use super::access::{Known, Shown};
 use super::origin::Origin;
-use super::{Problem, State, acting, etag, idempotency, limits, refused};
+use super::{Problem, State, acting, etag, idempotency, json, limits, refused};
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use bytes::Bytes;
 use futures::future::LocalBoxFuture;
+use futures::stream;
 use signalbox_core::api_keys::secret;
 use signalbox_core::auth::{self, Claims};
 use signalbox_core::kernel::ctx::{Actor, Ctx};
@@ -15,6 +18,8 @@ use signalbox_core::kernel::error::{Error, Kind};
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Cookie with the access token. `__Host-`: set by this host over TLS, for this host alone (RFC 6265bis §4.1.3.2).
 pub const ACCESS_COOKIE: &str = "__Host-signalbox_access";
@@ -59,7 +64,45 @@ pub(super) async fn refusal(request: &HttpRequest) -> Option<Problem> {
     if !request.extensions().contains::<Wanted>() {
         return None;
     }
-    AnyCaller::of(request).await.err()
+    AnyCaller::of(request, None).await.err()
+}
+
+/// A body that came later than this behind its request's head was waited for, in which time its sender may have lost what they might.
+const PROMPT: Duration = Duration::from_millis(50);
+
+/// What a request sends beside its head. Parts of a request are read side by side: whoever reads this one gets it from here, and it
+/// is there before it is said who the caller is.
+struct Sent {
+    body: Payload,
+    reader: oneshot::Sender<Result<Bytes, PayloadError>>,
+}
+
+impl Sent {
+    fn of(payload: &mut Payload) -> Option<Self> {
+        if matches!(payload, Payload::None) {
+            return None;
+        }
+        let (reader, read) = oneshot::channel();
+        let read = stream::once(async { read.await.unwrap_or(Err(PayloadError::Incomplete(None))) });
+        let payload = std::mem::replace(
+            payload,
+            Payload::Stream {
+                payload: Box::pin(read),
+            },
+        );
+        Some(Self {
+            body: payload,
+            reader,
+        })
+    }
+
+    /// Waits for all of it, which takes so long.
+    async fn arrives(self, limit: usize) -> Duration {
+        let began = Instant::now();
+        // nobody may read it
+        let _ = self.reader.send(json::gather(self.body, limit).await);
+        began.elapsed()
+    }
 }
 
 /// A signed-in caller who sends a file: what they ask for is known, and may be answered as before, only once it has come.
@@ -80,6 +123,10 @@ impl Uploader {
     /// All has come, and `content` is the hash of it: answers as before when the same was sent before under the same
     /// `Idempotency-Key`.
     pub(super) async fn sent(&mut self, state: &State, content: [u8; 32]) -> Result<(), Problem> {
+        // it may have taken long, and what they were then is not what they are now
+        let caller = AnyCaller::asking(&self.request, false).await?;
+        require_own_password(&caller)?;
+        self.ctx = caller.ctx;
         idempotency::sent(&self.request, content);
         idempotency::replay(&self.request, &state.store, &mut self.ctx).await
     }
@@ -105,11 +152,11 @@ impl FromRequest for Caller {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, sent) = (request.clone(), Sent::of(payload));
         request.extensions_mut().insert(Wanted);
         Box::pin(async move {
-            let caller = AnyCaller::of(&request).await?;
+            let caller = AnyCaller::of(&request, sent).await?;
             require_own_password(&caller)?;
             Ok(Self(caller))
         })
@@ -133,22 +180,36 @@ impl FromRequest for AnyCaller {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, sent) = (request.clone(), Sent::of(payload));
         request.extensions_mut().insert(Wanted);
-        Box::pin(async move { Self::of(&request).await })
+        Box::pin(async move { Self::of(&request, sent).await })
     }
 }
 
 impl AnyCaller {
-    async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+    async fn of(request: &HttpRequest, sent: Option<Sent>) -> Result<Self, Problem> {
         let mut caller = Self::admitted(request).await?;
+        if let Some(sent) = sent
+            && sent.arrives(json::limit(request)).await > PROMPT
+        {
+            caller = Self::asking(request, false).await?;
+        }
         let state = state(request)?;
         idempotency::replay(request, &state.store, &mut caller.ctx).await?;
         Ok(caller)
     }
 
+    /// Who asks, counted as one request, and nothing speaks against what they ask for.
     async fn admitted(request: &HttpRequest) -> Result<Self, Problem> {
+        let caller = Self::asking(request, true).await?;
+        request.extensions_mut().remove::<Wanted>();
+        etag::require_compared(request)?;
+        Ok(caller)
+    }
+
+    /// Who asks, as they stand at this moment.
+    async fn asking(request: &HttpRequest, counted: bool) -> Result<Self, Problem> {
         let state = state(request)?;
         let (token, by_cookie) = token(request)?;
         let from = Origin::noted(request).and_then(|origin| origin.ip);
@@ -183,7 +244,9 @@ impl AnyCaller {
                 key: standing.key.clone(),
             },
         );
-        limits::admit(request, state, &known.standing).await?;
+        if counted {
+            limits::admit(request, state, &known.standing).await?;
+        }
         let mut ctx = anonymous(request, known.standing.organization);
         ctx.actor = Actor::User(known.standing.user);
         ctx.credential = known.standing.credential;
@@ -194,8 +257,6 @@ impl AnyCaller {
             acting::require_allowed(request, terms, state.store.clock.now())?;
         }
         ctx.authenticated_at = Some(known.standing.authenticated_at);
-        request.extensions_mut().remove::<Wanted>();
-        etag::require_compared(request)?;
         Ok(Self { ctx, known })
     }
 }

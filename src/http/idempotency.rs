@@ -1,12 +1,12 @@
 //! `Idempotency-Key` on POST: the key and the hash of the body are noted on the way in; `Change` keeps the answer.
 
-use super::{Problem, State, json};
+use super::{Problem, json};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, web};
+use actix_web::{Error, HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
 use signalbox_core::change::idempotency;
 use signalbox_core::kernel::ctx::{Ctx, Idempotency};
@@ -79,9 +79,7 @@ async fn hash(request: &mut ServiceRequest) -> Result<[u8; 32], Problem> {
     if kind.starts_with(b"multipart/") {
         hash.update(header(actix_web::http::header::CONTENT_LENGTH).unwrap_or_default());
     } else {
-        let limit = request
-            .app_data::<web::Data<State>>()
-            .map_or(1 << 20, |state| state.settings.server.body_max_bytes);
+        let limit = json::limit(request.request());
         let body = json::read(request.take_payload(), limit).await?;
         hash.update(&body);
         request.set_payload(Payload::from(body));

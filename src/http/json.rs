@@ -2,6 +2,7 @@
 
 use super::{Problem, State};
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures::StreamExt;
@@ -24,9 +25,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 }
 
 async fn body<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<T, Problem> {
-    let state = request.app_data::<web::Data<State>>();
-    let limit = state.map_or(1 << 20, |state| state.settings.server.body_max_bytes);
-    let bytes = read(payload, limit).await?;
+    let bytes = read(payload, limit(request)).await?;
     if !bytes.is_empty() {
         require_json(request)?;
     }
@@ -34,20 +33,34 @@ async fn body<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> R
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(super) async fn read(mut payload: Payload, limit: usize) -> Result<web::Bytes, Problem> {
+pub(super) async fn read(payload: Payload, limit: usize) -> Result<web::Bytes, Problem> {
+    gather(payload, limit).await.map_err(|error| match error {
+        PayloadError::Overflow => Problem::from(Error::new(
+            Kind::TooLarge,
+            "request.too_large",
+            format!("A body here may have {limit} bytes at most."),
+        )),
+        _ => malformed("The body ended before it was complete."),
+    })
+}
+
+/// The same, for whoever only hands it on.
+pub(super) async fn gather(mut payload: Payload, limit: usize) -> Result<web::Bytes, PayloadError> {
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| malformed("The body ended before it was complete."))?;
+        let chunk = chunk?;
         if body.len() + chunk.len() > limit {
-            return Err(Problem::from(Error::new(
-                Kind::TooLarge,
-                "request.too_large",
-                format!("A body here may have {limit} bytes at most."),
-            )));
+            return Err(PayloadError::Overflow);
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+/// How many bytes a body may have.
+pub(super) fn limit(request: &HttpRequest) -> usize {
+    let state = request.app_data::<web::Data<State>>();
+    state.map_or(1 << 20, |state| state.settings.server.body_max_bytes)
 }
 
 fn require_json(request: &HttpRequest) -> Result<(), Problem> {

@@ -25,6 +25,7 @@ mod limits;
 mod live;
 mod matrix;
 mod openapi;
+mod outlived;
 mod personal_data;
 mod profiles;
 mod providers;

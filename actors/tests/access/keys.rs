@@ -98,7 +98,7 @@ async fn a_good_key_is_answered_from_memory_and_an_unknown_one_never() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_key_and_a_banned_owner_end_what_is_open_and_nothing_comes_back() {
+async fn a_revoked_key_ends_what_is_open_and_a_banned_owners_is_looked_at_again_and_nothing_comes_back() {
     let test = test().await;
     let node = Node::on(&test, patient()).await;
     let person = test.person().await;
@@ -123,15 +123,66 @@ async fn a_revoked_key_and_a_banned_owner_end_what_is_open_and_nothing_comes_bac
     assert!(node.keeper.attach(made.key.id, wire()).await.is_err());
     let ban = format!("UPDATE users SET status = 'banned' WHERE id = '{person}'");
     revoke_elsewhere(&test, User, person.0, None, &ban).await;
-    until("the owner's other key ends with the ban", || {
-        two.ended().is_some()
+    until("what is open by the owner's other key is judged anew", || {
+        *two.rights_changed.lock() == 1
     })
     .await;
-    assert_eq!(two.ended().unwrap().0, ACCESS_ENDED);
     assert_eq!(
         node.keeper.key(&hash(&other), None).await,
         Err(Refused::Banned.into())
     );
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_password_of_its_owner_ends_their_sessions_and_not_their_keys() {
+    let test = test().await;
+    let node = Node::on(&test, patient()).await;
+    let person = test.person().await;
+    let made = key(&test, person, &[]).await;
+    until_kept(&node, &hash(&made)).await;
+    let session = test.session(person).await;
+    let (by_key, by_session) = (wire(), wire());
+    let _one = node.keeper.attach(made.key.id, by_key.clone()).await.unwrap();
+    let _two = node.keeper.attach(session, by_session.clone()).await.unwrap();
+    let reset = format!("UPDATE user_sessions SET revoked_at = now() WHERE id = '{session}'");
+    revoke_elsewhere(&test, User, person.0, None, &reset).await;
+    until("the session ends", || by_session.ended().is_some()).await;
+    assert_eq!(by_session.ended().unwrap().0, ACCESS_ENDED);
+    until("the key is asked about", || *by_key.rights_changed.lock() == 1).await;
+    assert!(by_key.ended().is_none());
+    assert!(node.keeper.key(&hash(&made), None).await.is_ok());
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_rule_for_a_role_binds_those_who_were_given_it_before_anybody_asked_for_roles() {
+    let test = test().await;
+    let node = Node::on(&test, patient()).await;
+    let person = test.person().await;
+    let session = test.session(person).await;
+    let here = ip("192.0.2.1");
+    eventually("it is kept", async || {
+        let known = node.keeper.known(session).await.unwrap();
+        node.keeper.allowed(&known, here).await.is_ok() && node.keeper.sessions() == 1
+    })
+    .await;
+    let (organization, viewer) = (test.organization, "(SELECT id FROM roles WHERE name = 'viewer')");
+    // which is of no interest to what is kept, while no rule is for a role
+    test.sql(format!(
+        "INSERT INTO user_roles (organization_id, user_id, role_id) VALUES ('{organization}', '{person}', {viewer})"
+    ))
+    .await;
+    let rule = format!(
+        "INSERT INTO ip_rules (id, organization_id, subject_kind, subject_id, cidr)
+         VALUES (gen_random_uuid(), '{organization}', 'role', {viewer}, '10.0.0.0/8')"
+    );
+    revoke_elsewhere(&test, IpRule, organization.0, None, &rule).await;
+    eventually("they are not let in from there", async || {
+        let known = node.keeper.known(session).await.unwrap();
+        node.keeper.allowed(&known, here).await == Err(Denied::from(Refused::Address))
+    })
+    .await;
     node.end().await;
 }
 

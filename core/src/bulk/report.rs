@@ -2,6 +2,7 @@
 
 use super::store;
 use crate::Store;
+use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;
 use crate::kernel::id::{BulkId, OrganizationId, UserId};
 use std::fmt::Write;
@@ -29,6 +30,13 @@ impl Failures {
             after: None,
             over: false,
         }
+    }
+
+    /// Passes where somebody with the rights of `ctx` would be given it too.
+    pub async fn may_go_on(&self, ctx: &Ctx) -> Result<()> {
+        super::service::failures(&self.store, ctx, self.bulk)
+            .await
+            .map(drop)
     }
 
     /// The next piece; `None` after the last.

@@ -4,7 +4,7 @@ use super::columns::FIELDS;
 use super::store;
 use crate::Store;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::error::{Error, Result};
+use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{ImportId, OrganizationId};
 use crate::live::view::ViewClass;
 
@@ -34,6 +34,19 @@ impl RejectReport {
             class: ViewClass::of(&ctx.permissions),
             after: None,
         }
+    }
+
+    /// Passes where somebody with the rights of `ctx` would be given the same: what stands in it stays.
+    pub async fn may_go_on(&self, ctx: &Ctx) -> Result<()> {
+        super::service::get(&self.store, ctx, self.import).await?;
+        if ViewClass::of(&ctx.permissions) == self.class {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Forbidden,
+            "import.sees_otherwise",
+            "What you may see has changed while the report was on its way. Fetch it again.",
+        ))
     }
 
     /// The next bytes of the report, its header first; `None` at the end.

@@ -12,7 +12,7 @@ use crate::kernel::event::{Event, Subject};
 use crate::kernel::id::{ExportId, OrganizationId, UserId};
 use crate::users::{self, User, rights};
 use serde_json::json;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 /// An export can be fetched for so long.
 pub(super) const KEPT: Duration = Duration::days(7);
@@ -85,6 +85,13 @@ pub struct Download {
 }
 
 impl Download {
+    /// Passes where somebody with the rights of `ctx` would be given it too.
+    pub async fn may_go_on(&self, ctx: &Ctx) -> Result<()> {
+        let mut tx = self.store.db.primary(self.organization).await?;
+        let now = self.store.clock.now();
+        fetchable(&mut tx, ctx, self.id, now).await.map(drop)
+    }
+
     /// The next part; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
         let mut tx = self.store.db.primary(self.organization).await?;
@@ -97,29 +104,14 @@ impl Download {
 /// Hands an export to whoever asked for it and still might, and to nobody else; each time is recorded.
 pub async fn download(store: &Store, ctx: &Ctx, id: ExportId) -> Result<Download> {
     ctx.require_session()?;
-    let by = ctx.require_person()?;
     let mut change = Change::begin(store, ctx).await?;
     let at = change.at();
-    let found = store::exports(change.tx(), ctx.organization, by, Some(id), at)
-        .await?
-        .pop();
-    let export = found.ok_or_else(|| Error::not_found("personal_data_export"))?;
-    if export.state != ExportState::Ready {
-        return Err(Error::new(
-            Kind::Conflict,
-            "personal_data.not_ready",
-            "This export is not ready. Look at its job.",
-        ));
-    }
-    let person = users::store::find(change.tx(), ctx.organization, export.user_id)
-        .await?
-        .ok_or_else(|| Error::not_found("personal_data_export"))?;
-    require_reach(change.tx(), ctx, &person).await?;
+    let person = fetchable(change.tx(), ctx, id, at).await?;
     let text = "{actor} fetched everything that is held on {subject}";
     let event = event(
         "personal_data.downloaded",
         "personal_data.download",
-        export.user_id,
+        person.id,
         person.version,
         text,
     );
@@ -131,6 +123,32 @@ pub async fn download(store: &Store, ctx: &Ctx, id: ExportId) -> Result<Download
         id,
         n: 0,
     })
+}
+
+/// The person whose export it is, where the actor asked for it and still might.
+async fn fetchable(
+    connection: &mut PgConnection,
+    ctx: &Ctx,
+    id: ExportId,
+    now: OffsetDateTime,
+) -> Result<User> {
+    let by = ctx.require_person()?;
+    let found = store::exports(connection, ctx.organization, by, Some(id), now)
+        .await?
+        .pop();
+    let export = found.ok_or_else(|| Error::not_found("personal_data_export"))?;
+    if export.state != ExportState::Ready {
+        return Err(Error::new(
+            Kind::Conflict,
+            "personal_data.not_ready",
+            "This export is not ready. Look at its job.",
+        ));
+    }
+    let person = users::store::find(connection, ctx.organization, export.user_id)
+        .await?
+        .ok_or_else(|| Error::not_found("personal_data_export"))?;
+    require_reach(connection, ctx, &person).await?;
+    Ok(person)
 }
 
 /// About a person, on their inbox: they see who asked for what is held on them.

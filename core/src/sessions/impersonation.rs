@@ -4,12 +4,9 @@ use super::standing::Refused;
 use crate::db::PgConnection;
 use crate::kernel::error::Result;
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
-use crate::kernel::permission::PermissionSet;
-use crate::users::{rights, store};
+use crate::users::rights::acting::may_still;
+pub use crate::users::rights::acting::{IMPERSONATE, is_strictly_over};
 use time::OffsetDateTime;
-
-/// What it takes, on the person.
-pub const IMPERSONATE: &str = "users:impersonate";
 
 /// Who acts, and on which terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +26,6 @@ impl Impersonation {
     pub fn is_elevated(&self, now: OffsetDateTime) -> bool {
         self.elevated_until.is_some_and(|until| now < until)
     }
-}
-
-/// Whether whoever holds `mine` may act as a person with these facts who holds `theirs`: strictly more than the person does, so
-/// neither as an equal nor as anybody above.
-pub fn is_strictly_over(mine: &PermissionSet, theirs: &PermissionSet) -> bool {
-    mine.outranks(theirs) && !theirs.outranks(mine)
 }
 
 /// On which terms somebody acts in `session` as `subject`; refused when the operator signed out, was shut out, or may no longer.
@@ -64,7 +55,7 @@ pub(super) async fn read(
         ))));
     }
     let by = UserId(row.by);
-    if !may(connection, organization, by, subject).await? {
+    if !may_still(connection, organization, by, subject).await? {
         return Ok(Err(Refused::Revoked(String::from(
             "the operator may no longer act as this person",
         ))));
@@ -75,20 +66,4 @@ pub(super) async fn read(
         reason: row.reason,
         elevated_until: row.elevated_until,
     }))
-}
-
-async fn may(
-    connection: &mut PgConnection,
-    organization: OrganizationId,
-    by: UserId,
-    subject: UserId,
-) -> Result<bool> {
-    let mut held = rights::of_many(connection, organization, &[by, subject]).await?;
-    let [mine, theirs] = [by, subject].map(|id| held.remove(&id).unwrap_or_default());
-    let Some(person) = store::find(connection, organization, subject).await? else {
-        return Ok(false);
-    };
-    let scope = person.scope();
-    let facts = scope.facts(organization, "user", subject.0);
-    Ok(mine.permits(IMPERSONATE, &facts) && is_strictly_over(&mine, &theirs))
 }

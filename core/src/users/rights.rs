@@ -16,6 +16,7 @@ use crate::kernel::permission::PermissionSet;
 use std::collections::HashMap;
 use time::OffsetDateTime;
 
+pub mod acting;
 pub mod carrier;
 mod further;
 mod gain;
@@ -67,7 +68,7 @@ pub async fn at_present(
 }
 
 /// As [`at_present`], through the credential of `ctx`: an API key uses no more of it than its scopes, and nothing once it was
-/// revoked or has ended by `now`.
+/// revoked or has ended by `now`; and an operator who asked for it as `user` has nothing once they may not act as them.
 pub async fn at_present_through(
     connection: &mut PgConnection,
     ctx: &Ctx,
@@ -75,6 +76,11 @@ pub async fn at_present_through(
     now: OffsetDateTime,
 ) -> Result<PermissionSet> {
     let held = at_present(connection, ctx.organization, user).await?;
+    if let Some(operator) = ctx.on_behalf_of
+        && !acting::may_still(connection, ctx.organization, operator, user).await?
+    {
+        return Ok(PermissionSet::default());
+    }
     let Credential::ApiKey(key) = ctx.credential else {
         return Ok(held);
     };

@@ -1,10 +1,8 @@
 //! `/api/v1/users/bulk`: one act on many people.
 
-use super::{Answer, Caller, Json, State, csv, problem};
+use super::{Answer, Caller, Json, State, attachment, problem};
 use actix_web::{HttpResponse, get, post, web};
-use futures::stream;
 use signalbox_core::bulk::{self, BulkOutcome, BulkRun, NewBulk};
-use signalbox_core::kernel::error::Error;
 use signalbox_core::kernel::id::BulkId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -52,9 +50,6 @@ async fn get(state: web::Data<State>, caller: Caller, id: web::Path<BulkId>) -> 
 #[get("/users/bulk/{id}/failures")]
 async fn failures(state: web::Data<State>, caller: Caller, id: web::Path<BulkId>) -> Answer<HttpResponse> {
     let report = bulk::failures(&state.store, &caller, *id).await?;
-    let pieces = stream::try_unfold(report, |mut report| async move {
-        let piece = report.next().await?;
-        Ok::<_, Error>(piece.map(|piece| (web::Bytes::from(piece), report)))
-    });
-    Ok(csv::file(&format!("failures-{id}.csv"), pieces))
+    let name = format!("failures-{id}.csv");
+    Ok(attachment::file(state, caller, (&name, attachment::CSV), report))
 }

@@ -2,12 +2,10 @@
 
 mod upload;
 
-use super::{Answer, Caller, Json, State, csv, page::Page};
+use super::{Answer, Caller, Json, State, attachment, page::Page};
 use actix_web::{HttpResponse, get, post, web};
-use futures::stream;
 use serde::Deserialize;
 use signalbox_core::imports::{self, Import, ImportList, Mapping, Mode, Preview, Submitted};
-use signalbox_core::kernel::error::Error;
 use signalbox_core::kernel::id::ImportId;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -83,11 +81,8 @@ async fn preview(
 #[get("/imports/{id}/rejects")]
 async fn rejects(state: web::Data<State>, caller: Caller, id: web::Path<ImportId>) -> Answer<HttpResponse> {
     let report = imports::rejects(&state.store, &caller, *id).await?;
-    let pieces = stream::try_unfold(report, |mut report| async move {
-        let piece = report.next().await?;
-        Ok::<_, Error>(piece.map(|piece| (web::Bytes::from(piece), report)))
-    });
-    Ok(csv::file(&format!("rejects-{id}.csv"), pieces))
+    let name = format!("rejects-{id}.csv");
+    Ok(attachment::file(state, caller, (&name, attachment::CSV), report))
 }
 
 /// Judge every line of an import's file, writing nobody

@@ -1,11 +1,8 @@
 //! What is held on people: handed out and erased.
 
-use super::{Answer, Caller, Json, State, problem};
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use super::{Answer, Caller, Json, State, attachment, problem};
 use actix_web::{HttpResponse, delete, get, post, web};
-use futures::stream;
 use serde::Deserialize;
-use signalbox_core::kernel::error::Error;
 use signalbox_core::kernel::id::{ExportId, UserId};
 use signalbox_core::personal_data::{self, Erasure, ExportList, Requested};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -90,18 +87,9 @@ async fn list(state: web::Data<State>, caller: Caller) -> Answer<web::Json<Expor
 #[get("/personal_data/exports/{id}/file")]
 async fn download(state: web::Data<State>, caller: Caller, id: web::Path<ExportId>) -> Answer<HttpResponse> {
     let fetched = personal_data::download(&state.store, &caller, *id).await?;
-    let parts = stream::try_unfold(fetched, |mut fetched| async move {
-        let part = fetched.next().await?;
-        Ok::<_, Error>(part.map(|part| (web::Bytes::from(part), fetched)))
-    });
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "application/x-ndjson; charset=utf-8"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"personal-data-{id}.jsonl\""),
-        ))
-        .streaming(parts))
+    let name = format!("personal-data-{id}.jsonl");
+    let named = (name.as_str(), "application/x-ndjson; charset=utf-8");
+    Ok(attachment::file(state, caller, named, fetched))
 }
 
 /// Erase a person, after the days that the organization leaves to think again

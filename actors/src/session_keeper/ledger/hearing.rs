@@ -42,7 +42,10 @@ impl Ledger {
             }
             RevocationKind::User => {
                 for credential in self.credentials_of(revocation.subject) {
-                    if !self.is_newer(credential, revocation) {
+                    if matches!(credential, Credential::ApiKey(_)) {
+                        // a key ends with its owner's place here, and not with their password
+                        tell_all(self.doubt(credential));
+                    } else if !self.is_newer(credential, revocation) {
                         close_all(self.forget(credential), ACCESS_ENDED, &revocation.reason);
                     }
                 }
@@ -55,7 +58,8 @@ impl Ledger {
             RevocationKind::Organization => self.hear_of_organization(revocation),
             RevocationKind::IpRule => {
                 self.books.hear(revocation.organization);
-                self.tell_organization(revocation.organization, false);
+                // with the first rule by role it matters which roles they hold, which was of no interest before
+                self.tell_organization(revocation.organization, true);
             }
             // nobody's access hangs on it; the store has forgotten what it kept
             RevocationKind::Settings => {}
@@ -112,9 +116,10 @@ impl Ledger {
                 .values_mut()
                 .filter(|entry| entry.standing.organization == organization)
             {
-                // what a role demands of a token of an external issuer may be another
+                // what a role demands of a token of an external issuer may be another, and whoever acts as somebody may be
+                // over them no more
                 let external = matches!(entry.standing.credential, Credential::External(_));
-                entry.stale |= doubtful || external;
+                entry.stale |= doubtful || external || entry.standing.impersonation.is_some();
                 connections.extend(
                     entry
                         .connections

@@ -234,7 +234,7 @@ async fn with_its_actor_panicked_frozen_or_hung_the_keeper_lets_nobody_in_who_wa
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_acts_as_somebody_is_cut_off_with_their_own_session_account_or_permission() {
-    for kind in [Session, User, Access] {
+    for kind in [Session, User, Access, Organization] {
         let test = test().await;
         let node = Node::on(&test, patient()).await;
         let (operator, person) = (test.person().await, test.person().await);
@@ -257,14 +257,23 @@ async fn whoever_acts_as_somebody_is_cut_off_with_their_own_session_account_or_p
                 operator.0,
                 format!("UPDATE users SET status = 'banned' WHERE id = '{operator}'"),
             ),
-            _ => (
+            // by a change of the person, and of a role
+            Access => (
                 operator.0,
                 format!("DELETE FROM user_permissions WHERE user_id = '{operator}'"),
             ),
+            _ => (
+                organization.0,
+                format!(
+                    "DELETE FROM user_permissions WHERE user_id = '{operator}';
+                     UPDATE organizations SET access_epoch = 5 WHERE id = '{organization}'"
+                ),
+            ),
         };
         // as another node's commit leaves it
-        revoke_elsewhere(&test, kind, subject, None, &sql).await;
-        if kind == Access {
+        let version = (kind == Organization).then_some(5);
+        revoke_elsewhere(&test, kind, subject, version, &sql).await;
+        if kind == Access || kind == Organization {
             until("its rights are looked at again", || {
                 *wire.rights_changed.lock() == 1
             })
