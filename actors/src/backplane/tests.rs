@@ -196,7 +196,10 @@ async fn outlives(node: &mut Node, mut interrupt: impl AsyncFnMut(&mut Node) -> 
         let began = Instant::now();
         let expected = interrupt(node).await;
         match offsets(&outlet, &expected).await {
-            Ok(()) => return assert_eq!(outlet.ended(), None),
+            Ok(()) => {
+                assert_eq!(outlet.ended(), None);
+                return;
+            }
             Err(why) => {
                 let excused = why == Disconnect::ForceReconnect && began.elapsed() > Duration::from_secs(2);
                 assert!(excused, "{why:?} after {:?}", began.elapsed());
