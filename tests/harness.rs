@@ -15,6 +15,7 @@ use signalbox_core::kernel::clock::Clock;
 use signalbox_core::kernel::id::UserId;
 use signalbox_core::kernel::password_policy::Breached;
 use signalbox_core::testing::{self, TestStore};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Everybody's password.
@@ -281,6 +282,16 @@ impl Hub {
     /// Actions in the audit log, oldest first.
     pub async fn audited(&self) -> Vec<String> {
         self.test.texts("SELECT action FROM audit_logs ORDER BY id").await
+    }
+}
+
+/// Looks at a scenario until it comes to `expected`, five times at most, each time with somebody new in it: a node whose Redis
+/// takes longer than a request waits for it counts alone, and so lets in more.
+pub async fn comes_to<T: PartialEq + Debug>(expected: T, scenario: impl AsyncFn() -> T) {
+    let mut seen = Vec::new();
+    while !seen.contains(&expected) {
+        assert!(seen.len() < 5, "never {expected:?}, but {seen:?}");
+        seen.push(scenario().await);
     }
 }
 

@@ -5,7 +5,7 @@
  *
  * Passkeys belong to names, so the hub is opened as localhost, whatever address it was given by.
  */
-import { code } from "./totp.mjs";
+import { code, early } from "./totp.mjs";
 
 process.env.BASE_URL = process.env.BASE_URL?.replace("127.0.0.1", "localhost");
 const { BASE, check, equal, finish, open, OWNER, until, watched } = await import("./browser.mjs");
@@ -93,6 +93,7 @@ await check("an app is added by its picture or its secret, and confirmed with a 
   await dialog.getByRole("button", { name: /^Authenticator app/ }).click();
   await dialog.getByRole("img", { name: "Picture for an authenticator app" }).waitFor();
   secret = await page.getByTestId("totp-secret").innerText();
+  await early();
   await dialog.getByLabel("Code").fill(code(secret, -1));
   await dialog.getByRole("button", { name: "Confirm" }).click();
   await page.getByRole("list", { name: "Second factors" }).getByText("Authenticator app").first().waitFor();

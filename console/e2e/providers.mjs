@@ -9,7 +9,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ownHub } from "./hub.mjs";
-import { code } from "./totp.mjs";
+import { code, early } from "./totp.mjs";
 
 const hub = await ownHub();
 process.env.SIGNALBOX__SERVER__PUBLIC_URL = hub.url;
@@ -145,6 +145,7 @@ await check("whoever has a second factor is asked for it on the way back, and co
   };
   const { access_token: token } = await call("POST", "/auth/login", OWNER);
   const { enrollment, secret } = await call("POST", "/me/factors", { kind: "totp" }, token);
+  await early();
   const { factor } = await call("POST", "/me/factors/confirm", { enrollment, name: "App", code: code(secret, -1) }, token);
   const away = await browser.newContext();
   const { page } = await watched(away);

@@ -33,7 +33,15 @@ const change = (department) => call("PATCH", `/users/${someone.id}`, { departmen
 
 const pill = (page) => page.getByRole("button", { name: /^Live connection/ });
 const state = (page) => pill(page).getAttribute("data-state");
-const says = (page, words) => until(`the pill to say ${words}`, async () => words.test((await pill(page).textContent().catch(() => "")) ?? ""));
+/** Waits for the pill to say it, which it may do for a moment only; what it said. */
+const says = async (page, words) => {
+  let said;
+  await until(`the pill to say ${words}`, async () => {
+    said = (await pill(page).textContent().catch(() => "")) ?? "";
+    return words.test(said);
+  });
+  return said;
+};
 const shows = (page, department) => page.getByRole("grid", { name: "Users" }).getByText(department, { exact: true }).waitFor();
 /** Sockets that the hub counts. */
 const connections = async () => {
@@ -74,9 +82,8 @@ await check("after a break all three say what they missed, and show it", async (
   for (const page of pages) await until("reconnecting", async () => (await state(page)) === "reconnecting");
   for (const department of ["Twice", "Thrice", "Four times"]) await change(department);
   gate.open();
-  for (const page of pages) await says(page, /Resumed · [1-9]\d* events/);
+  const counted = await Promise.all(pages.map((page) => says(page, /Resumed · [1-9]\d* events/)));
   for (const page of pages) await shows(page, "Four times");
-  const counted = await Promise.all(pages.map((page) => pill(page).textContent()));
   equal(new Set(counted).size, 1, `what the three say: ${counted.join(", ")}`);
 });
 
@@ -85,7 +92,7 @@ await check("a hub that is killed and comes back: all three resume on one connec
   await hub.kill();
   for (const page of pages) await until("reconnecting", async () => (await state(page)) === "reconnecting");
   await hub.start();
-  for (const page of pages) await says(page, /^Resumed/);
+  await Promise.all(pages.map((page) => says(page, /^Resumed/)));
   await until("one connection", async () => (await connections()) === 1);
   await change("Five times");
   for (const page of pages) await shows(page, "Five times");
@@ -109,7 +116,7 @@ await check("a worker that the browser ended is replaced, and the tabs resume", 
   const before = await workers();
   equal(before.length, 1, "workers");
   await debug.send("Target.closeTarget", { targetId: before[0] });
-  for (const page of pages) await says(page, /^Resumed/);
+  await Promise.all(pages.map((page) => says(page, /^Resumed/)));
   const after = await workers();
   equal([after.length, after[0] === before[0]], [1, false], "workers, and whether it is the same");
   await change("Five and a half");

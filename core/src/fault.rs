@@ -7,6 +7,8 @@
 //! * `points=<folder>`: a task that comes to a point whose file `<folder>/<point>.stop` exists makes
 //!   `<folder>/<point>.here` and waits until the first is gone. Meanwhile the test stops or kills the process there, by
 //!   signal, as the world does.
+//! * `silence=<seconds>`: so long, and not as long as always, may a node's own words be missing on the bus before it ends what
+//!   is open: a test that is about something else then outlives a machine that stands still for some seconds.
 //! * any other word is a mistake to make, once: see [`mistake`].
 
 use std::path::PathBuf;
@@ -17,15 +19,17 @@ use std::time::Duration;
 #[derive(Default)]
 struct Faults {
     points: Option<PathBuf>,
+    silence: Option<Duration>,
     mistakes: Vec<(String, AtomicBool)>,
 }
 
 static FAULTS: LazyLock<Faults> = LazyLock::new(|| {
     let mut faults = Faults::default();
     for word in std::env::var("SIGNALBOX_FAULTS").unwrap_or_default().split(',') {
-        match word.trim().strip_prefix("points=") {
-            Some(folder) => faults.points = Some(folder.into()),
-            None => faults
+        match word.trim().split_once('=') {
+            Some(("points", folder)) => faults.points = Some(folder.into()),
+            Some(("silence", seconds)) => faults.silence = seconds.parse().ok().map(Duration::from_secs),
+            _ => faults
                 .mistakes
                 .push((word.trim().to_owned(), AtomicBool::new(false))),
         }
@@ -42,6 +46,11 @@ pub async fn point(name: &str) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
+}
+
+/// How long a node's own words may be missing on the bus: `usual`, unless a fault test wants another time.
+pub fn silence(usual: Duration) -> Duration {
+    FAULTS.silence.unwrap_or(usual)
 }
 
 /// True once, when a fault test wants this mistake made: the test then proves that its referee sees it.

@@ -32,8 +32,10 @@ use std::time::Duration;
 
 mod acting;
 pub mod authenticator;
+mod stalls;
 
 pub use acting::Worker;
+pub use stalls::Stalls;
 
 /// The secret every test installation has.
 pub const SECRET: [u8; 32] = [42; 32];

@@ -245,7 +245,7 @@ async fn a_connection_is_ended_with_a_reason_that_stands_in_the_audit_log_and_on
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), listen)
+    tokio::time::timeout(Duration::from_secs(20), listen)
         .await
         .unwrap();
     let order = |organization, client: String, code, reason: &str| Order::Disconnect {

@@ -8,6 +8,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use signalbox_core::testing::Stalls;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -295,18 +296,17 @@ async fn clients_of_a_killed_node_are_gone_in_five_seconds_and_a_flushed_redis_k
     assert_eq!(cluster.shown(1, "clients").await, cluster.present(1).await);
     assert_eq!(cluster.shown(1, "users").await.len(), 21);
     cluster.nodes[0].kill();
-    let killed = Instant::now();
+    let (killed, stalls) = (Instant::now(), Stalls::watch());
     let only_bob = BTreeSet::from([bob.id.clone()]);
     until("only bob is there", async || cluster.present(1).await == only_bob).await;
+    let gone = killed.elapsed();
+    let most = Duration::from_secs(5) + stalls.allowance();
+    assert!(gone < most, "{gone:?}");
+    // they are buried later: by whoever finds the node's lease run out
     until("and in the maps", async || {
         cluster.shown(1, "clients").await == only_bob && cluster.shown(1, "users").await.len() == 1
     })
     .await;
-    assert!(
-        killed.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        killed.elapsed()
-    );
     let mut left = Vec::new();
     while left.len() < ghosts.len() {
         let told = bob.next_where(|told| told["push"]["leave"].is_object()).await;

@@ -44,6 +44,8 @@ impl Follower {
                     resumed += 1;
                 }
                 "connected" => {}
+                // a hub that could not take it yet: it asks again
+                "error" | "subscription_error" => assert_eq!(told["code"], 100, "{told}"),
                 _ => panic!("{told}"),
             }
         }

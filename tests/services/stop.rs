@@ -33,7 +33,9 @@ fn start(data: &std::path::Path) -> Hub {
     let mut command = signalbox();
     command
         .env("SIGNALBOX__BOOTSTRAP__EMAIL", EMAIL)
-        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", PASSWORD);
+        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", PASSWORD)
+        // nobody here answers pings
+        .env("SIGNALBOX__LIVE__PING_SECONDS", "600");
     let mut hub = Hub::launch(command, data);
     hub.wait_until_ready();
     hub
@@ -104,21 +106,26 @@ async fn listener(address: &str, token: &str) -> impl Future<Output = (u16, Inst
     }
 }
 
-/// Asks whether the hub is ready, over one connection; resolves when it is turned away: with 503, or, where the hub was
-/// quicker than the question, because nobody is let in any more.
-async fn balancer(base: String) -> Instant {
+/// Asks whether the hub is ready, over one connection, until it is turned away: with 503, or, where the hub was quicker than the
+/// question, because nobody is let in any more. Resolves to when it last asked and was answered well, `green` if
+/// never.
+async fn balancer(base: String, mut green: Instant) -> Instant {
     let client = crate::harness::client_with()
         .pool_max_idle_per_host(1)
         .build()
         .unwrap();
     loop {
+        let asked = Instant::now();
         match client.get(format!("{base}/readyz")).send().await {
-            Ok(answer) if answer.status() == StatusCode::OK => drop(answer.bytes().await),
+            Ok(answer) if answer.status() == StatusCode::OK => {
+                green = asked;
+                drop(answer.bytes().await);
+            }
             Ok(answer) => {
                 assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-                return Instant::now();
+                return green;
             }
-            Err(_) => return Instant::now(),
+            Err(_) => return green,
         }
     }
 }
@@ -134,7 +141,7 @@ async fn a_stop_turns_readiness_red_then_sends_listeners_away_gives_jobs_back_an
         listeners.push(listener(&hub.address, &token).await);
     }
     let job = job_at_work(&base, &token).await;
-    let watching = tokio::spawn(balancer(base.clone()));
+    let watching = tokio::spawn(balancer(base.clone(), Instant::now()));
     hub.signal(Signal::SIGTERM);
     let ends = tokio::time::timeout(Duration::from_secs(20), join_all(listeners)).await;
     let ends = ends.expect("a listener was forgotten");
@@ -150,8 +157,8 @@ async fn a_stop_turns_readiness_red_then_sends_listeners_away_gives_jobs_back_an
         "somebody new was taken"
     );
     let last = ends.iter().map(|(_, at)| *at).max().unwrap();
-    let red = watching.await.unwrap();
-    assert!(red < last, "the balancer knew only when all were gone");
+    let green = watching.await.unwrap();
+    assert!(green < last, "it was still ready when all were gone");
 
     assert!(hub.ended().success());
     assert!(servers_are_gone(data.path()), "a server outlived its hub");

@@ -21,6 +21,7 @@ use futures::future::BoxFuture;
 use signalbox_core::Store;
 use signalbox_core::bus::Signal;
 use signalbox_core::bus::control::Control;
+use signalbox_core::fault;
 use signalbox_core::kernel::error::Result;
 use signalbox_core::live::history::Batch;
 
@@ -164,7 +165,7 @@ impl Ear {
         if self.gap {
             self.settle(ctx);
         } else {
-            self.hub.vouch_until(said + SILENCE);
+            self.hub.vouch_until(said + fault::silence(SILENCE));
         }
     }
 
@@ -179,7 +180,7 @@ impl Ear {
             ear.settling = false;
             match (result, ear.heard) {
                 (Ok(()), Some(heard)) if !ear.gap => {
-                    ear.hub.vouch_until(heard + SILENCE);
+                    ear.hub.vouch_until(heard + fault::silence(SILENCE));
                     ear.hub.compare();
                     // channels are subscribed again one by one: what was published in between is found by looking twice
                     ctx.run_later(LOOK_AGAIN, |ear, _| ear.hub.compare());

@@ -201,7 +201,7 @@ async fn a_replaced_secret_is_refused_and_what_is_open_by_it_is_looked_at_again(
             .await
             .unwrap()
     };
-    let next = rotate(2).await;
+    let next = rotate(8).await;
     // the new secret is good at once, before this node has heard of anything
     assert_eq!(node.keeper.key(&hash(&next), None).await.unwrap().1, 2);
     until("the change is heard", || *open.rights_changed.lock() >= 1).await;

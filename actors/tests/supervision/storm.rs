@@ -61,7 +61,7 @@ async fn freezes_count_as_well_as_panics() {
 async fn a_failed_child_is_tried_again_and_believed_only_after_a_whole_window() {
     let policy = Policy {
         restarts: 1,
-        window: Duration::from_millis(400),
+        window: Duration::from_secs(3),
         retry_failed: Duration::from_millis(50),
         ..quick()
     };
@@ -145,8 +145,8 @@ async fn a_poisoned_start_keeps_its_messages_and_the_others_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_sent_while_the_start_is_still_poisoned_waits_and_is_answered() {
     let (tree, handle, world) = one(spec("subject").policy(Policy {
-        first_pause: Duration::from_millis(100),
-        longest_pause: Duration::from_millis(100),
+        first_pause: Duration::from_secs(2),
+        longest_pause: Duration::from_secs(2),
         ..Policy::default()
     }))
     .await;

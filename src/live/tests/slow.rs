@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio_tungstenite::client_async;
 
+use super::super::client::Timing;
 use super::Node;
 use super::websocket::Wire;
 
@@ -83,9 +84,18 @@ async fn read_on(node: &Node, wire: &mut Wire, until: &[(&str, u64)]) -> HashMap
     all
 }
 
+/// A node whose clients have nothing to answer: it sends no pings for as long as a test may last.
+async fn without_pings() -> Node {
+    let timing = Timing {
+        ping: Duration::from_mins(10),
+        ..Timing::default()
+    };
+    Node::start_with(timing).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_falls_behind_is_told_where_the_gap_begins_and_goes_on_from_there() {
-    let node = Node::start().await;
+    let node = without_pings().await;
     node.person("someone", &["users:read", "roles:read"]);
     let mut quick = Wire::following(&node, "someone").await;
     let mut wire = Wire::narrow(&node, "someone").await;
@@ -153,7 +163,7 @@ async fn a_client_that_missed_more_than_may_wait_for_it_is_told_to_fetch_and_sta
 #[tokio::test(flavor = "multi_thread")]
 async fn of_state_a_slow_client_reads_the_newest_and_of_events_all() {
     const PUBLISHED: u32 = 6_000;
-    let node = Node::start().await;
+    let node = without_pings().await;
     node.person("someone", &["users:read"]);
     let mut wire = Wire::narrow(&node, "someone").await;
     // some megabytes of state, of which the kernel takes a part
@@ -184,7 +194,7 @@ async fn of_state_a_slow_client_reads_the_newest_and_of_events_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_never_reads_is_ended_and_the_others_get_everything() {
-    let node = Node::start().await;
+    let node = without_pings().await;
     node.person("someone", &["users:read"]);
     let mut quick = Wire::following(&node, "someone").await;
     // by hand, so that nothing reads behind our back

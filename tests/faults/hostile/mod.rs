@@ -55,7 +55,7 @@ const STRICT: &[(&str, &str)] = &[
     ("SIGNALBOX__SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
     ("SIGNALBOX__LIVE__PING_SECONDS", "6"),
     ("SIGNALBOX__LIVE__PONG_SECONDS", "5"),
-    ("SIGNALBOX__LIVE__STALE_SECONDS", "3"),
+    ("SIGNALBOX__LIVE__STALE_SECONDS", "10"),
     ("SIGNALBOX__LIVE__USER_CONNECTION_LIMIT", "3"),
     ("SIGNALBOX__LIVE__ADDRESS_CONNECTION_LIMIT", "5"),
 ];
@@ -95,7 +95,7 @@ impl Healthy {
     async fn end(self) -> u64 {
         self.enough.store(true, Ordering::Relaxed);
         let (publications, longest) = self.task.await.expect("the healthy one was disturbed");
-        assert!(longest < Duration::from_secs(5), "one took {longest:?}");
+        assert!(longest < Duration::from_secs(20), "one took {longest:?}");
         publications
     }
 }
@@ -237,7 +237,7 @@ async fn whoever_breaks_a_rule_is_closed_with_its_code_and_nobody_else_is() {
         too_many(url),
         silence(url)
     );
-    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     assert!(
         closed_as_slow(&cluster).await >= 1.0,
         "the flood of pings was not too much"
@@ -304,6 +304,10 @@ async fn floods(url: &str) {
     while granted + refused < 1_000 {
         let (_, frame) = raw.frame().await.expect("it was closed");
         for reply in frame.split(|byte| *byte == b'\n') {
+            if reply == b"{}" {
+                raw.say("{}").await;
+                continue;
+            }
             let reply: Value = serde_json::from_slice(reply).unwrap();
             granted += u32::from(reply["subscribe"].is_object());
             refused += u32::from(reply["error"]["code"] == 106);
@@ -338,10 +342,33 @@ async fn floods(url: &str) {
     assert!(matches!(raw.code().await, None | Some(3008)));
 }
 
+/// A connection that stays until this is dropped: its pings are answered.
+struct Held(JoinHandle<()>);
+
+impl Held {
+    fn on(mut raw: Raw) -> Self {
+        Self(tokio::spawn(async move {
+            while let Some((_, frame)) = raw.frame().await {
+                if frame == b"{}" {
+                    raw.say("{}").await;
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 async fn too_many(url: &str) {
     let mut held = Vec::new();
     for n in 0..3 {
-        held.push(Raw::signed_in(url, &format!("10.0.4.{n}"), "many").await);
+        held.push(Held::on(
+            Raw::signed_in(url, &format!("10.0.4.{n}"), "many").await,
+        ));
     }
     let sign_in = |user: &str| {
         let text = format!(
@@ -353,7 +380,9 @@ async fn too_many(url: &str) {
     assert_eq!(answer_to(url, "10.0.4.9", &sign_in("many")).await, Some(3504));
     let mut neighbours = Vec::new();
     for n in 0..5 {
-        neighbours.push(Raw::signed_in(url, "10.0.5.1", &format!("neighbour {n}")).await);
+        neighbours.push(Held::on(
+            Raw::signed_in(url, "10.0.5.1", &format!("neighbour {n}")).await,
+        ));
     }
     assert_eq!(answer_to(url, "10.0.5.1", &sign_in("one more")).await, Some(3504));
     // who leaves makes room
@@ -372,7 +401,7 @@ async fn silence(url: &str) {
         let mut raw = Raw::open(url, "10.0.6.1").await;
         let began = Instant::now();
         assert_eq!(raw.code().await, Some(3502));
-        assert!(began.elapsed() < Duration::from_secs(3) + PROMPTLY);
+        assert!(began.elapsed() < Duration::from_secs(10) + PROMPTLY);
     };
     let vanished = (0..3).map(|n| async move {
         let mut raw = Raw::following(url, "10.0.6.2", &format!("vanished {n}")).await;

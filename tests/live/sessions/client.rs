@@ -229,7 +229,7 @@ impl Client {
         let asked = self.asked.entry(channel.clone()).or_default();
         *asked += 1;
         // the first hardly lasts, so that the client must come with another
-        let lasts = if *asked == 1 { 3 } else { 3600 };
+        let lasts = if *asked == 1 { 8 } else { 3600 };
         let mut claims = json!({"sub": self.form.name, "info": {"called": self.form.name}});
         if channel.is_empty() {
             claims["channels"] = json!([self.own("desk"), self.own("desk:aside")]);

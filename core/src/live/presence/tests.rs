@@ -239,7 +239,7 @@ async fn whoever_takes_over_a_burial_goes_on_where_it_ended() {
     call.arg(bus.keys().live_burial("n1"))
         .arg("n2")
         .arg("PX")
-        .arg(300);
+        .arg(5_000);
     call.query_async::<()>(&mut bus.shared()).await.unwrap();
     apply(bus, &Presences::default(), "n1", 1, &[leave("a", 1)])
         .await

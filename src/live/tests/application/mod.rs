@@ -130,6 +130,7 @@ impl Wire {
             if next != json!({}) {
                 return next["push"].clone();
             }
+            self.say("{}").await;
         }
     }
 }

@@ -117,16 +117,16 @@ async fn a_map_that_does_not_last_is_live_behind_its_last_page_and_keys_are_who_
 #[tokio::test(flavor = "multi_thread")]
 async fn two_pages_at_once_are_refused_and_whoever_takes_too_long_is_closed() {
     let node = node().await;
-    node.fill("cursors:1", 9).await;
-    let mut ada = Follower::connect(&node, "ada", "cursors:1", 1).await;
-    let page = r#"{"channel":"cursors:1","type":1,"phase":2,"limit":2}"#;
+    node.fill("brief:1", 9).await;
+    let mut ada = Follower::connect(&node, "ada", "brief:1", 1).await;
+    let page = r#"{"channel":"brief:1","type":1,"phase":2,"limit":2}"#;
     let both = format!("{{\"id\":3,\"subscribe\":{page}}}\n{{\"id\":4,\"subscribe\":{page}}}");
     ada.wire.say(&both).await;
     let mut replies = [ada.wire.next().await.unwrap(), ada.wire.next().await.unwrap()];
     replies.sort_by_key(|reply| reply["id"].as_u64());
     assert_eq!(replies[1]["error"]["code"], 113, "{replies:?}");
     let result = &replies[0]["subscribe"];
-    let next = json!({"channel": "cursors:1", "type": 1, "phase": 2, "limit": 2, "cursor": result["cursor"],
+    let next = json!({"channel": "brief:1", "type": 1, "phase": 2, "limit": 2, "cursor": result["cursor"],
         "epoch": result["epoch"], "offset": result["offset"]});
     let next = json!({"id": 5, "subscribe": next}).to_string();
     // the slow client itself: a second is what the namespace gives it to be live
@@ -134,7 +134,7 @@ async fn two_pages_at_once_are_refused_and_whoever_takes_too_long_is_closed() {
     ada.wire.say(&next).await;
     assert_eq!(ada.wire.next().await, Err(3008));
     // nor is whoever never says another word let hold a place in it
-    let mut bob = Follower::connect(&node, "bob", "cursors:1", 1).await;
+    let mut bob = Follower::connect(&node, "bob", "brief:1", 1).await;
     assert!(bob.ask(json!({"phase": 2, "limit": 2})).await["subscribe"]["cursor"].is_string());
     assert_eq!(bob.wire.next().await, Err(3008));
 }
