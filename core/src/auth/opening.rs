@@ -14,6 +14,7 @@ use crate::settings;
 use crate::users;
 use ipnet::IpNet;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// Sessions of a person, the latest, that tell with which devices they come.
 const LOOKED_AT: i64 = 500;
@@ -24,6 +25,8 @@ pub(super) struct Opening<'a> {
     pub(super) change: Change,
     /// When they proved who they are, if that was not now.
     pub(super) since: Option<OffsetDateTime>,
+    /// The sign-in through a provider that it comes of.
+    pub(super) provider_sign_in: Option<Uuid>,
     auth: &'a Auth,
     account: &'a Account,
     client: &'a Client,
@@ -42,6 +45,7 @@ impl<'a> Opening<'a> {
         Ok(Self {
             change,
             since: None,
+            provider_sign_in: None,
             auth,
             account,
             client,
@@ -71,6 +75,7 @@ impl<'a> Opening<'a> {
         )
         .execute(self.change.tx())
         .await?;
+        tie(&mut self).await?;
         let life = self.auth.lives.refresh;
         let token = refresh::issue(self.change.tx(), organization, session, self.client, at, life).await?;
         let mut created = sessions::created(session, self.account.id);
@@ -90,6 +95,30 @@ impl<'a> Opening<'a> {
         };
         signed_in(self.auth, session, &holder, token, at).await
     }
+}
+
+/// Ties the session to the sign-in through a provider that it comes of, so that what the provider ends, or the end of the link,
+/// ends it too; unless that came first.
+async fn tie(opening: &mut Opening<'_>) -> Result<()> {
+    let Some(sign_in) = opening.provider_sign_in else {
+        return Ok(());
+    };
+    let tied = sqlx::query!(
+        "UPDATE provider_sign_ins SET session_id = $3 WHERE organization_id = $1 AND id = $2 AND ended_at IS NULL",
+        opening.account.organization.0,
+        sign_in,
+        opening.session.0,
+    )
+    .execute(opening.change.tx())
+    .await?;
+    if tied.rows_affected() == 1 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unauthenticated,
+        "auth.session_ended",
+        "You have signed out at the provider, or its account is no longer linked. Sign in again.",
+    ))
 }
 
 /// What they came with, where they have signed in before and never with that. Acting as them is not signing in.
