@@ -1,7 +1,7 @@
 //! Opening a session, with whatever it hangs on, in one change.
 
 use super::account::Account;
-use super::login::{Client, SignedIn, signed_in};
+use super::login::{Client, SignedIn, signed_in, wrong_credentials};
 use super::token::Holder;
 use super::{Auth, refresh};
 use crate::change::Change;
@@ -34,14 +34,20 @@ pub(super) struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    /// Begins, and notes the sign-in on the person's row, if they may still come in: a ban that committed meanwhile wins.
-    pub(super) async fn begin(auth: &'a Auth, account: &'a Account, client: &'a Client) -> Result<Self> {
+    /// Begins, and notes the sign-in on the person's row, if they may still come in: a ban that committed meanwhile wins, and, of
+    /// a sign-in `by_password`, another password than the account was read with.
+    pub(super) async fn begin(
+        auth: &'a Auth,
+        account: &'a Account,
+        by_password: bool,
+        client: &'a Client,
+    ) -> Result<Self> {
         let session = SessionId::new();
         let mut ctx = client.ctx(account.organization);
         ctx.actor = Actor::User(account.id);
         ctx.credential = Credential::Session(session);
         let mut change = Change::begin(&auth.store, &ctx).await?;
-        still_active(&mut change, account).await?;
+        still_active(&mut change, account, by_password).await?;
         Ok(Self {
             change,
             since: None,
@@ -153,23 +159,26 @@ async fn warn(opening: &mut Opening<'_>, device: Device) -> Result<()> {
     .await
 }
 
-async fn still_active(change: &mut Change, account: &Account) -> Result<()> {
+async fn still_active(change: &mut Change, account: &Account, by_password: bool) -> Result<()> {
     let at = change.at();
-    let noted = sqlx::query!(
+    let noted = sqlx::query_scalar!(
         "UPDATE users SET last_login_at = $3
-         WHERE organization_id = $1 AND id = $2 AND status = 'active' AND deleted_at IS NULL",
+         WHERE organization_id = $1 AND id = $2 AND status = 'active' AND deleted_at IS NULL
+         RETURNING password_hash",
         account.organization.0,
         account.id.0,
         at,
     )
-    .execute(change.tx())
+    .fetch_optional(change.tx())
     .await?;
-    if noted.rows_affected() == 1 {
-        return Ok(());
+    match noted {
+        // the row is held from here on: who changes the password finds the session and ends it
+        Some(hash) if !by_password || hash == account.password_hash => Ok(()),
+        Some(_) => Err(wrong_credentials()),
+        None => Err(Error::new(
+            Kind::Forbidden,
+            "auth.not_active",
+            "This account has just been closed. Ask whoever runs this hub.",
+        )),
     }
-    Err(Error::new(
-        Kind::Forbidden,
-        "auth.not_active",
-        "This account has just been closed. Ask whoever runs this hub.",
-    ))
 }

@@ -2,6 +2,7 @@
 //! one session.
 
 use super::Auth;
+use super::account::Account;
 use super::login::Client;
 use super::sign_in::FactorNeeded;
 use crate::change::Change;
@@ -25,6 +26,8 @@ const MOST: i64 = 20;
 /// What was proved, and for what.
 pub(super) struct Proved {
     pub(super) methods: Vec<String>,
+    /// With which password, where it was one ([`password`]).
+    pub(super) password: Option<Vec<u8>>,
     /// The sign-in through a provider that it was, which the session is tied to.
     pub(super) provider_sign_in: Option<Uuid>,
 }
@@ -60,8 +63,8 @@ pub(super) async fn issue(
     make_room(change, owner).await?;
     sqlx::query!(
         "INSERT INTO sign_in_tickets (hash, organization_id, user_id, methods, client, enroll, created_at, expires_at,
-           provider_sign_in)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+           provider_sign_in, password)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         hash(&ticket),
         owner.organization.0,
         owner.user.0,
@@ -71,6 +74,7 @@ pub(super) async fn issue(
         at,
         at + LIFE,
         proved.provider_sign_in,
+        proved.password,
     )
     .execute(change.tx())
     .await?;
@@ -115,7 +119,7 @@ pub(super) async fn find(auth: &Auth, ticket: &SecretString, client: &Client) ->
     let hash = hash(ticket);
     let mut tx = auth.store.db.snapshot().await?;
     let row = sqlx::query!(
-        "SELECT t.organization_id, t.user_id, t.methods, t.client, t.enroll, t.provider_sign_in
+        "SELECT t.organization_id, t.user_id, t.methods, t.client, t.enroll, t.provider_sign_in, t.password
          FROM sign_in_tickets t JOIN users u ON u.id = t.user_id JOIN organizations o ON o.id = t.organization_id
          WHERE t.hash = $1 AND t.expires_at > $2 AND t.created_at >= coalesce(
            greatest(u.password_changed_at, u.sessions_not_before, o.sessions_not_before), '-infinity')",
@@ -135,6 +139,7 @@ pub(super) async fn find(auth: &Auth, ticket: &SecretString, client: &Client) ->
         },
         proved: Proved {
             methods: row.methods,
+            password: row.password,
             provider_sign_in: row.provider_sign_in,
         },
         enroll: row.enroll,
@@ -156,6 +161,14 @@ pub(super) async fn take(change: &mut Change, ticket: &Ticket) -> Result<()> {
     } else {
         Err(refused())
     }
+}
+
+/// The account's password as a ticket knows it again.
+pub(super) fn password(auth: &Auth, account: &Account) -> Vec<u8> {
+    let hash = account.password_hash.as_deref().unwrap_or_default();
+    auth.store
+        .sealer
+        .mac("sign-in ticket's password", hash.as_bytes())
 }
 
 /// A client as it is known again: its address and program.

@@ -131,7 +131,8 @@ pub(super) async fn admit(
         let needed = ask(auth, account, methods, through, owed, client).await?;
         return Ok(Outcome::FactorNeeded(needed));
     }
-    let mut opening = Opening::begin(auth, account, client).await?;
+    let by_password = methods.contains(&Method::Password);
+    let mut opening = Opening::begin(auth, account, by_password, client).await?;
     if let Some(through) = through {
         opening.since = through.since;
         opening.provider_sign_in = Some(through.sign_in);
@@ -153,8 +154,10 @@ async fn ask(
     client: &Client,
 ) -> Result<FactorNeeded> {
     let mut change = Change::begin(&auth.store, &client.ctx(account.organization)).await?;
+    let by_password = methods.contains(&Method::Password);
     let proved = Proved {
         methods: names(methods),
+        password: by_password.then(|| owing::password(auth, account)),
         provider_sign_in: through.map(|through| through.sign_in),
     };
     let needed = owing::issue(auth, &mut change, account.owner(), &proved, owed, client).await?;
@@ -180,7 +183,8 @@ pub async fn complete(
     let (ticket, account) = held(auth, ticket, false, client).await?;
     let ctx = client.ctx(account.organization);
     let used = factors::verify(&auth.store, &ctx, account.owner(), proof, ticket.request(), site).await?;
-    let mut opening = Opening::begin(auth, &account, client).await?;
+    let by_password = ticket.proved.password.is_some();
+    let mut opening = Opening::begin(auth, &account, by_password, client).await?;
     owing::take(&mut opening.change, &ticket).await?;
     factors::note(&mut opening.change, account.owner(), &used).await?;
     opening.provider_sign_in = ticket.proved.provider_sign_in;
@@ -220,7 +224,7 @@ pub async fn by_passkey(
         .await?
         .ok_or_else(passkey_refused)?;
     account::require_open(auth, &account, client).await?;
-    let mut opening = Opening::begin(auth, &account, client).await?;
+    let mut opening = Opening::begin(auth, &account, false, client).await?;
     factors::note(&mut opening.change, owner, &used).await?;
     opening.finish(&names(&[Method::Passkey])).await
 }
@@ -258,7 +262,8 @@ pub async fn finish_enrollment(
 ) -> Result<(SignedIn, Enrolled)> {
     let (ticket, account) = held(auth, ticket, true, client).await?;
     factors::count(&auth.store, ticket.owner, confirmation).await?;
-    let mut opening = Opening::begin(auth, &account, client).await?;
+    let by_password = ticket.proved.password.is_some();
+    let mut opening = Opening::begin(auth, &account, by_password, client).await?;
     owing::take(&mut opening.change, &ticket).await?;
     let enrolled =
         factors::confirm(&auth.store, &mut opening.change, ticket.owner, confirmation, site).await?;
@@ -286,6 +291,10 @@ async fn held(
     let account = account::by_id(auth, ticket.owner.user)
         .await?
         .ok_or_else(owing::refused)?;
+    // another password since, by a change that began before the ticket was given and ended after
+    if matches!(&ticket.proved.password, Some(password) if *password != owing::password(auth, &account)) {
+        return Err(owing::refused());
+    }
     account::require_open(auth, &account, client).await?;
     Ok((ticket, account))
 }

@@ -250,3 +250,20 @@ async fn a_ticket_ends_with_everybodys_sessions() {
     let asked = ticket(&hub, &who.email).await;
     told(show(&hub, &asked, totp(&now(&hub, &secret))).await, 200).await;
 }
+
+#[tokio::test]
+async fn a_ticket_is_worth_nothing_with_another_password_than_it_was_given_for() {
+    let hub = hub().await;
+    let who = hub.someone(&[]).await;
+    let (secret, _) = with_app(&hub, &who).await;
+    let asked = ticket(&hub, &who.email).await;
+    // by a change that began before the ticket was given, and so has an earlier time
+    hub.test
+        .sql(format!(
+            "UPDATE users SET password_hash = 'another' WHERE id = '{}'",
+            who.id
+        ))
+        .await;
+    let shown = show(&hub, &asked, totp(&now(&hub, &secret))).await;
+    assert_eq!(problem(shown).await, (401, "auth.ticket_refused".into()));
+}
