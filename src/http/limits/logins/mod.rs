@@ -26,6 +26,7 @@ use signalbox_core::kernel::error::Error;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Entries beyond which those that no longer limit anybody are dropped.
 const SWEEP_AT: usize = 10_000;
@@ -69,6 +70,15 @@ impl Trier {
             account: account(email),
             address: address(ip),
             device,
+        }
+    }
+
+    /// Somebody within what they have come in with, such as their session. It is counted for itself, wherever they are: nobody who
+    /// types its id as an address uses it up.
+    pub fn within(id: Uuid) -> Self {
+        Self {
+            device: Some(Device(id.into_bytes())),
+            ..Self::of(&id.to_string(), None, None)
         }
     }
 

@@ -90,6 +90,20 @@ fn strangers_who_try_an_account_from_everywhere_keep_only_strangers_out() {
 }
 
 #[test]
+fn what_is_tried_within_a_session_is_used_up_there_and_nowhere_else() {
+    let limits = limits(3, 5, 5);
+    let session = Uuid::from_u128(7);
+    for n in 0..50 {
+        let _ = fail(&limits, &from(&session.to_string(), &format!("10.0.0.{n}")));
+    }
+    for _ in 0..3 {
+        fail(&limits, &Trier::within(session)).unwrap();
+    }
+    assert!(fail(&limits, &Trier::within(session)).is_err());
+    fail(&limits, &Trier::within(Uuid::from_u128(8))).unwrap();
+}
+
+#[test]
 fn wrong_keys_are_counted_by_address_and_the_wait_is_told() {
     let limit = KeyLimit(Failures::new("address", 3, Duration::from_secs(60)));
     let here = "127.0.0.1".parse().ok();
