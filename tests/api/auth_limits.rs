@@ -211,3 +211,23 @@ async fn nobody_is_kept_from_proving_who_they_are_by_strangers_who_type_their_id
     let again = hub.sign_in(&who.email).await;
     assert_eq!(prove(&again, PASSWORD).await.status(), 200);
 }
+
+#[tokio::test]
+async fn strangers_who_ask_for_links_from_everywhere_keep_nobody_from_asking() {
+    let hub = hub_with(&BEHIND_PROXY).await;
+    let ask = async |from: &str| {
+        let asked = hub.ask(Method::POST, "/auth/password/forgot");
+        let asked = asked
+            .header("x-forwarded-for", from)
+            .header("x-forwarded-proto", "https");
+        let body = json!({"email": "owner@example.com"});
+        asked.json(&body).send().await.unwrap().status()
+    };
+    for n in 0..8 {
+        assert_eq!(ask(&format!("10.0.0.{n}")).await, 202);
+    }
+    for _ in 0..5 {
+        assert_eq!(ask("192.0.2.1").await, 202);
+    }
+    assert_eq!(ask("192.0.2.1").await, 429, "one place asks a few times");
+}

@@ -7,7 +7,7 @@ fn limits(per_account: u32, per_address: u32, strangers: u32) -> LoginLimits {
     LoginLimits {
         places: Failures::new("account", per_account, Duration::from_secs(900)),
         addresses: Failures::new("address", per_address, Duration::from_secs(60)),
-        strangers: Failures::new("strangers", strangers, Duration::from_secs(900)),
+        strangers: Some(Failures::new("strangers", strangers, Duration::from_secs(900))),
         familiar: Mutex::default(),
     }
 }
