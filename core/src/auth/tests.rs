@@ -522,3 +522,24 @@ async fn a_sign_in_with_the_password_before_opens_nothing_once_it_was_changed() 
     assert_eq!(refused.code, "auth.wrong_credentials");
     assert_eq!(test.count("SELECT count(*) FROM user_sessions").await, 0);
 }
+
+#[tokio::test]
+async fn a_key_verifies_until_the_longest_token_that_it_may_have_signed_has_run_out() {
+    let (test, store) = with_owner().await;
+    let short = Lives {
+        access: Duration::minutes(5),
+        ..LIVES
+    };
+    let auth = Auth::start(&store, short).await.unwrap();
+    auth.rotate_unasked(&Ctx::system(test.organization, "test"))
+        .await
+        .unwrap();
+    let at = store.clock.now();
+    let until = sqlx::query_scalar::<_, time::OffsetDateTime>(
+        "SELECT verifies_until FROM signing_keys WHERE verifies_until IS NOT NULL",
+    );
+    let mut tx = store.db.snapshot().await.unwrap();
+    let until = until.fetch_one(&mut *tx).await.unwrap();
+    // of whoever acts as somebody else
+    assert!(until >= at + AHEAD + sessions::impersonation::LONGEST);
+}

@@ -6,8 +6,10 @@ use crate::kernel::error::Result;
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::permission::PermissionSet;
 use crate::users::{rights, store};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
+/// Nobody acts as somebody else for longer.
+pub const LONGEST: Duration = Duration::hours(1);
 /// What it takes, on the person.
 pub const IMPERSONATE: &str = "users:impersonate";
 
