@@ -178,6 +178,9 @@ pub async fn update(
         let made = act.key.rotated_at.unwrap_or(act.key.created_at);
         act.key.expires_at = input::end(end, (made, at), longest)?;
     }
+    if input::loosens(&before, &act.key) {
+        input::require_proof(ctx, &act.key.scopes, at)?;
+    }
     let mut event = event(
         "api_key.updated",
         "api_keys.update",
