@@ -278,16 +278,13 @@ pub async fn revoke(store: &Store, ctx: &Ctx, id: ApiKeyId, reason: &str) -> Res
         return one(store, act.change.tx(), ctx, &act.key).await;
     }
     store::revoke(act.change.tx(), ctx.organization, id, (reason, at)).await?;
-    let mut event = event(
+    let event = event(
         "api_key.revoked",
         "api_keys.revoke",
         &act.key,
         "{actor} revoked an API key",
     )
     .severity(Severity::Warn);
-    if !reason.is_empty() {
-        event = event.reason(reason);
-    }
     act.finish(event, Looked::Ended).await?;
     act.answered(store).await
 }
@@ -355,10 +352,18 @@ impl Act {
         let before = self.key.scope();
         let key = store::one(self.change.tx(), organization, self.key.id).await?;
         self.key = key.ok_or_else(|| Error::internal("a locked key is not there"))?;
+        let mut told = self.key.clone();
+        if let Some(reason) = told.revoked_reason.as_mut().filter(|reason| !reason.is_empty()) {
+            // it says what somebody thinks of the owner, and the logs stay
+            let owner = people::person(self.change.tx(), told.owner).await?;
+            let sealer = &self.change.store().sealer;
+            *reason = sealer.seal(owner, &Value::from(reason.as_str()))?;
+        }
         let mut event = event
-            .patch(self.key.patch(at)?, self.key.acts(at))
+            .patch(told.patch(at)?, told.acts(at))
             .scope(Some(before), Some(self.key.scope()));
         event.subject = self.key.subject();
+        event.reason = told.revoked_reason.filter(|reason| !reason.is_empty());
         self.change.record(event).await?;
         let (version, reason) = match looked {
             Looked::Again => (Some(self.key.version), "api_key_changed"),

@@ -109,7 +109,8 @@ pub(super) const HELD: &[Held] = &[
             &["owner_id"],
             Order::Id,
             Erase::Clear(
-                "name = 'erased', hint = '', addresses = '{}', last_used_ip = NULL, previous_hash = NULL",
+                "name = 'erased', hint = '', addresses = '{}', last_used_ip = NULL, previous_hash = NULL,
+                 revoked_reason = 'Its owner was erased.'",
             ),
         )
     },
