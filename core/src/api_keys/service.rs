@@ -3,7 +3,7 @@
 use super::input::{self, ApiKeyChange, NewApiKey, Rotation};
 use super::model::{ApiKey, ApiKeyItem, ApiKeyList, KeyState, OneApiKey, Revealed};
 use super::store::{self, Which};
-use super::{CHANNEL, policy, secret};
+use super::{CHANNEL, MOST, policy, secret};
 use crate::Store;
 use crate::audit::search::{self, AuditList};
 use crate::bus::control::{Revocation, RevocationKind};
@@ -16,7 +16,7 @@ use crate::kernel::id::{ApiKeyId, UserId};
 use crate::kernel::page;
 use crate::live::position::{self, Cursor};
 use crate::people;
-use crate::users::rights;
+use crate::users::{self, rights};
 use secrecy::ExposeSecret;
 
 use serde_json::{Value, json};
@@ -120,6 +120,15 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
         version: 1,
     };
     input::require_proof(ctx, &key.scopes, at)?;
+    // one after the other, so that no more come of many at once
+    users::store::lock(change.tx(), ctx.organization, owner).await?;
+    if store::count(change.tx(), ctx.organization, owner).await? >= MOST {
+        return Err(Error::new(
+            Kind::Conflict,
+            "api_key.too_many",
+            format!("You have {MOST} keys that are not revoked, which is the most. Revoke one first."),
+        ));
+    }
     store::insert(change.tx(), ctx.organization, &key, &secret::hash(&secret)).await?;
     let mut event = event(
         "api_key.created",
