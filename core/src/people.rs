@@ -8,7 +8,7 @@
 use crate::db::PgConnection;
 use crate::kernel::error::Result;
 use crate::kernel::id::UserId;
-use crate::kernel::seal::{self, Sealer};
+use crate::kernel::seal::{self, Person, Sealer};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
@@ -28,7 +28,7 @@ pub async fn open(connection: &mut PgConnection, sealer: &Sealer, values: &mut [
     let mut people = BTreeSet::new();
     for value in values.iter_mut() {
         seal::owners(value, &mut people);
-        each_pointer(value, &mut |pointer, _| people.extend(person(pointer)));
+        each_pointer(value, &mut |pointer, _| people.extend(pointed_at(pointer)));
     }
     if people.is_empty() {
         return Ok(());
@@ -46,12 +46,20 @@ pub async fn open(connection: &mut PgConnection, sealer: &Sealer, values: &mut [
     for value in values {
         sealer.open(&salts, value);
         each_pointer(value, &mut |pointer, member| {
-            if let Some(name) = person(pointer).and_then(|id| names.get(&id)) {
+            if let Some(name) = pointed_at(pointer).and_then(|id| names.get(&id)) {
                 pointer.insert(member.to_owned(), Value::String(name.clone()));
             }
         });
     }
     Ok(())
+}
+
+/// With whose key what is said of `user` is sealed.
+pub async fn person(connection: &mut PgConnection, user: UserId) -> Result<Person> {
+    let salt = sqlx::query_scalar!("SELECT seal_salt FROM users WHERE id = $1", user.0)
+        .fetch_one(connection)
+        .await?;
+    Ok(Person { id: user, salt })
 }
 
 /// Calls `visit` for every pointer at somebody, at any depth, with the member that takes the name.
@@ -74,7 +82,7 @@ fn each_pointer(value: &mut Value, visit: &mut impl FnMut(&mut Map<String, Value
     }
 }
 
-fn person(pointer: &Map<String, Value>) -> Option<UserId> {
+fn pointed_at(pointer: &Map<String, Value>) -> Option<UserId> {
     match pointer.get("kind").and_then(Value::as_str) {
         None | Some("user") => pointer.get("id")?.as_str()?.parse().ok(),
         Some(_) => None,

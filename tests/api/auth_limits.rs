@@ -1,4 +1,4 @@
-use crate::harness::{Hub, PASSWORD, hub, hub_with, problem};
+use crate::harness::{Hub, PASSWORD, SignedIn, hub, hub_with, problem};
 use futures::future::join_all;
 use reqwest::{Method, Response};
 use serde_json::json;
@@ -188,4 +188,46 @@ async fn failures_on_one_node_count_on_the_other() {
         assert_eq!(attempt(node, PASSWORD, "192.0.2.1", None).await.status(), 429);
         assert_eq!(attempt(node, PASSWORD, "192.0.2.2", None).await.status(), 200);
     }
+}
+
+#[tokio::test]
+async fn nobody_is_kept_from_proving_who_they_are_by_strangers_who_type_their_id() {
+    let hub = hub().await;
+    let who = hub.someone(&[]).await;
+    for _ in 0..11 {
+        fail(&hub, &who.id.to_string()).await;
+    }
+    assert_eq!(fail(&hub, &who.id.to_string()).await.status(), 429);
+    let prove = async |who: &SignedIn, password: &str| {
+        let proof = json!({"kind": "password", "password": password});
+        hub.send(who, Method::POST, "/me/prove", proof).await
+    };
+    for _ in 0..10 {
+        assert_eq!(prove(&who, "wrong password").await.status(), 403);
+    }
+    let shut = prove(&who, PASSWORD).await;
+    assert_eq!(problem(shut).await, (429, "auth.too_many_attempts".into()));
+    // what is used up in one session is not in another
+    let again = hub.sign_in(&who.email).await;
+    assert_eq!(prove(&again, PASSWORD).await.status(), 200);
+}
+
+#[tokio::test]
+async fn strangers_who_ask_for_links_from_everywhere_keep_nobody_from_asking() {
+    let hub = hub_with(&BEHIND_PROXY).await;
+    let ask = async |from: &str| {
+        let asked = hub.ask(Method::POST, "/auth/password/forgot");
+        let asked = asked
+            .header("x-forwarded-for", from)
+            .header("x-forwarded-proto", "https");
+        let body = json!({"email": "owner@example.com"});
+        asked.json(&body).send().await.unwrap().status()
+    };
+    for n in 0..8 {
+        assert_eq!(ask(&format!("10.0.0.{n}")).await, 202);
+    }
+    for _ in 0..5 {
+        assert_eq!(ask("192.0.2.1").await, 202);
+    }
+    assert_eq!(ask("192.0.2.1").await, 429, "one place asks a few times");
 }

@@ -276,3 +276,21 @@ async fn a_link_to_a_new_password_is_over_once_somebody_has_chosen_one_themselve
     assert_eq!(problem(refused).await, (410, "auth.reset_link_gone".into()));
     assert_eq!(sign_in(&hub, &ada.email, CHOSEN).await, 200);
 }
+
+#[tokio::test]
+async fn another_address_is_asked_for_a_few_times_whichever_it_is_and_however_often_it_is_taken_back() {
+    let hub = hub().await;
+    let (ada, bob) = (hub.someone(&[]).await, hub.someone(&[]).await);
+    let ask = async |who: &SignedIn, n: usize| {
+        let wanted = json!({"new_email": format!("stranger{n}@example.com")});
+        hub.send(who, Method::POST, "/me/email", wanted).await
+    };
+    for n in 0..5 {
+        assert_eq!(ask(&ada, n).await.status(), 202);
+        let kept = hub.send(&ada, Method::DELETE, "/me/email", json!({})).await;
+        assert_eq!(kept.status(), 204);
+    }
+    let refused = problem(ask(&ada, 5).await).await;
+    assert_eq!(refused, (429, "auth.too_many_attempts".into()));
+    assert_eq!(ask(&bob, 6).await.status(), 202);
+}

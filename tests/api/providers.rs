@@ -11,6 +11,7 @@ use crate::live::identity::{Browser, CLIENT, Identity, SECRET, returned};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use signalbox_core::kernel::clock::Clock;
+use signalbox_core::testing::code;
 
 pub(super) const PUBLIC: &str = "https://hub.example.com";
 pub(super) const BACK: &str = "https://hub.example.com/sign-in/callback";
@@ -96,6 +97,40 @@ impl Stage {
         let (url, cookie) = self.leave().await;
         let back = Browser::new().go(&url, login, BACK).await;
         self.come_back(&cookie, returned(&back)).await
+    }
+
+    /// Sets an authenticator app up for `who`; its secret.
+    async fn with_app(&self, who: &SignedIn) -> String {
+        let wanted = json!({"kind": "totp"});
+        let begun = self.hub.send(who, Method::POST, "/me/factors", wanted).await;
+        let begun: Value = begun.json().await.unwrap();
+        let secret = begun["secret"].as_str().unwrap().to_owned();
+        let code = code(&secret, self.hub.clock.now());
+        let shown = json!({"enrollment": begun["enrollment"], "name": "App", "code": code});
+        let kept = self
+            .hub
+            .send(who, Method::POST, "/me/factors/confirm", shown)
+            .await;
+        assert_eq!(kept.status(), 201);
+        secret
+    }
+
+    /// The whole way of somebody who has such an app; their token.
+    async fn sign_in_with_code(&self, login: &str, secret: &str) -> String {
+        let owed = self.sign_in(login).await;
+        assert_eq!(owed.status(), 202);
+        let owed: Value = owed.json().await.unwrap();
+        // a code counts once
+        self.hub.clock.advance(time::Duration::minutes(1));
+        let proof = json!({"kind": "totp", "code": code(secret, self.hub.clock.now())});
+        let ticket = &owed["factor_needed"]["ticket"];
+        let shown = self
+            .hub
+            .post("/auth/factor", json!({"ticket": ticket, "proof": proof}))
+            .await;
+        assert_eq!(shown.status(), 200);
+        let tokens: Value = shown.json().await.unwrap();
+        tokens["access_token"].as_str().unwrap().to_owned()
     }
 
     pub(super) async fn me(&self, answer: Response) -> Value {

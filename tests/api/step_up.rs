@@ -239,3 +239,59 @@ async fn whoever_guesses_at_a_password_within_a_session_leaves_a_record_of_each_
     let guesses = acts.iter().filter(|act| *act == "auth.proof_failed");
     assert_eq!(guesses.count(), 2, "{acts:?}");
 }
+
+#[tokio::test]
+async fn letting_a_key_reach_further_wants_a_proof_and_what_narrows_it_does_not() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    let end = |days: i64| {
+        let at = hub.clock.now() + Duration::days(days);
+        at.format(&time::format_description::well_known::Rfc3339).unwrap()
+    };
+    let new = |scopes: &[&str]| {
+        json!({
+            "name": "Key", "scopes": scopes, "addresses": ["10.0.0.0/8"], "requests_per_minute": 60,
+            "resource_limits": {"users": 10}, "expires_at": end(30),
+        })
+    };
+    let mut paths = Vec::new();
+    for scopes in [&["users:read", "users:update"][..], &["users:read"]] {
+        let made = hub.send(&owner, Method::POST, "/api_keys", new(scopes)).await;
+        let made: Value = made.json().await.unwrap();
+        paths.push(format!("/api_keys/{}", made["id"].as_str().unwrap()));
+    }
+    hub.clock.advance(Duration::minutes(11));
+    let narrower = [
+        json!({"name": "Another"}),
+        json!({"addresses": ["10.1.0.0/16"], "requests_per_minute": 30, "resource_limits": {"users": 5}}),
+        json!({"expires_at": end(20)}),
+    ];
+    let wider = [
+        json!({"addresses": ["10.1.0.0/16", "192.0.2.0/24"]}),
+        json!({"addresses": []}),
+        json!({"requests_per_minute": 31}),
+        json!({"requests_per_minute": null}),
+        json!({"resource_limits": {"users": 6}}),
+        json!({"resource_limits": {}}),
+        json!({"expires_at": end(25)}),
+        json!({"expires_at": null}),
+    ];
+    for body in &narrower {
+        for path in &paths {
+            let changed = hub.send(&owner, Method::PATCH, path, body.clone()).await;
+            assert_eq!(changed.status(), 200, "{body}");
+        }
+    }
+    for body in &wider {
+        let refused = hub.send(&owner, Method::PATCH, &paths[0], body.clone()).await;
+        assert!(wants_proof(refused).await, "{body}");
+        // one that only reads is no more than its owner may see
+        let changed = hub.send(&owner, Method::PATCH, &paths[1], body.clone()).await;
+        assert_eq!(changed.status(), 200, "{body}");
+    }
+    let proved = hub.owner().await;
+    for body in wider {
+        let changed = hub.send(&proved, Method::PATCH, &paths[0], body.clone()).await;
+        assert_eq!(changed.status(), 200, "{body}");
+    }
+}

@@ -41,7 +41,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("password_resets", "-"),
     ("personal_data_exports", "-"),
     ("personal_data_parts", "+"),
-    ("provider_sign_ins", "+ - session_id"),
+    ("provider_sign_ins", "+ -"),
     ("revocations", "-"),
     ("sign_ups", "-"),
     ("signing_keys", "+ -"),

@@ -57,7 +57,7 @@ export interface paths {
         /**
          * Make a key that acts as you
          * @description The answer's secret is shown once. The key may do what you may do at that moment and its scopes name. Needs a signed-in
-         *     person: a key makes no keys.
+         *     person: a key makes no keys. A person has 100 at most that are not revoked.
          */
         post: operations["api_keys.create"];
         delete?: never;
@@ -1117,7 +1117,8 @@ export interface paths {
         put?: never;
         /**
          * Ask for another address
-         * @description A link goes to both; both must confirm within 24 hours. Needs a proof of who you are from the last ten minutes.
+         * @description A link goes to both; both must confirm within 24 hours. Needs a proof of who you are from the last ten minutes. Limited: 5 in
+         *     15 minutes.
          */
         post: operations["me.change_email"];
         /** Keep the address of now */
@@ -1297,7 +1298,7 @@ export interface paths {
         put?: never;
         /**
          * Choose a new password
-         * @description Every other session of the caller ends. Wrong present passwords count as failed sign-ins.
+         * @description Every other session of the caller ends. Wrong present passwords are limited: 10 in a session in 15 minutes.
          */
         post: operations["me.change_password"];
         delete?: never;
@@ -1376,8 +1377,8 @@ export interface paths {
         /**
          * Prove again who I am
          * @description The session goes on under a new id, with new tokens; the old ones are good for half a minute more. Acts that answer
-         *     `auth.step_up_needed` are allowed for the next 10 minutes. Whoever has a second factor shows it. Wrong passwords count as
-         *     failed sign-ins.
+         *     `auth.step_up_needed` are allowed for the next 10 minutes. Whoever has a second factor shows it. Wrong passwords are limited:
+         *     10 in a session in 15 minutes.
          */
         post: operations["me.prove"];
         delete?: never;
@@ -6347,6 +6348,14 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8957,6 +8966,14 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,6 @@
 //! What people say of a key.
 
-use super::model::ResourceLimits;
+use super::model::{ApiKey, ResourceLimits};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, FieldError, Result};
 use crate::kernel::network;
@@ -140,6 +140,24 @@ pub(super) fn require_proof<'a>(
         return Ok(());
     }
     ctx.require_recent_proof(now)
+}
+
+/// Whether a key that was `before` reaches further as `after`, its scopes aside: for longer, from elsewhere, or more often.
+pub(super) fn loosens(before: &ApiKey, after: &ApiKey) -> bool {
+    let more = |was: Option<i32>, is: Option<i32>| was.is_some_and(|was| is.is_none_or(|is| is > was));
+    let longer = before
+        .expires_at
+        .is_some_and(|was| after.expires_at.is_none_or(|is| is > was));
+    let within = |is: &IpNet| before.addresses.iter().any(|was| was.contains(is));
+    let wider =
+        !before.addresses.is_empty() && (after.addresses.is_empty() || !after.addresses.iter().all(within));
+    let mut limits = before.resource_limits.clone();
+    keep_resource_limits(&mut limits, &after.scopes);
+    let mut limits = limits.into_iter();
+    longer
+        || wider
+        || more(before.requests_per_minute, after.requests_per_minute)
+        || limits.any(|(name, was)| more(Some(was), after.resource_limits.get(&name).copied()))
 }
 
 /// Networks as they are kept.

@@ -27,5 +27,8 @@ pub use standing::{Use, find, find_by_hash, note_used, refused};
 /// Wire channel of the keys.
 pub const CHANNEL: &str = "feed:api_keys";
 
+/// Keys of one owner that are not revoked, at most.
+pub const MOST: i64 = 100;
+
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use super::input::{self, ApiKeyChange, NewApiKey, Rotation};
 use super::model::{ApiKey, ApiKeyItem, ApiKeyList, KeyState, OneApiKey, Revealed};
 use super::store::{self, Which};
-use super::{CHANNEL, policy, secret};
+use super::{CHANNEL, MOST, policy, secret};
 use crate::Store;
 use crate::audit::search::{self, AuditList};
 use crate::bus::control::{Revocation, RevocationKind};
@@ -16,7 +16,7 @@ use crate::kernel::id::{ApiKeyId, UserId};
 use crate::kernel::page;
 use crate::live::position::{self, Cursor};
 use crate::people;
-use crate::users::rights;
+use crate::users::{self, rights};
 use secrecy::ExposeSecret;
 
 use serde_json::{Value, json};
@@ -120,6 +120,15 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
         version: 1,
     };
     input::require_proof(ctx, &key.scopes, at)?;
+    // one after the other, so that no more come of many at once
+    users::store::lock(change.tx(), ctx.organization, owner).await?;
+    if store::count(change.tx(), ctx.organization, owner).await? >= MOST {
+        return Err(Error::new(
+            Kind::Conflict,
+            "api_key.too_many",
+            format!("You have {MOST} keys that are not revoked, which is the most. Revoke one first."),
+        ));
+    }
     store::insert(change.tx(), ctx.organization, &key, &secret::hash(&secret)).await?;
     let mut event = event(
         "api_key.created",
@@ -177,6 +186,9 @@ pub async fn update(
         let longest = policy::longest(act.change.tx(), ctx.organization).await?;
         let made = act.key.rotated_at.unwrap_or(act.key.created_at);
         act.key.expires_at = input::end(end, (made, at), longest)?;
+    }
+    if input::loosens(&before, &act.key) {
+        input::require_proof(ctx, &act.key.scopes, at)?;
     }
     let mut event = event(
         "api_key.updated",
@@ -275,16 +287,13 @@ pub async fn revoke(store: &Store, ctx: &Ctx, id: ApiKeyId, reason: &str) -> Res
         return one(store, act.change.tx(), ctx, &act.key).await;
     }
     store::revoke(act.change.tx(), ctx.organization, id, (reason, at)).await?;
-    let mut event = event(
+    let event = event(
         "api_key.revoked",
         "api_keys.revoke",
         &act.key,
         "{actor} revoked an API key",
     )
     .severity(Severity::Warn);
-    if !reason.is_empty() {
-        event = event.reason(reason);
-    }
     act.finish(event, Looked::Ended).await?;
     act.answered(store).await
 }
@@ -352,10 +361,18 @@ impl Act {
         let before = self.key.scope();
         let key = store::one(self.change.tx(), organization, self.key.id).await?;
         self.key = key.ok_or_else(|| Error::internal("a locked key is not there"))?;
+        let mut told = self.key.clone();
+        if let Some(reason) = told.revoked_reason.as_mut().filter(|reason| !reason.is_empty()) {
+            // it says what somebody thinks of the owner, and the logs stay
+            let owner = people::person(self.change.tx(), told.owner).await?;
+            let sealer = &self.change.store().sealer;
+            *reason = sealer.seal(owner, &Value::from(reason.as_str()))?;
+        }
         let mut event = event
-            .patch(self.key.patch(at)?, self.key.acts(at))
+            .patch(told.patch(at)?, told.acts(at))
             .scope(Some(before), Some(self.key.scope()));
         event.subject = self.key.subject();
+        event.reason = told.revoked_reason.filter(|reason| !reason.is_empty());
         self.change.record(event).await?;
         let (version, reason) = match looked {
             Looked::Again => (Some(self.key.version), "api_key_changed"),

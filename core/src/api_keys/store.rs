@@ -98,6 +98,22 @@ pub(super) async fn lock(
     one(connection, organization, id).await
 }
 
+/// How many keys of `owner` are not revoked; one that has ended may be given a later end.
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+    owner: UserId,
+) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM api_keys
+           WHERE organization_id = $1 AND owner_id = $2 AND revoked_at IS NULL"#,
+        organization.0,
+        owner.0,
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
 pub(super) async fn insert(
     connection: &mut PgConnection,
     organization: OrganizationId,

@@ -484,3 +484,22 @@ async fn a_key_has_limits_of_the_resources_that_its_scopes_are_about_and_of_no_o
         "{changes:?}"
     );
 }
+
+#[tokio::test]
+async fn nobody_has_more_keys_than_a_hundred_that_are_not_revoked() {
+    let test = testing::store().await;
+    let (user, ctx) = person(&test, ALL).await;
+    let (_, other) = person(&test, ALL).await;
+    test.sql(format!(
+        "INSERT INTO api_keys (id, organization_id, name, owner_id, hint, hash, scopes)
+         SELECT gen_random_uuid(), '{}', 'Key', '{user}', 'sbx', n::text::bytea, '{{users:read}}' FROM generate_series(1, 99) AS n",
+        test.organization
+    ))
+    .await;
+    let make = async |ctx: &Ctx| create(&test.store, ctx, "live", &new(&["users:read"])).await;
+    let last = make(&ctx).await.unwrap();
+    assert_eq!(text(make(&ctx).await.unwrap_err()), "api_key.too_many");
+    make(&other).await.unwrap();
+    revoke(&test.store, &ctx, last.key.id, "").await.unwrap();
+    make(&ctx).await.unwrap();
+}

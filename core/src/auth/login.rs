@@ -77,13 +77,17 @@ pub async fn login(
                 account::record_failure(auth, &account, client).await?;
             }
             tokio::time::sleep_until(started + FAILED_AFTER).await;
-            Err(Error::new(
-                Kind::Unauthenticated,
-                "auth.wrong_credentials",
-                "E-mail address or password is wrong. Check both and try again.",
-            ))
+            Err(wrong_credentials())
         }
     }
+}
+
+pub(super) fn wrong_credentials() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "auth.wrong_credentials",
+        "E-mail address or password is wrong. Check both and try again.",
+    )
 }
 
 /// Ends the session that asks.

@@ -1,7 +1,7 @@
 //! Opening a session, with whatever it hangs on, in one change.
 
 use super::account::Account;
-use super::login::{Client, SignedIn, signed_in};
+use super::login::{Client, SignedIn, signed_in, wrong_credentials};
 use super::token::Holder;
 use super::{Auth, refresh};
 use crate::change::Change;
@@ -14,6 +14,7 @@ use crate::settings;
 use crate::users;
 use ipnet::IpNet;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// Sessions of a person, the latest, that tell with which devices they come.
 const LOOKED_AT: i64 = 500;
@@ -24,6 +25,8 @@ pub(super) struct Opening<'a> {
     pub(super) change: Change,
     /// When they proved who they are, if that was not now.
     pub(super) since: Option<OffsetDateTime>,
+    /// The sign-in through a provider that it comes of.
+    pub(super) provider_sign_in: Option<Uuid>,
     auth: &'a Auth,
     account: &'a Account,
     client: &'a Client,
@@ -31,17 +34,24 @@ pub(super) struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    /// Begins, and notes the sign-in on the person's row, if they may still come in: a ban that committed meanwhile wins.
-    pub(super) async fn begin(auth: &'a Auth, account: &'a Account, client: &'a Client) -> Result<Self> {
+    /// Begins, and notes the sign-in on the person's row, if they may still come in: a ban that committed meanwhile wins, and, of
+    /// a sign-in `by_password`, another password than the account was read with.
+    pub(super) async fn begin(
+        auth: &'a Auth,
+        account: &'a Account,
+        by_password: bool,
+        client: &'a Client,
+    ) -> Result<Self> {
         let session = SessionId::new();
         let mut ctx = client.ctx(account.organization);
         ctx.actor = Actor::User(account.id);
         ctx.credential = Credential::Session(session);
         let mut change = Change::begin(&auth.store, &ctx).await?;
-        still_active(&mut change, account).await?;
+        still_active(&mut change, account, by_password).await?;
         Ok(Self {
             change,
             since: None,
+            provider_sign_in: None,
             auth,
             account,
             client,
@@ -71,6 +81,7 @@ impl<'a> Opening<'a> {
         )
         .execute(self.change.tx())
         .await?;
+        tie(&mut self).await?;
         let life = self.auth.lives.refresh;
         let token = refresh::issue(self.change.tx(), organization, session, self.client, at, life).await?;
         let mut created = sessions::created(session, self.account.id);
@@ -90,6 +101,30 @@ impl<'a> Opening<'a> {
         };
         signed_in(self.auth, session, &holder, token, at).await
     }
+}
+
+/// Ties the session to the sign-in through a provider that it comes of, so that what the provider ends, or the end of the link,
+/// ends it too; unless that came first.
+async fn tie(opening: &mut Opening<'_>) -> Result<()> {
+    let Some(sign_in) = opening.provider_sign_in else {
+        return Ok(());
+    };
+    let tied = sqlx::query!(
+        "UPDATE provider_sign_ins SET session_id = $3 WHERE organization_id = $1 AND id = $2 AND ended_at IS NULL",
+        opening.account.organization.0,
+        sign_in,
+        opening.session.0,
+    )
+    .execute(opening.change.tx())
+    .await?;
+    if tied.rows_affected() == 1 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unauthenticated,
+        "auth.session_ended",
+        "You have signed out at the provider, or its account is no longer linked. Sign in again.",
+    ))
 }
 
 /// What they came with, where they have signed in before and never with that. Acting as them is not signing in.
@@ -124,23 +159,26 @@ async fn warn(opening: &mut Opening<'_>, device: Device) -> Result<()> {
     .await
 }
 
-async fn still_active(change: &mut Change, account: &Account) -> Result<()> {
+async fn still_active(change: &mut Change, account: &Account, by_password: bool) -> Result<()> {
     let at = change.at();
-    let noted = sqlx::query!(
+    let noted = sqlx::query_scalar!(
         "UPDATE users SET last_login_at = $3
-         WHERE organization_id = $1 AND id = $2 AND status = 'active' AND deleted_at IS NULL",
+         WHERE organization_id = $1 AND id = $2 AND status = 'active' AND deleted_at IS NULL
+         RETURNING password_hash",
         account.organization.0,
         account.id.0,
         at,
     )
-    .execute(change.tx())
+    .fetch_optional(change.tx())
     .await?;
-    if noted.rows_affected() == 1 {
-        return Ok(());
+    match noted {
+        // the row is held from here on: who changes the password finds the session and ends it
+        Some(hash) if !by_password || hash == account.password_hash => Ok(()),
+        Some(_) => Err(wrong_credentials()),
+        None => Err(Error::new(
+            Kind::Forbidden,
+            "auth.not_active",
+            "This account has just been closed. Ask whoever runs this hub.",
+        )),
     }
-    Err(Error::new(
-        Kind::Forbidden,
-        "auth.not_active",
-        "This account has just been closed. Ask whoever runs this hub.",
-    ))
 }

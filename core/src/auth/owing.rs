@@ -2,6 +2,7 @@
 //! one session.
 
 use super::Auth;
+use super::account::Account;
 use super::login::Client;
 use super::sign_in::FactorNeeded;
 use crate::change::Change;
@@ -15,16 +16,26 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use time::Duration;
+use uuid::Uuid;
 
 /// Life of a ticket.
 pub const LIFE: Duration = Duration::minutes(10);
 /// Tickets of one person at a time; an older one makes room.
 const MOST: i64 = 20;
 
+/// What was proved, and for what.
+pub(super) struct Proved {
+    pub(super) methods: Vec<String>,
+    /// With which password, where it was one ([`password`]).
+    pub(super) password: Option<Vec<u8>>,
+    /// The sign-in through a provider that it was, which the session is tied to.
+    pub(super) provider_sign_in: Option<Uuid>,
+}
+
 /// A ticket that is good.
 pub(super) struct Ticket {
     pub(super) owner: Owner,
-    pub(super) methods: Vec<String>,
+    pub(super) proved: Proved,
     pub(super) enroll: bool,
     hash: Vec<u8>,
 }
@@ -36,12 +47,12 @@ impl Ticket {
     }
 }
 
-/// Makes one within `change`, for whoever proved `methods` and owes what `owed` says.
+/// Makes one within `change`, for whoever proved `proved` and owes what `owed` says.
 pub(super) async fn issue(
     auth: &Auth,
     change: &mut Change,
     owner: Owner,
-    methods: &[String],
+    proved: &Proved,
     owed: Owed,
     client: &Client,
 ) -> Result<FactorNeeded> {
@@ -51,16 +62,19 @@ pub(super) async fn issue(
     let (at, enroll) = (change.at(), owed.kinds.is_empty());
     make_room(change, owner).await?;
     sqlx::query!(
-        "INSERT INTO sign_in_tickets (hash, organization_id, user_id, methods, client, enroll, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO sign_in_tickets (hash, organization_id, user_id, methods, client, enroll, created_at, expires_at,
+           provider_sign_in, password)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         hash(&ticket),
         owner.organization.0,
         owner.user.0,
-        methods,
+        &proved.methods,
         seen(auth, client),
         enroll,
         at,
         at + LIFE,
+        proved.provider_sign_in,
+        proved.password,
     )
     .execute(change.tx())
     .await?;
@@ -105,7 +119,7 @@ pub(super) async fn find(auth: &Auth, ticket: &SecretString, client: &Client) ->
     let hash = hash(ticket);
     let mut tx = auth.store.db.snapshot().await?;
     let row = sqlx::query!(
-        "SELECT t.organization_id, t.user_id, t.methods, t.client, t.enroll
+        "SELECT t.organization_id, t.user_id, t.methods, t.client, t.enroll, t.provider_sign_in, t.password
          FROM sign_in_tickets t JOIN users u ON u.id = t.user_id JOIN organizations o ON o.id = t.organization_id
          WHERE t.hash = $1 AND t.expires_at > $2 AND t.created_at >= coalesce(
            greatest(u.password_changed_at, u.sessions_not_before, o.sessions_not_before), '-infinity')",
@@ -123,7 +137,11 @@ pub(super) async fn find(auth: &Auth, ticket: &SecretString, client: &Client) ->
             user: UserId(row.user_id),
             organization: OrganizationId(row.organization_id),
         },
-        methods: row.methods,
+        proved: Proved {
+            methods: row.methods,
+            password: row.password,
+            provider_sign_in: row.provider_sign_in,
+        },
         enroll: row.enroll,
         hash,
     })
@@ -143,6 +161,14 @@ pub(super) async fn take(change: &mut Change, ticket: &Ticket) -> Result<()> {
     } else {
         Err(refused())
     }
+}
+
+/// The account's password as a ticket knows it again.
+pub(super) fn password(auth: &Auth, account: &Account) -> Vec<u8> {
+    let hash = account.password_hash.as_deref().unwrap_or_default();
+    auth.store
+        .sealer
+        .mac("sign-in ticket's password", hash.as_bytes())
 }
 
 /// A client as it is known again: its address and program.

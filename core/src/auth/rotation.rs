@@ -7,6 +7,7 @@ use crate::change::Change;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::event::{Event, Severity, Subject};
+use crate::sessions::impersonation;
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
@@ -98,7 +99,12 @@ impl Auth {
         let at = change.at();
         require_turn(&mut change, at).await?;
         let active_from = at + AHEAD;
-        let longest = self.lives.access.max(super::LIVE_TOKEN) + SKEW;
+        let longest = self
+            .lives
+            .access
+            .max(super::LIVE_TOKEN)
+            .max(impersonation::LONGEST)
+            + SKEW;
         sqlx::query!(
             "UPDATE signing_keys SET verifies_until = $1 WHERE retired_at IS NULL AND verifies_until IS NULL",
             active_from + longest,

@@ -7,7 +7,7 @@ use super::Auth;
 use super::account::{self, Account};
 use super::login::{Client, SignedIn};
 use super::opening::Opening;
-use super::owing::{self, Ticket};
+use super::owing::{self, Proved, Ticket};
 use crate::change::Change;
 use crate::factors::{
     self, Ceremony, Confirmation, Enrolled, Enrollment, FactorKind, Owed, Owner, Proof, Site, Wanted, passkey,
@@ -18,6 +18,7 @@ use crate::sessions;
 use secrecy::SecretString;
 use serde_json::Value;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// How somebody proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,8 +84,17 @@ pub struct FactorNeeded {
     pub enroll: bool,
 }
 
+/// What a provider says of a sign-in through it.
+#[derive(Clone, Copy, Debug)]
+pub struct Through {
+    /// The sign-in, as it is noted.
+    pub sign_in: Uuid,
+    /// When they proved who they are, if that was not now.
+    pub since: Option<OffsetDateTime>,
+}
+
 /// Opens a session for `user`, who proved by `methods` who they are, or answers what is still owed. Every way to sign in
-/// ends here. `since`: when they did, where somebody else says that it was not now.
+/// ends here. `through`: where a provider says it.
 ///
 /// # Errors
 /// `auth.banned`, `auth.suspended`, `auth.not_active`, `ip_rule.refused`; `auth.unauthenticated` where the person is gone.
@@ -92,7 +102,7 @@ pub async fn proven(
     auth: &Auth,
     user: UserId,
     methods: &[Method],
-    since: Option<OffsetDateTime>,
+    through: Option<Through>,
     client: &Client,
 ) -> Result<Outcome> {
     let account = account::by_id(auth, user).await?;
@@ -100,7 +110,7 @@ pub async fn proven(
         auth,
         &account.ok_or_else(super::unauthenticated)?,
         methods,
-        since,
+        through,
         client,
     )
     .await
@@ -111,18 +121,22 @@ pub(super) async fn admit(
     auth: &Auth,
     account: &Account,
     methods: &[Method],
-    since: Option<OffsetDateTime>,
+    through: Option<Through>,
     client: &Client,
 ) -> Result<Outcome> {
     account::require_open(auth, account, client).await?;
     let owed = factors::owed(&auth.store.db, account.owner()).await?;
     let whole = methods.iter().any(|method| method.is_whole());
     if !whole && owed.any() {
-        let needed = ask(auth, account, methods, owed, client).await?;
+        let needed = ask(auth, account, methods, through, owed, client).await?;
         return Ok(Outcome::FactorNeeded(needed));
     }
-    let mut opening = Opening::begin(auth, account, client).await?;
-    opening.since = since;
+    let by_password = methods.contains(&Method::Password);
+    let mut opening = Opening::begin(auth, account, by_password, client).await?;
+    if let Some(through) = through {
+        opening.since = through.since;
+        opening.provider_sign_in = Some(through.sign_in);
+    }
     let signed_in = opening.finish(&names(methods)).await?;
     Ok(Outcome::SignedIn(signed_in))
 }
@@ -135,11 +149,18 @@ async fn ask(
     auth: &Auth,
     account: &Account,
     methods: &[Method],
+    through: Option<Through>,
     owed: Owed,
     client: &Client,
 ) -> Result<FactorNeeded> {
     let mut change = Change::begin(&auth.store, &client.ctx(account.organization)).await?;
-    let needed = owing::issue(auth, &mut change, account.owner(), &names(methods), owed, client).await?;
+    let by_password = methods.contains(&Method::Password);
+    let proved = Proved {
+        methods: names(methods),
+        password: by_password.then(|| owing::password(auth, account)),
+        provider_sign_in: through.map(|through| through.sign_in),
+    };
+    let needed = owing::issue(auth, &mut change, account.owner(), &proved, owed, client).await?;
     let said = "{subject} was asked for a second factor";
     change
         .record(account.event("auth.factor_asked", "auth.login", said))
@@ -162,10 +183,12 @@ pub async fn complete(
     let (ticket, account) = held(auth, ticket, false, client).await?;
     let ctx = client.ctx(account.organization);
     let used = factors::verify(&auth.store, &ctx, account.owner(), proof, ticket.request(), site).await?;
-    let mut opening = Opening::begin(auth, &account, client).await?;
+    let by_password = ticket.proved.password.is_some();
+    let mut opening = Opening::begin(auth, &account, by_password, client).await?;
     owing::take(&mut opening.change, &ticket).await?;
     factors::note(&mut opening.change, account.owner(), &used).await?;
-    let mut methods = ticket.methods;
+    opening.provider_sign_in = ticket.proved.provider_sign_in;
+    let mut methods = ticket.proved.methods;
     methods.push(used.kind.method().to_owned());
     opening.finish(&methods).await
 }
@@ -201,7 +224,7 @@ pub async fn by_passkey(
         .await?
         .ok_or_else(passkey_refused)?;
     account::require_open(auth, &account, client).await?;
-    let mut opening = Opening::begin(auth, &account, client).await?;
+    let mut opening = Opening::begin(auth, &account, false, client).await?;
     factors::note(&mut opening.change, owner, &used).await?;
     opening.finish(&names(&[Method::Passkey])).await
 }
@@ -239,7 +262,8 @@ pub async fn finish_enrollment(
 ) -> Result<(SignedIn, Enrolled)> {
     let (ticket, account) = held(auth, ticket, true, client).await?;
     factors::count(&auth.store, ticket.owner, confirmation).await?;
-    let mut opening = Opening::begin(auth, &account, client).await?;
+    let by_password = ticket.proved.password.is_some();
+    let mut opening = Opening::begin(auth, &account, by_password, client).await?;
     owing::take(&mut opening.change, &ticket).await?;
     let enrolled =
         factors::confirm(&auth.store, &mut opening.change, ticket.owner, confirmation, site).await?;
@@ -247,7 +271,8 @@ pub async fn finish_enrollment(
         // not the first: whoever has one shows it
         return Err(owing::refused());
     }
-    let mut methods = ticket.methods;
+    opening.provider_sign_in = ticket.proved.provider_sign_in;
+    let mut methods = ticket.proved.methods;
     methods.push(enrolled.factor.kind.method().to_owned());
     Ok((opening.finish(&methods).await?, enrolled))
 }
@@ -266,6 +291,10 @@ async fn held(
     let account = account::by_id(auth, ticket.owner.user)
         .await?
         .ok_or_else(owing::refused)?;
+    // another password since, by a change that began before the ticket was given and ended after
+    if matches!(&ticket.proved.password, Some(password) if *password != owing::password(auth, &account)) {
+        return Err(owing::refused());
+    }
     account::require_open(auth, &account, client).await?;
     Ok((ticket, account))
 }

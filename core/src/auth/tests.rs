@@ -495,3 +495,51 @@ async fn a_ticket_opens_once_what_it_is_for_within_half_a_minute_and_only_its_ha
         "auth.session_required"
     );
 }
+
+#[tokio::test]
+async fn a_sign_in_with_the_password_before_opens_nothing_once_it_was_changed() {
+    let test = testing::store().await;
+    create_owner(&test.store, "o@example.com", Some("sesame open 9".into()))
+        .await
+        .unwrap();
+    let auth = Auth::start(&test.store, LIVES).await.unwrap();
+    let mut changing = test.store.db.bookkeeping().await.unwrap();
+    sqlx::query("UPDATE users SET password_hash = 'another' WHERE email = 'o@example.com'")
+        .execute(&mut *changing)
+        .await
+        .unwrap();
+    let signing_in = tokio::spawn(async move { sign_in(&auth, "o@example.com", "sesame open 9").await });
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND wait_event_type = 'Lock'",
+        test.prefix
+    );
+    testing::eventually("the sign-in waits for the row", async || {
+        test.count(&waiting).await == 1
+    })
+    .await;
+    changing.commit().await.unwrap();
+    let refused = signing_in.await.unwrap().unwrap_err();
+    assert_eq!(refused.code, "auth.wrong_credentials");
+    assert_eq!(test.count("SELECT count(*) FROM user_sessions").await, 0);
+}
+
+#[tokio::test]
+async fn a_key_verifies_until_the_longest_token_that_it_may_have_signed_has_run_out() {
+    let (test, store) = with_owner().await;
+    let short = Lives {
+        access: Duration::minutes(5),
+        ..LIVES
+    };
+    let auth = Auth::start(&store, short).await.unwrap();
+    auth.rotate_unasked(&Ctx::system(test.organization, "test"))
+        .await
+        .unwrap();
+    let at = store.clock.now();
+    let until = sqlx::query_scalar::<_, time::OffsetDateTime>(
+        "SELECT verifies_until FROM signing_keys WHERE verifies_until IS NOT NULL",
+    );
+    let mut tx = store.db.snapshot().await.unwrap();
+    let until = until.fetch_one(&mut *tx).await.unwrap();
+    // of whoever acts as somebody else
+    assert!(until >= at + AHEAD + sessions::impersonation::LONGEST);
+}

@@ -40,7 +40,8 @@ pub(super) fn changed(told: &Told<'_>, applied: Vec<Applied>) -> Event {
     event.data("updated", rows)
 }
 
-/// It begins. Whoever is named is named in the record too; whom a filter found is what the chunks tell.
+/// It begins. Whoever is named is named in the record too; whom a filter found is what the chunks tell. Why stands in each one's
+/// line, sealed.
 pub(super) fn started(
     bulk: BulkId,
     action: BulkAction,

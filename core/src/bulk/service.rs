@@ -83,7 +83,7 @@ async fn each(store: &Store, ctx: &Ctx, new: &NewBulk, step: &Step, ids: &[UserI
     };
     let mut begun = Change::begin(store, &part).await?;
     let event = events::started(bulk, action, new.role, ids.len() as i64, ids);
-    begun.record(with_reason(event, new)).await?;
+    begun.record(event).await?;
     begun.commit().await?;
     let mut items = HashMap::new();
     for ids in ids.chunks(CHUNK) {
@@ -206,18 +206,11 @@ async fn enqueue(store: &Store, ctx: &Ctx, new: &NewBulk, people: &[UserId]) -> 
     store::insert(change.tx(), ctx.organization, &row, at).await?;
     let event = events::started(bulk, new.action, new.role, outcome.count, &[]);
     let event = event.detail("job_id", job.id.to_string());
-    change.record(with_reason(event, new)).await?;
+    change.record(event).await?;
     change.enqueue(job).await?;
     change.answer(202, &outcome).await?;
     change.commit().await?;
     Ok(outcome)
-}
-
-fn with_reason(event: crate::kernel::event::Event, new: &NewBulk) -> crate::kernel::event::Event {
-    match &new.reason {
-        Some(reason) => event.reason(reason.trim()),
-        None => event,
-    }
 }
 
 /// One act, for whoever asked for it, and for whoever sees jobs.

@@ -256,6 +256,44 @@ async fn roles_are_given_and_taken_and_the_last_owner_stays() {
 }
 
 #[tokio::test]
+async fn taking_a_role_that_denied_giving_roles_wants_a_proof_which_a_job_cannot_show() {
+    let world = World::new().await;
+    let people = world.people("Ops", 2).await;
+    let (limited, organization) = (RoleId::new(), world.test.organization);
+    world
+        .test
+        .sql(format!(
+            "INSERT INTO roles (id, organization_id, name) VALUES ('{limited}', '{organization}', 'limited');
+             INSERT INTO role_permissions (organization_id, role_id, permission, granted)
+             VALUES ('{organization}', '{limited}', 'roles:assign', false)"
+        ))
+        .await;
+    world.test.hold(people[0], "admin").await;
+    for person in &people {
+        world.test.hold(*person, "limited").await;
+    }
+    let mut ctx = world.test.acting(world.owner).await;
+    ctx.authenticated_at = Some(world.test.store.clock.now() - time::Duration::minutes(11));
+    let take = json!({"action": "revoke_role", "role": limited, "ids": people});
+    let taken = world.start(&ctx, take.clone()).await.unwrap();
+    // the second gains nothing that can be given further
+    assert_eq!(codes(&taken), [Some("auth.step_up_needed"), None]);
+
+    ctx.authenticated_at = Some(world.test.store.clock.now());
+    let all =
+        json!({"action": "revoke_role", "role": limited, "filter": {"department": "Ops"}, "expected": 2});
+    let begun = world.start(&ctx, all).await.unwrap();
+    let run = world.claim(&begun).await.unwrap();
+    let outcome = super::run(&world.test.store, &run).await;
+    assert_eq!(world.settle(&run, &outcome).await, JobState::Succeeded);
+    let lines = report(&world, &ctx, &begun).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with(&format!("{},auth.step_up_needed,", people[0])));
+    let taken = world.start(&ctx, take).await.unwrap();
+    assert_eq!(codes(&taken), [None, None]);
+}
+
+#[tokio::test]
 async fn what_is_asked_for_is_checked_before_anybody_is_touched() {
     let world = World::new().await;
     let ctx = world.test.acting(world.owner).await;

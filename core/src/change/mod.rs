@@ -132,9 +132,15 @@ impl Change {
         Ok(stored.id)
     }
 
-    /// Writes only the line of `event` into its subject's activity: of an act on many, audit and event are the whole's.
+    /// Writes only the line of `event` into its subject's activity: of an act on many, audit and event are the whole's. The reason
+    /// goes into it, sealed with the person's key: what is told of many has none to seal it with.
     pub async fn line(&mut self, event: &Event) -> Result<()> {
-        activity::append(&mut self.tx, &self.ctx, event, self.at).await
+        let mut line = event.clone();
+        if let Some((person, reason)) = line.person.zip(line.reason.take()) {
+            let sealed = self.store.sealer.seal(person, &Value::String(reason))?;
+            line = line.detail("reason", sealed);
+        }
+        activity::append(&mut self.tx, &self.ctx, &line, self.at).await
     }
 
     /// A place to come back to, when one of many cannot be changed and the others can.

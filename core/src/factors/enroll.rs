@@ -114,10 +114,7 @@ pub async fn begin(
     .await?
     .ok_or_else(|| Error::not_found("user"))?;
     drop(tx);
-    if known.factors >= MOST {
-        let detail = format!("A person has {MOST} factors at most. Remove one first.");
-        return Err(Error::new(Kind::Conflict, "factor.too_many", detail));
-    }
+    require_room(known.factors)?;
     match wanted {
         Wanted::Totp => begin_app(store, owner, &known.organization, &known.email),
         Wanted::Passkey => {
@@ -132,6 +129,14 @@ pub async fn begin(
         }
         Wanted::Sms { phone } => begin_phone(store, ctx, owner, phone).await,
     }
+}
+
+fn require_room(factors: i64) -> Result<()> {
+    if factors < MOST {
+        return Ok(());
+    }
+    let detail = format!("A person has {MOST} factors at most. Remove one first.");
+    Err(Error::new(Kind::Conflict, "factor.too_many", detail))
 }
 
 async fn begin_phone(store: &Store, ctx: &Ctx, owner: Owner, phone: &str) -> Result<Enrollment> {
@@ -196,7 +201,7 @@ fn begin_app(store: &Store, owner: Owner, issuer: &str, account: &str) -> Result
 /// Keeps the factor within `change`, if the person showed that it works; and with the first one makes recovery codes.
 ///
 /// # Errors
-/// `factor.not_confirmed`; `factor.already_there`; a field that is not acceptable.
+/// `factor.not_confirmed`; `factor.already_there`; `factor.too_many`; a field that is not acceptable.
 pub async fn confirm(
     store: &Store,
     change: &mut Change,
@@ -206,7 +211,10 @@ pub async fn confirm(
 ) -> Result<Enrolled> {
     let name = super::service::checked_name(&confirmation.name)?;
     store::take(change.tx(), owner).await?;
-    let first = store::all(change.tx(), owner).await?.is_empty();
+    let there = store::all(change.tx(), owner).await?.len();
+    // many may have been begun together
+    require_room(there as i64)?;
+    let first = there == 0;
     let factor = match (&confirmation.code, &confirmation.credential) {
         (Some(code), None) => {
             let begun = open(store, owner, &confirmation.enrollment).ok_or_else(not_confirmed)?;

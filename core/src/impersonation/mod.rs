@@ -17,10 +17,10 @@ mod tests;
 
 pub use service::{Acting, Begun, Operator, acting, begin, elevate, end};
 
+pub use crate::sessions::impersonation::LONGEST;
+
 use time::Duration;
 
-/// Nobody acts as somebody else for longer.
-pub const LONGEST: Duration = Duration::hours(1);
 /// For so long things may be changed too, once that was asked for.
 pub const ELEVATED: Duration = Duration::minutes(10);
 /// A reason says something.

@@ -86,7 +86,7 @@ pub(super) const HELD: &[Held] = &[
         ..held("factor_attempts", &["user_id"], Order::Whole, Erase::Delete)
     },
     Held {
-        hide: &["hash", "client"],
+        hide: &["hash", "client", "password"],
         ..held("sign_in_tickets", &["user_id"], Order::Whole, Erase::Delete)
     },
     held("provider_sign_ins", &["user_id"], Order::Id, Erase::Delete),
@@ -109,7 +109,8 @@ pub(super) const HELD: &[Held] = &[
             &["owner_id"],
             Order::Id,
             Erase::Clear(
-                "name = 'erased', hint = '', addresses = '{}', last_used_ip = NULL, previous_hash = NULL",
+                "name = 'erased', hint = '', addresses = '{}', last_used_ip = NULL, previous_hash = NULL,
+                 revoked_reason = 'Its owner was erased.'",
             ),
         )
     },

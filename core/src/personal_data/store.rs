@@ -219,7 +219,8 @@ pub(super) async fn clear_person(
         "UPDATE users SET email = 'erased-' || id || '@erased.invalid', name = '', phone = NULL, department = NULL,
            profile_image = NULL, employment_equity = NULL, metadata = '{}', password_hash = NULL, ban_reason = NULL,
            last_login_at = NULL, seal_salt = gen_random_uuid(), deleted_at = coalesce(deleted_at, $3),
-           sessions_not_before = $3, access_version = access_version + 1, version = version + 1, updated_at = $3
+           sessions_not_before = greatest(sessions_not_before, $3), access_version = access_version + 1,
+           version = version + 1, updated_at = $3
          WHERE organization_id = $1 AND id = $2 RETURNING version",
         organization.0,
         id.0,

@@ -17,7 +17,7 @@ use crate::sessions;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-/// A sign-in whose second factor was still owed led to its session within this time.
+/// A sign-in whose second factor was still owed led to its session within this time, where an older node opened it.
 const FINISHED_WITHIN: Duration = Duration::minutes(15);
 
 /// What ended.
@@ -112,8 +112,8 @@ async fn require_first(change: &mut Change, provider: &Provider, logout: &Logout
     Err(refused())
 }
 
-/// Sessions that the named sign-ins led to. With a second factor in between, the session is known only by its person, its
-/// method and its time: then every such session of the person's counts.
+/// Sessions that the named sign-ins led to. Where an older node asked for a second factor in between, the session is known
+/// only by its person, its method and its time: then every such session of the person's counts.
 async fn sign_ins(
     change: &mut Change,
     provider: &Provider,

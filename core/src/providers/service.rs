@@ -88,6 +88,9 @@ pub async fn create(
     let by = ctx.actor.user();
     let provider = new.provider(&store.sealer, ctx.organization, by, change.at())?;
     rights::require_givable(change.tx(), ctx, &provider.roles()).await?;
+    if provider.second_factor {
+        rights::require_over_owners(change.tx(), ctx).await?;
+    }
     if !store::insert(change.tx(), &provider, MOST).await? {
         return Err(Error::new(
             Kind::Conflict,
@@ -134,6 +137,10 @@ pub async fn update(
     let mut roles = before.roles();
     roles.extend(after.roles());
     require_givable(&mut change, ctx, roles).await?;
+    // its word then stands for an owner's factor, too
+    if after.second_factor && !before.second_factor {
+        rights::require_over_owners(change.tx(), ctx).await?;
+    }
     let mut event = Event::new(
         "provider.updated",
         "providers.update",

@@ -6,12 +6,10 @@ use super::envelope::Purpose;
 use super::flow::{self, Proof, Returned, Started};
 use super::store::Link;
 use crate::Store;
-use crate::auth::sign_in::{Method, Outcome, proven};
-use crate::auth::{Auth, Client, SignedIn};
-use crate::change::Change;
+use crate::auth::sign_in::{Method, Outcome, Through, proven};
+use crate::auth::{Auth, Client};
 use crate::kernel::error::{Error, Kind, Result};
 use crate::kernel::id::{EventId, ProviderId};
-use crate::sessions;
 use time::Duration;
 use uuid::Uuid;
 
@@ -51,10 +49,11 @@ pub async fn finish(
     } else {
         Method::Provider
     };
-    let outcome = proven(auth, link.user, &[method], proof.authenticated_at, client).await?;
-    if let Outcome::SignedIn(signed_in) = &outcome {
-        bind(store, &proof, noted, &link, signed_in, client).await?;
-    }
+    let through = Through {
+        sign_in: noted,
+        since: proof.authenticated_at,
+    };
+    let outcome = proven(auth, link.user, &[method], Some(through), client).await?;
     Ok((outcome, proof.next))
 }
 
@@ -98,42 +97,4 @@ async fn note(store: &Store, proof: &Proof, link: &Link) -> Result<Uuid> {
     .await?;
     tx.commit().await?;
     Ok(id)
-}
-
-/// Ties the session to the sign-in; and ends it at once where the provider said meanwhile that it is over.
-async fn bind(
-    store: &Store,
-    proof: &Proof,
-    noted: Uuid,
-    link: &Link,
-    signed_in: &SignedIn,
-    client: &Client,
-) -> Result<()> {
-    let mut tx = store.db.bookkeeping().await?;
-    let ended = sqlx::query_scalar!(
-        "UPDATE provider_sign_ins SET session_id = $2 WHERE id = $1 RETURNING ended_at",
-        noted,
-        signed_in.session.0,
-    )
-    .fetch_optional(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    if matches!(ended, Some(None)) {
-        return Ok(());
-    }
-    let ctx = admit::hands(proof.provider.organization, client);
-    let mut change = Change::begin(store, &ctx).await?;
-    let why = "You have signed out at the provider.";
-    if sessions::end(
-        &mut change,
-        signed_in.session,
-        link.user,
-        "auth.provider_logout",
-        why,
-    )
-    .await?
-    {
-        change.commit().await?;
-    }
-    Err(Error::new(Kind::Unauthenticated, "auth.session_ended", why))
 }

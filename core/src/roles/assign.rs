@@ -133,7 +133,8 @@ async fn change(
 }
 
 /// Gives and takes roles of one of many, within the change that tells of all of them. Whoever asked for it all has proved who
-/// they are where something is given.
+/// they are where something is given; a role that is taken may have denied something that can be given further, which wants the
+/// proof, too. In a job nobody can show one.
 pub async fn apply(change: &mut Change, id: UserId, give: &[RoleId], take: &[RoleId]) -> Result<Applied> {
     let ctx = change.ctx().clone();
     ctx.require("roles:assign")?;
@@ -145,7 +146,15 @@ pub async fn apply(change: &mut Change, id: UserId, give: &[RoleId], take: &[Rol
         wanted
     };
     match changed(change, id, None, wanted).await? {
-        Ok(Changed { event, after, .. }) => {
+        Ok(Changed {
+            event,
+            after,
+            held,
+            holds,
+        }) => {
+            if give.is_empty() {
+                rights::require_proof_of_gift(&ctx, &held, &holds, change.at())?;
+            }
             change.line(&event).await?;
             Applied::of(event, Some(&after))
         }

@@ -132,6 +132,11 @@ impl Wanted {
         before.roles.get(&self.role.id) != after.roles.get(&self.role.id)
     }
 
+    /// True where its holders need no second factor any more because of this.
+    fn asks_no_factor_any_more(&self) -> bool {
+        self.role.requires_factor && self.change.requires_factor == Some(false)
+    }
+
     /// True where it is so already, rights aside.
     fn is_called_so(&self) -> bool {
         let RoleChange {
@@ -227,7 +232,8 @@ impl Act {
         for one in wanted {
             doors::require_no_rise(&ctx, &before, &after, one.role.id).map_err(one.blamed(&before))?;
         }
-        for one in wanted.iter().filter(|one| one.moves(&before, &after)) {
+        let bears = |one: &&Wanted| one.moves(&before, &after) || one.asks_no_factor_any_more();
+        for one in wanted.iter().filter(bears) {
             let heirs = before.heirs(one.role.id);
             let over = doors::require_over_holders(self.change.tx(), &ctx, &before, &heirs).await;
             over.map_err(one.blamed(&before))?;

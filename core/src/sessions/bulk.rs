@@ -14,6 +14,7 @@ use crate::kernel::event::{Event, Severity, Subject};
 use crate::kernel::id::{RoleId, SessionId, UserId};
 use crate::kernel::page::micros;
 use crate::kernel::permission::PermissionSet;
+use crate::people;
 use crate::users::rights;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -310,7 +311,12 @@ async fn record(
         event = event.reason(reason.trim());
     }
     if let Whose::Person(user) = whose {
-        event = event.also(format!("inbox:{user}")).data("user_id", json!(user));
+        // the reason says what somebody thinks of them
+        let person = people::person(change.tx(), user).await?;
+        event = event
+            .person(person)
+            .also(format!("inbox:{user}"))
+            .data("user_id", json!(user));
     }
     change.record(event).await?;
     Ok(())

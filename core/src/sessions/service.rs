@@ -28,8 +28,8 @@ pub fn ended(why: &Refused) -> Error {
     )
 }
 
-/// Ends `session`: one's own, or with `sessions:revoke` that of somebody who holds no more than the actor. An ended one
-/// stays ended, and that is no error.
+/// Ends `session`: one's own, or with `sessions:revoke` that of somebody who holds no more than the actor; and where it goes on
+/// under another id (`succeed`), that. An ended one stays ended, and that is no error.
 pub async fn revoke(store: &Store, ctx: &Ctx, session: SessionId) -> Result<()> {
     let mut change = Change::begin(store, ctx).await?;
     let owner = owner(&mut change, session).await?;
@@ -39,6 +39,7 @@ pub async fn revoke(store: &Store, ctx: &Ctx, session: SessionId) -> Result<()> 
         ctx.require_over(&held)?;
     }
     let why = "This session was ended from the list of sessions.";
+    let session = goes_on_as(&mut change, session).await?;
     if end(&mut change, session, owner, "sessions.revoke", why).await? {
         change.commit().await?;
     }
@@ -121,6 +122,23 @@ async fn succeeded_by(
     .fetch_optional(change.tx())
     .await?;
     Ok(before.map(|before| (SessionId(before), user)))
+}
+
+/// The last of the line that `session` begins: whoever names one that was just succeeded means it. Its end ends those before.
+async fn goes_on_as(change: &mut Change, session: SessionId) -> Result<SessionId> {
+    let organization = change.ctx().organization;
+    let last = sqlx::query_scalar!(
+        r#"WITH RECURSIVE line (id, next) AS (
+             SELECT id, succeeded_by FROM user_sessions WHERE organization_id = $1 AND id = $2
+             UNION ALL
+             SELECT s.id, s.succeeded_by FROM line JOIN user_sessions s ON s.id = line.next AND s.organization_id = $1)
+           SELECT id AS "id!" FROM line WHERE next IS NULL"#,
+        organization.0,
+        session.0,
+    )
+    .fetch_optional(change.tx())
+    .await?;
+    Ok(last.map_or(session, SessionId))
 }
 
 /// What is recorded when somebody has signed in.

@@ -73,11 +73,11 @@ async fn list(
 /// Make a key that acts as you
 ///
 /// The answer's secret is shown once. The key may do what you may do at that moment and its scopes name. Needs a signed-in
-/// person: a key makes no keys.
+/// person: a key makes no keys. A person has 100 at most that are not revoked.
 #[utoipa::path(
     operation_id = "api_keys.create", tag = "api_keys", request_body = NewApiKey,
     responses((status = 201, body = Revealed), (status = 403, body = super::problem::Body),
-              (status = 422, body = super::problem::Body))
+              (status = 409, body = super::problem::Body), (status = 422, body = super::problem::Body))
 )]
 #[post("/api_keys")]
 async fn create(state: web::Data<State>, caller: Caller, Json(new): Json<NewApiKey>) -> Answer<HttpResponse> {

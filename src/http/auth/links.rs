@@ -5,6 +5,7 @@ use crate::http::limits::Trier;
 use crate::http::{Problem, State};
 use actix_web::HttpRequest;
 use signalbox_core::kernel::error::{Error, Kind, Result};
+use signalbox_core::kernel::id::UserId;
 
 /// The outcome of looking for a token. A wrong one counts against the address that sent it; a right one never does.
 pub fn counted<T>(state: &State, request: &HttpRequest, outcome: Result<T>) -> Result<T, Problem> {
@@ -19,12 +20,19 @@ pub fn counted<T>(state: &State, request: &HttpRequest, outcome: Result<T>) -> R
 
 /// Counts that a link was asked for, for what was typed as an address and for where it comes from: the same for an address
 /// that somebody has and for one that nobody has.
-pub(super) fn asked(state: &State, request: &HttpRequest, email: &str) -> Result<(), Problem> {
-    // never taken back: each asking may send a mail
-    match state
-        .links_asked
-        .begin(&Trier::of(email, client(request).ip, None))
-    {
+pub fn asked(state: &State, request: &HttpRequest, email: &str) -> Result<(), Problem> {
+    count(state, &Trier::of(email, client(request).ip, None))
+}
+
+/// As [`asked`], by somebody who has signed in: counted for them, too, whatever address they type.
+pub fn asked_by(state: &State, request: &HttpRequest, user: UserId, email: &str) -> Result<(), Problem> {
+    count(state, &Trier::within(user.0))?;
+    asked(state, request, email)
+}
+
+/// Never taken back: each asking may send a mail.
+fn count(state: &State, trier: &Trier) -> Result<(), Problem> {
+    match state.links_asked.begin(trier) {
         Ok(_) => Ok(()),
         Err(refused) => Err(slower(refused.retry_after.unwrap_or(60)).into()),
     }

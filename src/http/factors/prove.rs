@@ -74,8 +74,8 @@ pub async fn send_code(state: web::Data<State>, caller: AnyCaller) -> Answer<Htt
 /// Prove again who I am
 ///
 /// The session goes on under a new id, with new tokens; the old ones are good for half a minute more. Acts that answer
-/// `auth.step_up_needed` are allowed for the next 10 minutes. Whoever has a second factor shows it. Wrong passwords count as
-/// failed sign-ins.
+/// `auth.step_up_needed` are allowed for the next 10 minutes. Whoever has a second factor shows it. Wrong passwords are limited:
+/// 10 in a session in 15 minutes.
 #[utoipa::path(
     operation_id = "me.prove", tag = "me", request_body = Proof,
     responses((status = 200, body = Tokens), (status = 403, body = crate::http::problem::Body),
@@ -90,7 +90,7 @@ pub async fn prove(
 ) -> Answer<HttpResponse> {
     // before anything is counted: a key must not use up its owner's attempts
     caller.require_session()?;
-    let trier = Trier::of(&caller.known.standing.user.to_string(), caller.ip, None);
+    let trier = Trier::within(caller.credential.id().unwrap_or_default());
     let by_password = proof.kind().is_none();
     if by_password {
         state.logins.hear(&state.store.bus, &trier).await;

@@ -1,5 +1,6 @@
+use crate::http::auth::links;
 use crate::http::{Answer, Caller, Json, State};
-use actix_web::{HttpResponse, delete, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use signalbox_core::email_changes::{self, Pending};
 
@@ -32,18 +33,23 @@ pub async fn get(state: web::Data<State>, caller: Caller) -> Answer<web::Json<Wa
 
 /// Ask for another address
 ///
-/// A link goes to both; both must confirm within 24 hours. Needs a proof of who you are from the last ten minutes.
+/// A link goes to both; both must confirm within 24 hours. Needs a proof of who you are from the last ten minutes. Limited: 5 in
+/// 15 minutes.
 #[utoipa::path(
     operation_id = "me.change_email", tag = "me", request_body = ChangeEmail,
     responses((status = 202, body = Pending), (status = 403, body = crate::http::problem::Body),
-              (status = 422, body = crate::http::problem::Body))
+              (status = 422, body = crate::http::problem::Body), (status = 429, body = crate::http::problem::Body))
 )]
 #[post("/me/email")]
 pub async fn change(
     state: web::Data<State>,
+    request: HttpRequest,
     caller: Caller,
     Json(body): Json<ChangeEmail>,
 ) -> Answer<HttpResponse> {
+    // before anything is counted: what is asked for first is not asked for yet
+    caller.require_recent_proof(state.store.clock.now())?;
+    links::asked_by(&state, &request, caller.0.known.standing.user, &body.new_email)?;
     let waiting = email_changes::ask(&state.store, &caller, &body.new_email).await?;
     Ok(HttpResponse::Accepted().json(waiting))
 }

@@ -20,7 +20,7 @@ pub struct ChangePassword {
 
 /// Choose a new password
 ///
-/// Every other session of the caller ends. Wrong present passwords count as failed sign-ins.
+/// Every other session of the caller ends. Wrong present passwords are limited: 10 in a session in 15 minutes.
 #[utoipa::path(
     operation_id = "me.change_password", tag = "me", request_body = ChangePassword,
     responses((status = 204), (status = 403, body = crate::http::problem::Body), (status = 422, body = crate::http::problem::Body))
@@ -33,8 +33,7 @@ pub async fn change(
 ) -> Answer<HttpResponse> {
     // before anything is counted: a key must not use up its owner's attempts
     caller.ctx.require_recent_proof(state.store.clock.now())?;
-    let account = caller.known.standing.user.to_string();
-    let trier = Trier::of(&account, caller.ctx.ip, None);
+    let trier = Trier::within(caller.credential.id().unwrap_or_default());
     state.logins.hear(&state.store.bus, &trier).await;
     state.logins.admit(&trier)?;
     let turn = state.store.passwords.turn().await?;

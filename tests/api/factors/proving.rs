@@ -178,3 +178,24 @@ async fn a_program_with_a_key_neither_has_factors_nor_proves_anything() {
         );
     }
 }
+
+#[tokio::test]
+async fn who_ends_a_session_that_has_just_gone_on_under_another_id_ends_that_too() {
+    let hub = hub().await;
+    let (owner, who) = (hub.owner().await, hub.someone(&[]).await);
+    let mut proved = who.clone();
+    for _ in 0..2 {
+        let proof = json!({"kind": "password", "password": PASSWORD});
+        let tokens = told(post(&hub, Some(&proved), "/me/prove", proof).await, 200).await;
+        proved = signed_in(&who, &tokens);
+    }
+    let path = format!("/sessions/{}", who.session);
+    let ended = hub.send(&owner, Method::DELETE, &path, json!({})).await;
+    assert_eq!(ended.status(), 204);
+    for session in [&who, &proved] {
+        assert_eq!(
+            problem(hub.get(session, "/me").await).await,
+            (401, "auth.session_ended".into())
+        );
+    }
+}

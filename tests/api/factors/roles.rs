@@ -71,3 +71,26 @@ async fn an_open_session_may_set_the_demanded_factor_up_and_then_goes_on() {
         .await;
     assert_eq!(refreshed.status(), 200);
 }
+
+#[tokio::test]
+async fn nobody_takes_the_demand_for_a_factor_from_somebody_above_them() {
+    let hub = hub().await;
+    let (owner, admin) = (hub.owner().await, hub.someone(&["admin"]).await);
+    let careful = json!({"name": "Careful", "requires_factor": true});
+    let made = told(hub.send(&owner, Method::POST, "/roles", careful).await, 201).await;
+    let id = made["id"].as_str().unwrap();
+    hub.test
+        .sql(format!(
+            "INSERT INTO user_roles (organization_id, user_id, role_id) VALUES ('{}', '{}', '{id}')",
+            hub.test.organization, owner.id
+        ))
+        .await;
+    let path = format!("/roles/{id}");
+    let not = json!({"requires_factor": false});
+    let refused = hub.send(&admin, Method::PATCH, &path, not.clone()).await;
+    assert_eq!(problem(refused).await, (403, "permission.outranked".into()));
+    let taken = format!("DELETE FROM user_roles WHERE role_id = '{id}'");
+    hub.test.sql(taken).await;
+    let changed = hub.send(&admin, Method::PATCH, &path, not).await;
+    assert_eq!(told(changed, 200).await["requires_factor"], false);
+}

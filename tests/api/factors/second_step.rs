@@ -250,3 +250,41 @@ async fn a_ticket_ends_with_everybodys_sessions() {
     let asked = ticket(&hub, &who.email).await;
     told(show(&hub, &asked, totp(&now(&hub, &secret))).await, 200).await;
 }
+
+#[tokio::test]
+async fn a_ticket_is_worth_nothing_with_another_password_than_it_was_given_for() {
+    let hub = hub().await;
+    let who = hub.someone(&[]).await;
+    let (secret, _) = with_app(&hub, &who).await;
+    let asked = ticket(&hub, &who.email).await;
+    // by a change that began before the ticket was given, and so has an earlier time
+    hub.test
+        .sql(format!(
+            "UPDATE users SET password_hash = 'another' WHERE id = '{}'",
+            who.id
+        ))
+        .await;
+    let shown = show(&hub, &asked, totp(&now(&hub, &secret))).await;
+    assert_eq!(problem(shown).await, (401, "auth.ticket_refused".into()));
+}
+
+#[tokio::test]
+async fn of_factors_that_were_begun_together_no_more_are_kept_than_a_person_may_have() {
+    let hub = hub().await;
+    let who = hub.someone(&[]).await;
+    let mut begun = Vec::new();
+    for _ in 0..21 {
+        let wanted = json!({"kind": "totp"});
+        begun.push(told(post(&hub, Some(&who), "/me/factors", wanted).await, 200).await);
+    }
+    let mut statuses = Vec::new();
+    for one in &begun {
+        let code = now(&hub, one["secret"].as_str().unwrap());
+        let confirmation = json!({"enrollment": one["enrollment"], "name": "App", "code": code});
+        let kept = post(&hub, Some(&who), "/me/factors/confirm", confirmation).await;
+        statuses.push(kept.status().as_u16());
+    }
+    assert_eq!(statuses[..20], [201; 20]);
+    assert_eq!(statuses[20], 409);
+    assert_eq!(hub.test.count("SELECT count(*) FROM user_factors").await, 20);
+}

@@ -176,3 +176,21 @@ async fn what_is_open_through_an_account_ends_with_the_link_after_a_new_proof_to
     );
     assert_eq!(stage.hub.get(&who, "/me").await.status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_open_through_an_account_ends_with_the_link_where_a_second_factor_came_in_between_too() {
+    let stage = Stage::set(json!({})).await;
+    let who = stage.hub.someone(&["viewer"]).await;
+    assert_eq!(stage.link(&who, "bob").await.status(), 204);
+    let secret = stage.with_app(&who).await;
+    let mut through = who.clone();
+    through.token = stage.sign_in_with_code("bob", &secret).await;
+    assert_eq!(stage.hub.get(&through, "/me").await.status(), 200);
+    let linked = stage.linked(&who).await;
+    assert_eq!(stage.unlink(&who, &linked["items"][0]["id"]).await.status(), 204);
+    assert_eq!(
+        problem(stage.hub.get(&through, "/me").await).await,
+        (401, "auth.session_ended".into())
+    );
+    assert_eq!(stage.hub.get(&who, "/me").await.status(), 200);
+}

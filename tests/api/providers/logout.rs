@@ -5,6 +5,7 @@ use crate::harness::{PASSWORD, problem};
 use crate::live::identity::CLIENT;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use signalbox_core::testing::code;
 
 impl Stage {
     pub(in crate::api) async fn signed_in(&self, login: &str) -> String {
@@ -178,4 +179,51 @@ async fn what_the_provider_ends_has_ended_too_for_who_proved_again_meanwhile_who
     assert_eq!(stage.tell(&token).await.status(), 200);
     assert_eq!(stage.status(proved).await, 401);
     assert_eq!(stage.status(&session).await, 401, "and what ran out still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_provider_ends_ends_days_later_too_where_a_second_factor_came_in_between() {
+    let mut stage = Stage::set(json!({"provision": true})).await;
+    let mut who = stage.owner.clone();
+    who.token = stage.signed_in("ada").await;
+    let secret = stage.with_app(&who).await;
+    let session = stage.sign_in_with_code("ada", &secret).await;
+    stage
+        .hub
+        .test
+        .sql("UPDATE provider_sign_ins SET at = at - interval '2 days'")
+        .await;
+    // with which sign-ins that led to nothing are forgotten
+    stage.signed_in("eve").await;
+    assert_eq!(stage.status(&session).await, 200);
+    let said = stage.logout("j-1");
+    let token = stage
+        .identity
+        .token(said, json!({"typ": "logout+jwt"}), "provider")
+        .await;
+    assert_eq!(stage.tell(&token).await.status(), 200);
+    assert_eq!(stage.status(&session).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_owes_a_second_factor_when_the_provider_ends_their_sign_in_gets_no_session() {
+    let mut stage = Stage::set(json!({"provision": true})).await;
+    let mut who = stage.owner.clone();
+    who.token = stage.signed_in("ada").await;
+    let secret = stage.with_app(&who).await;
+    let owed: Value = stage.sign_in("ada").await.json().await.unwrap();
+    let said = stage.logout("j-1");
+    let token = stage
+        .identity
+        .token(said, json!({"typ": "logout+jwt"}), "provider")
+        .await;
+    assert_eq!(stage.tell(&token).await.status(), 200);
+    stage.hub.clock.advance(time::Duration::minutes(1));
+    let proof = json!({"kind": "totp", "code": code(&secret, stage.hub.clock.now())});
+    let ticket = &owed["factor_needed"]["ticket"];
+    let shown = stage
+        .hub
+        .post("/auth/factor", json!({"ticket": ticket, "proof": proof}))
+        .await;
+    assert_eq!(problem(shown).await, (401, "auth.session_ended".into()));
 }

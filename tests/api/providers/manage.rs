@@ -328,3 +328,28 @@ async fn a_provider_that_is_deleted_takes_the_roles_along_that_came_from_it() {
         0
     );
 }
+
+#[tokio::test]
+async fn only_who_may_do_what_an_owner_may_has_a_provider_believed_on_a_second_factor() {
+    let hub = hub().await;
+    let (owner, admin) = (hub.owner().await, hub.someone(&["admin"]).await);
+    let body = json!({"kind": "oidc", "name": "A", "issuer": "https://id.example.com", "client_id": "c"});
+    let mut believed = body.clone();
+    believed["second_factor"] = json!(true);
+    let refused = hub.send(&admin, Method::POST, "/providers", believed).await;
+    assert_eq!(problem(refused).await, (403, "permission.outranked".into()));
+    let made = hub.send(&admin, Method::POST, "/providers", body).await;
+    let made: Value = made.json().await.unwrap();
+    let path = format!("/providers/{}", made["id"].as_str().unwrap());
+    let believe = |on: bool| json!({"second_factor": on});
+    let refused = hub.send(&admin, Method::PATCH, &path, believe(true)).await;
+    assert_eq!(problem(refused).await, (403, "permission.outranked".into()));
+    for (who, change) in [
+        (&owner, believe(true)),
+        (&admin, json!({"name": "B", "second_factor": true})),
+        (&admin, believe(false)),
+    ] {
+        let changed = hub.send(who, Method::PATCH, &path, change).await;
+        assert_eq!(changed.status(), 200);
+    }
+}

@@ -7,9 +7,11 @@ use super::*;
 use crate::files::Upload;
 use crate::jobs::JobState;
 use crate::kernel::ctx::Ctx;
-use crate::kernel::id::JobId;
+use crate::kernel::id::{ApiKeyId, JobId, UserId};
+use crate::sessions::{self, NotBefore, Whose};
 use crate::testing::{self, TestStore};
 use crate::users::{NewUser, UserItem, service};
+use crate::{api_keys, bulk};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -45,6 +47,7 @@ impl World {
         service::unban(&self.test.store, &self.owner, user.id)
             .await
             .unwrap();
+        self.said_of(user.id).await;
         self.test.session(user.id).await;
         let (organization, id) = (self.test.organization, user.id);
         self.test
@@ -76,6 +79,35 @@ impl World {
         upload.write(b"email\nada@example.com\n").await.unwrap();
         upload.finish().await.unwrap();
         user
+    }
+
+    /// Reasons that are given about them, one way and another.
+    async fn said_of(&self, user: UserId) {
+        let store = &self.test.store;
+        for (action, reason) in [("suspend", Some("canary-bulk")), ("reinstate", None)] {
+            let new = json!({"action": action, "reason": reason, "ids": [user]});
+            let new = serde_json::from_value(new).unwrap();
+            let done = bulk::start(store, &self.owner, &new).await.unwrap();
+            assert_eq!(done.done, 1);
+        }
+        let wanted = NotBefore {
+            not_before: None,
+            reason: Some("canary-sessions".to_owned()),
+        };
+        sessions::end_all(store, &self.owner, Whose::Person(user), &wanted)
+            .await
+            .unwrap();
+        let key = ApiKeyId::new();
+        self.test
+            .sql(format!(
+                "INSERT INTO api_keys (id, organization_id, name, owner_id, hint, hash, scopes)
+                 VALUES ('{key}', '{}', 'canary-key', '{user}', 'sbx', 'revoked', '{{users:read}}')",
+                self.test.organization
+            ))
+            .await;
+        api_keys::revoke(store, &self.owner, key, "canary-revoked")
+            .await
+            .unwrap();
     }
 
     async fn work(&self, job: JobId, export: bool) -> JobState {

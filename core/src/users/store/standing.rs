@@ -175,7 +175,7 @@ pub async fn end_sessions(
     let access_version = sqlx::query_scalar!(
         "WITH resets AS (DELETE FROM password_resets WHERE user_id = $1),
            changes AS (DELETE FROM email_changes WHERE user_id = $1)
-         UPDATE users SET sessions_not_before = $2, access_version = access_version + 1 WHERE id = $1
+         UPDATE users SET sessions_not_before = greatest(sessions_not_before, $2), access_version = access_version + 1 WHERE id = $1
          RETURNING access_version",
         id.0,
         at

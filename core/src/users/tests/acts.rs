@@ -322,6 +322,26 @@ async fn audit_pages_join_without_a_gap_while_entries_are_added() {
 }
 
 #[tokio::test]
+async fn what_no_longer_counts_of_a_persons_sessions_never_counts_again() {
+    let world = World::new().await;
+    let (_, ctx) = world.person("owner", "Olga Owner").await;
+    let (bob, _) = world.person("user", "Bob").await;
+    // by a node whose clock is ahead, or by a change that began later and ended sooner
+    let later = "SELECT count(*) FROM users WHERE sessions_not_before = '2999-01-01'";
+    world
+        .test
+        .sql(format!(
+            "UPDATE users SET sessions_not_before = '2999-01-01' WHERE id = '{}'",
+            bob.id
+        ))
+        .await;
+    service::ban(&world.test.store, &ctx, bob.id, "spam")
+        .await
+        .unwrap();
+    assert_eq!(world.test.count(later).await, 1);
+}
+
+#[tokio::test]
 async fn a_persons_activity_is_what_they_did_and_what_was_done_to_them_and_nothing_of_others() {
     let world = World::new().await;
     let store = &world.test.store;

@@ -26,6 +26,7 @@ use signalbox_core::kernel::error::Error;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Entries beyond which those that no longer limit anybody are dropped.
 const SWEEP_AT: usize = 10_000;
@@ -72,6 +73,15 @@ impl Trier {
         }
     }
 
+    /// Somebody within what they have come in with, such as their session. It is counted for itself, wherever they are: nobody who
+    /// types its id as an address uses it up.
+    pub fn within(id: Uuid) -> Self {
+        Self {
+            device: Some(Device(id.into_bytes())),
+            ..Self::of(&id.to_string(), None, None)
+        }
+    }
+
     fn place(&self) -> Place {
         let device = self.device.map(|device| Place::Device(device.0));
         device.unwrap_or(Place::Address(self.address))
@@ -100,8 +110,8 @@ fn named(address: Option<IpAddr>) -> String {
 pub struct LoginLimits {
     places: Failures<(Account, Place)>,
     addresses: Failures<Option<IpAddr>>,
-    /// From places where the account was not used before.
-    strangers: Failures<Account>,
+    /// From places where the account was not used before; `None`: nobody is counted so.
+    strangers: Option<Failures<Account>>,
     /// Addresses that accounts were used from.
     familiar: Mutex<HashSet<(Account, Option<IpAddr>)>>,
 }
@@ -126,16 +136,18 @@ impl LoginLimits {
                 auth.failures_per_address_per_minute,
                 Duration::from_secs(60),
             ),
-            strangers: Failures::new("strangers", auth.failures_of_strangers, window),
+            strangers: Some(Failures::new("strangers", auth.failures_of_strangers, window)),
             familiar: Mutex::default(),
         }
     }
 
-    /// Of asking for links in mail, which are counted whatever comes of them: a few for one mailbox.
+    /// Of asking for links in mail, which are counted whatever comes of them: a few for one mailbox. Whoever has the mailbox is as
+    /// strange as all others, so that strangers are not counted: how many links it gets is bounded where they are made.
     pub fn of_links(auth: &Auth) -> Self {
         let window = Duration::from_secs(auth.failure_window_seconds);
         Self {
             places: Failures::new("mailbox", LINKS_PER_MAILBOX, window),
+            strangers: None,
             ..Self::of(auth)
         }
     }
@@ -158,7 +170,9 @@ impl LoginLimits {
         };
         self.places.owe(&(trier.account, trier.place()), place);
         self.addresses.owe(&trier.address, address);
-        self.strangers.owe(&trier.account, account);
+        if let Some(strangers) = &self.strangers {
+            strangers.owe(&trier.account, account);
+        }
         if familiar {
             self.note_familiar(trier);
         }
@@ -173,8 +187,8 @@ impl LoginLimits {
             self.addresses.look(&trier.address)?;
         }
         self.places.look(&(trier.account, trier.place()))?;
-        if self.is_strange(trier) {
-            self.strangers.look(&trier.account)?;
+        if let Some(strangers) = self.strangers_of(trier) {
+            strangers.look(&trier.account)?;
         }
         Ok(())
     }
@@ -213,8 +227,10 @@ impl LoginLimits {
         self.places.describe(&(trier.account, trier.place()), headers);
     }
 
-    fn is_strange(&self, trier: &Trier) -> bool {
-        trier.device.is_none() && !self.familiar.lock().contains(&(trier.account, trier.address))
+    /// Where this trier is counted as a stranger, if they are one.
+    fn strangers_of(&self, trier: &Trier) -> Option<&Failures<Account>> {
+        let known = trier.device.is_some() || self.familiar.lock().contains(&(trier.account, trier.address));
+        self.strangers.as_ref().filter(|_| !known)
     }
 
     fn note_familiar(&self, trier: &Trier) {
@@ -234,8 +250,8 @@ impl Attempt<'_> {
             self.cost[1] = limits.addresses.count(&trier.address)?;
         }
         self.cost[0] = limits.places.count(&(trier.account, trier.place()))?;
-        if limits.is_strange(trier) {
-            self.cost[2] = limits.strangers.count(&trier.account)?;
+        if let Some(strangers) = limits.strangers_of(trier) {
+            self.cost[2] = strangers.count(&trier.account)?;
         }
         Ok(())
     }
@@ -246,7 +262,9 @@ impl Attempt<'_> {
         let [place, address, account] = self.cost;
         limits.places.take_back(&(trier.account, trier.place()), place);
         limits.addresses.take_back(&trier.address, address);
-        limits.strangers.take_back(&trier.account, account);
+        if let Some(strangers) = &limits.strangers {
+            strangers.take_back(&trier.account, account);
+        }
     }
 
     /// The password was right: from now on this address is none of a stranger.

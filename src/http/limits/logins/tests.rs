@@ -7,7 +7,7 @@ fn limits(per_account: u32, per_address: u32, strangers: u32) -> LoginLimits {
     LoginLimits {
         places: Failures::new("account", per_account, Duration::from_secs(900)),
         addresses: Failures::new("address", per_address, Duration::from_secs(60)),
-        strangers: Failures::new("strangers", strangers, Duration::from_secs(900)),
+        strangers: Some(Failures::new("strangers", strangers, Duration::from_secs(900))),
         familiar: Mutex::default(),
     }
 }
@@ -87,6 +87,20 @@ fn strangers_who_try_an_account_from_everywhere_keep_only_strangers_out() {
         limits.admit(&travelling).is_err(),
         "a device is no way around its own limit"
     );
+}
+
+#[test]
+fn what_is_tried_within_a_session_is_used_up_there_and_nowhere_else() {
+    let limits = limits(3, 5, 5);
+    let session = Uuid::from_u128(7);
+    for n in 0..50 {
+        let _ = fail(&limits, &from(&session.to_string(), &format!("10.0.0.{n}")));
+    }
+    for _ in 0..3 {
+        fail(&limits, &Trier::within(session)).unwrap();
+    }
+    assert!(fail(&limits, &Trier::within(session)).is_err());
+    fail(&limits, &Trier::within(Uuid::from_u128(8))).unwrap();
 }
 
 #[test]
