@@ -15,14 +15,17 @@ use crate::live::protocol::{Disconnect, Push, Reply, ReplyError};
 pub struct Expiry {
     /// `None`: as long as the session behind a cookie, or for ever.
     pub at: Option<Instant>,
-    /// The server moves it; the client has nothing to bring.
-    pub by_server: bool,
+    /// The client renews them: those it brought last end, or the server has told it of an end.
+    pub by_client: bool,
 }
 
 impl Expiry {
     /// The client must have shown new credentials by then.
     pub fn at(at: Option<Instant>) -> Self {
-        Self { at, by_server: false }
+        Self {
+            at,
+            by_client: at.is_some(),
+        }
     }
 }
 
@@ -147,6 +150,8 @@ impl Client {
             return;
         };
         expires.at = at;
+        // once it renews them it goes on to, whatever it is told of their end
+        expires.by_client |= at.is_some();
         let (expires, ttl) = remaining(at, now);
         let push = Push {
             refresh: Some(RefreshPush { expires, ttl }),
@@ -159,10 +164,7 @@ impl Client {
         let client_side = matches!(
             self.phase,
             Phase::Up {
-                expires: Expiry {
-                    at: Some(_),
-                    by_server: false
-                },
+                expires: Expiry { by_client: true, .. },
                 ..
             }
         );

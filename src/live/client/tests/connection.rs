@@ -130,6 +130,26 @@ fn a_refresh_moves_the_end_of_the_credentials() {
 }
 
 #[test]
+fn a_client_goes_on_renewing_its_credentials_after_the_server_has_said_that_they_last() {
+    let mut desk = Desk::up();
+    desk.client.moved(None, desk.now);
+    desk.client.take_effects();
+    assert_eq!(
+        told(&desk.says(json!({"id": 9, "refresh": {"token": "new"}}))),
+        [json!({"check": "new"})]
+    );
+    let mut desk = Desk::new();
+    desk.says(json!({"id": 1, "connect": {}}));
+    desk.client.signed_in(Ok(lasting(None)), desk.now, 0.0);
+    desk.client.moved(Some(desk.now + HOUR), desk.now);
+    desk.client.take_effects();
+    assert_eq!(
+        told(&desk.says(json!({"id": 9, "refresh": {"token": "first"}}))),
+        [json!({"check": "first"})]
+    );
+}
+
+#[test]
 fn credentials_that_run_out_end_the_connection_after_the_grace() {
     let mut desk = Desk::new();
     Arc::make_mut(&mut desk.client.timing).ping = 4 * HOUR;
