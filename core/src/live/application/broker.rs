@@ -7,7 +7,7 @@
 //! history: offsets of an epoch never begin again.
 
 use super::message::one_line;
-use super::{APPLICATION, Message, Options, Publication, SubscriptionType};
+use super::{APPLICATION, Message, Options, Publication, SubscriptionType, map};
 use crate::bus::Bus;
 use crate::kernel::error::Error;
 use crate::kernel::id::EventId;
@@ -133,21 +133,15 @@ return {epoch, first}",
     )
 });
 
-// KEYS meta, history. ARGV meta s, epoch if there is none, from (empty: no publications), to, count, 1 for newest first.
+// KEYS meta, history, state of a map. ARGV meta s, epoch if there is none, from (empty: no publications), to, count, 1 for newest first.
 static READ: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local at = redis.call('HMGET', KEYS[1], 'epoch', 'top')
-if not at[1] then
-  redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'top', 0)
-  at = {ARGV[2], '0'}
-end
+    let body = r"
+local epoch, top = epoch_of({meta = KEYS[1], history = KEYS[2], state = KEYS[3], fresh = ARGV[2]})
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-if ARGV[3] == '' then return {at[1], at[2], {}} end
+if ARGV[3] == '' then return {epoch, top, {}} end
 local range = ARGV[6] == '1' and 'XREVRANGE' or 'XRANGE'
-return {at[1], at[2], redis.call(range, KEYS[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])}",
-    )
+return {epoch, top, redis.call(range, KEYS[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])}";
+    Script::new(&format!("{}{body}", map::CHANGE))
 });
 
 /// Publishes to `channel`. Answers its place; offset 0 where it is not kept. A repeat answers as the first did, a version
@@ -282,8 +276,10 @@ pub async fn history(
         ..0 => PAGE,
         _ => limit.min(LONGEST_PAGE),
     };
+    let [state, ..] = bus.keys().live_map(APPLICATION, channel);
     let mut call = READ.key(bus.keys().live_meta(APPLICATION, channel));
     call.key(bus.keys().live_history(APPLICATION, channel))
+        .key(state)
         .arg(meta_seconds(options))
         .arg(fresh_epoch())
         .arg(if count == 0 { "" } else { &from })
