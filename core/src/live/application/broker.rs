@@ -29,6 +29,9 @@ pub const PAGE: i32 = 300;
 /// Publications of one answer at most, whatever was asked for.
 pub const LONGEST_PAGE: i32 = 10_000;
 
+/// More bytes than any history has, and a number that Redis' scripts can hold.
+const WHATEVER_SIZE: usize = 1 << 50;
+
 /// Why a channel did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
@@ -133,14 +136,28 @@ return {epoch, first}",
     )
 });
 
-// KEYS meta, history, state of a map. ARGV meta s, epoch if there is none, from (empty: no publications), to, count, 1 for newest first.
+// KEYS meta, history, state of a map. ARGV meta s, epoch if there is none, from (empty: no publications), to, count, 1 for newest
+// first, bytes at most, unless the first publication alone is longer.
 static READ: LazyLock<Script> = LazyLock::new(|| {
     let body = r"
 local epoch, top = epoch_of({meta = KEYS[1], history = KEYS[2], state = KEYS[3], fresh = ARGV[2]})
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 if ARGV[3] == '' then return {epoch, top, {}} end
 local range = ARGV[6] == '1' and 'XREVRANGE' or 'XRANGE'
-return {epoch, top, redis.call(range, KEYS[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])}";
+local found, size, from, left = {}, 0, ARGV[3], tonumber(ARGV[5])
+while left > 0 do
+  local asked = math.min(left, 16)
+  local some = redis.call(range, KEYS[2], from, ARGV[4], 'COUNT', asked)
+  for _, one in ipairs(some) do
+    size = size + #one[2][2]
+    if #found > 0 and size > tonumber(ARGV[7]) then return {epoch, top, found} end
+    found[#found + 1] = one
+  end
+  if #some < asked then break end
+  left = left - asked
+  from = '(' .. some[asked][1]
+end
+return {epoch, top, found}";
     Script::new(&format!("{}{body}", map::CHANGE))
 });
 
@@ -261,6 +278,22 @@ pub async fn history(
     limit: i32,
     reverse: bool,
 ) -> Result<History> {
+    history_within(bus, channel, options, since, limit, reverse, WHATEVER_SIZE).await
+}
+
+/// As [`history`], and no more publications than take `bytes`, but one at least.
+///
+/// # Errors
+/// As [`history`].
+pub async fn history_within(
+    bus: &Bus,
+    channel: &str,
+    options: &Options,
+    since: Option<Position>,
+    limit: i32,
+    reverse: bool,
+    bytes: usize,
+) -> Result<History> {
     if !options.has_history() {
         return nothing_kept(since.as_ref());
     }
@@ -285,7 +318,8 @@ pub async fn history(
         .arg(if count == 0 { "" } else { &from })
         .arg(to)
         .arg(count)
-        .arg(i32::from(reverse));
+        .arg(i32::from(reverse))
+        .arg(bytes.min(WHATEVER_SIZE));
     let (epoch, offset, entries): (String, u64, history::Entries) =
         call.invoke_async(&mut bus.shared()).await.map_err(Error::from)?;
     if since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != epoch) {
