@@ -245,6 +245,18 @@ impl Channel {
         }
     }
 
+    /// As [`Channel::check`], where the stream is known to stand at `place`: there is something to read only if it has gone on, or
+    /// is another one.
+    pub(super) fn compare(&mut self, place: Option<&Place>) -> Need {
+        let (Some(stored), Some(here)) = (place, &self.place) else {
+            return Need::Nothing;
+        };
+        if stored.epoch == here.epoch && stored.offset <= here.offset {
+            return Need::Nothing;
+        }
+        self.check()
+    }
+
     /// The answer to [`Need::Read`].
     pub(super) fn read(&mut self, page: Page) -> Need {
         let (Some(begun), Some(place)) = (self.reading, self.place.clone()) else {

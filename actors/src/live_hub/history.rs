@@ -266,6 +266,19 @@ impl Stored {
         Ok(())
     }
 
+    /// Where each of the hub's own channels stands in Redis; `None` for one of which it knows nothing.
+    pub(super) async fn places(&self, keys: &[ChannelKey]) -> Result<Vec<Option<Place>>> {
+        // never closed, so never an error
+        let _turn = READS.acquire().await;
+        let names = keys.iter().map(|key| (key.organization, &*key.name));
+        let found = stored::positions(&self.store.bus, names).await?;
+        let place = |at: Position| Place {
+            epoch: at.epoch.into(),
+            offset: at.offset,
+        };
+        Ok(found.into_iter().map(|at| at.map(place)).collect())
+    }
+
     async fn top(&self, key: &ChannelKey) -> Result<Place> {
         Ok(self.look(key, u64::MAX - 1, 1, usize::MAX).await?.1)
     }
