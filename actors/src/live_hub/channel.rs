@@ -172,6 +172,10 @@ impl Channel {
         let Some(place) = self.place.as_ref().filter(|_| self.reading.is_none()) else {
             return false;
         };
+        if place.is_nowhere() && self.is_being_joined() {
+            // each is kept for who is joining
+            return false;
+        }
         let mut next = place.offset;
         run.iter().all(|publication| {
             if place.is_nowhere() {
@@ -213,7 +217,7 @@ impl Channel {
 
     /// Takes in what has no position, and keeps it for who is joining.
     fn pass(&mut self, publication: Arc<Publication>) {
-        if self.members.iter().any(|member| member.from.is_none()) {
+        if self.is_being_joined() {
             self.passing.push(publication.clone());
             while self.passing.exceeds(RECENT) {
                 self.passing.drop_first();
@@ -221,6 +225,11 @@ impl Channel {
             }
         }
         self.due.add(publication, None);
+    }
+
+    /// Whether somebody is joining.
+    fn is_being_joined(&self) -> bool {
+        self.members.iter().any(|member| member.from.is_none())
     }
 
     fn arrive_all(&mut self, publications: VecDeque<Arc<Publication>>) -> Need {
