@@ -221,7 +221,8 @@ impl Connection {
         let slot = question.slot;
         let held = slot.and_then(|slot| self.subscriptions.iter().find(|held| held.slot == slot));
         let info = held.and_then(|held| held.info().cloned());
-        let info = info.unwrap_or_else(|| viewer.info(self.client.id(), None));
+        let told = held.and_then(|held| held.told().cloned());
+        let info = info.unwrap_or_else(|| viewer.info(self.client.id(), told));
         let tracker = held.and_then(|held| held.tracker.clone());
         let (live, following, dialect) = (self.live.clone(), slot.is_some(), self.way.dialect);
         let rights = self.judged;
