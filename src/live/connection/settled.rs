@@ -166,6 +166,13 @@ impl Connection {
                 (wish, None)
             }));
         }
+        if self.track.is_some() {
+            // it is given ids, by which it comes back wherever that is allowed
+            for (wish, _) in &mut wishes {
+                wish.recoverable = true;
+                wish.positioned = true;
+            }
+        }
         wishes
     }
 

@@ -201,6 +201,31 @@ async fn a_plain_event_source_resumes_by_the_id_it_brings_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plain_event_source_resumes_where_that_is_allowed_and_not_forced() {
+    let node = node().await;
+    node.publish("offered:1", json!("before"), &[]).await;
+    let connect = json!({"token": of("ada"), "subs": {"offered:1": {}}}).to_string();
+    let request = || {
+        Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)])
+    };
+    let mut stream = Stream::open(request()).await;
+    let id = stream.line().await;
+    let hello = stream.json().await;
+    assert!(hello["connect"].is_object(), "{hello}");
+    drop(stream);
+    node.publish("offered:1", json!("meanwhile"), &[]).await;
+    let mut stream = Stream::open(request().header("last-event-id", id.strip_prefix("id: ").unwrap())).await;
+    stream.line().await;
+    let hello = stream.json().await;
+    let sub = &hello["connect"]["subs"]["offered:1"];
+    assert_eq!(sub["recovered"], true, "{hello}");
+    let missed = sub["publications"].as_array().unwrap();
+    assert_eq!((missed.len(), &missed[0]["data"]), (1, &json!("meanwhile")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plain_event_source_is_not_resumed_with_other_rights_than_it_had() {
     let node = node().await;
     node.person("someone", &["users:read", "users:read_pii"]);
