@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 pub use asks::{Answer, TRACK, UNTRACK};
 pub use connect::{Expiry, SignInError, SignedIn};
 pub use orders::ServerFollowed;
-pub use subscribe::{Followed, LIVE, MapPart, POLL, Recovering, STATE, STREAM, is_map};
+pub use subscribe::{Followed, LIVE, MapPart, POLL, Recovering, STATE, STREAM, is_map, nonsense};
 
 use super::protocol::{
     Ask, Codec, Command, ConnectRequest, Disconnect, Push, Reply, ReplyError, Request, SubscribeRequest,

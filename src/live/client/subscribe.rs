@@ -138,8 +138,8 @@ impl Client {
             waiting.push_back((id, Request::Subscribe(wish)));
             return self.count_waiting();
         }
-        if !matches!(wish.delta.as_str(), "" | "fossil") {
-            return self.close(Disconnect::BadRequest);
+        if let Some(refusal) = nonsense(&wish) {
+            return self.turn_down(id, refusal);
         }
         if let Some(error) = self.objection(&wish) {
             return self.refuse(id, error);
@@ -199,9 +199,6 @@ impl Client {
         } else if is_map(wish) && channel.is_none() && continues(wish) && !wish.recover {
             // nobody has let this client read the map
             Some(ReplyError::PermissionDenied)
-        } else if wish.tf.is_some() && !wish.delta.is_empty() {
-            // a patch of what was filtered out would be a patch of nothing
-            Some(ReplyError::BadRequest)
         } else {
             None
         }
@@ -369,6 +366,18 @@ pub const POLL: i32 = 4;
 /// Whether a map is asked for: 1 to 3 are its kinds.
 pub fn is_map(wish: &SubscribeRequest) -> bool {
     (1..=3).contains(&wish.kind)
+}
+
+/// What cannot be meant, whoever asks and however: in a subscribe, or with a connect.
+pub fn nonsense(wish: &SubscribeRequest) -> Option<Refusal> {
+    if !matches!(wish.delta.as_str(), "" | "fossil") {
+        Some(Refusal::Close(Disconnect::BadRequest))
+    } else if wish.tf.is_some() && !wish.delta.is_empty() {
+        // a patch of what was filtered out would be a patch of nothing
+        Some(ReplyError::BadRequest.into())
+    } else {
+        None
+    }
 }
 
 /// Whether it asks for more of a map that the client reads already, rather than for the first of it.

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use signalbox_actors::live_hub::Arrival;
 use signalbox_core::live::application::ServerSubscription;
 
-use super::super::client::{Expiry, Refusal, ServerFollowed, SignInError, SignedIn};
+use super::super::client::{Expiry, Refusal, ServerFollowed, SignInError, SignedIn, nonsense};
 use super::super::following::Subscription;
 use super::super::gate::{Admission, Viewer};
 use super::super::map::Step;
@@ -112,6 +112,9 @@ impl Connection {
         if wishes.len() > self.live.timing.channels {
             let error = SignInError::Close(Disconnect::ChannelLimit);
             return self.client.signed_in(Err(error), now, 0.0);
+        }
+        if let Some(refusal) = wishes.iter().find_map(|(wish, _)| nonsense(wish)) {
+            return self.attended(Err(refusal), now);
         }
         let wanted: Vec<_> = wishes
             .into_iter()

@@ -315,6 +315,29 @@ async fn what_is_wrong_with_the_opening_of_a_stream_is_told_as_the_protocol_has_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_meant_is_refused_with_a_connect_as_in_a_subscribe() {
+    let node = node().await;
+    let filter = json!({"key": "team", "cmp": "eq", "val": "red"});
+    let filtered_patches = json!({"delta": "fossil", "tf": filter});
+    let unknown = json!({"delta": "another"});
+    for (wish, code) in [(&filtered_patches, 3004), (&unknown, 3501)] {
+        let connect = json!({"token": of("ada"), "subs": {"chat:1": wish}}).to_string();
+        let request = Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)]);
+        let mut stream = Stream::open(request).await;
+        assert_eq!(stream.json().await["disconnect"]["code"], code, "{wish}");
+    }
+    // of channels that come with the token
+    let given = token(json!({"sub": "ada", "channels": ["chat:1"]}));
+    let mut wire = Wire::open(&node).await;
+    let reply = wire
+        .ask(json!({"id": 1, "connect": {"token": given, "subs": {"chat:1": filtered_patches}}}))
+        .await;
+    assert_eq!(reply["error"]["code"], 107, "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_stream_gives_nothing_of_the_past_to_whoever_may_not_resume() {
     let node = node().await;
     for n in [1, 2] {
