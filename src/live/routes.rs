@@ -21,7 +21,7 @@ use super::client::{Line, Pulse, Refusal, SignInError};
 use super::connection::{Connection, Input, Way};
 use super::gate::{Admission, Grant, Viewer};
 use super::plug::Plug;
-use super::protocol::{Codec, ConnectRequest, MAX_CHANNEL_BYTES, ReplyError};
+use super::protocol::{Codec, ConnectRequest, Disconnect, MAX_CHANNEL_BYTES, ReplyError};
 use super::session;
 use super::socket::{self, Reader, Writer, upgrade};
 use super::sse::{EventSource, MAX_STREAM_CHANNELS, asked};
@@ -29,6 +29,7 @@ use super::stream_id::StreamId;
 use super::streams;
 use super::visit::{ACCEL_BUFFERING, LAST_EVENT_ID, Visit, credentials};
 use super::wire::Dialect;
+use crate::http::caller::too_many_wrong;
 use crate::http::{Problem, refused};
 
 /// Routes outside `/api/v1`.
@@ -279,6 +280,12 @@ async fn judge(
 
 fn turned_away(why: SignInError, from: Option<IpAddr>) -> Error {
     let (code, detail) = match why {
+        SignInError::Close(Disconnect::PermissionDenied) => {
+            let detail = "You may not open live connections. Ask an administrator.";
+            return Error::new(Kind::Forbidden, "live.permission_denied", detail);
+        }
+        // as long as wrong ones are counted
+        SignInError::Close(Disconnect::TooManyRequests) => return too_many_wrong(60),
         SignInError::Unavailable | SignInError::Channel(_) | SignInError::Close(_) => return interrupted(),
         SignInError::Missing => (
             "auth.required",
@@ -318,4 +325,30 @@ fn interrupted() -> Error {
 pub(super) fn drive(connection: impl Future<Output = ()> + 'static) {
     #[expect(clippy::disallowed_methods, reason = "ends with its socket")]
     actix_web::rt::spawn(connection);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_turned_away_for_good_is_told_so_and_whoever_may_come_back_when() {
+        for (why, kind, wait) in [
+            (
+                SignInError::Close(Disconnect::PermissionDenied),
+                Kind::Forbidden,
+                None,
+            ),
+            (
+                SignInError::Close(Disconnect::TooManyRequests),
+                Kind::TooMany,
+                Some(60),
+            ),
+            (SignInError::Unavailable, Kind::Unavailable, Some(2)),
+            (SignInError::Expired, Kind::Unauthenticated, None),
+        ] {
+            let error = turned_away(why, None);
+            assert_eq!((error.kind, error.retry_after), (kind, wait), "{error}");
+        }
+    }
 }

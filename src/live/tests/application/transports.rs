@@ -338,6 +338,24 @@ async fn what_cannot_be_meant_is_refused_with_a_connect_as_in_a_subscribe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_that_is_refused_for_good_is_not_told_to_come_back() {
+    let node = node().await;
+    let nobody = token(json!({"sub": ""}));
+    let answer = Http::new()
+        .get(format!("http://{}/api/v1/stream", node.address))
+        .query(&[("channel", "chat:1")])
+        .bearer_auth(nobody)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+    assert_eq!(
+        answer.json::<Value>().await.unwrap()["code"],
+        "live.permission_denied"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_stream_gives_nothing_of_the_past_to_whoever_may_not_resume() {
     let node = node().await;
     for n in [1, 2] {
