@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::rt::net::TcpStream;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -40,7 +41,8 @@ pub fn routes(app: &mut web::ServiceConfig) {
 
 /// Operations below `/api/v1`.
 pub fn api_routes(api: &mut ServiceConfig) {
-    api.service(stream);
+    api.service(stream)
+        .route("/stream", web::method(Method::OPTIONS).to(streams::preflight));
 }
 
 /// Opens a WebSocket that speaks the Centrifuge client protocol, version 2.
@@ -145,6 +147,8 @@ async fn stream(
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::read(query.into_inner())?;
     let visit = Visit::of(&request, &live)?;
+    let mut response = HttpResponse::Ok();
+    visit.share(&mut response);
     let credentials = credentials(&request, &visit);
     if !live.hub.is_open() {
         return Err(interrupted().into());
@@ -191,7 +195,7 @@ async fn stream(
     let (plug, alive) = Plug::of(&request);
     let (body, gone) = source.body(alive);
     drive(source.run(plug, gone));
-    Ok(HttpResponse::Ok()
+    Ok(response
         .insert_header((CONTENT_TYPE, "text/event-stream; charset=utf-8"))
         .insert_header((CACHE_CONTROL, "no-cache, no-store"))
         // no proxy and no compression may hold events back

@@ -444,6 +444,39 @@ async fn a_page_may_send_headers_of_its_own_where_it_may_connect_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_may_connect_may_read_an_event_stream_with_a_token_of_its_own() {
+    let node = Node::serving(&[SETTINGS, &[("ALLOWED_ORIGINS", "https://app.example.com")]].concat()).await;
+    let url = format!("http://{}/api/v1/stream?channel=chat:1", node.address);
+    let ask = async |origin: &str| {
+        let request = Http::new()
+            .request(reqwest::Method::OPTIONS, &url)
+            .header("origin", origin)
+            .header("access-control-request-method", "GET")
+            .header("access-control-request-headers", "authorization");
+        request.send().await.unwrap()
+    };
+    let told = ask("https://app.example.com").await;
+    assert_eq!(
+        (
+            told.status().as_u16(),
+            &told.headers()["access-control-allow-headers"]
+        ),
+        (204, &"authorization".parse().unwrap())
+    );
+    assert_eq!(ask("https://evil.example.com").await.status(), 403);
+    let opened = Http::new()
+        .get(&url)
+        .header("origin", "https://app.example.com")
+        .bearer_auth(of("ada"));
+    let opened = opened.send().await.unwrap();
+    assert_eq!(opened.status(), 200);
+    assert_eq!(
+        opened.headers()["access-control-allow-origin"],
+        "https://app.example.com"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn transports_that_nobody_switched_on_are_not_there() {
     let node = Node::start().await;
     for path in [
