@@ -1,5 +1,6 @@
 //! Signing in, and staying signed in.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -28,6 +29,17 @@ impl Expiry {
         }
     }
 }
+
+/// Tokens that the client has brought to renew its own: one is judged at a time.
+#[derive(Debug, Default)]
+pub(super) struct Renewals {
+    out: bool,
+    // boxed: no SDK brings a second one before the first is judged
+    waiting: Option<Box<Queue>>,
+}
+
+/// Command and token.
+type Queue = VecDeque<(u32, String)>;
 
 /// Good credentials.
 #[derive(Debug, Default, PartialEq)]
@@ -117,6 +129,14 @@ impl Client {
 
     /// The credentials of the refresh have been judged.
     pub fn refreshed(&mut self, id: u32, result: Result<Expiry, SignInError>, now: Instant) {
+        self.renewals.out = false;
+        self.renewed_as(id, result, now);
+        if self.is_up() {
+            self.next_renewal();
+        }
+    }
+
+    fn renewed_as(&mut self, id: u32, result: Result<Expiry, SignInError>, now: Instant) {
         let Phase::Up { expires, .. } = &mut self.phase else {
             return;
         };
@@ -169,10 +189,32 @@ impl Client {
             }
         );
         if token.is_empty() || !client_side {
-            self.close(Disconnect::BadRequest);
-        } else {
-            self.effects.push(Effect::Refresh(id, token));
+            return self.close(Disconnect::BadRequest);
         }
+        self.renewals
+            .waiting
+            .get_or_insert_default()
+            .push_back((id, token));
+        self.count_waiting();
+        self.next_renewal();
+    }
+
+    fn next_renewal(&mut self) {
+        if self.renewals.out {
+            return;
+        }
+        let next = self
+            .renewals
+            .waiting
+            .as_mut()
+            .and_then(|waiting| waiting.pop_front());
+        let Some((id, token)) = next else {
+            self.renewals.waiting = None;
+            return;
+        };
+        self.waiting = self.waiting.saturating_sub(1);
+        self.renewals.out = true;
+        self.effects.push(Effect::Refresh(id, token));
     }
 
     fn answer_connect(&mut self, id: u32, signed_in: SignedIn, now: Instant) {

@@ -103,7 +103,7 @@ pub enum Effect {
     Ping,
     /// Check the credentials and report with [`Client::signed_in`].
     SignIn(Box<ConnectRequest>),
-    /// Check the new credentials and report with [`Client::refreshed`].
+    /// Check the new credentials and report with [`Client::refreshed`]. One is out at a time.
     Refresh(u32, String),
     /// Judge the wish, register for the channel and read what was missed; report with [`Client::followed`].
     Follow {
@@ -143,6 +143,7 @@ pub struct Client {
     phase: Phase,
     channels: Vec<Channel>,
     asks: asks::Asks,
+    renewals: connect::Renewals,
     waiting: usize,
     /// The commands of a frame that are not read yet.
     unread: Option<Box<[u8]>>,
@@ -185,6 +186,7 @@ impl Client {
             phase,
             channels: Vec::new(),
             asks: asks::Asks::default(),
+            renewals: connect::Renewals::default(),
             waiting: 0,
             unread: None,
             last_slot: 0,
@@ -282,6 +284,7 @@ impl Client {
             self.phase = Phase::Closed;
             self.channels = Vec::new();
             self.asks = asks::Asks::default();
+            self.renewals = connect::Renewals::default();
             self.unread = None;
             self.effects.push(Effect::Close(why));
         }
