@@ -100,10 +100,20 @@ impl ConnectionOrder {
             Self::Refresh { .. } | Self::Commands(_) => None,
         }
     }
+
+    /// Bytes of a client's commands.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Commands(commands) => commands.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// Orders that may wait for one connection: more come only of a client that floods, which is cut off.
 const ORDERS: usize = 512;
+/// Bytes of a client's commands among them.
+pub const ORDERED_BYTES: usize = 1024 * 1024;
 
 /// What the writer gets.
 #[derive(Debug)]
@@ -230,7 +240,8 @@ impl Outlet {
         if state.ended.is_some() {
             return;
         }
-        if state.orders.len() >= ORDERS {
+        let bytes = state.orders.iter().map(ConnectionOrder::bytes).sum::<usize>() + order.bytes();
+        if state.orders.len() >= ORDERS || bytes > ORDERED_BYTES {
             drop(state);
             return self.cut(Disconnect::TooManyRequests);
         }

@@ -107,7 +107,7 @@ impl Client {
             return;
         };
         let (reply_to, stale_at, waiting) = (*reply_to, *stale_at, std::mem::take(waiting));
-        self.waiting = 0;
+        (self.waiting, self.waiting_bytes) = (0, 0);
         match result.map_err(SignInError::outcome) {
             Ok(signed_in) => {
                 self.phase = Phase::Up {
@@ -191,11 +191,12 @@ impl Client {
         if token.is_empty() || !client_side {
             return self.close(Disconnect::BadRequest);
         }
+        let bytes = token.len();
         self.renewals
             .waiting
             .get_or_insert_default()
             .push_back((id, token));
-        self.count_waiting();
+        self.count_waiting(bytes);
         self.next_renewal();
     }
 
@@ -212,7 +213,7 @@ impl Client {
             self.renewals.waiting = None;
             return;
         };
-        self.waiting = self.waiting.saturating_sub(1);
+        self.discount_waiting(1, token.len());
         self.renewals.out = true;
         self.effects.push(Effect::Refresh(id, token));
     }

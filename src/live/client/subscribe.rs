@@ -135,8 +135,10 @@ impl Client {
             return self.refuse(id, ReplyError::ConcurrentPagination);
         }
         if let Some(waiting) = self.busy(&wish.channel) {
-            waiting.push_back((id, Request::Subscribe(wish)));
-            return self.count_waiting();
+            let request = Request::Subscribe(wish);
+            let bytes = request.bytes();
+            waiting.push_back((id, request));
+            return self.count_waiting(bytes);
         }
         if let Some(refusal) = nonsense(&wish) {
             return self.turn_down(id, refusal);
@@ -207,8 +209,9 @@ impl Client {
     /// Never an error: an SDK answers one by reconnecting.
     pub(super) fn unsubscribe(&mut self, id: u32, channel: String) {
         if let Some(waiting) = self.busy(&channel) {
+            let bytes = channel.len();
             waiting.push_back((id, Request::Unsubscribe(channel)));
-            return self.count_waiting();
+            return self.count_waiting(bytes);
         }
         if let Some(at) = self.position(&channel) {
             let channel = self.channels.swap_remove(at);
@@ -233,7 +236,8 @@ impl Client {
             waiting,
             ..
         } = *busy;
-        self.waiting = self.waiting.saturating_sub(waiting.len());
+        let bytes = waiting.iter().map(|(_, request)| request.bytes()).sum();
+        self.discount_waiting(waiting.len(), bytes);
         match result {
             Err(refusal) => {
                 self.channels.swap_remove(at);

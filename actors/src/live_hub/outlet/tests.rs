@@ -259,3 +259,15 @@ proptest! {
         prop_assert_eq!(sent, got);
     }
 }
+
+#[test]
+fn commands_that_nobody_takes_end_the_connection_before_they_are_more_than_fit() {
+    let outlet = Outlet::new(1000);
+    let order = || outlet.order(ConnectionOrder::Commands(vec![b' '; 64 * 1024].into()));
+    for _ in 0..ORDERED_BYTES / (64 * 1024) {
+        order();
+    }
+    assert_eq!(outlet.ended(), None);
+    order();
+    assert_eq!(outlet.ended(), Some(Disconnect::TooManyRequests));
+}
