@@ -11,7 +11,7 @@ use super::super::client::{Expiry, Refusal, ServerFollowed, SignInError, SignedI
 use super::super::following::Subscription;
 use super::super::gate::{Admission, Viewer};
 use super::super::map::Step;
-use super::super::protocol::{Ask, ConnectRequest, Disconnect, SubscribeRequest};
+use super::super::protocol::{Ask, ConnectRequest, Disconnect, ReplyError, SubscribeRequest};
 use super::super::wire::Dialect;
 use super::{Again, Connection, Done, Judged, follow_for_server};
 
@@ -51,6 +51,10 @@ impl Connection {
                     Ok((followed, subscription)) => {
                         self.keep(subscription);
                         self.client.subscribed_by_server(followed, now);
+                    }
+                    // the server API has answered: a client that comes back is seen to lack the channel, one that stays is not
+                    Err(Refusal::Reply(ReplyError::Internal)) => {
+                        self.client.close(Disconnect::ForceReconnect);
                     }
                     Err(refusal) => {
                         tracing::debug!(?refusal, "a channel could not be followed on the server's behalf");
