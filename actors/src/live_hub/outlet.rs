@@ -141,6 +141,10 @@ struct State {
     signals: VecDeque<Signal>,
     orders: Vec<ConnectionOrder>,
     ended: Option<Disconnect>,
+    /// What was taken last shows what the viewer may see, and is not written to its end yet.
+    writing: bool,
+    /// It was cut off.
+    cut: bool,
     /// Bytes that were read for followers that come back, and are not queued yet.
     reserved: usize,
     writer: Option<Waker>,
@@ -174,7 +178,20 @@ impl Outlet {
 
     /// Ends the connection and drops what is queued: the peer may not see it, or will never read it.
     pub fn cut(&self, why: Disconnect) {
+        self.state.lock().cut = true;
         self.finish(why, true);
+    }
+
+    /// Whether something of what the viewer may see is still to be read by it that no subscription's end takes back.
+    pub fn holds_content(&self) -> bool {
+        let state = self.state.lock();
+        state.writing || state.queue.has_content()
+    }
+
+    /// Whether the connection was cut off while such a thing is half written: it is not to be written to its end.
+    pub fn is_severed(&self) -> bool {
+        let state = self.state.lock();
+        state.cut && state.writing
     }
 
     /// Whether the connection has ended.
@@ -274,6 +291,8 @@ impl Outlet {
     /// At most about `max_bytes` of what waits, in order, and at least one item. There is one writer.
     pub fn poll_take(&self, cx: &mut Context<'_>, max_bytes: usize) -> Poll<Taken> {
         let mut state = self.state.lock();
+        // whoever takes more has written what it took
+        state.writing = false;
         if state.queue.is_empty() {
             if let Some(why) = &state.ended {
                 return Poll::Ready(Taken::Ended(why.clone()));
@@ -283,6 +302,9 @@ impl Outlet {
         }
         state.behind = None;
         let batch = state.queue.take(max_bytes);
+        state.writing = batch
+            .iter()
+            .any(|item| item.slot != 0 || item.frame.has_content());
         Poll::Ready(Taken::Batch(batch))
     }
 

@@ -263,6 +263,12 @@ impl Connection {
             Err(_) => return self.outlet.cut(Disconnect::SignedOut),
         };
         if let Some(admission) = &mut self.admission {
+            let before = admission.viewer.member();
+            let is_other = before.is_none_or(|before| before.permissions != member.permissions);
+            if is_other && self.outlet.holds_content() {
+                // an answer of before that is not read yet would be read behind the word that it is not for them
+                return self.outlet.cut(Disconnect::ForceReconnect);
+            }
             admission.viewer = Viewer::Member(member);
         }
         for (slot, sight) in sights {
