@@ -305,7 +305,8 @@ async fn by_key(state: &State, token: &str, from: Option<IpAddr>) -> Result<Know
     }
 }
 
-fn too_many_wrong(seconds: u64) -> Error {
+/// More wrong keys or tokens came from an address than are looked at.
+pub fn too_many_wrong(seconds: u64) -> Error {
     let detail = "Too many wrong API keys or tokens from this address. Wait, then send a right one.";
     let mut error = Error::new(Kind::TooMany, "api_key.too_many_wrong", detail);
     error.retry_after = Some(seconds);

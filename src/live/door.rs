@@ -23,7 +23,7 @@ use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::id::{JobId, OrganizationId, UserId};
 use signalbox_core::kernel::permission::PermissionSet;
 use signalbox_core::live::application::namespaces::RESERVED;
-use signalbox_core::live::channel::{Channel, OPEN};
+use signalbox_core::live::channel::Channel;
 use signalbox_core::live::scope::Sight;
 use signalbox_core::people;
 use signalbox_core::providers::Verified;
@@ -302,19 +302,11 @@ impl Door {
                 .map_err(unavailable)?;
             requested_by = found.ok_or(ReplyError::UnknownChannel)?;
         }
-        if matches!(member.credential, Credential::ApiKey(_)) {
-            // what is somebody's own needs no permission; a program needs one for everything
-            requested_by = None;
-            let own = match channel {
-                Channel::Inbox(_) | Channel::Feed(_, OPEN) => true,
-                Channel::Sessions(_) => !member.permissions.has("sessions:read"),
-                _ => false,
-            };
-            if own {
-                return Err(ReplyError::PermissionDenied.into());
-            }
-        }
-        if channel.admits(member.user, &member.permissions, requested_by) {
+        let admits = match member.credential {
+            Credential::ApiKey(_) => channel.admits_key(&member.permissions),
+            _ => channel.admits(member.user, &member.permissions, requested_by),
+        };
+        if admits {
             Ok(())
         } else {
             Err(ReplyError::PermissionDenied.into())

@@ -39,6 +39,8 @@ pub struct Subscription {
     pub sight: Sight,
     /// Keys that are polled for it.
     pub tracker: Option<Arc<Tracker>>,
+    /// What others are told beside this client here.
+    info: Option<Bytes>,
     place: Place,
     membership: Membership,
     // boxed: most channels know nobody's presence
@@ -81,6 +83,11 @@ impl Subscription {
     /// The generation of its stream, as its viewer is told it; empty where nothing is kept.
     pub fn epoch(&self) -> String {
         self.sight.epoch_told(&self.place.epoch)
+    }
+
+    /// What others are told of this client here, beside who it is.
+    pub fn told(&self) -> Option<&Bytes> {
+        self.info.as_ref()
     }
 
     /// As others in the channel see it, where they do.
@@ -193,6 +200,7 @@ pub async fn stand(
         slot: wanted.slot,
         sight: grant.sight.clone(),
         tracker: None,
+        info: grant.info.clone(),
         place: following.place,
         membership: following.membership,
         presence,

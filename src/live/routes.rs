@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::rt::net::TcpStream;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -21,7 +22,7 @@ use super::client::{Line, Pulse, Refusal, SignInError};
 use super::connection::{Connection, Input, Way};
 use super::gate::{Admission, Grant, Viewer};
 use super::plug::Plug;
-use super::protocol::{Codec, ConnectRequest, MAX_CHANNEL_BYTES, ReplyError};
+use super::protocol::{Codec, ConnectRequest, Disconnect, MAX_CHANNEL_BYTES, ReplyError};
 use super::session;
 use super::socket::{self, Reader, Writer, upgrade};
 use super::sse::{EventSource, MAX_STREAM_CHANNELS, asked};
@@ -29,6 +30,7 @@ use super::stream_id::StreamId;
 use super::streams;
 use super::visit::{ACCEL_BUFFERING, LAST_EVENT_ID, Visit, credentials};
 use super::wire::Dialect;
+use crate::http::caller::too_many_wrong;
 use crate::http::{Problem, refused};
 
 /// Routes outside `/api/v1`.
@@ -39,7 +41,8 @@ pub fn routes(app: &mut web::ServiceConfig) {
 
 /// Operations below `/api/v1`.
 pub fn api_routes(api: &mut ServiceConfig) {
-    api.service(stream);
+    api.service(stream)
+        .route("/stream", web::method(Method::OPTIONS).to(streams::preflight));
 }
 
 /// Opens a WebSocket that speaks the Centrifuge client protocol, version 2.
@@ -144,6 +147,8 @@ async fn stream(
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::read(query.into_inner())?;
     let visit = Visit::of(&request, &live)?;
+    let mut response = HttpResponse::Ok();
+    visit.share(&mut response);
     let credentials = credentials(&request, &visit);
     if !live.hub.is_open() {
         return Err(interrupted().into());
@@ -190,7 +195,7 @@ async fn stream(
     let (plug, alive) = Plug::of(&request);
     let (body, gone) = source.body(alive);
     drive(source.run(plug, gone));
-    Ok(HttpResponse::Ok()
+    Ok(response
         .insert_header((CONTENT_TYPE, "text/event-stream; charset=utf-8"))
         .insert_header((CACHE_CONTROL, "no-cache, no-store"))
         // no proxy and no compression may hold events back
@@ -279,6 +284,12 @@ async fn judge(
 
 fn turned_away(why: SignInError, from: Option<IpAddr>) -> Error {
     let (code, detail) = match why {
+        SignInError::Close(Disconnect::PermissionDenied) => {
+            let detail = "You may not open live connections. Ask an administrator.";
+            return Error::new(Kind::Forbidden, "live.permission_denied", detail);
+        }
+        // as long as wrong ones are counted
+        SignInError::Close(Disconnect::TooManyRequests) => return too_many_wrong(60),
         SignInError::Unavailable | SignInError::Channel(_) | SignInError::Close(_) => return interrupted(),
         SignInError::Missing => (
             "auth.required",
@@ -318,4 +329,30 @@ fn interrupted() -> Error {
 pub(super) fn drive(connection: impl Future<Output = ()> + 'static) {
     #[expect(clippy::disallowed_methods, reason = "ends with its socket")]
     actix_web::rt::spawn(connection);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_turned_away_for_good_is_told_so_and_whoever_may_come_back_when() {
+        for (why, kind, wait) in [
+            (
+                SignInError::Close(Disconnect::PermissionDenied),
+                Kind::Forbidden,
+                None,
+            ),
+            (
+                SignInError::Close(Disconnect::TooManyRequests),
+                Kind::TooMany,
+                Some(60),
+            ),
+            (SignInError::Unavailable, Kind::Unavailable, Some(2)),
+            (SignInError::Expired, Kind::Unauthenticated, None),
+        ] {
+            let error = turned_away(why, None);
+            assert_eq!((error.kind, error.retry_after), (kind, wait), "{error}");
+        }
+    }
 }

@@ -292,7 +292,7 @@ async fn emulation(
 }
 
 /// What a page of another site may do is asked before it does it.
-async fn preflight(request: HttpRequest, live: web::Data<Live>) -> Result<HttpResponse, Problem> {
+pub(super) async fn preflight(request: HttpRequest, live: web::Data<Live>) -> Result<HttpResponse, Problem> {
     let visit = Visit::of(&request, &live)?;
     // SDKs let an application add headers of its own; which pages may ask is what the allowed origins say
     let asked = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS);

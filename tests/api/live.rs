@@ -406,4 +406,30 @@ async fn the_history_of_the_hubs_own_channels_is_masked_and_shut_to_whoever_may_
     assert_eq!(answer.status(), 403, "may not see jobs");
     let inbox = format!("/live/channels/inbox:{}/history", owner.id);
     assert_eq!(hub.get(&viewer, &inbox).await.status(), 404, "another's");
+    assert_eq!(hub.get(&owner, &inbox).await.status(), 200, "their own");
+    let made = hub
+        .send(
+            &owner,
+            Method::POST,
+            "/api_keys",
+            json!({"name": "Watch", "scopes": ["live:read"]}),
+        )
+        .await;
+    let key: Value = made.json().await.unwrap();
+    for (channel, status) in [
+        (inbox.as_str(), 404),
+        ("/live/channels/feed:saved_filters/history", 404),
+        ("/live/channels/feed:jobs/history", 403),
+        ("/live/channels/feed:live/history", 200),
+    ] {
+        let asked = hub
+            .ask(Method::GET, channel)
+            .bearer_auth(key["secret"].as_str().unwrap());
+        let answer = asked.send().await.unwrap();
+        assert_eq!(
+            answer.status(),
+            status,
+            "{channel}: a key is given nothing for being its owner's"
+        );
+    }
 }

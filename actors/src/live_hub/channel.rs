@@ -172,6 +172,10 @@ impl Channel {
         let Some(place) = self.place.as_ref().filter(|_| self.reading.is_none()) else {
             return false;
         };
+        if place.is_nowhere() && self.is_being_joined() {
+            // each is kept for who is joining
+            return false;
+        }
         let mut next = place.offset;
         run.iter().all(|publication| {
             if place.is_nowhere() {
@@ -213,7 +217,7 @@ impl Channel {
 
     /// Takes in what has no position, and keeps it for who is joining.
     fn pass(&mut self, publication: Arc<Publication>) {
-        if self.members.iter().any(|member| member.from.is_none()) {
+        if self.is_being_joined() {
             self.passing.push(publication.clone());
             while self.passing.exceeds(RECENT) {
                 self.passing.drop_first();
@@ -221,6 +225,11 @@ impl Channel {
             }
         }
         self.due.add(publication, None);
+    }
+
+    /// Whether somebody is joining.
+    fn is_being_joined(&self) -> bool {
+        self.members.iter().any(|member| member.from.is_none())
     }
 
     fn arrive_all(&mut self, publications: VecDeque<Arc<Publication>>) -> Need {
@@ -243,6 +252,18 @@ impl Channel {
             }
             _ => Need::Nothing,
         }
+    }
+
+    /// As [`Channel::check`], where the stream is known to stand at `place`: there is something to read only if it has gone on, or
+    /// is another one.
+    pub(super) fn compare(&mut self, place: Option<&Place>) -> Need {
+        let (Some(stored), Some(here)) = (place, &self.place) else {
+            return Need::Nothing;
+        };
+        if stored.epoch == here.epoch && stored.offset <= here.offset {
+            return Need::Nothing;
+        }
+        self.check()
     }
 
     /// The answer to [`Need::Read`].

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-/// Nodes of one filter at most, and how deep they nest.
+/// Nodes of one filter at most, how deep they nest, and with how many values they compare.
 const NODES: usize = 64;
 const DEPTH: usize = 16;
+const VALUES: usize = 256;
 
 /// What must be true of a publication's tags.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +66,17 @@ impl Filter {
                 Filter::Tag(..) => Some(1),
             }
         }
-        count(self, 0).is_some_and(|nodes| nodes <= NODES)
+        // a value of a list costs what a node does
+        count(self, 0).is_some_and(|nodes| nodes <= NODES) && self.values() <= VALUES
+    }
+
+    fn values(&self) -> usize {
+        match self {
+            Self::And(all) | Self::Or(all) => all.iter().map(Self::values).sum(),
+            Self::Not(one) => one.values(),
+            Self::Tag(_, Comparison::In(values) | Comparison::NotIn(values)) => values.len(),
+            Self::Tag(..) => 1,
+        }
     }
 
     /// Whether a publication with these tags passes.
@@ -164,5 +175,9 @@ mod tests {
         let deep = (0..20).fold(leaf.clone(), |inner, _| Filter::Not(Box::new(inner)));
         assert!(!deep.is_bounded() && leaf.is_bounded());
         assert!(!Filter::And(vec![leaf; 65]).is_bounded());
+        let list = |count| tag(Comparison::In(vec![String::new(); count]));
+        assert!(list(256).is_bounded() && !list(257).is_bounded());
+        let none = tag(Comparison::NotIn(vec![String::new(); 129]));
+        assert!(!Filter::Or(vec![Filter::Not(Box::new(none.clone())), none]).is_bounded());
     }
 }

@@ -20,8 +20,10 @@ use super::bases::Bases;
 use super::channel::Page;
 use super::publication::{ChannelKey, Item, Place, Publication, View};
 
-/// Publications read at once.
+/// Publications read at once, and of an application's channel their bytes: it publishes what it likes, and many may come back
+/// together.
 const PAGE: usize = 500;
+const PAGE_BYTES: usize = 1024 * 1024;
 
 /// Publications that one follower is given of what it missed at most.
 const RECOVERED: usize = 5_000;
@@ -80,7 +82,7 @@ impl Stored {
     /// What was stored after `since`, for a channel whose followers may have missed some of it.
     pub(super) async fn page(&self, key: &ChannelKey, since: u64) -> Page {
         for _ in 0..TRIES {
-            match self.look(key, since, PAGE).await {
+            match self.look(key, since, PAGE, PAGE_BYTES).await {
                 Ok((Some(history), place)) => {
                     let publications = publications(key, &place, history);
                     return Page::History {
@@ -132,7 +134,7 @@ impl Stored {
         let mut looked = 0;
         let mut missed = Missed::new(view);
         loop {
-            let (history, place) = self.look(key, at, PAGE).await?;
+            let (history, place) = self.look(key, at, PAGE, PAGE_BYTES).await?;
             let same_stream = since.epoch.is_empty() || since.epoch == place.epoch;
             let behind = !same_stream || at > place.offset || (history.is_none() && at < place.offset);
             if behind && looked == 0 && self.will_follow(key, since).await? {
@@ -147,7 +149,9 @@ impl Stored {
             if !same_stream || at > place.offset {
                 return Ok(Beginning::afresh(place));
             }
-            for publication in history.map_or_else(Vec::new, |history| publications(key, &place, history)) {
+            let page = history.map_or_else(Vec::new, |history| publications(key, &place, history));
+            let is_empty = page.is_empty();
+            for publication in page {
                 if publication.offset != at + 1 {
                     return Ok(Beginning::afresh(place));
                 }
@@ -165,8 +169,7 @@ impl Stored {
                 ));
             }
             // an empty page below the top: what is missing is gone
-            let stuck = looked == 0 || looked % PAGE != 0;
-            if stuck || looked >= LOOKED_THROUGH {
+            if is_empty || looked >= LOOKED_THROUGH {
                 return Ok(Beginning::afresh(place));
             }
         }
@@ -180,7 +183,7 @@ impl Stored {
         }
         let mut missed = Missed::new(view);
         if since != Some(&place) {
-            let (history, _) = self.look(key, place.offset - 1, 1).await?;
+            let (history, _) = self.look(key, place.offset - 1, 1, usize::MAX).await?;
             let stored = history.map_or_else(Vec::new, |history| publications(key, &place, history));
             let newest = stored
                 .into_iter()
@@ -220,7 +223,7 @@ impl Stored {
         let until = since
             .filter(|_| past.reverse)
             .map_or(u64::MAX, |since| since.offset);
-        let (history, _) = self.look(key, after, past.limit).await?;
+        let (history, _) = self.look(key, after, past.limit, usize::MAX).await?;
         let mut all = history.map_or_else(Vec::new, |history| publications(key, &place, history));
         if !view.sight.is_whole() {
             self.forget_unseen(key, view, since.is_some(), &mut all).await?;
@@ -263,8 +266,21 @@ impl Stored {
         Ok(())
     }
 
+    /// Where each of the hub's own channels stands in Redis; `None` for one of which it knows nothing.
+    pub(super) async fn places(&self, keys: &[ChannelKey]) -> Result<Vec<Option<Place>>> {
+        // never closed, so never an error
+        let _turn = READS.acquire().await;
+        let names = keys.iter().map(|key| (key.organization, &*key.name));
+        let found = stored::positions(&self.store.bus, names).await?;
+        let place = |at: Position| Place {
+            epoch: at.epoch.into(),
+            offset: at.offset,
+        };
+        Ok(found.into_iter().map(|at| at.map(place)).collect())
+    }
+
     async fn top(&self, key: &ChannelKey) -> Result<Place> {
-        Ok(self.look(key, u64::MAX - 1, 1).await?.1)
+        Ok(self.look(key, u64::MAX - 1, 1, usize::MAX).await?.1)
     }
 
     /// Whether PostgreSQL vouches for what comes after `since`, whatever Redis has.
@@ -285,11 +301,12 @@ impl Stored {
         key: &ChannelKey,
         since: u64,
         limit: usize,
+        bytes: usize,
     ) -> Result<(Option<History>, Place)> {
         // never closed, so never an error
         let _turn = READS.acquire().await;
         let (history, position) = if key.is_of_application() {
-            let history = self.look_at_application(&key.name, since, limit).await?;
+            let history = self.look_at_application(&key.name, since, limit, bytes).await?;
             let position = history.position.clone();
             (Some(history), position)
         } else {
@@ -310,7 +327,13 @@ impl Stored {
     }
 
     /// The application's streams begin when they are first looked at.
-    async fn look_at_application(&self, channel: &str, since: u64, limit: usize) -> Result<History> {
+    async fn look_at_application(
+        &self,
+        channel: &str,
+        since: u64,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<History> {
         let unknown = Options::default();
         let options = self.namespaces.of(channel).map_or(&unknown, Arc::as_ref);
         let since = Position {
@@ -318,7 +341,8 @@ impl Stored {
             offset: since,
         };
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        match broker::history(&self.store.bus, channel, options, Some(since), limit, false).await {
+        let (bus, since) = (&self.store.bus, Some(since));
+        match broker::history_within(bus, channel, options, since, limit, false, bytes).await {
             Ok(history) => Ok(history),
             Err(BrokerError::Bus(error)) => Err(error),
             // an empty epoch is any, and nothing is published here

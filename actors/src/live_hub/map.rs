@@ -98,7 +98,7 @@ impl Stored {
         since: &Place,
         limit: usize,
     ) -> Result<Option<MapChanges>> {
-        let (history, top) = self.look(key, since.offset, limit).await?;
+        let (history, top) = self.look(key, since.offset, limit, PAGE_BYTES).await?;
         let all = history.map_or_else(Vec::new, |history| publications(key, &top, history));
         let cut_off = all.first().map_or(since.offset != top.offset, |first| {
             first.offset != since.offset + 1

@@ -40,6 +40,8 @@ pub(crate) use fossil::apply;
 pub use history::{Keeps, Past};
 pub use hub::{FollowError, Following, LiveHub, Membership, Wish};
 pub use map::{MapChanges, MapPage};
-pub use outlet::{ConnectionOrder, Frame, Outlet, Queued, Signal, Subscriber, Taken, most_at_once};
+pub use outlet::{
+    ConnectionOrder, Frame, ORDERED_BYTES, Outlet, Queued, Signal, Subscriber, Taken, most_at_once,
+};
 pub use publication::{ChannelKey, Encoding, Item, Place, Publication, View};
 pub use roster::{Arrival, Entry, Most, Present};

@@ -100,10 +100,20 @@ impl ConnectionOrder {
             Self::Refresh { .. } | Self::Commands(_) => None,
         }
     }
+
+    /// Bytes of a client's commands.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Commands(commands) => commands.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// Orders that may wait for one connection: more come only of a client that floods, which is cut off.
 const ORDERS: usize = 512;
+/// Bytes of a client's commands among them.
+pub const ORDERED_BYTES: usize = 1024 * 1024;
 
 /// What the writer gets.
 #[derive(Debug)]
@@ -131,6 +141,10 @@ struct State {
     signals: VecDeque<Signal>,
     orders: Vec<ConnectionOrder>,
     ended: Option<Disconnect>,
+    /// What was taken last shows what the viewer may see, and is not written to its end yet.
+    writing: bool,
+    /// It was cut off.
+    cut: bool,
     /// Bytes that were read for followers that come back, and are not queued yet.
     reserved: usize,
     writer: Option<Waker>,
@@ -164,7 +178,20 @@ impl Outlet {
 
     /// Ends the connection and drops what is queued: the peer may not see it, or will never read it.
     pub fn cut(&self, why: Disconnect) {
+        self.state.lock().cut = true;
         self.finish(why, true);
+    }
+
+    /// Whether something of what the viewer may see is still to be read by it that no subscription's end takes back.
+    pub fn holds_content(&self) -> bool {
+        let state = self.state.lock();
+        state.writing || state.queue.has_content()
+    }
+
+    /// Whether the connection was cut off while such a thing is half written: it is not to be written to its end.
+    pub fn is_severed(&self) -> bool {
+        let state = self.state.lock();
+        state.cut && state.writing
     }
 
     /// Whether the connection has ended.
@@ -230,7 +257,8 @@ impl Outlet {
         if state.ended.is_some() {
             return;
         }
-        if state.orders.len() >= ORDERS {
+        let bytes = state.orders.iter().map(ConnectionOrder::bytes).sum::<usize>() + order.bytes();
+        if state.orders.len() >= ORDERS || bytes > ORDERED_BYTES {
             drop(state);
             return self.cut(Disconnect::TooManyRequests);
         }
@@ -263,6 +291,8 @@ impl Outlet {
     /// At most about `max_bytes` of what waits, in order, and at least one item. There is one writer.
     pub fn poll_take(&self, cx: &mut Context<'_>, max_bytes: usize) -> Poll<Taken> {
         let mut state = self.state.lock();
+        // whoever takes more has written what it took
+        state.writing = false;
         if state.queue.is_empty() {
             if let Some(why) = &state.ended {
                 return Poll::Ready(Taken::Ended(why.clone()));
@@ -272,6 +302,9 @@ impl Outlet {
         }
         state.behind = None;
         let batch = state.queue.take(max_bytes);
+        state.writing = batch
+            .iter()
+            .any(|item| item.slot != 0 || item.frame.has_content());
         Poll::Ready(Taken::Batch(batch))
     }
 

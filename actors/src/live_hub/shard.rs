@@ -1,6 +1,7 @@
 //! One shard of the hub: the channels of a part of this node's connections.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use actix::{Actor, AsyncContext, Handler, Message, WrapFuture};
 
 /// How often every channel is compared with what is stored: the last resort against what the bus lost silently.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
+
+/// Parts in which that is done, one after the other, so that they are not all read in the same instant.
+const PARTS: u32 = 10;
 
 /// Followers who are given something in one turn: their writes take some 0.5 ms.
 const TURN: usize = 64;
@@ -40,6 +44,8 @@ pub(super) struct LiveHub {
     waits: bool,
     /// When it is looked again at what is kept back.
     wakes: Option<Instant>,
+    /// The part of the channels that is compared next.
+    part: u32,
 }
 
 impl LiveHub {
@@ -53,6 +59,7 @@ impl LiveHub {
             gate: Arc::default(),
             waits: false,
             wakes: None,
+            part: 0,
         }
     }
 
@@ -192,7 +199,7 @@ impl LiveHub {
         ctx.spawn(done);
     }
 
-    fn compare_all(&mut self, ctx: &mut Context<Self>) {
+    fn sweep(&mut self) {
         self.channels.retain(|key, channel| {
             let empty = channel.sweep();
             if empty {
@@ -200,6 +207,54 @@ impl LiveHub {
             }
             !empty
         });
+    }
+
+    /// Compares one part of the channels with what Redis knows of them, and reads where it knows more. A channel of which it knows
+    /// nothing is not asked for elsewhere: what is published of it next comes over the bus.
+    fn compare_part(&mut self, ctx: &mut Context<Self>) {
+        self.part = (self.part + 1) % PARTS;
+        if self.part == 0 {
+            self.sweep();
+        }
+        let hasher = self.channels.hasher();
+        let is_next = |key: &&ChannelKey| hasher.hash_one(key) % u64::from(PARTS) == u64::from(self.part);
+        let (of_applications, own): (Vec<_>, Vec<_>) = self
+            .channels
+            .keys()
+            .filter(is_next)
+            .cloned()
+            .partition(ChannelKey::is_of_application);
+        // their streams last for as long as they are looked at
+        for key in of_applications {
+            self.change(key, ctx, Channel::check);
+        }
+        if own.is_empty() {
+            return;
+        }
+        let stored = self.stored.clone();
+        let asked = async move {
+            let places = stored.places(&own).await;
+            (own, places)
+        };
+        let done = asked.into_actor(self).map(|(own, places), hub, ctx| {
+            for (n, key) in own.into_iter().enumerate() {
+                match places.as_ref().map(|places| places.get(n)) {
+                    Ok(place) => {
+                        let place = place.and_then(Option::as_ref);
+                        hub.change(key, ctx, |channel| channel.compare(place));
+                    }
+                    // the reading tries again, and gives up in the end
+                    Err(_) => hub.change(key, ctx, Channel::check),
+                }
+            }
+            hub.deliver(ctx);
+        });
+        ctx.spawn(done);
+    }
+
+    /// Compares every channel with what is stored, in Redis or in PostgreSQL.
+    fn compare_all(&mut self, ctx: &mut Context<Self>) {
+        self.sweep();
         let needs: Vec<_> = self
             .channels
             .iter_mut()
@@ -217,9 +272,9 @@ impl Actor for LiveHub {
     fn started(&mut self, ctx: &mut Self::Context) {
         // whoever the incarnation before this one served is served by nobody now
         self.inlet.lose_everybody();
-        ctx.run_interval(COMPARE_EVERY, |hub, ctx| {
+        ctx.run_interval(COMPARE_EVERY / PARTS, |hub, ctx| {
             hub.take_in(ctx);
-            hub.compare_all(ctx);
+            hub.compare_part(ctx);
             hub.deliver(ctx);
         });
         ctx.run_interval(ENFORCE_EVERY, |hub, _| hub.connections.enforce(Instant::now()));

@@ -3,6 +3,7 @@
 use super::scope;
 use crate::kernel::id::{JobId, UserId};
 use crate::kernel::permission::PermissionSet;
+use uuid::Uuid;
 
 /// Longest channel name, in bytes (Centrifuge protocol).
 pub const MAX_NAME: usize = 255;
@@ -116,6 +117,13 @@ impl Channel {
             Self::Sessions(owner) => *owner == user || permissions.has("sessions:read"),
         }
     }
+
+    /// As [`Channel::admits`] for an API key with `permissions`. What is a person's own needs no permission; a program needs one
+    /// for everything.
+    pub fn admits_key(&self, permissions: &PermissionSet) -> bool {
+        // nobody's: nothing is open for being somebody's own
+        self.opened_by().is_some() && self.admits(UserId(Uuid::nil()), permissions, None)
+    }
 }
 
 #[cfg(test)]
@@ -166,5 +174,26 @@ mod tests {
         let inbox = Channel::parse(&format!("inbox:{owner}")).unwrap();
         assert!(inbox.admits(owner, &PermissionSet::default(), None));
         assert!(!inbox.admits(other, &all, None));
+    }
+
+    #[test]
+    fn a_key_sees_nothing_for_being_its_owners_but_what_a_permission_of_its_own_opens() {
+        let all: PermissionSet = FEEDS.iter().map(|(_, permission)| *permission).collect();
+        let (none, owner) = (PermissionSet::default(), UserId::new());
+        for (name, with_all) in [
+            ("feed:users", true),
+            ("page:/jobs", true),
+            (format!("job:{owner}").as_str(), true),
+            (format!("sessions:{owner}").as_str(), true),
+            (format!("inbox:{owner}").as_str(), false),
+            ("feed:saved_filters", false),
+        ] {
+            let channel = Channel::parse(name).unwrap();
+            assert_eq!(
+                (channel.admits_key(&none), channel.admits_key(&all)),
+                (false, with_all),
+                "{name}"
+            );
+        }
     }
 }

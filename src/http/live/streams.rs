@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use signalbox_core::connections;
+use signalbox_core::kernel::ctx::Credential;
 use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::page;
 use signalbox_core::live::application::{Message, Options, Publication, broker};
@@ -66,14 +67,19 @@ pub(super) async fn newest(
 
 async fn of_hub(state: &State, caller: &Caller, channel: &str, limit: u32) -> Answer<LiveHistory> {
     let known = Channel::parse(channel).ok_or_else(|| Error::not_found("channel"))?;
-    let user = caller.actor.user();
-    if !user.is_some_and(|user| known.admits(user, &caller.permissions, None)) {
-        return Err(match known {
-            Channel::Feed(_, permission) | Channel::Page(permission) => Error::forbidden(permission),
-            Channel::Job(_) => Error::forbidden("jobs:read"),
-            Channel::Inbox(_) | Channel::Sessions(_) => Error::not_found("channel"),
-        }
-        .into());
+    let admits = if matches!(caller.credential, Credential::ApiKey(_)) {
+        known.admits_key(&caller.permissions)
+    } else {
+        let user = caller.actor.user();
+        user.is_some_and(|user| known.admits(user, &caller.permissions, None))
+    };
+    if !admits {
+        let opened_by = known
+            .opened_by()
+            .filter(|_| !matches!(known, Channel::Sessions(_)));
+        return Err(opened_by
+            .map_or_else(|| Error::not_found("channel"), Error::forbidden)
+            .into());
     }
     let (store, organization) = (&state.store, caller.organization);
     let at = history::position(store, organization, channel).await?;

@@ -210,7 +210,7 @@ pub(super) async fn channels(api: &ServerApi, body: &[u8]) -> Reply {
     };
     loop {
         let mut answers = api.nodes.ask(Question::Channels(wanted.clone())).await;
-        found.missing = std::mem::take(&mut answers.missing);
+        note(&mut found.missing, std::mem::take(&mut answers.missing));
         let rows = answers.channels(&wanted).items;
         let last = rows.len() < MOST as usize;
         for row in rows {
@@ -228,6 +228,15 @@ pub(super) async fn channels(api: &ServerApi, body: &[u8]) -> Reply {
         }
         if last {
             return result(&found);
+        }
+    }
+}
+
+/// A node that did not answer of one page of many is missing, whatever it answers of the next.
+fn note(missing: &mut Vec<String>, more: Vec<String>) {
+    for node in more {
+        if !missing.contains(&node) {
+            missing.push(node);
         }
     }
 }
@@ -269,4 +278,18 @@ pub(super) async fn info(api: &ServerApi) -> Reply {
         })
         .collect();
     result(&BTreeMap::from([("nodes", nodes)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_did_not_answer_of_one_page_stays_missing_and_is_named_once() {
+        let mut missing = Vec::new();
+        for page in [vec!["b"], vec![], vec!["a", "b"]] {
+            note(&mut missing, page.into_iter().map(str::to_owned).collect());
+        }
+        assert_eq!(missing, ["b", "a"]);
+    }
 }

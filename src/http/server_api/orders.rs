@@ -5,7 +5,7 @@ use super::{ServerApi, decoded, done};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use signalbox_core::bus::orders::{Order, Whom};
-use signalbox_core::live::application::{APPLICATION, ServerSubscription};
+use signalbox_core::live::application::{APPLICATION, ServerSubscription, SubscriptionType};
 
 /// Connections spared by one `disconnect` at most.
 const SPARED: usize = 1_000;
@@ -66,7 +66,12 @@ impl Who {
 
 pub(super) async fn subscribe(api: &ServerApi, body: &[u8]) -> Reply {
     let who: Who = decoded(body)?;
-    api.options(&who.channel)?;
+    if api.options(&who.channel)?.subscription_type != SubscriptionType::Stream {
+        // a map is read before it is followed, and keys are asked for: both by the client
+        return Err(ApiError::not_available(
+            "only clients subscribe to such a channel",
+        ));
+    }
     let terms: ServerSubscription =
         serde_json::from_slice(body).map_err(|error| ApiError::bad(&error.to_string()))?;
     let order = Order::Subscribe {

@@ -45,9 +45,10 @@ type Queue = VecDeque<(u32, Box<Ask>, Option<u32>)>;
 
 impl Client {
     pub(super) fn ask(&mut self, id: u32, ask: Box<Ask>) {
+        let bytes = ask.bytes();
         if let Some(waiting) = self.busy(ask.channel()) {
             waiting.push_back((id, Request::Ask(ask)));
-            return self.count_waiting();
+            return self.count_waiting(bytes);
         }
         if let Ask::Refresh(request) = &*ask {
             let held = self.slot_of(&request.channel).is_some();
@@ -66,7 +67,7 @@ impl Client {
             .waiting
             .get_or_insert_default()
             .push_back((id, ask, slot));
-        self.count_waiting();
+        self.count_waiting(bytes);
         self.next_ask();
     }
 
@@ -78,7 +79,7 @@ impl Client {
             self.asks.waiting = None;
             return;
         };
-        self.waiting = self.waiting.saturating_sub(1);
+        self.discount_waiting(1, ask.bytes());
         self.asks.out = true;
         self.effects.push(Effect::Ask { id, ask, slot });
     }

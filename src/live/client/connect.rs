@@ -1,5 +1,6 @@
 //! Signing in, and staying signed in.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,16 +16,30 @@ use crate::live::protocol::{Disconnect, Push, Reply, ReplyError};
 pub struct Expiry {
     /// `None`: as long as the session behind a cookie, or for ever.
     pub at: Option<Instant>,
-    /// The server moves it; the client has nothing to bring.
-    pub by_server: bool,
+    /// The client renews them: those it brought last end, or the server has told it of an end.
+    pub by_client: bool,
 }
 
 impl Expiry {
     /// The client must have shown new credentials by then.
     pub fn at(at: Option<Instant>) -> Self {
-        Self { at, by_server: false }
+        Self {
+            at,
+            by_client: at.is_some(),
+        }
     }
 }
+
+/// Tokens that the client has brought to renew its own: one is judged at a time.
+#[derive(Debug, Default)]
+pub(super) struct Renewals {
+    out: bool,
+    // boxed: no SDK brings a second one before the first is judged
+    waiting: Option<Box<Queue>>,
+}
+
+/// Command and token.
+type Queue = VecDeque<(u32, String)>;
 
 /// Good credentials.
 #[derive(Debug, Default, PartialEq)]
@@ -92,7 +107,7 @@ impl Client {
             return;
         };
         let (reply_to, stale_at, waiting) = (*reply_to, *stale_at, std::mem::take(waiting));
-        self.waiting = 0;
+        (self.waiting, self.waiting_bytes) = (0, 0);
         match result.map_err(SignInError::outcome) {
             Ok(signed_in) => {
                 self.phase = Phase::Up {
@@ -114,6 +129,14 @@ impl Client {
 
     /// The credentials of the refresh have been judged.
     pub fn refreshed(&mut self, id: u32, result: Result<Expiry, SignInError>, now: Instant) {
+        self.renewals.out = false;
+        self.renewed_as(id, result, now);
+        if self.is_up() {
+            self.next_renewal();
+        }
+    }
+
+    fn renewed_as(&mut self, id: u32, result: Result<Expiry, SignInError>, now: Instant) {
         let Phase::Up { expires, .. } = &mut self.phase else {
             return;
         };
@@ -147,6 +170,8 @@ impl Client {
             return;
         };
         expires.at = at;
+        // once it renews them it goes on to, whatever it is told of their end
+        expires.by_client |= at.is_some();
         let (expires, ttl) = remaining(at, now);
         let push = Push {
             refresh: Some(RefreshPush { expires, ttl }),
@@ -159,18 +184,38 @@ impl Client {
         let client_side = matches!(
             self.phase,
             Phase::Up {
-                expires: Expiry {
-                    at: Some(_),
-                    by_server: false
-                },
+                expires: Expiry { by_client: true, .. },
                 ..
             }
         );
         if token.is_empty() || !client_side {
-            self.close(Disconnect::BadRequest);
-        } else {
-            self.effects.push(Effect::Refresh(id, token));
+            return self.close(Disconnect::BadRequest);
         }
+        let bytes = token.len();
+        self.renewals
+            .waiting
+            .get_or_insert_default()
+            .push_back((id, token));
+        self.count_waiting(bytes);
+        self.next_renewal();
+    }
+
+    fn next_renewal(&mut self) {
+        if self.renewals.out {
+            return;
+        }
+        let next = self
+            .renewals
+            .waiting
+            .as_mut()
+            .and_then(|waiting| waiting.pop_front());
+        let Some((id, token)) = next else {
+            self.renewals.waiting = None;
+            return;
+        };
+        self.discount_waiting(1, token.len());
+        self.renewals.out = true;
+        self.effects.push(Effect::Refresh(id, token));
     }
 
     fn answer_connect(&mut self, id: u32, signed_in: SignedIn, now: Instant) {

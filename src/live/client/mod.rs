@@ -5,7 +5,7 @@
 //! Invariant: commands on one channel take effect in the order in which they came. A command that finds its
 //! channel busy waits for it; other channels do not. Of questions one is out at a time, so that what a client publishes
 //! keeps its order.
-//! Invariant: what waits is bounded by [`MAX_WAITING`]. Of a client that says more, nothing further is read before some of it is
+//! Invariant: what waits is bounded, in number and in bytes. Of a client that says more, nothing further is read before some of it is
 //! done ([`Client::listens`]).
 
 mod asks;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 pub use asks::{Answer, TRACK, UNTRACK};
 pub use connect::{Expiry, SignInError, SignedIn};
 pub use orders::ServerFollowed;
-pub use subscribe::{Followed, LIVE, MapPart, POLL, Recovering, STATE, STREAM, is_map};
+pub use subscribe::{Followed, LIVE, MapPart, POLL, Recovering, STATE, STREAM, is_map, nonsense};
 
 use super::protocol::{
     Ask, Codec, Command, ConnectRequest, Disconnect, Push, Reply, ReplyError, Request, SubscribeRequest,
@@ -33,8 +33,9 @@ use subscribe::Channel;
 /// How many commands of one connection may wait for something else to finish.
 pub const MAX_WAITING: usize = 512;
 
-/// With so many waiting nothing further is read.
+/// With so many waiting, or so many bytes of them, nothing further is read.
 const LISTENS_BELOW: usize = MAX_WAITING / 2;
+const LISTENS_BELOW_BYTES: usize = 256 * 1024;
 
 /// What the rules allow a connection, in time and number.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +104,7 @@ pub enum Effect {
     Ping,
     /// Check the credentials and report with [`Client::signed_in`].
     SignIn(Box<ConnectRequest>),
-    /// Check the new credentials and report with [`Client::refreshed`].
+    /// Check the new credentials and report with [`Client::refreshed`]. One is out at a time.
     Refresh(u32, String),
     /// Judge the wish, register for the channel and read what was missed; report with [`Client::followed`].
     Follow {
@@ -143,7 +144,9 @@ pub struct Client {
     phase: Phase,
     channels: Vec<Channel>,
     asks: asks::Asks,
+    renewals: connect::Renewals,
     waiting: usize,
+    waiting_bytes: usize,
     /// The commands of a frame that are not read yet.
     unread: Option<Box<[u8]>>,
     last_slot: u32,
@@ -185,7 +188,9 @@ impl Client {
             phase,
             channels: Vec::new(),
             asks: asks::Asks::default(),
+            renewals: connect::Renewals::default(),
             waiting: 0,
+            waiting_bytes: 0,
             unread: None,
             last_slot: 0,
             latency: None,
@@ -233,7 +238,7 @@ impl Client {
             Err(why) => return self.close(why),
         };
         loop {
-            if self.waiting >= LISTENS_BELOW {
+            if self.has_enough() {
                 self.unread = commands.rest().map(Box::from);
                 return self.await_pong_until_read(now);
             }
@@ -251,12 +256,16 @@ impl Client {
 
     /// Whether another frame may be given to [`Client::frame`].
     pub fn listens(&self) -> bool {
-        self.unread.is_none() && self.waiting < LISTENS_BELOW
+        self.unread.is_none() && !self.has_enough()
+    }
+
+    fn has_enough(&self) -> bool {
+        self.waiting >= LISTENS_BELOW || self.waiting_bytes >= LISTENS_BELOW_BYTES
     }
 
     /// Reads on in a frame, where enough of what waited is done. Whether it did.
     pub fn go_on(&mut self, now: Instant) -> bool {
-        if self.waiting >= LISTENS_BELOW || self.is_closed() {
+        if self.has_enough() || self.is_closed() {
             return false;
         }
         let Some(unread) = self.unread.take() else {
@@ -282,6 +291,7 @@ impl Client {
             self.phase = Phase::Closed;
             self.channels = Vec::new();
             self.asks = asks::Asks::default();
+            self.renewals = connect::Renewals::default();
             self.unread = None;
             self.effects.push(Effect::Close(why));
         }
@@ -308,8 +318,9 @@ impl Client {
                 self.close(Disconnect::BadRequest);
             }
             (Phase::SigningIn { waiting, .. }, request) => {
+                let bytes = request.bytes();
                 waiting.push_back((id, request));
-                self.count_waiting();
+                self.count_waiting(bytes);
             }
             (Phase::Up { .. }, request) => self.serve(id, request),
         }
@@ -327,11 +338,19 @@ impl Client {
         }
     }
 
-    fn count_waiting(&mut self) {
+    /// A command of so many bytes waits.
+    fn count_waiting(&mut self, bytes: usize) {
         self.waiting += 1;
+        self.waiting_bytes += bytes;
         if self.waiting > MAX_WAITING {
             self.close(Disconnect::TooManyRequests);
         }
+    }
+
+    /// So many commands, of so many bytes together, wait no longer.
+    fn discount_waiting(&mut self, count: usize, bytes: usize) {
+        self.waiting = self.waiting.saturating_sub(count);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
     }
 
     fn write(&mut self, reply: Reply) {

@@ -135,11 +135,13 @@ impl Client {
             return self.refuse(id, ReplyError::ConcurrentPagination);
         }
         if let Some(waiting) = self.busy(&wish.channel) {
-            waiting.push_back((id, Request::Subscribe(wish)));
-            return self.count_waiting();
+            let request = Request::Subscribe(wish);
+            let bytes = request.bytes();
+            waiting.push_back((id, request));
+            return self.count_waiting(bytes);
         }
-        if !matches!(wish.delta.as_str(), "" | "fossil") {
-            return self.close(Disconnect::BadRequest);
+        if let Some(refusal) = nonsense(&wish) {
+            return self.turn_down(id, refusal);
         }
         if let Some(error) = self.objection(&wish) {
             return self.refuse(id, error);
@@ -199,9 +201,6 @@ impl Client {
         } else if is_map(wish) && channel.is_none() && continues(wish) && !wish.recover {
             // nobody has let this client read the map
             Some(ReplyError::PermissionDenied)
-        } else if wish.tf.is_some() && !wish.delta.is_empty() {
-            // a patch of what was filtered out would be a patch of nothing
-            Some(ReplyError::BadRequest)
         } else {
             None
         }
@@ -210,8 +209,9 @@ impl Client {
     /// Never an error: an SDK answers one by reconnecting.
     pub(super) fn unsubscribe(&mut self, id: u32, channel: String) {
         if let Some(waiting) = self.busy(&channel) {
+            let bytes = channel.len();
             waiting.push_back((id, Request::Unsubscribe(channel)));
-            return self.count_waiting();
+            return self.count_waiting(bytes);
         }
         if let Some(at) = self.position(&channel) {
             let channel = self.channels.swap_remove(at);
@@ -236,7 +236,8 @@ impl Client {
             waiting,
             ..
         } = *busy;
-        self.waiting = self.waiting.saturating_sub(waiting.len());
+        let bytes = waiting.iter().map(|(_, request)| request.bytes()).sum();
+        self.discount_waiting(waiting.len(), bytes);
         match result {
             Err(refusal) => {
                 self.channels.swap_remove(at);
@@ -369,6 +370,18 @@ pub const POLL: i32 = 4;
 /// Whether a map is asked for: 1 to 3 are its kinds.
 pub fn is_map(wish: &SubscribeRequest) -> bool {
     (1..=3).contains(&wish.kind)
+}
+
+/// What cannot be meant, whoever asks and however: in a subscribe, or with a connect.
+pub fn nonsense(wish: &SubscribeRequest) -> Option<Refusal> {
+    if !matches!(wish.delta.as_str(), "" | "fossil") {
+        Some(Refusal::Close(Disconnect::BadRequest))
+    } else if wish.tf.is_some() && !wish.delta.is_empty() {
+        // a patch of what was filtered out would be a patch of nothing
+        Some(ReplyError::BadRequest.into())
+    } else {
+        None
+    }
 }
 
 /// Whether it asks for more of a map that the client reads already, rather than for the first of it.

@@ -1,7 +1,7 @@
 //! One connection of the Centrifuge protocol: carries out what the state machine wants, and tells it what happened.
 //!
 //! Invariant: nothing is asked of the rest of the hub on behalf of a viewer whose rights have changed since; an answer
-//! given for older rights is thrown away.
+//! given for older rights is thrown away, and the connection is cut off where one waits to be read.
 
 mod orders;
 mod peer;
@@ -152,6 +152,10 @@ impl Connection {
     /// Serves the connection until it ends.
     pub async fn run(mut self, mut input: Input, plug: Plug) {
         let patience = self.serve(&mut input, &plug).await;
+        if self.outlet.is_severed() {
+            // nor is what the writing half has begun read to its end
+            plug.pull();
+        }
         // the subscriptions and the session go first: they need nobody who reads
         self.subscriptions.clear();
         self.pending = Pending::default();

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use signalbox_actors::live_hub::ConnectionOrder;
+use signalbox_actors::live_hub::{ConnectionOrder, ORDERED_BYTES};
 use signalbox_core::live::position::Position;
 
 use super::super::gate::Viewer;
@@ -23,7 +23,8 @@ impl Connection {
             }
             self.orders.push_back(order);
         }
-        if self.orders.len() > WAITING {
+        let bytes: usize = self.orders.iter().map(ConnectionOrder::bytes).sum();
+        if self.orders.len() > WAITING || bytes > ORDERED_BYTES {
             self.outlet.cut(Disconnect::TooManyRequests);
         }
     }

@@ -7,11 +7,11 @@ use futures::future::try_join_all;
 use signalbox_actors::live_hub::Arrival;
 use signalbox_core::live::application::ServerSubscription;
 
-use super::super::client::{Expiry, Refusal, ServerFollowed, SignInError, SignedIn};
+use super::super::client::{Expiry, Refusal, ServerFollowed, SignInError, SignedIn, nonsense};
 use super::super::following::Subscription;
 use super::super::gate::{Admission, Viewer};
 use super::super::map::Step;
-use super::super::protocol::{Ask, ConnectRequest, Disconnect, SubscribeRequest};
+use super::super::protocol::{Ask, ConnectRequest, Disconnect, ReplyError, SubscribeRequest};
 use super::super::wire::Dialect;
 use super::{Again, Connection, Done, Judged, follow_for_server};
 
@@ -51,6 +51,10 @@ impl Connection {
                     Ok((followed, subscription)) => {
                         self.keep(subscription);
                         self.client.subscribed_by_server(followed, now);
+                    }
+                    // the server API has answered: a client that comes back is seen to lack the channel, one that stays is not
+                    Err(Refusal::Reply(ReplyError::Internal)) => {
+                        self.client.close(Disconnect::ForceReconnect);
                     }
                     Err(refusal) => {
                         tracing::debug!(?refusal, "a channel could not be followed on the server's behalf");
@@ -113,6 +117,9 @@ impl Connection {
             let error = SignInError::Close(Disconnect::ChannelLimit);
             return self.client.signed_in(Err(error), now, 0.0);
         }
+        if let Some(refusal) = wishes.iter().find_map(|(wish, _)| nonsense(wish)) {
+            return self.attended(Err(refusal), now);
+        }
         let wanted: Vec<_> = wishes
             .into_iter()
             .filter_map(|(wish, terms)| {
@@ -165,6 +172,13 @@ impl Connection {
                 wish.channel = channel;
                 (wish, None)
             }));
+        }
+        if self.track.is_some() {
+            // it is given ids, by which it comes back wherever that is allowed
+            for (wish, _) in &mut wishes {
+                wish.recoverable = true;
+                wish.positioned = true;
+            }
         }
         wishes
     }
@@ -249,6 +263,12 @@ impl Connection {
             Err(_) => return self.outlet.cut(Disconnect::SignedOut),
         };
         if let Some(admission) = &mut self.admission {
+            let before = admission.viewer.member();
+            let is_other = before.is_none_or(|before| before.permissions != member.permissions);
+            if is_other && self.outlet.holds_content() {
+                // an answer of before that is not read yet would be read behind the word that it is not for them
+                return self.outlet.cut(Disconnect::ForceReconnect);
+            }
             admission.viewer = Viewer::Member(member);
         }
         for (slot, sight) in sights {

@@ -11,7 +11,7 @@ use super::super::client::{Effect, Refusal, SignInError, is_map};
 use super::super::following::{Subscription, Wanted, follow};
 use super::super::gate::{Asked, Credentials, Viewer};
 use super::super::map::{Step, read};
-use super::super::protocol::wire::ConnectResult;
+use super::super::protocol::wire::{ConnectResult, SubscribeResult};
 use super::super::protocol::{ConnectRequest, Disconnect, Reply, ReplyError, SubscribeRequest};
 use super::super::wire::{Dialect, ping_frame};
 use super::{Again, Connection, Done, Question};
@@ -84,7 +84,9 @@ impl Connection {
         if let (Some(_), Some(connect)) = (&self.track, &reply.connect) {
             self.move_to(connect);
         }
-        self.outlet.push(self.way.dialect.frame(reply));
+        let shows = shows(&reply);
+        let frame = self.way.dialect.frame(reply);
+        self.outlet.push(if shows { frame.with_content() } else { frame });
     }
 
     /// Whoever has the answer to the connect has what stands in it. An item without bytes only moves its channel.
@@ -221,7 +223,8 @@ impl Connection {
         let slot = question.slot;
         let held = slot.and_then(|slot| self.subscriptions.iter().find(|held| held.slot == slot));
         let info = held.and_then(|held| held.info().cloned());
-        let info = info.unwrap_or_else(|| viewer.info(self.client.id(), None));
+        let told = held.and_then(|held| held.told().cloned());
+        let info = info.unwrap_or_else(|| viewer.info(self.client.id(), told));
         let tracker = held.and_then(|held| held.tracker.clone());
         let (live, following, dialect) = (self.live.clone(), slot.is_some(), self.way.dialect);
         let rights = self.judged;
@@ -282,4 +285,20 @@ impl Connection {
             Done::LookedAgain(rights, judged.await)
         }));
     }
+}
+
+/// Whether a reply shows what its viewer may see of a channel.
+fn shows(reply: &Reply) -> bool {
+    let has = |result: &SubscribeResult| !(result.publications.is_empty() && result.state.is_empty());
+    reply.history.is_some()
+        || reply.presence.is_some()
+        || reply
+            .sub_refresh
+            .as_ref()
+            .is_some_and(|told| !told.items.is_empty())
+        || reply.subscribe.as_ref().is_some_and(has)
+        || reply
+            .connect
+            .as_ref()
+            .is_some_and(|connect| connect.subs.values().any(has))
 }

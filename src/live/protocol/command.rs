@@ -1,5 +1,7 @@
 //! What a client may say.
 
+use prost::Message;
+
 use super::Disconnect;
 use super::wire::{
     self, ConnectRequest, HistoryRequest, PublishRequest, RefreshRequest, SubRefreshRequest, SubscribeRequest,
@@ -53,7 +55,31 @@ pub enum Ask {
     Refresh(SubRefreshRequest),
 }
 
+impl Request {
+    /// Bytes of what was said, about.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Connect(request) => request.encoded_len(),
+            Self::Subscribe(request) => request.encoded_len(),
+            Self::Unsubscribe(channel) => channel.len(),
+            Self::Refresh(request) => request.encoded_len(),
+            Self::Ask(ask) => ask.bytes(),
+            Self::Send | Self::Unsupported => 0,
+        }
+    }
+}
+
 impl Ask {
+    /// See [`Request::bytes`].
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Publish(request) => request.encoded_len(),
+            Self::Presence(channel) | Self::PresenceStats(channel) => channel.len(),
+            Self::History(request) => request.encoded_len(),
+            Self::Refresh(request) => request.encoded_len(),
+        }
+    }
+
     /// The channel it is about.
     pub fn channel(&self) -> &str {
         match self {

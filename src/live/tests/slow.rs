@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures::StreamExt;
 use serde_json::json;
 use signalbox_core::bus::questions::Question;
 use signalbox_core::live::history::publish_state;
@@ -243,4 +244,33 @@ async fn a_client_that_never_reads_is_ended_and_the_others_get_everything() {
         )
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_waits_is_never_read_by_whoever_has_other_rights_by_then() {
+    let node = Node::start().await;
+    node.person("someone", &["users:read", "users:read_pii"]);
+    node.person("another", &["users:read"]);
+    let mut quick = Wire::following(&node, "another").await;
+    let mut wire = Wire::narrow(&node, "someone").await;
+    let queued = async || node.nodes.ask(Question::Node).await.nodes()[0].state.queue_bytes;
+    // the kernel takes some megabytes before anything has to wait, and what is on its way there waits a moment too
+    let mut top = 0;
+    while queued().await < 60_000 {
+        node.happen_in("feed:users", top + 1..top + 11, 2_000).await;
+        for _ in 0..10 {
+            top += 1;
+            assert_eq!(quick.publication().await["n"], top);
+        }
+    }
+    let before = queued().await;
+    let wish = json!({"channel": "feed:users", "limit": 20, "since": {"offset": 0, "epoch": node.epoch()}});
+    wire.say(&json!({"id": 9, "history": wish}).to_string()).await;
+    eventually("the answer waits", async || queued().await > before + 20_000).await;
+    node.door.grant("someone", &["users:read"]);
+    eventually("the connection is ended", async || node.hub.connections() == 1).await;
+    // there is no close behind what was half written
+    while let Some(Ok(message)) = wire.socket.next().await {
+        assert!(!message.to_string().contains("\"history\""), "{message}");
+    }
 }

@@ -141,6 +141,8 @@ async fn a_map_takes_what_its_namespace_lets_it_and_says_why_not() {
         ),
         ("map_clear", json!({"channel": "there:1"}), 108),
         ("map_stats", json!({"channel": "chat:1"}), 108),
+        ("subscribe", json!({"user": "7", "channel": "board:1"}), 108),
+        ("subscribe", json!({"user": "7", "channel": "price:1"}), 108),
         ("publish", json!({"channel": "board:1", "data": 1}), 108),
     ] {
         let reply = hub.call(method, body.clone()).await;

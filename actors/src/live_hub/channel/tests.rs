@@ -412,3 +412,30 @@ fn followers_that_nobody_releases_do_not_pile_up_memory() {
     assert_eq!(channel.recent.len(), 0);
     assert_eq!(healthy.look().len(), RECENT + 1);
 }
+
+#[test]
+fn a_comparison_reads_nothing_where_the_stream_stands_where_the_channel_is() {
+    let mut channel = Prompt::default();
+    assert_eq!(
+        channel.compare(Some(&place("e", 9))),
+        Need::Nothing,
+        "nobody is there"
+    );
+    let mut follower = Follower::released(&mut channel, place("e", 5));
+    for stands in [None, Some(place("e", 5)), Some(place("e", 4))] {
+        assert_eq!(channel.compare(stands.as_ref()), Need::Nothing, "{stands:?}");
+    }
+    assert_eq!(channel.compare(Some(&place("e", 6))), Need::Read(5));
+    assert_eq!(
+        channel.compare(Some(&place("e", 6))),
+        Need::Nothing,
+        "it is being read"
+    );
+    let page = Page::History {
+        top: place("e", 6),
+        publications: vec![publication("e", 6)],
+    };
+    assert_eq!(channel.read(page), Need::Nothing);
+    assert_eq!(follower.look(), [6]);
+    assert_eq!(channel.compare(Some(&place("another", 1))), Need::Read(6));
+}

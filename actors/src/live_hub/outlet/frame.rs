@@ -13,6 +13,8 @@ pub struct Frame {
     header: u8,
     /// Messages in it; 0 when it may not be joined with others.
     messages: u8,
+    /// See [`Frame::with_content`].
+    content: bool,
     /// What it is the present state of, where it is state and not an event.
     state: Option<Arc<str>>,
 }
@@ -26,6 +28,7 @@ impl Frame {
             whole,
             header,
             messages: 1,
+            content: false,
             state: None,
         }
     }
@@ -52,6 +55,19 @@ impl Frame {
             state: Some(key),
             ..self
         }
+    }
+
+    /// As a message of the connection itself that shows what its viewer may see, as it was when it was made.
+    pub fn with_content(self) -> Self {
+        Self {
+            content: true,
+            ..self
+        }
+    }
+
+    /// Whether it is one of those.
+    pub(super) fn has_content(&self) -> bool {
+        self.content
     }
 
     /// What it is the present state of; `None` for an event, of which each must be delivered.

@@ -159,6 +159,11 @@ impl Queue {
         self.take(usize::MAX);
     }
 
+    /// Whether a message of the connection itself shows what its viewer may see.
+    pub(super) fn has_content(&self) -> bool {
+        self.items.iter().any(|item| item.frame.has_content())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -259,3 +259,42 @@ proptest! {
         prop_assert_eq!(sent, got);
     }
 }
+
+#[test]
+fn commands_that_nobody_takes_end_the_connection_before_they_are_more_than_fit() {
+    let outlet = Outlet::new(1000);
+    let order = || outlet.order(ConnectionOrder::Commands(vec![b' '; 64 * 1024].into()));
+    for _ in 0..ORDERED_BYTES / (64 * 1024) {
+        order();
+    }
+    assert_eq!(outlet.ended(), None);
+    order();
+    assert_eq!(outlet.ended(), Some(Disconnect::TooManyRequests));
+}
+
+#[test]
+fn what_shows_something_is_known_to_wait_until_more_is_taken_and_is_not_written_on_once_it_is_cut_off() {
+    let outlet = Outlet::new(10_000);
+    outlet.push(frame("told"));
+    assert!(!outlet.holds_content());
+    outlet.push(frame("answer").with_content());
+    assert!(outlet.holds_content());
+    assert_eq!(take(&outlet, 1000).unwrap().len(), 2);
+    assert!(
+        outlet.holds_content() && !outlet.is_severed(),
+        "it is being written"
+    );
+    assert_eq!(take(&outlet, 1000), None);
+    assert!(!outlet.holds_content());
+    outlet.push(frame("answer").with_content());
+    outlet.cut(Disconnect::ForceReconnect);
+    assert!(
+        !outlet.holds_content() && !outlet.is_severed(),
+        "it was not begun"
+    );
+    let outlet = Outlet::new(10_000);
+    outlet.push_at(frame("event"), 1, 1);
+    take(&outlet, 1000);
+    outlet.cut(Disconnect::AccessEnded);
+    assert!(outlet.is_severed());
+}

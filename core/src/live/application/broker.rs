@@ -7,7 +7,7 @@
 //! history: offsets of an epoch never begin again.
 
 use super::message::one_line;
-use super::{APPLICATION, Message, Options, Publication, SubscriptionType};
+use super::{APPLICATION, Message, Options, Publication, SubscriptionType, map};
 use crate::bus::Bus;
 use crate::kernel::error::Error;
 use crate::kernel::id::EventId;
@@ -28,6 +28,9 @@ pub const RUN: usize = 100;
 pub const PAGE: i32 = 300;
 /// Publications of one answer at most, whatever was asked for.
 pub const LONGEST_PAGE: i32 = 10_000;
+
+/// More bytes than any history has, and a number that Redis' scripts can hold.
+const WHATEVER_SIZE: usize = 1 << 50;
 
 /// Why a channel did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -133,21 +136,29 @@ return {epoch, first}",
     )
 });
 
-// KEYS meta, history. ARGV meta s, epoch if there is none, from (empty: no publications), to, count, 1 for newest first.
+// KEYS meta, history, state of a map. ARGV meta s, epoch if there is none, from (empty: no publications), to, count, 1 for newest
+// first, bytes at most, unless the first publication alone is longer.
 static READ: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local at = redis.call('HMGET', KEYS[1], 'epoch', 'top')
-if not at[1] then
-  redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'top', 0)
-  at = {ARGV[2], '0'}
-end
+    let body = r"
+local epoch, top = epoch_of({meta = KEYS[1], history = KEYS[2], state = KEYS[3], fresh = ARGV[2]})
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-if ARGV[3] == '' then return {at[1], at[2], {}} end
+if ARGV[3] == '' then return {epoch, top, {}} end
 local range = ARGV[6] == '1' and 'XREVRANGE' or 'XRANGE'
-return {at[1], at[2], redis.call(range, KEYS[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])}",
-    )
+local found, size, from, left = {}, 0, ARGV[3], tonumber(ARGV[5])
+while left > 0 do
+  local asked = math.min(left, 16)
+  local some = redis.call(range, KEYS[2], from, ARGV[4], 'COUNT', asked)
+  for _, one in ipairs(some) do
+    size = size + #one[2][2]
+    if #found > 0 and size > tonumber(ARGV[7]) then return {epoch, top, found} end
+    found[#found + 1] = one
+  end
+  if #some < asked then break end
+  left = left - asked
+  from = '(' .. some[asked][1]
+end
+return {epoch, top, found}";
+    Script::new(&format!("{}{body}", map::CHANGE))
 });
 
 /// Publishes to `channel`. Answers its place; offset 0 where it is not kept. A repeat answers as the first did, a version
@@ -267,6 +278,22 @@ pub async fn history(
     limit: i32,
     reverse: bool,
 ) -> Result<History> {
+    history_within(bus, channel, options, since, limit, reverse, WHATEVER_SIZE).await
+}
+
+/// As [`history`], and no more publications than take `bytes`, but one at least.
+///
+/// # Errors
+/// As [`history`].
+pub async fn history_within(
+    bus: &Bus,
+    channel: &str,
+    options: &Options,
+    since: Option<Position>,
+    limit: i32,
+    reverse: bool,
+    bytes: usize,
+) -> Result<History> {
     if !options.has_history() {
         return nothing_kept(since.as_ref());
     }
@@ -282,14 +309,17 @@ pub async fn history(
         ..0 => PAGE,
         _ => limit.min(LONGEST_PAGE),
     };
+    let [state, ..] = bus.keys().live_map(APPLICATION, channel);
     let mut call = READ.key(bus.keys().live_meta(APPLICATION, channel));
     call.key(bus.keys().live_history(APPLICATION, channel))
+        .key(state)
         .arg(meta_seconds(options))
         .arg(fresh_epoch())
         .arg(if count == 0 { "" } else { &from })
         .arg(to)
         .arg(count)
-        .arg(i32::from(reverse));
+        .arg(i32::from(reverse))
+        .arg(bytes.min(WHATEVER_SIZE));
     let (epoch, offset, entries): (String, u64, history::Entries) =
         call.invoke_async(&mut bus.shared()).await.map_err(Error::from)?;
     if since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != epoch) {

@@ -179,3 +179,22 @@ fn a_renewal_with_a_bad_token_ends_what_the_protocol_says_it_ends() {
         assert_eq!(effects, [json!({"close": code})]);
     }
 }
+
+#[test]
+fn nothing_more_is_read_of_a_client_whose_commands_are_long_before_they_are_many() {
+    let mut desk = Desk::holding();
+    let long = "x".repeat(60_000);
+    let publish = |id: u32| json!({"id": id, "publish": {"channel": "feed:users", "data": long}});
+    desk.says(publish(10));
+    let mut said = 10;
+    while desk.client.listens() {
+        said += 1;
+        desk.says(publish(said));
+    }
+    assert_eq!(said, 15, "the first is being asked, and five wait");
+    for id in 10..=said {
+        assert_eq!(desk.client.listens(), id > 10, "{id}");
+        desk.client.answered(id, Some(1), Ok(Answer::Published), desk.now);
+    }
+    assert_eq!((desk.client.waiting, desk.client.waiting_bytes), (0, 0));
+}

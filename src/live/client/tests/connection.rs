@@ -130,6 +130,44 @@ fn a_refresh_moves_the_end_of_the_credentials() {
 }
 
 #[test]
+fn tokens_that_a_client_brings_are_judged_one_at_a_time_and_those_that_wait_are_counted() {
+    let mut desk = Desk::up();
+    for id in 2..=1 + LISTENS_BELOW as u32 {
+        let effects = told(&desk.says(json!({"id": id, "refresh": {"token": id.to_string()}})));
+        assert_eq!(effects.len(), usize::from(id == 2), "{id}: {effects:?}");
+    }
+    assert!(desk.client.listens());
+    desk.says(json!({"id": 999, "refresh": {"token": "one more"}}));
+    assert!(!desk.client.listens(), "it is not listened to any more");
+    let later = desk.now + 2 * HOUR;
+    desk.client.refreshed(2, Ok(Expiry::at(Some(later))), desk.now);
+    let effects = told(&desk.client.take_effects());
+    assert_eq!(effects[0]["refresh"]["ttl"], 7200);
+    assert_eq!(effects[1], json!({"check": "3"}));
+    assert!(desk.client.listens());
+}
+
+#[test]
+fn a_client_goes_on_renewing_its_credentials_after_the_server_has_said_that_they_last() {
+    let mut desk = Desk::up();
+    desk.client.moved(None, desk.now);
+    desk.client.take_effects();
+    assert_eq!(
+        told(&desk.says(json!({"id": 9, "refresh": {"token": "new"}}))),
+        [json!({"check": "new"})]
+    );
+    let mut desk = Desk::new();
+    desk.says(json!({"id": 1, "connect": {}}));
+    desk.client.signed_in(Ok(lasting(None)), desk.now, 0.0);
+    desk.client.moved(Some(desk.now + HOUR), desk.now);
+    desk.client.take_effects();
+    assert_eq!(
+        told(&desk.says(json!({"id": 9, "refresh": {"token": "first"}}))),
+        [json!({"check": "first"})]
+    );
+}
+
+#[test]
 fn credentials_that_run_out_end_the_connection_after_the_grace() {
     let mut desk = Desk::new();
     Arc::make_mut(&mut desk.client.timing).ping = 4 * HOUR;

@@ -37,6 +37,28 @@ async fn what_one_client_says_others_hear_with_who_said_it_and_history_keeps_it(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_subscription_token_tells_of_a_client_is_told_with_what_it_says_where_nobody_is_seen_too() {
+    let node = node().await;
+    let told = json!({"sub": "ada", "channel": "said:1", "info": {"role": "host"}});
+    let wish = json!({"channel": "said:1", "token": token(told)});
+    let (mut ada, result) = Wire::subscribed(&node, "ada", wish).await;
+    assert!(result.is_object());
+    ada.say(r#"{"id":3,"publish":{"channel":"said:1","data":1}}"#)
+        .await;
+    let mut push = ada.push().await;
+    while push.is_null() {
+        // the answer to its own publish
+        push = ada.push().await;
+    }
+    let info = &push["pub"]["info"];
+    assert_eq!(
+        (&info["conn_info"], &info["chan_info"]),
+        (&json!({"name": "ada"}), &json!({"role": "host"})),
+        "{info}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_channel_is_as_open_as_its_namespace_says_and_the_hubs_own_stay_closed() {
     let node = node().await;
     let mut wire = Wire::signed_in(&node, &of("ada")).await;

@@ -297,3 +297,20 @@ async fn what_a_token_gives_ends_when_it_says_whatever_its_own_end() {
     .await;
     assert_eq!(wire.close().await, 3005);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_for_which_the_server_could_not_follow_a_channel_comes_back() {
+    let node = node().await;
+    let mut wire = Wire::signed_in(&node, &of("ada")).await;
+    node.door.unsure.store(true, Ordering::SeqCst);
+    node.tell(Order::Subscribe {
+        whom: Whom {
+            user: Some("ada".to_owned()),
+            ..Whom::of(APPLICATION)
+        },
+        channel: "chat:1".into(),
+        terms: json!({}),
+    })
+    .await;
+    assert_eq!(wire.close().await, 3011);
+}

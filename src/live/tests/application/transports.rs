@@ -201,6 +201,31 @@ async fn a_plain_event_source_resumes_by_the_id_it_brings_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plain_event_source_resumes_where_that_is_allowed_and_not_forced() {
+    let node = node().await;
+    node.publish("offered:1", json!("before"), &[]).await;
+    let connect = json!({"token": of("ada"), "subs": {"offered:1": {}}}).to_string();
+    let request = || {
+        Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)])
+    };
+    let mut stream = Stream::open(request()).await;
+    let id = stream.line().await;
+    let hello = stream.json().await;
+    assert!(hello["connect"].is_object(), "{hello}");
+    drop(stream);
+    node.publish("offered:1", json!("meanwhile"), &[]).await;
+    let mut stream = Stream::open(request().header("last-event-id", id.strip_prefix("id: ").unwrap())).await;
+    stream.line().await;
+    let hello = stream.json().await;
+    let sub = &hello["connect"]["subs"]["offered:1"];
+    assert_eq!(sub["recovered"], true, "{hello}");
+    let missed = sub["publications"].as_array().unwrap();
+    assert_eq!((missed.len(), &missed[0]["data"]), (1, &json!("meanwhile")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plain_event_source_is_not_resumed_with_other_rights_than_it_had() {
     let node = node().await;
     node.person("someone", &["users:read", "users:read_pii"]);
@@ -290,6 +315,47 @@ async fn what_is_wrong_with_the_opening_of_a_stream_is_told_as_the_protocol_has_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_meant_is_refused_with_a_connect_as_in_a_subscribe() {
+    let node = node().await;
+    let filter = json!({"key": "team", "cmp": "eq", "val": "red"});
+    let filtered_patches = json!({"delta": "fossil", "tf": filter});
+    let unknown = json!({"delta": "another"});
+    for (wish, code) in [(&filtered_patches, 3004), (&unknown, 3501)] {
+        let connect = json!({"token": of("ada"), "subs": {"chat:1": wish}}).to_string();
+        let request = Http::new()
+            .get(format!("http://{}/connection/uni_sse", node.address))
+            .query(&[("cf_connect", &connect)]);
+        let mut stream = Stream::open(request).await;
+        assert_eq!(stream.json().await["disconnect"]["code"], code, "{wish}");
+    }
+    // of channels that come with the token
+    let given = token(json!({"sub": "ada", "channels": ["chat:1"]}));
+    let mut wire = Wire::open(&node).await;
+    let reply = wire
+        .ask(json!({"id": 1, "connect": {"token": given, "subs": {"chat:1": filtered_patches}}}))
+        .await;
+    assert_eq!(reply["error"]["code"], 107, "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_that_is_refused_for_good_is_not_told_to_come_back() {
+    let node = node().await;
+    let nobody = token(json!({"sub": ""}));
+    let answer = Http::new()
+        .get(format!("http://{}/api/v1/stream", node.address))
+        .query(&[("channel", "chat:1")])
+        .bearer_auth(nobody)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+    assert_eq!(
+        answer.json::<Value>().await.unwrap()["code"],
+        "live.permission_denied"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_stream_gives_nothing_of_the_past_to_whoever_may_not_resume() {
     let node = node().await;
     for n in [1, 2] {
@@ -375,6 +441,39 @@ async fn a_page_may_send_headers_of_its_own_where_it_may_connect_at_all() {
         "https://app.example.com"
     );
     assert_eq!(ask("https://evil.example.com").await.status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_may_connect_may_read_an_event_stream_with_a_token_of_its_own() {
+    let node = Node::serving(&[SETTINGS, &[("ALLOWED_ORIGINS", "https://app.example.com")]].concat()).await;
+    let url = format!("http://{}/api/v1/stream?channel=chat:1", node.address);
+    let ask = async |origin: &str| {
+        let request = Http::new()
+            .request(reqwest::Method::OPTIONS, &url)
+            .header("origin", origin)
+            .header("access-control-request-method", "GET")
+            .header("access-control-request-headers", "authorization");
+        request.send().await.unwrap()
+    };
+    let told = ask("https://app.example.com").await;
+    assert_eq!(
+        (
+            told.status().as_u16(),
+            &told.headers()["access-control-allow-headers"]
+        ),
+        (204, &"authorization".parse().unwrap())
+    );
+    assert_eq!(ask("https://evil.example.com").await.status(), 403);
+    let opened = Http::new()
+        .get(&url)
+        .header("origin", "https://app.example.com")
+        .bearer_auth(of("ada"));
+    let opened = opened.send().await.unwrap();
+    assert_eq!(opened.status(), 200);
+    assert_eq!(
+        opened.headers()["access-control-allow-origin"],
+        "https://app.example.com"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

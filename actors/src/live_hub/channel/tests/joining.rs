@@ -103,3 +103,14 @@ fn what_is_kept_for_followers_that_join_is_bounded_in_bytes_too() {
     assert!(second.is_lost());
     assert_eq!(channel.recent.len(), 0);
 }
+
+#[test]
+fn a_burst_that_passes_in_a_channel_that_keeps_nothing_reaches_who_is_joining_once() {
+    let mut channel = Prompt::default();
+    let mut first = Follower::released(&mut channel, place("", 0));
+    let mut second = Follower::joined(&mut channel);
+    channel.arrive_together(&[publication("", 0), publication("", 0), publication("", 0)]);
+    channel.release(&second.subscriber, place("", 0), false);
+    channel.arrive_together(&[publication("", 0), publication("", 0)]);
+    assert_eq!((first.look().len(), second.look().len()), (5, 5));
+}

@@ -42,6 +42,48 @@ fn texts(history: &History) -> Vec<(u64, String)> {
 }
 
 #[tokio::test]
+async fn a_part_of_history_ends_where_its_bytes_do_and_is_one_publication_at_least() {
+    let test = testing::store().await;
+    let bus = &test.store.bus;
+    let options = kept(100);
+    for n in 1..=40 {
+        let long = of(&format!("{n} {}", "x".repeat(1_000)));
+        publish(bus, "chat:1", &options, long, Extra::default())
+            .await
+            .unwrap();
+    }
+    let offsets = async |from, limit, reverse, bytes| {
+        let since = Position {
+            epoch: String::new(),
+            offset: from,
+        };
+        let read = history_within(bus, "chat:1", &options, Some(since), limit, reverse, bytes);
+        let read = read.await.unwrap();
+        assert_eq!(read.position.offset, 40);
+        read.publications
+            .into_iter()
+            .map(|(offset, _)| offset)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(offsets(3, 100, false, 5_500).await, [4, 5, 6, 7, 8]);
+    assert_eq!(offsets(3, 100, false, 1).await, [4]);
+    assert_eq!(offsets(35, 100, true, 3_300).await, [34, 33, 32]);
+    assert_eq!(
+        offsets(0, 100, false, usize::MAX).await,
+        (1..=40).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        offsets(0, 17, false, usize::MAX).await,
+        (1..=17).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        offsets(41, 33, true, usize::MAX).await,
+        (8..=40).rev().collect::<Vec<_>>()
+    );
+    assert_eq!(offsets(40, 100, false, usize::MAX).await, [] as [u64; 0]);
+}
+
+#[tokio::test]
 async fn what_is_published_is_kept_counted_and_heard_by_every_node_in_one_step() {
     let test = testing::store().await;
     let bus = &test.store.bus;

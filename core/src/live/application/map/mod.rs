@@ -11,7 +11,8 @@
 //! Invariant: state and stream change together, in one script: a page of the state and the changes after the position it was
 //! read at are the map.
 //! Invariant: a key that lapses is removed as one that somebody removes, once, whichever node notices ([`sweep`]).
-//! A stream that Redis has lost begins anew over the state that is left: what stands is true whatever was counted.
+//! A stream that Redis has lost begins anew over the state that is left, and counts on behind the newest of it: what stands is
+//! true, and not of an offset that is still to come.
 
 mod presence;
 mod read;
@@ -78,12 +79,22 @@ pub struct Changed {
 
 /// How a script changes a map, whoever runs it: `m` names its keys and bounds.
 pub(in crate::live) const CHANGE: &str = r"
+local function newest(state)
+  local top, cursor = 0, '0'
+  repeat
+    local some = redis.call('HSCAN', state, cursor, 'COUNT', 500)
+    cursor = some[1]
+    for i = 2, #some[2], 2 do top = math.max(top, tonumber(string.match(some[2][i], '^%d+')) or 0) end
+  until cursor == '0'
+  return string.format('%.0f', top)
+end
 local function epoch_of(m)
   local at = redis.call('HMGET', m.meta, 'epoch', 'top')
   if at[1] then return at[1], at[2] end
   redis.call('DEL', m.history)
-  redis.call('HSET', m.meta, 'epoch', m.fresh, 'top', 0)
-  return m.fresh, '0'
+  local top = newest(m.state)
+  redis.call('HSET', m.meta, 'epoch', m.fresh, 'top', top)
+  return m.fresh, top
 end
 local function place(value, key)
   return string.match(value, '^%d+\n%d+\n%x* ?(%x*)\n') .. key

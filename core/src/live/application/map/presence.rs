@@ -78,7 +78,10 @@ local function shown(m, kind, client, info, anew)
     key, rest = user_of(info), ''
     if not key or (anew and redis.call('HINCRBY', m.users, key, 1) > 1) then return end
   end
-  if kind ~= 'own' and redis.call('HEXISTS', m.state, key) == 0 then change(m, key, entry(key, rest), NO_VERSION) end
+  if kind == 'own' then return end
+  local old, tail = redis.call('HGET', m.state, key), rest .. '}}'
+  -- of who is there already, only what is told of them may be another
+  if not old or string.sub(old, -#tail) ~= tail then change(m, key, entry(key, rest), NO_VERSION) end
 end
 local function hidden(m, kind, client, info)
   local key = client

@@ -184,6 +184,34 @@ async fn a_page_ends_before_it_is_too_long_for_one_message() {
 }
 
 #[tokio::test]
+async fn what_stands_is_never_of_an_offset_to_come_whoever_begins_a_stream_that_is_lost() {
+    let (test, options) = (testing::store().await, board());
+    let bus = &test.store.bus;
+    for (key, value) in [("a", 1), ("b", 1), ("a", 2)] {
+        put(&test, &options, key, value).await;
+    }
+    for by_history in [false, true] {
+        let (_, before) = state(&test, &options, 10).await;
+        redis::cmd("DEL")
+            .arg(bus.keys().live_meta(APPLICATION, CHANNEL))
+            .query_async::<()>(&mut bus.shared())
+            .await
+            .unwrap();
+        if by_history {
+            broker::position(bus, CHANNEL, &options).await.unwrap();
+        }
+        let page = page(bus, CHANNEL, &options, After::default(), 10).await.unwrap();
+        assert_eq!((page.entries.len(), page.offset), (2, before.offset));
+        assert_ne!(page.epoch, before.epoch);
+        assert!(page.entries.iter().all(|(offset, _)| *offset <= page.offset));
+        let next = put(&test, &options, "a", 3).await.position;
+        let missed = changes(&test, &options, page.position()).await.unwrap();
+        assert_eq!(missed.position, next);
+        assert_eq!(missed.publications.len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn what_may_not_be_changed_is_not_and_says_why() {
     let (test, mut options) = (testing::store().await, board());
     options.map.max_keys = 2;

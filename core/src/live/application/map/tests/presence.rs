@@ -91,6 +91,41 @@ async fn who_is_there_is_a_map_by_client_and_by_user_and_goes_with_its_node() {
 }
 
 #[tokio::test]
+async fn what_is_told_of_who_is_there_changes_in_the_map_as_well_and_once() {
+    let test = testing::store().await;
+    let bus = &test.store.bus;
+    let namespaces = of(SubscriptionType::MapClients, persistent());
+    let options = namespaces.of(CHANNEL).unwrap().as_ref().clone();
+    let maps = Presences::new(Arc::new(namespaces));
+    let named = |name: &str| {
+        let info = ClientInfo {
+            user: "ada".to_owned(),
+            client: "c1".to_owned(),
+            conn_info: Some(format!("{{\"name\":\"{name}\"}}").into()),
+            ..ClientInfo::default()
+        };
+        step(Act::Enter {
+            client: "c1".to_owned(),
+            stamp: 1,
+            listed: true,
+            announced: false,
+            info: info.encode().into(),
+        })
+    };
+    for name in ["Ada", "Ada", "Ada L.", "Ada L."] {
+        apply(bus, &maps, "n1", 1, &[named(name)]).await.unwrap();
+    }
+    let page = page(bus, CHANNEL, &options, After::default(), 10).await.unwrap();
+    let shown: Vec<_> = page
+        .publications()
+        .map(|(_, entry)| entry.info.unwrap())
+        .collect();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0].conn_info.as_deref(), Some(&b"{\"name\":\"Ada L.\"}"[..]));
+    assert_eq!(page.offset, 2, "told once for each name");
+}
+
+#[tokio::test]
 async fn what_a_client_published_under_its_id_goes_with_it_where_that_is_wanted() {
     let test = testing::store().await;
     let own = MapOptions {
