@@ -4,22 +4,13 @@ use super::standing::Refused;
 use crate::db::PgConnection;
 use crate::kernel::error::Result;
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
-<<<<<<< HEAD
 use crate::users::rights::acting::may_still;
 pub use crate::users::rights::acting::{IMPERSONATE, is_strictly_over};
-use time::OffsetDateTime;
-
-=======
-use crate::kernel::permission::PermissionSet;
-use crate::users::{rights, store};
 use time::{Duration, OffsetDateTime};
 
 /// Nobody acts as somebody else for longer.
 pub const LONGEST: Duration = Duration::hours(1);
-/// What it takes, on the person.
-pub const IMPERSONATE: &str = "users:impersonate";
 
->>>>>>> idn
 /// Who acts, and on which terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Impersonation {
