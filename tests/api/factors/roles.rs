@@ -76,6 +76,9 @@ async fn an_open_session_may_set_the_demanded_factor_up_and_then_goes_on() {
 async fn nobody_takes_the_demand_for_a_factor_from_somebody_above_them() {
     let hub = hub().await;
     let (owner, admin) = (hub.owner().await, hub.someone(&["admin"]).await);
+    let may = json!({"statements": [{"permission": "roles:manage", "effect": "grant"}]});
+    let path = format!("/users/{}/permissions", admin.id);
+    told(hub.send(&owner, Method::PUT, &path, may).await, 200).await;
     let careful = json!({"name": "Careful", "requires_factor": true});
     let made = told(hub.send(&owner, Method::POST, "/roles", careful).await, 201).await;
     let id = made["id"].as_str().unwrap();
