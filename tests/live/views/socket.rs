@@ -78,7 +78,13 @@ impl<'a> Socket<'a> {
                             self.hear(line).await;
                         }
                     }
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Some(()),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => {
+                        // cut off: an answer of before its rights changed was still on its way to it
+                        if self.people {
+                            self.seat.loses_its_view(Standing::Busy);
+                        }
+                        return Some(());
+                    }
                     Some(Ok(_)) => {}
                 },
             }
