@@ -158,6 +158,8 @@ async fn another_password_of_its_owner_ends_their_sessions_and_not_their_keys() 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_rule_for_a_role_binds_those_who_were_given_it_before_anybody_asked_for_roles() {
     let test = test().await;
+    // with the first owner come the roles that every organization has
+    test.with_owner().await;
     let node = Node::on(&test, patient()).await;
     let person = test.person().await;
     let session = test.session(person).await;
