@@ -98,7 +98,6 @@ async fn every_figure_reaches_prometheus_under_its_name() {
     assert_eq!(handle.ask(Panic).await, Err(CallError::Lost));
     let figure = |name: &str| SEEN.lock().get(name).map(|bits| *bits.lock());
     let expected = [
-        ("signalbox_actor_restarts_total{actor=exported}", 1.0),
         ("signalbox_actor_state{actor=exported,state=running}", 1.0),
         ("signalbox_actor_state{actor=exported,state=failed}", 0.0),
         ("signalbox_actor_exits_total{actor=exported,kind=panicked}", 1.0),
@@ -108,7 +107,10 @@ async fn every_figure_reaches_prometheus_under_its_name() {
         ("signalbox_actor_handled_total{actor=exported}", 1.0),
     ];
     until("the figures were written", || {
-        expected.iter().all(|(name, value)| figure(name) == Some(*value))
+        // on a starved machine it may have been taken for frozen besides
+        let restarts = figure("signalbox_actor_restarts_total{actor=exported}");
+        restarts.is_some_and(|restarts| restarts >= 1.0)
+            && expected.iter().all(|(name, value)| figure(name) == Some(*value))
     })
     .await;
     for name in [
