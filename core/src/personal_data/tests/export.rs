@@ -37,7 +37,7 @@ async fn everything_held_on_somebody_is_handed_to_whoever_asked_and_to_nobody_el
     };
     assert_eq!(of("users")[0]["email"], "grace.canary@example.com");
     assert_eq!(of("user_sessions")[0]["user_agent"], "canary-agent");
-    assert_eq!(of("api_keys")[0]["name"], "canary-key");
+    assert!(of("api_keys").iter().any(|key| key["name"] == "canary-key"));
     let whole = serde_json::to_string(&lines).unwrap();
     assert!(!whole.contains("password_hash") && !whole.contains("seal_salt") && !whole.contains("\"hash\""));
     let audited = of("audit_logs");

@@ -101,7 +101,7 @@ impl World {
         self.test
             .sql(format!(
                 "INSERT INTO api_keys (id, organization_id, name, owner_id, hint, hash, scopes)
-                 VALUES ('{key}', '{}', 'canary-key', '{user}', 'sbx', 'revoked', '{{users:read}}')",
+                 VALUES ('{key}', '{}', 'Revoked', '{user}', 'sbx', 'revoked', '{{users:read}}')",
                 self.test.organization
             ))
             .await;
