@@ -125,8 +125,18 @@ impl Seat {
 
     /// The frame that came last says that its rights are others now: nothing is held any more.
     pub fn loses_its_view(&self, standing: Standing) {
+        let told = self.record().frames.len() - 1;
+        self.sees_nothing_from(told, standing);
+    }
+
+    /// It was cut off, which is no frame: all that came came before.
+    pub fn is_cut_off(&self) {
+        let next = self.record().frames.len();
+        self.sees_nothing_from(next, Standing::Busy);
+    }
+
+    fn sees_nothing_from(&self, at: usize, standing: Standing) {
         let mut record = self.record();
-        let at = record.frames.len() - 1;
         record.told.push(at);
         record.note("is told of its rights");
         record.drop_all();

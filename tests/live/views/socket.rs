@@ -81,7 +81,7 @@ impl<'a> Socket<'a> {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => {
                         // cut off: an answer of before its rights changed was still on its way to it
                         if self.people {
-                            self.seat.loses_its_view(Standing::Busy);
+                            self.seat.is_cut_off();
                         }
                         return Some(());
                     }
