@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signalbox_core::testing::Stalls;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -77,11 +78,44 @@ pub(super) fn token(user: &str) -> String {
 }
 
 pub(super) struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// What it has to say. Its line ends with this.
+    says: UnboundedSender<Value>,
+    /// What it is told, and the code that it is closed with.
+    told: UnboundedReceiver<Result<Value, u16>>,
     /// Its id.
     id: String,
-    /// Frames may hold several messages.
-    waiting: Vec<Value>,
+}
+
+/// Carries what a client says and is told, and answers pings however long the client itself does not listen.
+async fn carry(
+    mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    mut says: UnboundedReceiver<Value>,
+    told: UnboundedSender<Result<Value, u16>>,
+) -> Option<()> {
+    loop {
+        let come = tokio::select! {
+            said = says.recv() => {
+                socket.send(Message::text(said?.to_string())).await.ok()?;
+                continue;
+            }
+            come = socket.next() => come,
+        };
+        match come?.ok()? {
+            Message::Close(frame) => told.send(Err(frame?.code.into())).ok()?,
+            // several messages may come in one frame
+            Message::Text(text) => {
+                for line in text.lines() {
+                    let message = serde_json::from_str::<Value>(line).ok()?;
+                    if message == json!({}) {
+                        socket.send(Message::text("{}")).await.ok()?;
+                    } else {
+                        told.send(Ok(message)).ok()?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Client {
@@ -89,17 +123,18 @@ impl Client {
     pub(super) async fn connect(url: &str, user: &str) -> Self {
         let url = format!("{}/connection/websocket", url.replacen("http", "ws", 1));
         let (socket, _) = connect_async(url).await.unwrap();
+        let (says, said) = unbounded_channel();
+        let (tells, told) = unbounded_channel();
+        tokio::spawn(carry(socket, said, tells));
         let mut client = Self {
-            socket,
+            says,
+            told,
             id: String::new(),
-            waiting: Vec::new(),
         };
-        client
-            .say(json!({"id": 1, "connect": {"token": token(user)}}))
-            .await;
-        client
-            .say(json!({"id": 2, "subscribe": {"channel": "chat:1"}}))
-            .await;
+        let connect = json!({"id": 1, "connect": {"token": token(user)}});
+        client.says.send(connect).unwrap();
+        let subscribe = json!({"id": 2, "subscribe": {"channel": "chat:1"}});
+        client.says.send(subscribe).unwrap();
         let connected = client.next_where(|told| told["id"] == 1).await;
         connected["connect"]["client"]
             .as_str()
@@ -110,37 +145,10 @@ impl Client {
         client
     }
 
-    async fn say(&mut self, command: Value) {
-        self.socket
-            .send(Message::text(command.to_string()))
-            .await
-            .unwrap();
-    }
-
-    /// The next message, pings answered; or the code it was closed with.
+    /// The next message; or the code it was closed with.
     async fn next(&mut self) -> Result<Value, u16> {
-        loop {
-            if !self.waiting.is_empty() {
-                let told = self.waiting.remove(0);
-                if told == json!({}) {
-                    self.say(told).await;
-                    continue;
-                }
-                return Ok(told);
-            }
-            let told = tokio::time::timeout(Duration::from_secs(30), self.socket.next());
-            match told.await.expect("nothing is told").unwrap().unwrap() {
-                Message::Close(frame) => return Err(frame.unwrap().code.into()),
-                // a ping may come in one frame with what was published
-                Message::Text(text) => {
-                    self.waiting.extend(
-                        text.lines()
-                            .map(|line| serde_json::from_str::<Value>(line).unwrap()),
-                    );
-                }
-                _ => {}
-            }
-        }
+        let told = tokio::time::timeout(Duration::from_mins(1), self.told.recv());
+        told.await.expect("nothing is told").expect("the line broke")
     }
 
     async fn next_where(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
@@ -152,7 +160,7 @@ impl Client {
         }
     }
 
-    /// The next publication; pings before it are answered.
+    /// The next publication.
     pub(super) async fn publication(&mut self) -> Value {
         self.next_where(|told| told["push"]["pub"].is_object()).await["push"]["pub"].take()
     }

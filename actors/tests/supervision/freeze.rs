@@ -10,20 +10,20 @@ use crate::subject::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_or_hanging_actor_is_replaced_and_the_same_handle_works() {
     for poison in [Poison::Freeze, Poison::Hang] {
-        let (tree, handle, _) = one(spec("subject")).await;
+        let (tree, handle, _) = one(hasty("subject")).await;
         assert_eq!(handle.ask(Add(5)).await, Ok(5));
         tree.poison("subject", poison).unwrap();
         until("it was replaced", || status(&tree, "subject").restarts == 1).await;
         assert_eq!(handle.ask(Add(1)).await, Ok(1), "after {poison:?}");
         let reason = status(&tree, "subject").last_reason.unwrap();
-        assert!(reason.starts_with("frozen: no heartbeat for 0."), "{reason}");
+        assert!(reason.starts_with("frozen: no heartbeat for "), "{reason}");
         finish(tree).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_waiting_for_a_frozen_actor_are_told_and_what_it_had_is_never_handled() {
-    let (tree, handle, world) = one(spec("subject")).await;
+    let (tree, handle, world) = one(hasty("subject")).await;
     // Hang holds the mailbox before the thread freezes, so that the messages surely stand behind it.
     let (go, held) = tokio::sync::oneshot::channel();
     handle.try_send(Hold(held)).unwrap();
@@ -51,7 +51,7 @@ async fn callers_waiting_for_a_frozen_actor_are_told_and_what_it_had_is_never_ha
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_that_wakes_after_its_actor_was_replaced_handles_nothing_more() {
-    let (tree, handle, world) = one(spec("subject")).await;
+    let (tree, handle, world) = one(hasty("subject")).await;
     tree.poison("subject", Poison::Freeze).unwrap();
     // Taken by the frozen one's mailbox, unless the poison had not struck yet; then it is answered.
     let calls = futures::future::join_all((0..20).map(|_| handle.ask(Add(1)))).await;
@@ -71,10 +71,10 @@ async fn a_neighbour_of_a_hanging_actor_keeps_its_state_and_of_a_frozen_one_is_r
         let tree = tree();
         let (bad, good) = (World::named("bad"), World::named("good"));
         let bad = tree
-            .child(spec("bad").thread("shared"), move || bad.make())
+            .child(hasty("bad").thread("shared"), move || bad.make())
             .unwrap();
         let good = tree
-            .child(spec("good").thread("shared"), move || good.make())
+            .child(hasty("good").thread("shared"), move || good.make())
             .unwrap();
         tree.start_all().await;
         good.ask(Add(5)).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_neighbour_of_a_hanging_actor_keeps_its_state_and_of_a_frozen_one_is_r
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_actor_and_a_busy_one_are_not_taken_for_frozen() {
-    let (tree, handle, _) = one(spec("subject").frozen_after(Duration::from_millis(500))).await;
+    let (tree, handle, _) = one(hasty("subject")).await;
     let mut sum = 0;
     let end = std::time::Instant::now() + Duration::from_secs(5);
     while std::time::Instant::now() < end {
@@ -130,7 +130,7 @@ async fn an_actor_whose_start_never_ends_is_replaced() {
     }
     let tree = tree();
     let left = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(1));
-    tree.child(spec("slow"), move || Slow(left.clone())).unwrap();
+    tree.child(hasty("slow"), move || Slow(left.clone())).unwrap();
     tree.start_all().await;
     assert_eq!(status(&tree, "slow").state, ActorState::Running);
     assert_eq!(status(&tree, "slow").restarts, 1);

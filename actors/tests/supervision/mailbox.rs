@@ -10,7 +10,7 @@ use crate::subject::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_mailbox_answers_busy_at_exactly_its_capacity() {
-    let (tree, handle, world) = one(spec("subject").capacity(10).frozen_after(Duration::from_mins(1))).await;
+    let (tree, handle, world) = one(spec("subject").capacity(10)).await;
     let (go, held) = tokio::sync::oneshot::channel();
     handle.try_send(Hold(held)).unwrap();
     until("it holds", || handle.mailbox().0 == 0).await;
@@ -31,7 +31,7 @@ async fn a_full_mailbox_answers_busy_at_exactly_its_capacity() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_message_is_handled_although_its_caller_stopped_waiting() {
-    let (tree, handle, world) = one(spec("subject").frozen_after(Duration::from_mins(1))).await;
+    let (tree, handle, world) = one(spec("subject")).await;
     let (go, held) = tokio::sync::oneshot::channel();
     handle.try_send(Hold(held)).unwrap();
     assert!(futures::FutureExt::now_or_never(handle.ask(Add(1))).is_none());
@@ -42,9 +42,7 @@ async fn a_taken_message_is_handled_although_its_caller_stopped_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_does_not_come_in_time_is_late() {
-    let spec = spec("subject")
-        .frozen_after(Duration::from_mins(1))
-        .answer_within(Duration::from_millis(20));
+    let spec = spec("subject").answer_within(Duration::from_millis(20));
     let (tree, handle, _) = one(spec).await;
     let (go, held) = tokio::sync::oneshot::channel::<()>();
     handle.try_send(Hold(held)).unwrap();

@@ -59,7 +59,7 @@ async fn stopping(tree: &Tree, handle: &Handle<Subject>) -> tokio::task::JoinHan
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_handles_what_waits_and_takes_nothing_new() {
-    let (tree, handle, world) = one(spec("subject").frozen_after(Duration::from_mins(1))).await;
+    let (tree, handle, world) = one(spec("subject")).await;
     let (go, held) = tokio::sync::oneshot::channel();
     handle.try_send(Hold(held)).unwrap();
     for _ in 0..100 {
@@ -76,7 +76,7 @@ async fn stop_handles_what_waits_and_takes_nothing_new() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_waits_for_the_answer_that_is_being_worked_on() {
-    let (tree, handle, _) = one(spec("subject").frozen_after(Duration::from_mins(1))).await;
+    let (tree, handle, _) = one(spec("subject")).await;
     let (go, held) = tokio::sync::oneshot::channel();
     let mut call = Box::pin(handle.ask(Hold(held)));
     assert!(futures::FutureExt::now_or_never(&mut call).is_none());
@@ -116,10 +116,7 @@ async fn what_does_not_stop_in_time_is_killed_and_the_next_one_still_stops() {
     let (first, second) = (World::named("first"), World::named("second"));
     let (ended, made) = (first.clone(), second.clone());
     tree.child(spec("first").order(1), move || first.make()).unwrap();
-    let slow = spec("second")
-        .order(2)
-        .stop_within(Duration::from_millis(50))
-        .frozen_after(Duration::from_mins(1));
+    let slow = spec("second").order(2).stop_within(Duration::from_millis(50));
     let handle = tree.child(slow, move || made.make()).unwrap();
     tree.start_all().await;
     let (_go, held) = tokio::sync::oneshot::channel();
@@ -137,10 +134,7 @@ async fn what_does_not_stop_in_time_is_killed_and_the_next_one_still_stops() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_child_does_not_hold_the_stop_beyond_its_time() {
-    let (tree, _, _) = one(spec("subject")
-        .stop_within(Duration::from_millis(100))
-        .frozen_after(Duration::from_mins(1)))
-    .await;
+    let (tree, _, _) = one(spec("subject").stop_within(Duration::from_millis(100))).await;
     tree.poison("subject", Poison::Freeze).unwrap();
     let from = Instant::now();
     let report = tree.stop(Duration::from_secs(30)).await;
@@ -150,7 +144,7 @@ async fn a_frozen_child_does_not_hold_the_stop_beyond_its_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_drops_what_waits_and_does_not_call_stopped() {
-    let (tree, handle, world) = one(spec("subject").frozen_after(Duration::from_mins(1))).await;
+    let (tree, handle, world) = one(spec("subject")).await;
     let (_go, held) = tokio::sync::oneshot::channel();
     handle.try_send(Hold(held)).unwrap();
     until("it holds", || handle.mailbox().0 == 0).await;
@@ -164,7 +158,7 @@ async fn kill_drops_what_waits_and_does_not_call_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_while_stopping_is_the_end() {
-    let (tree, handle, world) = one(spec("subject").frozen_after(Duration::from_mins(1))).await;
+    let (tree, handle, world) = one(spec("subject")).await;
     let (go, held) = tokio::sync::oneshot::channel();
     handle.try_send(Hold(held)).unwrap();
     handle.try_send(Panic).unwrap();

@@ -36,7 +36,7 @@ async fn freezes_count_as_well_as_panics() {
         restarts: 2,
         ..quick()
     };
-    let (tree, handle, _) = one(spec("subject").policy(policy)).await;
+    let (tree, handle, _) = one(hasty("subject").policy(policy)).await;
     for (round, poison) in [Poison::Freeze, Poison::Panic, Poison::Hang]
         .into_iter()
         .enumerate()

@@ -159,10 +159,17 @@ pub fn quick() -> Policy {
     }
 }
 
+/// Never taken for frozen: on a starved machine that also befalls who is only slow, a panic that looks up its backtrace
+/// for instance.
 pub fn spec(name: &str) -> Spec {
     Spec::named(name)
         .policy(quick())
-        .frozen_after(Duration::from_millis(300))
+        .frozen_after(Duration::from_mins(1))
+}
+
+/// Soon taken for frozen, for tests of that.
+pub fn hasty(name: &str) -> Spec {
+    spec(name).frozen_after(Duration::from_secs(1))
 }
 
 pub fn tree() -> Tree {

@@ -49,7 +49,9 @@ async fn each_actor_is_panicked_frozen_hung_and_poisoned_at_its_start_in_turn_an
         ("hub/1", 40),
     ] {
         let world = World::named(name);
-        let handle = tree.child(spec(name).order(order), move || world.make()).unwrap();
+        let handle = tree
+            .child(hasty(name).order(order), move || world.make())
+            .unwrap();
         loads.push((name, press(handle, Arc::clone(&end))));
     }
     tree.start_all().await;

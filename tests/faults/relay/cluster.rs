@@ -229,6 +229,8 @@ impl Cluster {
                 "SIGNALBOX_FAULTS",
                 format!("points={},{}", node.data.display(), self.faults),
             )
+            // whoever is kept from its turn may answer a ping late
+            .env("SIGNALBOX__LIVE__PONG_SECONDS", "24")
             .envs(self.settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
