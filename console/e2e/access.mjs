@@ -311,5 +311,35 @@ await check("a hub that serves a newer console says so, and the next page is tak
   await context.close();
 });
 
+await check("rows stand as close, and times are told in the time zone, as a person chose, on every page and after a reload", async () => {
+  const context = await browser.newContext({ ...wide, timezoneId: "Europe/Berlin" });
+  const { page, faults } = await watched(context);
+  await signIn(page);
+  const row = () => grid(page).getByRole("row").nth(1);
+  const height = async () => (await row().boundingBox()).height;
+  const seen = async () => row().locator("time").first().getAttribute("title");
+  await page.goto(`${BASE}/users`);
+  await row().waitFor();
+  equal(await height(), 44, "the height of a row");
+  equal(/ GMT\+[12]$| CES?T$/.test(await seen()), true, `Berlin's time: ${await seen()}`);
+  await page.goto(`${BASE}/account?section=preferences`);
+  await page.getByLabel("Rows").selectOption("compact");
+  await page.getByLabel("Times in").selectOption("Asia/Tokyo");
+  for (const load of [() => page.goto(`${BASE}/users`), () => page.reload()]) {
+    await load();
+    await row().waitFor();
+    equal(await height(), 36, "the height of a row");
+    equal(/ GMT\+9$| JST$/.test(await seen()), true, `Tokyo's time: ${await seen()}`);
+  }
+  await page.goto(`${BASE}/account?section=preferences`);
+  await page.getByLabel("Rows").selectOption("comfortable");
+  await page.getByLabel("Times in").selectOption("");
+  await page.goto(`${BASE}/users`);
+  await row().waitFor();
+  equal(await height(), 44, "the height of a row");
+  equal(faults, [], "faults");
+  await context.close();
+});
+
 await browser.close();
 finish();

@@ -11,12 +11,14 @@ import { queries } from "./app/queries";
 import { router } from "./app/router";
 import { takeUpdates } from "./app/update";
 import { listen } from "./keys/registry";
+import { applyDensity, chosenDensity } from "./theme/density";
 import { applyScheme, chosenScheme } from "./theme/scheme";
 import { theme } from "./theme/theme";
 import "./theme/tokens.css";
 import "./theme/global.css";
 
 applyScheme(chosenScheme());
+applyDensity(chosenDensity());
 listen();
 watchSession();
 watchActing();

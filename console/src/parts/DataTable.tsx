@@ -8,6 +8,7 @@ import type { LiveList } from "../live/useLiveList";
 import { tellCut } from "./cut";
 import { Icon } from "./Icon";
 import { ErrorState } from "./states";
+import { rowHeight } from "../theme/density";
 import css from "./table.module.css";
 import { Ghosts, Head, Single, TableRow } from "./TableParts";
 import { placeIn } from "./place";
@@ -56,8 +57,7 @@ interface Props<T extends Row> {
 export type Pause = [paused: boolean, set: (paused: boolean) => void];
 export const usePause = (): Pause => useState(false);
 
-/** Heights in pixels, as the tokens --row and its two-line form. */
-const ROW = 44;
+/** The height of a row of two lines, in pixels. */
 const PHONE_ROW = 56;
 
 export function DataTable<T extends Row>(props: Props<T>) {
@@ -68,7 +68,7 @@ export function DataTable<T extends Row>(props: Props<T>) {
   const { rows } = list;
   const shown = useMemo(() => columns.filter((column) => !hidden[column.id]), [columns, hidden]);
 
-  const height = phone ? PHONE_ROW : ROW;
+  const height = phone ? PHONE_ROW : rowHeight();
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => height, overscan: 8, getItemKey: (index) => rows[index]?.id ?? index });
   useEffect(() => virtual.measure(), [virtual, height]);
 

@@ -1,10 +1,8 @@
+import { dayOf, wholeTime } from "./times";
+
 /** A time that is to come, or was the end of something, as a day: nobody counts the seconds of a key's life. */
-const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-
-export const dayOf = (at: string): string => days.format(new Date(at));
-
 export const Until = ({ at }: { at: string }) => (
-  <time dateTime={at} title={new Date(at).toLocaleString()}>
+  <time dateTime={at} title={wholeTime(at)}>
     {dayOf(at)}
   </time>
 );

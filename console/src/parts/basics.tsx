@@ -4,6 +4,7 @@ import { memo, type ReactNode, useEffect, useState, useSyncExternalStore } from 
 import { number, t, tOr } from "../i18n";
 import { keyLabel } from "../keys/registry";
 import { copy } from "./copy";
+import { dayOf, wholeTime } from "./times";
 import css from "./parts.module.css";
 import { Icon } from "./Icon";
 
@@ -54,8 +55,6 @@ const subscribe = (listener: () => void) => {
 };
 export const useNow = (): number => useSyncExternalStore(subscribe, () => now);
 
-const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-
 export function ago(from: number, to: number): string {
   const seconds = Math.max(0, Math.round((to - from) / 1000));
   if (seconds < 60) return t("time.seconds", { n: seconds });
@@ -66,17 +65,16 @@ export function ago(from: number, to: number): string {
   return t("time.days", { n: Math.floor(hours / 24) });
 }
 
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 /** What is older is told by its day: nobody counts back 400 days. */
 const RECENT = 30 * 86_400_000;
 
 export const Time = memo(function Time({ at }: { at: string | null | undefined }) {
   // The selector rounds to what is shown, so a row renders again only when its words change.
   const stamp = at ? Date.parse(at) : Number.NaN;
-  const words = useSyncExternalStore(subscribe, () => (Number.isNaN(stamp) ? "–" : now - stamp > RECENT ? day.format(stamp) : ago(stamp, now)));
+  const words = useSyncExternalStore(subscribe, () => (Number.isNaN(stamp) ? "–" : now - stamp > RECENT ? dayOf(stamp) : ago(stamp, now)));
   if (Number.isNaN(stamp)) return <span className={css.muted}>–</span>;
   return (
-    <time className={css.time} dateTime={at ?? ""} title={absolute.format(stamp)}>
+    <time className={css.time} dateTime={at ?? ""} title={wholeTime(stamp)}>
       {words}
     </time>
   );

@@ -1,13 +1,10 @@
 /** One event in full. */
 import { bytes, number, t } from "../../i18n";
 import { Facts, Id, Raw, type Tone } from "../../parts/basics";
+import { clockTime } from "../../parts/times";
 import { pageOf, SubjectLink } from "../../parts/SubjectLink";
 import type { Entry } from "./tape";
 import css from "./events.module.css";
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false });
-
-export const moment = (at: number): string => clock.format(at);
 
 export const subjectOf = ({ subject }: Entry): string | null => subject && `${subject.kind} ${subject.name ?? subject.id}`;
 
@@ -24,7 +21,7 @@ export function EventView({ entry }: { entry: Entry }) {
     <div className={css.event}>
       <Facts
         facts={[
-          [t("events.arrived"), <time key="at">{moment(entry.at)}</time>],
+          [t("events.arrived"), <time key="at">{clockTime(entry.at)}</time>],
           [t("field.channel"), <Id key="channel" value={entry.channel} />],
           [t("field.offset"), entry.offset === undefined ? t("events.unkept") : number(entry.offset)],
           [t("field.type"), entry.type],

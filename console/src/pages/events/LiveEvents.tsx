@@ -17,7 +17,8 @@ import { EmptyState } from "../../parts/states";
 import parts from "../../parts/parts.module.css";
 import table from "../../parts/table.module.css";
 import { type Feed, feedsOf, named, NONE, split } from "./channels";
-import { EventView, moment, subjectOf, toneOf } from "./EventView";
+import { clockTime } from "../../parts/times";
+import { EventView, subjectOf, toneOf } from "./EventView";
 import { type Entry, KEPT } from "./tape";
 import { type TapeList, useTape } from "./useTape";
 import css from "./events.module.css";
@@ -151,14 +152,14 @@ const PhoneRow = (entry: Entry) => (
         <small>{[entry.channel, subjectOf(entry)].filter(Boolean).join(" · ")}</small>
       </div>
     </span>
-    <time className={css.moment}>{moment(entry.at)}</time>
+    <time className={css.moment}>{clockTime(entry.at)}</time>
   </>
 );
 
 function useColumns(): Column<Entry>[] {
   return useMemo(
     () => [
-      { id: "at", header: t("field.at"), width: "minmax(var(--col-state), 0.6fr)", cell: (row) => <time className={css.moment}>{moment(row.at)}</time> },
+      { id: "at", header: t("field.at"), width: "minmax(var(--col-state), 0.6fr)", cell: (row) => <time className={css.moment}>{clockTime(row.at)}</time> },
       { id: "channel", header: t("field.channel"), width: "minmax(0, 1fr)", cell: (row) => <code className={parts.code}>{row.channel}</code> },
       { id: "type", header: t("field.type"), width: "minmax(0, 1.2fr)", cell: (row) => <Type entry={row} /> },
       { id: "subject", header: t("field.subject"), width: "minmax(0, 1.6fr)", cell: (row) => subjectOf(row) ?? "–" },

@@ -11,7 +11,7 @@ import { t } from "../../i18n";
 import parts from "../../parts/parts.module.css";
 import { ErrorLine } from "../../parts/states";
 import { toast } from "../../parts/toast";
-import { dayOf } from "../../parts/Until";
+import { dayOf } from "../../parts/times";
 import { changeOf, limitsIn, limitsText } from "./change";
 import { addressesIn, endIn, KEEP, type KeyDraft, KeyFields, useLives } from "./KeyFields";
 import { saveKey } from "./queries";

@@ -8,7 +8,7 @@ import { useMay } from "../../auth/session";
 import { number, t } from "../../i18n";
 import { Time, useNow } from "../../parts/basics";
 import { ErrorState, Lines } from "../../parts/states";
-import { dayOf } from "../../parts/Until";
+import { dayOf } from "../../parts/times";
 import { entryText, entryTone, whoDid } from "../audit/words";
 import { type Limits, limitsText } from "./change";
 import css from "./keys.module.css";
