@@ -108,7 +108,7 @@ impl World {
                 if let Some((follower, ..)) = self.followers.get(*which) {
                     follower.subscriber.close();
                     // most are heard to leave
-                    if which % 3 == 0 {
+                    if which.is_multiple_of(3) {
                         self.channel.sweep();
                     } else {
                         self.channel.leave(&follower.subscriber);
