@@ -4,6 +4,7 @@
 //! `HttpServer` keeps its HTTP/1 dispatcher around an upgraded socket for ever. Each has two buffers of 8 KiB and copies every
 //! byte once more (docs/adr/0004-websocket-form.md has the figures); 15,000 idle sockets are what this hub is for.
 
+mod carrier;
 mod unasked;
 
 use std::any::Any;
@@ -15,9 +16,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_http::body::{BodySize, BoxBody, MessageBody};
+use actix_http::error::DispatchError;
 use actix_http::error::PayloadError;
 use actix_http::h1::{Codec, SendResponse};
-use actix_http::{ConnectionType, HttpService, Request, Response};
+use actix_http::{ConnectionType, HttpService, Protocol as Http, Request, Response};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, map_config};
 use actix_web::dev::{AppConfig, Extensions, Server, Service, ServiceFactory, fn_factory, fn_service};
 use actix_web::rt::net::TcpStream;
@@ -26,6 +28,9 @@ use bytes::{Bytes, BytesMut};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncWriteExt;
 
+pub use carrier::Unwritten;
+
+use carrier::Carrier;
 use unasked::{Connections, Place, UnderWay};
 
 /// How long a client may take for a request's head, and how long it is waited for at the end.
@@ -36,7 +41,7 @@ const END: Duration = Duration::from_secs(1);
 const BACKLOG: i32 = 4_096;
 
 /// The socket under an HTTP/1 connection, with what its dispatcher does for it.
-type Framed = actix_codec::Framed<TcpStream, Codec>;
+type Framed = actix_codec::Framed<Carrier, Codec>;
 
 /// What takes the socket once the answer has been sent, with the bytes that were read behind the request.
 pub struct Takeover(Box<dyn FnOnce(TcpStream, BytesMut)>);
@@ -114,16 +119,17 @@ where
             reason = "ends with its thread, and holds nothing"
         )]
         actix_web::rt::spawn(connections.watch(terms.unasked));
-        HttpService::build()
+        let service = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
             .client_request_timeout(HEAD)
             .client_disconnect_timeout(END)
-            .on_connect_ext(move |stream: &TcpStream, extensions| {
-                extensions.insert(accepted.accept(stream));
-                (terms.on_connect)(stream, extensions);
+            .on_connect_ext(move |carrier: &Carrier, extensions| {
+                extensions.insert(accepted.accept(carrier.stream()));
+                extensions.insert(carrier.unwritten().clone());
+                (terms.on_connect)(carrier.stream(), extensions);
             })
             .upgrade(fn_factory(move || {
                 let (making, http) = (upgraded().new_service(()), http.clone());
@@ -134,8 +140,12 @@ where
                     }))
                 }
             }))
-            .finish(configured())
-            .tcp()
+            .finish(configured());
+        fn_service(async |stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            Ok::<_, DispatchError>((Carrier::new(stream), Http::Http1, peer))
+        })
+        .and_then(service)
     })?;
     Ok(server.run())
 }
@@ -211,8 +221,9 @@ where
     let mut parts = SendResponse::new(framed, response).await?.into_parts();
     match takeover {
         Some(Takeover(take)) => {
-            http.forget(&parts.io);
-            take(parts.io, parts.read_buf);
+            let stream = parts.io.into_stream();
+            http.forget(&stream);
+            take(stream, parts.read_buf);
         }
         None => parts.io.shutdown().await?,
     }

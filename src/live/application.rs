@@ -117,6 +117,10 @@ impl Application {
 
     /// Whether and how `viewer` may follow a channel.
     pub async fn judge(&self, viewer: &Viewer, asked: Asked) -> Result<Grant, Refusal> {
+        if asked.by_server.is_none() && !asked.wish.channel.is_ascii() {
+            // so the protocol has it for what a client asks for itself; what it is given is called as its users are
+            return Err(ReplyError::BadRequest.into());
+        }
         let (name, options) = self.options(&asked.wish.channel)?;
         let terms = match (&asked.by_server, viewer) {
             (Some(terms), _) => terms.clone(),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::Stream;
@@ -18,7 +18,71 @@ use super::stream_id::Track;
 use super::wire::Dialect;
 
 /// Bytes handed to the dispatcher at once: what its write buffer holds.
-const CHUNK: usize = 32 * 1024;
+pub const CHUNK: usize = 32 * 1024;
+
+/// What is written of an outlet as the body of an answer, piece by piece.
+///
+/// Invariant: what the dispatcher has not written of a piece when its reader is cut off is not written any more: the socket is ended.
+pub struct Flow {
+    outlet: Arc<Outlet>,
+    over: bool,
+    alive: Alive,
+    _gone: oneshot::Sender<()>,
+}
+
+impl Flow {
+    /// A flow, and the word of its end.
+    pub fn new(outlet: Arc<Outlet>, alive: Alive) -> (Self, oneshot::Receiver<()>) {
+        let (gone, is_gone) = oneshot::channel();
+        let flow = Self {
+            outlet,
+            over: false,
+            alive,
+            _gone: gone,
+        };
+        (flow, is_gone)
+    }
+
+    /// The next piece: of about `most()` bytes that waited, as `written` has them, and at the end what `last` says.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: impl Fn() -> usize,
+        written: impl Fn(VecDeque<Queued>) -> Bytes,
+        last: impl FnOnce(&Disconnect) -> Option<Bytes>,
+    ) -> Poll<Option<Piece>> {
+        while !self.over {
+            match ready!(self.outlet.poll_take(cx, most())) {
+                Taken::Batch(batch) => {
+                    let piece = written(batch);
+                    // a batch may only move ids, and an empty chunk would end the answer
+                    if !piece.is_empty() {
+                        self.alive.gives();
+                        return Poll::Ready(Some(Ok(piece)));
+                    }
+                }
+                Taken::Ended(why) => {
+                    self.over = true;
+                    if !self.outlet.is_severed() {
+                        return Poll::Ready(last(&why).map(Ok));
+                    }
+                    self.alive.pull();
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl Drop for Flow {
+    /// The socket is gone: whoever feeds it has nobody left to feed.
+    fn drop(&mut self) {
+        self.outlet.cut(Disconnect::ForceReconnect);
+    }
+}
+
+/// Of a body that never fails.
+pub type Piece = Result<Bytes, std::io::Error>;
 
 /// What stands around messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +95,12 @@ pub enum Framing {
 
 /// The response body of one stream: writes what its outlet gets, and its last words.
 pub struct Body {
-    outlet: Arc<Outlet>,
+    flow: Flow,
     framing: Framing,
     dialect: Dialect,
     /// Where the client is in its channels, written as ids that it brings back.
     track: Option<Rc<RefCell<Track>>>,
     begun: bool,
-    over: bool,
-    _alive: Alive,
-    _gone: oneshot::Sender<()>,
 }
 
 impl Body {
@@ -50,16 +111,13 @@ impl Body {
         dialect: Dialect,
         alive: Alive,
     ) -> (Self, oneshot::Receiver<()>) {
-        let (gone, is_gone) = oneshot::channel();
+        let (flow, is_gone) = Flow::new(outlet, alive);
         let body = Self {
-            outlet,
+            flow,
             framing,
             dialect,
             track: None,
             begun: false,
-            over: false,
-            _alive: alive,
-            _gone: gone,
         };
         (body, is_gone)
     }
@@ -69,68 +127,47 @@ impl Body {
         self.track = Some(track);
         self
     }
-
-    fn batch(&self, batch: VecDeque<Queued>) -> Bytes {
-        let mut out = BytesMut::new();
-        for item in &batch {
-            let mut framed = BytesMut::new();
-            if !item.frame.payload().is_empty() {
-                put(self.framing, self.dialect, item.frame.payload(), &mut framed);
-            }
-            match &self.track {
-                Some(track) => track
-                    .borrow_mut()
-                    .write(item.slot, item.offset, &framed, &mut out),
-                None => out.unsplit(framed),
-            }
-        }
-        out.freeze()
-    }
-
-    fn last_words(&self, why: &Disconnect) -> Bytes {
-        let mut out = BytesMut::new();
-        let words = self.dialect.frame(Reply::push(Push::disconnect(why)));
-        put(self.framing, self.dialect, words.payload(), &mut out);
-        out.freeze()
-    }
 }
 
 impl Stream for Body {
-    type Item = Result<Bytes, std::io::Error>;
+    type Item = Piece;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        if self.framing == Framing::Events && !std::mem::replace(&mut self.begun, true) {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let Self {
+            flow,
+            framing,
+            dialect,
+            track,
+            begun,
+        } = self.get_mut();
+        let (framing, dialect, track) = (*framing, *dialect, track.as_ref());
+        if framing == Framing::Events && !std::mem::replace(begun, true) {
             // some clients and proxies wait for a first byte before they believe that the stream is open
             return Poll::Ready(Some(Ok(Bytes::from_static(b"\r\n"))));
         }
-        let most = self
-            .track
-            .as_ref()
-            .map_or(CHUNK, |track| track.borrow().room(CHUNK));
-        match std::task::ready!(self.outlet.poll_take(cx, most)) {
-            // a batch may only move ids, and an empty chunk would end the answer
-            Taken::Batch(batch) => match self.batch(batch) {
-                bytes if bytes.is_empty() => {
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
+        let most = || track.map_or(CHUNK, |track| track.borrow().room(CHUNK));
+        let written = |batch: VecDeque<Queued>| {
+            let mut out = BytesMut::new();
+            for item in &batch {
+                let mut framed = BytesMut::new();
+                if !item.frame.payload().is_empty() {
+                    put(framing, dialect, item.frame.payload(), &mut framed);
                 }
-                bytes => Poll::Ready(Some(Ok(bytes))),
-            },
-            Taken::Ended(why) => {
-                self.over = true;
-                Poll::Ready(Some(Ok(self.last_words(&why))))
+                match track {
+                    Some(track) => track
+                        .borrow_mut()
+                        .write(item.slot, item.offset, &framed, &mut out),
+                    None => out.unsplit(framed),
+                }
             }
-        }
-    }
-}
-
-impl Drop for Body {
-    /// The socket is gone: whoever feeds it has nobody left to feed.
-    fn drop(&mut self) {
-        self.outlet.cut(Disconnect::ForceReconnect);
+            out.freeze()
+        };
+        flow.poll(cx, most, written, |why| {
+            let mut out = BytesMut::new();
+            let words = dialect.frame(Reply::push(Push::disconnect(why)));
+            put(framing, dialect, words.payload(), &mut out);
+            Some(out.freeze())
+        })
     }
 }
 

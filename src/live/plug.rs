@@ -5,13 +5,18 @@ use std::any::Any;
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+use signalbox_actors::live_hub::Outlet;
 use socket2::SockRef;
+
+use crate::listener::Unwritten;
 
 /// How long sent bytes may stay unacknowledged, or the peer's window closed, before the kernel ends the connection.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
@@ -40,7 +45,7 @@ pub fn on_connect(connection: &dyn Any, extensions: &mut Extensions) {
 #[derive(Debug)]
 pub enum Plug {
     /// The HTTP dispatcher has the socket.
-    Dispatched(Dispatched),
+    Dispatched(Rc<Dispatched>),
     /// The socket has been taken.
     Taken(Rc<TcpStream>),
 }
@@ -52,22 +57,23 @@ pub enum Plug {
 #[derive(Debug)]
 pub struct Dispatched {
     socket: Option<Socket>,
-    alive: Rc<Cell<bool>>,
+    unwritten: Unwritten,
+    alive: Cell<bool>,
 }
 
 /// The other half, to be kept in the response body.
 #[derive(Debug)]
-pub struct Alive(Rc<Cell<bool>>);
+pub struct Alive(Rc<Dispatched>);
 
 impl Plug {
     /// Both halves for the connection that `request` came on.
-    pub fn of(request: &actix_web::HttpRequest) -> (Self, Alive) {
-        let alive = Rc::new(Cell::new(true));
-        let socket = Dispatched {
+    pub fn of(request: &HttpRequest) -> (Self, Alive) {
+        let socket = Rc::new(Dispatched {
             socket: request.conn_data::<Socket>().copied(),
-            alive: alive.clone(),
-        };
-        (Self::Dispatched(socket), Alive(alive))
+            unwritten: unwritten(request),
+            alive: Cell::new(true),
+        });
+        (Self::Dispatched(socket.clone()), Alive(socket))
     }
 
     /// Waits until the peer has said that it says nothing more, or its connection is gone. To be asked where others see the
@@ -79,37 +85,69 @@ impl Plug {
     }
 
     fn is_hung_up(&self) -> bool {
-        let Self::Dispatched(Dispatched {
-            socket: Some(Socket(number)),
-            alive,
-        }) = self
-        else {
+        let Self::Dispatched(dispatched) = self else {
             return false;
         };
         let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        alive.get()
-            && match recv(*number, &mut [0], look) {
+        dispatched
+            .number()
+            .is_some_and(|number| match recv(number, &mut [0], look) {
                 Ok(said) => said == 0,
                 Err(error) => !matches!(error, Errno::EAGAIN | Errno::EINTR),
-            }
+            })
     }
 
     /// Ends the connection whatever the peer does.
     pub fn pull(&self) {
-        // a socket that is no longer connected says so; that is what was wanted
-        let _ = match self {
-            Self::Dispatched(Dispatched {
-                socket: Some(Socket(number)),
-                alive,
-            }) if alive.get() => shutdown(*number, Shutdown::Both).map_err(Into::into),
-            Self::Dispatched(_) => Ok(()),
-            Self::Taken(stream) => SockRef::from(&**stream).shutdown(std::net::Shutdown::Both),
-        };
+        match self {
+            Self::Dispatched(dispatched) => dispatched.pull(),
+            Self::Taken(stream) => {
+                // a socket that is no longer connected says so; that is what was wanted
+                let _ = SockRef::from(&**stream).shutdown(std::net::Shutdown::Both);
+            }
+        }
+    }
+}
+
+impl Dispatched {
+    /// The socket's number, while it is its own.
+    fn number(&self) -> Option<RawFd> {
+        self.socket
+            .filter(|_| self.alive.get())
+            .map(|Socket(number)| number)
+    }
+
+    fn pull(&self) {
+        if let Some(number) = self.number() {
+            // as above
+            let _ = shutdown(number, Shutdown::Both);
+        }
+    }
+}
+
+impl Alive {
+    /// Something is given to the dispatcher.
+    pub fn gives(&self) {
+        self.0.unwritten.add();
+    }
+
+    /// Ends the connection whatever the dispatcher has still to write.
+    pub fn pull(&self) {
+        self.0.pull();
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.0.alive.set(false);
     }
+}
+
+/// What waits for a client whose stream is the answer to `request`.
+pub fn outlet(request: &HttpRequest, limit: usize) -> Arc<Outlet> {
+    Outlet::written_by(limit, unwritten(request).0)
+}
+
+fn unwritten(request: &HttpRequest) -> Unwritten {
+    request.conn_data::<Unwritten>().cloned().unwrap_or_default()
 }

@@ -21,7 +21,7 @@ use super::Live;
 use super::client::{Line, Pulse, Refusal, SignInError};
 use super::connection::{Connection, Input, Way};
 use super::gate::{Admission, Grant, Viewer};
-use super::plug::Plug;
+use super::plug::{self, Plug};
 use super::protocol::{Codec, ConnectRequest, Disconnect, MAX_CHANNEL_BYTES, ReplyError};
 use super::session;
 use super::socket::{self, Reader, Writer, upgrade};
@@ -104,7 +104,11 @@ fn serve_socket(
         node: String::new(),
     };
     let way = Way {
-        transport: Transport::WebSocket,
+        transport: if listens_only {
+            Transport::UniWebSocket
+        } else {
+            Transport::WebSocket
+        },
         dialect,
         shown: visit.shown(Purpose::Socket),
         address: visit.address,
@@ -153,7 +157,7 @@ async fn stream(
     if !live.hub.is_open() {
         return Err(interrupted().into());
     }
-    let outlet = Outlet::new(live.limits.queue_bytes);
+    let outlet = plug::outlet(&request, live.limits.queue_bytes);
     let admission = live
         .gate
         .admit(credentials, visit.ip, outlet.clone())

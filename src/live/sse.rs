@@ -182,6 +182,10 @@ impl EventSource {
                 }
             }
         }
+        if self.outlet.is_severed() {
+            // nor is what the writing half has begun read to its end
+            plug.pull();
+        }
         self.channels.clear();
         self.pending = Pending::default();
         drop((self.looking, self.entry, self.admission));
@@ -423,6 +427,10 @@ impl EventSource {
                     known.map(|known| if is_same { known } else { nowhere() }),
                 ));
             }
+        }
+        if !changed.is_empty() && self.outlet.holds_content() {
+            // an event of before that is half written would be read to its end
+            return self.outlet.cut(Disconnect::ForceReconnect);
         }
         // all views of before are gone before anything is said of the first
         for (grant, name, known) in changed {

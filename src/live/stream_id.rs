@@ -2,7 +2,7 @@
 //!
 //! Written `channel@epoch:offset`, joined by commas. `%`, `,` and `@` of a channel's name are percent-encoded; an epoch has none of
 //! these characters. The id stands before every event that moves one of the channels, since a browser keeps nothing but the last
-//! one: so a name that is long in it is written as its digest, and whoever brings it back says which channels they are.
+//! one: so a name that is long, or not ASCII, is written as its digest, and whoever brings it back says which channels they are.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use bytes::BufMut;
 use sha2::{Digest, Sha256};
 use signalbox_actors::live_hub::Place;
 
-/// A name that is longer is written as its digest.
+/// A name that is longer is written as its digest, and so is one that a header cannot carry.
 const LONGEST: usize = 16;
 
 /// Begins a digest, and no name that stands for itself.
@@ -84,7 +84,8 @@ fn encoded(name: &str) -> Cow<'_, str> {
 /// A channel's name as it stands in an id.
 fn written(name: &str) -> Cow<'_, str> {
     let full = encoded(name);
-    if full.len() <= LONGEST && !full.starts_with(MARK) {
+    // a header carries nothing but ASCII back
+    if full.len() <= LONGEST && full.is_ascii() && !full.starts_with(MARK) {
         return full;
     }
     let digest = Sha256::digest(name);
@@ -188,6 +189,15 @@ mod tests {
             assert_eq!(read.place(name).map(|place| place.offset), Some(offset), "{name}");
         }
         assert_eq!(read.place("100"), None);
+    }
+
+    #[test]
+    fn an_id_can_be_brought_back_in_a_header_whatever_users_are_called() {
+        let id = at(&[("me:#zoë", "ab12", 7), ("me:#zoe", "ab12", 9)]);
+        assert!(id.to_string().is_ascii(), "{id}");
+        let read = StreamId::parse(&id.to_string());
+        let offset = |name| read.place(name).map(|place| place.offset);
+        assert_eq!((offset("me:#zoë"), offset("me:#zoe")), (Some(7), Some(9)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use prost::Message;
 use serde::Deserialize;
 use serde_json::json;
-use signalbox_actors::live_hub::{Outlet, Transport};
+use signalbox_actors::live_hub::Transport;
 use signalbox_core::auth::Purpose;
 use signalbox_core::bus::orders::Order;
 use signalbox_core::kernel::error::{Error, Kind};
@@ -23,7 +23,7 @@ use signalbox_core::kernel::id::EventId;
 use super::body::{Body, Framing};
 use super::client::{Line, Pulse};
 use super::connection::{Connection, Input, Way};
-use super::plug::Plug;
+use super::plug::{self, Plug};
 use super::protocol::raw::Object;
 use super::protocol::wire::EmulationRequest;
 use super::protocol::{ConnectRequest, MAX_FRAME_BYTES};
@@ -227,7 +227,7 @@ fn begin(
         address: visit.address,
         ip: visit.ip,
     };
-    let outlet = Outlet::new(live.limits.queue_bytes);
+    let outlet = plug::outlet(request, live.limits.queue_bytes);
     let (plug, alive) = Plug::of(request);
     let (mut body, gone) = Body::new(outlet.clone(), kind.framing, kind.dialect, alive);
     let mut connection = Connection::new(live.into_inner(), outlet, way, speech, &id);

@@ -55,6 +55,20 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// How many connections of a transport its metrics count.
+    async fn connections(&self, transport: &str) -> u64 {
+        let url = format!("http://{}/metrics", self.hub.address);
+        let asked = crate::harness::client().get(url).send().await.unwrap();
+        let text = asked.text().await.unwrap();
+        let named = format!("signalbox_live_connections{{transport=\"{transport}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&named));
+        line.unwrap_or_else(|| panic!("no {named}in {text}"))
+            .parse()
+            .unwrap()
+    }
+}
+
 /// The next message; of a close, its code.
 async fn next(socket: &mut Socket) -> Value {
     loop {
@@ -252,5 +266,53 @@ async fn whoever_must_choose_a_new_password_first_follows_nothing_until_they_hav
         let subscribe = json!({"id": 2, "subscribe": {"channel": channel}});
         socket.send(Message::text(subscribe.to_string())).await.unwrap();
         assert_eq!(next(&mut socket).await["error"]["code"], 103, "{channel}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_that_somebody_else_uses_again_ends_what_is_open_of_its_session_and_of_no_other() {
+    let desk = Desk::open().await;
+    desk.person("rita", &["viewer"]).await;
+    let sign_in = json!({"email": "rita@example.com", "password": PASSWORD});
+    let post = async |path: &str, program: &str, body: &Value| {
+        let asked = desk.ask(Method::POST, path).header("user-agent", program);
+        let answer = asked.json(body).send().await.unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap())
+    };
+    let (_, first) = post("/auth/login", "her browser", &sign_in).await;
+    let (_, other) = post("/auth/login", "her telephone", &sign_in).await;
+    let token = |tokens: &Value| tokens["access_token"].as_str().unwrap().to_owned();
+    let (mut socket, _) = desk.socket("", json!({"token": token(&first)})).await;
+    let (mut kept, _) = desk.socket("", json!({"token": token(&other)})).await;
+    let stream = desk.stream(&token(&first), None).await;
+
+    let held = json!({"refresh_token": first["refresh_token"]});
+    let (status, next_of_family) = post("/auth/refresh", "her browser", &held).await;
+    assert_eq!(status, StatusCode::OK, "{next_of_family}");
+    let (mut renewed, _) = desk.socket("", json!({"token": token(&next_of_family)})).await;
+    assert!(desk.connections("websocket").await >= 3 && desk.connections("event_stream").await == 1);
+
+    let (status, refused) = post("/auth/refresh", "a thief", &held).await;
+    assert_eq!(
+        (status, &refused["code"]),
+        (StatusCode::UNAUTHORIZED, &json!("auth.refresh_reused"))
+    );
+    for socket in [&mut socket, &mut renewed] {
+        assert_eq!(next(socket).await["closed"], 4500);
+    }
+    let rest = tokio::time::timeout(PATIENCE, stream.text())
+        .await
+        .expect("the stream does not end");
+    assert!(rest.unwrap().contains("event: end\ndata: {\"code\":4500"));
+    // what she opened by another sign-in stays, and is all that is counted
+    kept.send(Message::text(
+        json!({"id": 2, "subscribe": {"channel": "feed:users"}}).to_string(),
+    ))
+    .await
+    .unwrap();
+    assert!(next(&mut kept).await["subscribe"].is_object());
+    for (transport, left) in [("websocket", 1), ("event_stream", 0)] {
+        let counted = async || desk.connections(transport).await == left;
+        signalbox_core::testing::eventually("nothing else is counted", counted).await;
     }
 }

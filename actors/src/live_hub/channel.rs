@@ -8,6 +8,7 @@
 
 mod kept;
 mod member;
+mod members;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use self::kept::Kept;
 use self::member::{Joined, Member};
+use self::members::Members;
 use super::bases::Bases;
 use super::census::Stats;
 use super::due::Due;
@@ -33,7 +35,8 @@ const OVERDUE: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     place: Option<Place>,
-    members: Vec<Member>,
+    /// To whom it is given: they take turns, see [`Channel::serve`].
+    members: Members,
     /// What went by since the oldest joining member came: its history may have been read before.
     recent: Kept,
     /// The same of what has no position.
@@ -46,10 +49,8 @@ pub(super) struct Channel {
     reading: Option<u64>,
     /// The newest publications, kept while somebody wants patches of them, or those of a map that pass a filter.
     bases: Bases,
-    /// What is to be given to the released members: they take turns, see [`Channel::serve`].
+    /// What is to be given to the released members.
     due: Due,
-    /// The member whose turn is next.
-    next: usize,
     stats: Arc<Stats>,
 }
 
@@ -91,19 +92,15 @@ impl Channel {
 
     /// The member has everything up to `place`, and was given the publication there if it `has_base`.
     pub(super) fn release(&mut self, subscriber: &Arc<Subscriber>, place: Place, has_base: bool) -> Need {
-        let Some(at) = self
-            .members
-            .iter()
-            .position(|member| Arc::ptr_eq(&member.subscriber, subscriber))
-        else {
+        let Some(at) = self.members.find(subscriber) else {
             return Need::Nothing;
         };
-        self.members[at].base = has_base.then_some(place.offset);
+        self.members.all[at].base = has_base.then_some(place.offset);
         // what it is given now has no position: nothing is a patch of it
         self.give_passing(at);
-        self.members[at].given = self.due.end();
+        self.members.all[at].given = self.due.end();
         let Some(now) = &self.place else {
-            self.members[at].from = Some(place.offset);
+            self.members.release(at, place.offset);
             let waiting = self.waiting.take();
             // others that are still joining may have read an earlier place than this one
             let before = waiting
@@ -116,20 +113,20 @@ impl Channel {
         };
         if now.epoch != place.epoch {
             // one of the two is of the past; the reading tells which
-            self.members.swap_remove(at).subscriber.lose();
+            self.members.remove(at).subscriber.lose();
             return self.check();
         }
         if self.hand_over(at, place.offset) {
             self.forget_recent();
         } else {
-            self.members.swap_remove(at).subscriber.lose();
+            self.members.remove(at).subscriber.lose();
         }
         Need::Nothing
     }
 
     /// Gives the member at `at` what has no position and went by while it was joining.
     fn give_passing(&mut self, at: usize) {
-        let member = &mut self.members[at];
+        let member = &mut self.members.all[at];
         let before = member.came_after.saturating_sub(self.forgotten) as usize;
         for publication in self.passing.iter().skip(before) {
             member.give(publication, None);
@@ -143,9 +140,9 @@ impl Channel {
         if missed.clone().count() as u64 != top.saturating_sub(from) {
             return false;
         }
-        let member = &mut self.members[at];
         // a member ahead of the channel skips what it already has
-        member.from = Some(from);
+        self.members.release(at, from);
+        let member = &mut self.members.all[at];
         let mut bases = Bases::default();
         for publication in missed {
             member.give(publication, bases.before(publication));
@@ -172,7 +169,7 @@ impl Channel {
         let Some(place) = self.place.as_ref().filter(|_| self.reading.is_none()) else {
             return false;
         };
-        if place.is_nowhere() && self.is_being_joined() {
+        if place.is_nowhere() && self.members.are_joined() {
             // each is kept for who is joining
             return false;
         }
@@ -217,7 +214,7 @@ impl Channel {
 
     /// Takes in what has no position, and keeps it for who is joining.
     fn pass(&mut self, publication: Arc<Publication>) {
-        if self.is_being_joined() {
+        if self.members.are_joined() {
             self.passing.push(publication.clone());
             while self.passing.exceeds(RECENT) {
                 self.passing.drop_first();
@@ -225,11 +222,6 @@ impl Channel {
             }
         }
         self.due.add(publication, None);
-    }
-
-    /// Whether somebody is joining.
-    fn is_being_joined(&self) -> bool {
-        self.members.iter().any(|member| member.from.is_none())
     }
 
     fn arrive_all(&mut self, publications: VecDeque<Arc<Publication>>) -> Need {
@@ -315,11 +307,9 @@ impl Channel {
         if let Some(place) = self.place.as_mut().filter(|place| !place.is_nowhere()) {
             place.offset = last.offset;
         }
-        let (mut joining, mut patched) = (false, false);
-        for member in &self.members {
-            joining |= member.from.is_none();
-            patched |= member.view.delta || (member.view.filter.is_some() && last.key().is_some());
-        }
+        let is_keyed = last.key().is_some();
+        let patched = |member: &Member| member.view.delta || (member.view.filter.is_some() && is_keyed);
+        let patched = self.members.all.iter().any(patched);
         if !patched {
             self.bases = Bases::default();
         }
@@ -331,7 +321,7 @@ impl Channel {
             }
             self.due.add(publication.clone(), base);
         }
-        if joining && last.offset > 0 {
+        if self.members.are_joined() && last.offset > 0 {
             part.iter().cloned().for_each(|one| self.recent.push(one));
             if self.recent.exceeds(RECENT) {
                 self.lose(|member| member.from.is_none());
@@ -347,7 +337,7 @@ impl Channel {
 
     /// How long what is due is kept back, so that more comes and is given together. Never within a lap of turns.
     pub(super) fn rest(&self, now: Instant) -> Duration {
-        if self.next > 0 {
+        if self.members.next > 0 {
             return Duration::ZERO;
         }
         self.due.rest(self.members.len(), now)
@@ -362,21 +352,22 @@ impl Channel {
     /// something: fewer only when all have had their turn.
     pub(super) fn serve(&mut self, count: usize, turn: &Turn, now: Instant) -> usize {
         let (mut served, mut joined) = (0, Joined::default());
-        if self.next == 0 {
+        let Members { all, next, .. } = &mut self.members;
+        if *next == 0 {
             self.due.lap_begins(now);
         }
-        let waiting = self.members.iter_mut().skip(self.next);
+        let waiting = all.iter_mut().skip(*next);
         for member in waiting {
             if served == count {
                 return served;
             }
-            self.next += 1;
+            *next += 1;
             if member.from.is_some() {
                 served += usize::from(member.catch_up(&self.due, &mut joined, turn));
             }
         }
-        self.next = 0;
-        let released = self.members.iter().filter(|member| member.from.is_some());
+        *next = 0;
+        let released = all.iter().filter(|member| member.from.is_some());
         let behind = released.map(|member| member.given).min();
         self.due.forget(behind.unwrap_or(self.due.end()));
         served
@@ -411,19 +402,29 @@ impl Channel {
     }
 
     fn forget_recent(&mut self) {
-        if self.members.iter().all(|member| member.from.is_some()) {
+        if !self.members.are_joined() {
             self.recent = Kept::default();
             self.forgotten += self.passing.len() as u64;
             self.passing = Kept::default();
         }
     }
 
-    /// Forgets members that have left. True when nobody is left.
+    /// Forgets members that have left unheard. True when nobody is left.
     pub(super) fn sweep(&mut self) -> bool {
         self.members.retain(|member| member.subscriber.is_open());
         self.stats.followed_by(self.members.len());
         self.forget_recent();
-        self.members.is_empty()
+        self.members.len() == 0
+    }
+
+    /// Forgets one that has left, whoever else is there. True when nobody is.
+    pub(super) fn leave(&mut self, subscriber: &Arc<Subscriber>) -> bool {
+        if let Some(at) = self.members.find(subscriber) {
+            self.members.remove(at);
+            self.stats.followed_by(self.members.len());
+            self.forget_recent();
+        }
+        self.members.len() == 0
     }
 
     /// What others may know of it.

@@ -18,6 +18,8 @@ use super::outlet::Outlet;
 pub enum Transport {
     /// WebSocket with the Centrifuge protocol.
     WebSocket,
+    /// WebSocket with pushes alone.
+    UniWebSocket,
     /// An HTTP answer of lines, with the Centrifuge protocol; commands come in other requests.
     HttpStream,
     /// An event stream, with the Centrifuge protocol; commands come in other requests.
@@ -32,8 +34,9 @@ pub enum Transport {
 
 impl Transport {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::WebSocket,
+        Self::UniWebSocket,
         Self::HttpStream,
         Self::Sse,
         Self::UniSse,
@@ -45,6 +48,7 @@ impl Transport {
     pub fn name(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
+            Self::UniWebSocket => "uni_websocket",
             Self::HttpStream => "http_stream",
             Self::Sse => "sse",
             Self::UniSse => "uni_sse",

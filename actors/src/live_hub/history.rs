@@ -9,7 +9,7 @@ use signalbox_core::fault;
 use signalbox_core::kernel::error::{Error, Result};
 use signalbox_core::live::application::broker::{self, BrokerError};
 use signalbox_core::live::application::{Namespaces, Options};
-use signalbox_core::live::history::{self as stored, History};
+use signalbox_core::live::history::{self as stored, History, Part};
 use signalbox_core::live::position::{self, Position};
 use signalbox_core::live::published::Published;
 use signalbox_core::live::scope;
@@ -203,37 +203,23 @@ impl Stored {
         view: &View,
         past: Past,
     ) -> Result<Option<(Place, Vec<Item>)>> {
-        let place = self.top(key).await?;
         let since = past.since.as_ref();
+        let part = match (since, past.reverse) {
+            (since, false) => Part::After(since.map_or(0, |since| since.offset)),
+            (since, true) => Part::Before(since.map(|since| since.offset)),
+        };
+        // place and publications of one instant: none is beyond the place
+        let (history, place) = self.look_at(key, part, past.limit, usize::MAX).await?;
         if since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != place.epoch) {
             return Ok(None);
         }
-        if past.limit == 0 {
-            return Ok(Some((place, Vec::new())));
-        }
-        // positions follow each other, so a part read backwards is a part read forwards from further down
-        let after = match (since, past.reverse) {
-            (since, false) => since.map_or(0, |since| since.offset),
-            (None, true) => place.offset.saturating_sub(past.limit as u64),
-            (Some(since), true) => {
-                let end = since.offset.min(place.offset + 1);
-                end.saturating_sub(1 + past.limit as u64)
-            }
-        };
-        let until = since
-            .filter(|_| past.reverse)
-            .map_or(u64::MAX, |since| since.offset);
-        let (history, _) = self.look(key, after, past.limit, usize::MAX).await?;
         let mut all = history.map_or_else(Vec::new, |history| publications(key, &place, history));
         if !view.sight.is_whole() {
             self.forget_unseen(key, view, since.is_some(), &mut all).await?;
         }
-        if past.reverse {
-            all.reverse();
-        }
-        let before = all.into_iter().filter(|publication| publication.offset < until);
         let mut bytes = 0;
-        let items = before
+        let items = all
+            .into_iter()
             .filter_map(|publication| publication.item(view, None))
             .take_while(|item| {
                 let first = bytes == 0;
@@ -266,17 +252,29 @@ impl Stored {
         Ok(())
     }
 
-    /// Where each of the hub's own channels stands in Redis; `None` for one of which it knows nothing.
+    /// Where each channel stands in Redis, in one round trip; `None` for one of which it knows nothing, and for one that keeps
+    /// nothing.
     pub(super) async fn places(&self, keys: &[ChannelKey]) -> Result<Vec<Option<Place>>> {
         // never closed, so never an error
         let _turn = READS.acquire().await;
-        let names = keys.iter().map(|key| (key.organization, &*key.name));
-        let found = stored::positions(&self.store.bus, names).await?;
-        let place = |at: Position| Place {
-            epoch: at.epoch.into(),
-            offset: at.offset,
-        };
-        Ok(found.into_iter().map(|at| at.map(place)).collect())
+        let (of_applications, own): (Vec<_>, Vec<_>) = keys.iter().partition(|key| key.is_of_application());
+        let own = own.into_iter().map(|key| (key.organization, &*key.name));
+        let mut own = stored::positions(&self.store.bus, own).await?.into_iter();
+        let of_applications = of_applications
+            .into_iter()
+            .map(|key| (&*key.name, self.options(&key.name)));
+        let mut theirs = broker::positions(&self.store.bus, of_applications)
+            .await?
+            .into_iter();
+        let found = keys.iter().map(|key| {
+            let all = if key.is_of_application() {
+                &mut theirs
+            } else {
+                &mut own
+            };
+            all.next().flatten().map(placed)
+        });
+        Ok(found.collect())
     }
 
     async fn top(&self, key: &ChannelKey) -> Result<Place> {
@@ -303,51 +301,73 @@ impl Stored {
         limit: usize,
         bytes: usize,
     ) -> Result<(Option<History>, Place)> {
+        self.look_at(key, Part::After(since), limit, bytes).await
+    }
+
+    async fn look_at(
+        &self,
+        key: &ChannelKey,
+        part: Part,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<(Option<History>, Place)> {
         // never closed, so never an error
         let _turn = READS.acquire().await;
         let (history, position) = if key.is_of_application() {
-            let history = self.look_at_application(&key.name, since, limit, bytes).await?;
+            let history = self.look_at_application(&key.name, part, limit, bytes).await?;
             let position = history.position.clone();
             (Some(history), position)
         } else {
-            let history = stored::read(&self.store.bus, key.organization, &key.name, since, limit).await?;
+            let (bus, organization) = (&self.store.bus, key.organization);
+            let history = stored::read_part(bus, organization, &key.name, part, limit).await?;
             let position = if let Some(history) = &history {
                 history.position.clone()
             } else {
-                let mut tx = self.store.db.primary(key.organization).await?;
-                position::read(&mut tx, key.organization, &key.name).await?
+                let mut tx = self.store.db.primary(organization).await?;
+                position::read(&mut tx, organization, &key.name).await?
             };
             (history, position)
         };
-        let place = Place {
-            epoch: position.epoch.into(),
-            offset: position.offset,
-        };
-        Ok((history, place))
+        Ok((history, placed(position)))
     }
 
     /// The application's streams begin when they are first looked at.
     async fn look_at_application(
         &self,
         channel: &str,
-        since: u64,
+        part: Part,
         limit: usize,
         bytes: usize,
     ) -> Result<History> {
-        let unknown = Options::default();
-        let options = self.namespaces.of(channel).map_or(&unknown, Arc::as_ref);
-        let since = Position {
-            epoch: String::new(),
-            offset: since,
+        let options = self.options(channel);
+        let (since, reverse) = match part {
+            Part::After(since) => (Some(since), false),
+            Part::Before(end) => (end, true),
         };
+        let since = since.map(|offset| Position {
+            epoch: String::new(),
+            offset,
+        });
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let (bus, since) = (&self.store.bus, Some(since));
-        match broker::history_within(bus, channel, options, since, limit, false, bytes).await {
+        let bus = &self.store.bus;
+        match broker::history_within(bus, channel, &options, since, limit, reverse, bytes).await {
             Ok(history) => Ok(history),
             Err(BrokerError::Bus(error)) => Err(error),
             // an empty epoch is any, and nothing is published here
             Err(error) => Err(Error::unavailable("bus", error)),
         }
+    }
+
+    /// What holds for a channel of the application.
+    fn options(&self, channel: &str) -> Arc<Options> {
+        self.namespaces.of(channel).cloned().unwrap_or_default()
+    }
+}
+
+fn placed(at: Position) -> Place {
+    Place {
+        epoch: at.epoch.into(),
+        offset: at.offset,
     }
 }
 

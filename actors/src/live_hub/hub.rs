@@ -400,8 +400,9 @@ impl Drop for Membership {
         self.unreserve();
         self.subscriber.close();
         self.shard.inlet.remove(&self.subscriber);
+        let (key, subscriber) = (self.channel.clone(), self.subscriber.clone());
         // a shard that does not hear of it notices when it compares
-        let _ = self.shard.handle.try_send(Left(self.channel.clone()));
+        let _ = self.shard.handle.try_send(Left { key, subscriber });
     }
 }
 

@@ -18,24 +18,23 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
-
-use signalbox_core::live::application::ServerSubscription;
 
 use super::Disconnect;
 use queue::Queue;
 
 mod frame;
+mod order;
 mod queue;
 mod turn;
 
 pub(super) use frame::ITEM_OVERHEAD;
 pub use frame::{Frame, Queued};
+pub use order::ConnectionOrder;
 pub(super) use turn::{Gate, Turn};
 
 /// How long a client that was told of a gap may take nothing before it is ended as slow.
@@ -60,56 +59,6 @@ pub enum Signal {
     Ended(Disconnect),
 }
 
-/// What a connection is told to do from outside.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ConnectionOrder {
-    /// Follow a channel on the server's behalf.
-    Subscribe {
-        /// Which.
-        channel: String,
-        /// How.
-        terms: Box<ServerSubscription>,
-    },
-    /// Stop following.
-    Unsubscribe {
-        /// Which.
-        channel: String,
-        /// What the client is told; from 2500 on it comes back.
-        code: u32,
-        /// The text beside it.
-        reason: String,
-    },
-    /// Move the end of the credentials.
-    Refresh {
-        /// They have ended now.
-        expired: bool,
-        /// Seconds since 1970; `None` never.
-        expire_at: Option<i64>,
-        /// JSON that others see beside the user from now on; `None`: what they saw before.
-        info: Option<Bytes>,
-    },
-    /// Commands of a client that cannot send on its stream.
-    Commands(Bytes),
-}
-
-impl ConnectionOrder {
-    /// The channel that it is about.
-    pub fn channel(&self) -> Option<&str> {
-        match self {
-            Self::Subscribe { channel, .. } | Self::Unsubscribe { channel, .. } => Some(channel),
-            Self::Refresh { .. } | Self::Commands(_) => None,
-        }
-    }
-
-    /// Bytes of a client's commands.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Commands(commands) => commands.len(),
-            _ => 0,
-        }
-    }
-}
-
 /// Orders that may wait for one connection: more come only of a client that floods, which is cut off.
 const ORDERS: usize = 512;
 /// Bytes of a client's commands among them.
@@ -128,6 +77,8 @@ pub enum Taken {
 #[derive(Debug)]
 pub struct Outlet {
     limit: usize,
+    /// Whether what was taken waits somewhere else to be written. `None`: whoever takes more has written what it took.
+    unwritten: Option<Arc<AtomicBool>>,
     state: Mutex<State>,
 }
 
@@ -156,8 +107,23 @@ impl Outlet {
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            unwritten: None,
             state: Mutex::default(),
         })
+    }
+
+    /// As [`Outlet::new`], where what is taken is passed on before it is written: `unwritten` tells whether some of it still waits.
+    pub fn written_by(limit: usize, unwritten: Arc<AtomicBool>) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            unwritten: Some(unwritten),
+            state: Mutex::default(),
+        })
+    }
+
+    fn is_writing(&self, state: &State) -> bool {
+        let waits = |unwritten: &Arc<AtomicBool>| unwritten.load(Ordering::Relaxed);
+        state.writing && self.unwritten.as_ref().is_none_or(waits)
     }
 
     /// Queues a message of the connection itself.
@@ -185,13 +151,13 @@ impl Outlet {
     /// Whether something of what the viewer may see is still to be read by it that no subscription's end takes back.
     pub fn holds_content(&self) -> bool {
         let state = self.state.lock();
-        state.writing || state.queue.has_content()
+        self.is_writing(&state) || state.queue.has_content()
     }
 
     /// Whether the connection was cut off while such a thing is half written: it is not to be written to its end.
     pub fn is_severed(&self) -> bool {
         let state = self.state.lock();
-        state.cut && state.writing
+        state.cut && self.is_writing(&state)
     }
 
     /// Whether the connection has ended.
@@ -291,8 +257,7 @@ impl Outlet {
     /// At most about `max_bytes` of what waits, in order, and at least one item. There is one writer.
     pub fn poll_take(&self, cx: &mut Context<'_>, max_bytes: usize) -> Poll<Taken> {
         let mut state = self.state.lock();
-        // whoever takes more has written what it took
-        state.writing = false;
+        state.writing = self.unwritten.is_some() && self.is_writing(&state);
         if state.queue.is_empty() {
             if let Some(why) = &state.ended {
                 return Poll::Ready(Taken::Ended(why.clone()));
@@ -302,7 +267,7 @@ impl Outlet {
         }
         state.behind = None;
         let batch = state.queue.take(max_bytes);
-        state.writing = batch
+        state.writing |= batch
             .iter()
             .any(|item| item.slot != 0 || item.frame.has_content());
         Poll::Ready(Taken::Batch(batch))
@@ -417,6 +382,8 @@ pub struct Subscriber {
     outlet: Arc<Outlet>,
     slot: u32,
     open: AtomicBool,
+    /// Where its channel finds it. Of use to the channel alone.
+    seat: AtomicU32,
     /// The number of its last event in the queue: no state goes before it. Guarded by the outlet's lock.
     event: AtomicU64,
 }
@@ -428,6 +395,7 @@ impl Subscriber {
             outlet,
             slot,
             open: true.into(),
+            seat: 0.into(),
             event: 0.into(),
         })
     }
@@ -475,6 +443,16 @@ impl Subscriber {
         }
         let state = self.outlet.state.lock();
         state.ended.is_none() && !state.lost.contains(&self.slot)
+    }
+
+    /// Its channel has put it here.
+    pub(super) fn sit(&self, seat: usize) {
+        self.seat.store(seat as u32, Ordering::Relaxed);
+    }
+
+    /// Where its channel has put it.
+    pub(super) fn seat(&self) -> usize {
+        self.seat.load(Ordering::Relaxed) as usize
     }
 
     /// The connection.

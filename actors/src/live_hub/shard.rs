@@ -209,8 +209,9 @@ impl LiveHub {
         });
     }
 
-    /// Compares one part of the channels with what Redis knows of them, and reads where it knows more. A channel of which it knows
-    /// nothing is not asked for elsewhere: what is published of it next comes over the bus.
+    /// Compares one part of the channels with what Redis knows of them, and reads where it knows more. One of the hub's own of
+    /// which it knows nothing is not asked for elsewhere: what is published of it next comes over the bus. One of the application's
+    /// has begun anew, or ends with the reading.
     fn compare_part(&mut self, ctx: &mut Context<Self>) {
         self.part = (self.part + 1) % PARTS;
         if self.part == 0 {
@@ -218,31 +219,23 @@ impl LiveHub {
         }
         let hasher = self.channels.hasher();
         let is_next = |key: &&ChannelKey| hasher.hash_one(key) % u64::from(PARTS) == u64::from(self.part);
-        let (of_applications, own): (Vec<_>, Vec<_>) = self
-            .channels
-            .keys()
-            .filter(is_next)
-            .cloned()
-            .partition(ChannelKey::is_of_application);
-        // their streams last for as long as they are looked at
-        for key in of_applications {
-            self.change(key, ctx, Channel::check);
-        }
-        if own.is_empty() {
+        let part: Vec<_> = self.channels.keys().filter(is_next).cloned().collect();
+        if part.is_empty() {
             return;
         }
         let stored = self.stored.clone();
         let asked = async move {
-            let places = stored.places(&own).await;
-            (own, places)
+            let places = stored.places(&part).await;
+            (part, places)
         };
-        let done = asked.into_actor(self).map(|(own, places), hub, ctx| {
-            for (n, key) in own.into_iter().enumerate() {
-                match places.as_ref().map(|places| places.get(n)) {
-                    Ok(place) => {
-                        let place = place.and_then(Option::as_ref);
-                        hub.change(key, ctx, |channel| channel.compare(place));
-                    }
+        let done = asked.into_actor(self).map(|(part, places), hub, ctx| {
+            for (n, key) in part.into_iter().enumerate() {
+                let place = places
+                    .as_ref()
+                    .map(|places| places.get(n).and_then(Option::as_ref));
+                match place {
+                    Ok(None) if key.is_of_application() => hub.change(key, ctx, Channel::check),
+                    Ok(place) => hub.change(key, ctx, |channel| channel.compare(place)),
                     // the reading tries again, and gives up in the end
                     Err(_) => hub.change(key, ctx, Channel::check),
                 }
@@ -358,15 +351,20 @@ impl Handler<Release> for LiveHub {
 /// Somebody has left this channel.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Left(pub(super) ChannelKey);
+pub(super) struct Left {
+    pub(super) key: ChannelKey,
+    pub(super) subscriber: Arc<Subscriber>,
+}
 
 impl Handler<Left> for LiveHub {
     type Result = ();
 
     fn handle(&mut self, left: Left, ctx: &mut Self::Context) {
-        if self.channels.get_mut(&left.0).is_some_and(Channel::sweep) {
-            self.channels.remove(&left.0);
-            self.inlet.closed(&left.0);
+        let Left { key, subscriber } = left;
+        let channel = self.channels.get_mut(&key);
+        if channel.is_some_and(|channel| channel.leave(&subscriber)) {
+            self.channels.remove(&key);
+            self.inlet.closed(&key);
         }
         self.deliver(ctx);
     }

@@ -206,6 +206,15 @@ pub(super) fn publications(entries: Entries) -> Vec<(u64, Bytes)> {
         .collect()
 }
 
+/// A part of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What came after this position, oldest first.
+    After(u64),
+    /// What came before this position, newest first; `None` begins at the top.
+    Before(Option<u64>),
+}
+
 /// Reads what came after `since`, at most `limit`, together with the position, in one step. `None` when Redis does not
 /// know the channel; PostgreSQL's position then tells whether anything was missed.
 pub async fn read(
@@ -215,16 +224,33 @@ pub async fn read(
     since: u64,
     limit: usize,
 ) -> Result<Option<History>> {
+    read_part(bus, organization, channel, Part::After(since), limit).await
+}
+
+/// As [`read`], of any part.
+pub async fn read_part(
+    bus: &Bus,
+    organization: OrganizationId,
+    channel: &str,
+    part: Part,
+    limit: usize,
+) -> Result<Option<History>> {
     let (meta, history) = (
         bus.keys().live_meta(organization, channel),
         bus.keys().live_history(organization, channel),
     );
+    let (command, from, to) = match part {
+        Part::After(since) => ("XRANGE", format!("({since}-0"), "+"),
+        Part::Before(None) => ("XREVRANGE", "+".to_owned(), "-"),
+        // there is nothing before the first, and Redis knows no such range
+        Part::Before(Some(end)) => ("XREVRANGE", format!("({}-0", end.max(1)), "-"),
+    };
     let mut pipe = redis::pipe();
     pipe.atomic().cmd("HMGET").arg(&meta).arg("epoch").arg("top");
-    pipe.cmd("XRANGE")
+    pipe.cmd(command)
         .arg(&history)
-        .arg(format!("({since}-0"))
-        .arg("+")
+        .arg(from)
+        .arg(to)
         .arg("COUNT")
         .arg(limit.max(1));
     let ((epoch, top), entries): ((Option<String>, Option<u64>), Entries) =

@@ -16,7 +16,7 @@ use signalbox_core::kernel::error::{Error, Kind};
 use signalbox_core::kernel::page;
 use signalbox_core::live::application::{Message, Options, Publication, broker};
 use signalbox_core::live::channel::Channel;
-use signalbox_core::live::history;
+use signalbox_core::live::history::{self, Part};
 use signalbox_core::live::published::Published;
 use signalbox_core::live::scope::{self, Sight};
 use std::collections::HashMap;
@@ -82,14 +82,14 @@ async fn of_hub(state: &State, caller: &Caller, channel: &str, limit: u32) -> An
             .into());
     }
     let (store, organization) = (&state.store, caller.organization);
-    let at = history::position(store, organization, channel).await?;
-    let since = at.offset.saturating_sub(u64::from(limit));
-    let read = history::read(&store.bus, organization, channel, since, limit as usize).await?;
-    let (sight, publications) = (
-        Sight::of(&caller.permissions, channel),
-        read.map(|found| found.publications).unwrap_or_default(),
-    );
-    let read = publications.into_iter().rev();
+    let from_top = Part::Before(None);
+    let read = history::read_part(&store.bus, organization, channel, from_top, limit as usize).await?;
+    let (at, publications) = match read {
+        Some(found) => (found.position, found.publications),
+        None => (history::position(store, organization, channel).await?, Vec::new()),
+    };
+    let sight = Sight::of(&caller.permissions, channel);
+    let read = publications.into_iter();
     let read = read.filter_map(|(offset, payload)| Some((offset, serde_json::from_slice(&payload).ok()?)));
     let read: Vec<(u64, Published)> = read.collect();
     let mut now = HashMap::new();

@@ -106,7 +106,7 @@ impl ServerApi {
             return Err(ApiError::bad("channel is required"));
         }
         let name = Name::parse(channel)
-            .ok_or_else(|| ApiError::bad("a channel's name is printable ASCII, at most 255 bytes"))?;
+            .ok_or_else(|| ApiError::bad("a channel's name is printable, and has at most 255 bytes"))?;
         if RESERVED.contains(&name.namespace) {
             return Err(ApiError::unknown_channel(
                 "it is one of the hub's own, which only the hub serves",

@@ -51,7 +51,8 @@ impl Client {
             return self.count_waiting(bytes);
         }
         if let Ask::Refresh(request) = &*ask {
-            let held = self.slot_of(&request.channel).is_some();
+            let at = self.position(&request.channel);
+            let held = at.is_some_and(|at| self.channels[at].is_held());
             let refusal = match () {
                 () if request.channel.is_empty() => Some(ReplyError::BadRequest),
                 () if !(0..=UNTRACK).contains(&request.kind) => Some(ReplyError::NotAvailable),
@@ -117,9 +118,9 @@ impl Client {
         let Some(channel) = self
             .channels
             .iter_mut()
-            .find(|channel| Some(channel.slot) == slot)
+            .find(|channel| Some(channel.slot) == slot && channel.is_held())
         else {
-            // ended meanwhile
+            // ended meanwhile; or a map that is read again, which was given its time
             return self.refuse(id, ReplyError::PermissionDenied);
         };
         channel.expires_at = expires_at;

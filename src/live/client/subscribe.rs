@@ -74,6 +74,11 @@ impl Channel {
         self.expires_at.map(|at| at + grace)
     }
 
+    /// Whether publications flow: only then is there something to renew. How long a map may be read is not the client's to say.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.state, State::Held)
+    }
+
     /// Whether it is a map whose next page the client has not asked for yet.
     pub(super) fn is_read(&self) -> bool {
         matches!(self.state, State::Reading)

@@ -1,32 +1,27 @@
 //! The writing half of `GET /api/v1/stream`.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures::Stream;
 use serde_json::json;
-use signalbox_actors::live_hub::{Frame, Outlet, Taken};
+use signalbox_actors::live_hub::{Frame, Outlet, Queued};
 use tokio::sync::oneshot;
 
+use super::super::body::{CHUNK, Flow, Piece};
 use super::super::plug::Alive;
 use super::super::protocol::Disconnect;
 use super::super::stream_id::Track;
 use super::super::wire::event_frame;
 
-/// Bytes handed to the dispatcher at once.
-const CHUNK: usize = 32 * 1024;
-
 /// The response body of one event stream.
 pub struct Body {
-    outlet: Arc<Outlet>,
+    flow: Flow,
     written: Rc<RefCell<Track>>,
-    over: bool,
-    _alive: Alive,
-    _gone: oneshot::Sender<()>,
 }
 
 impl Body {
@@ -36,51 +31,25 @@ impl Body {
         written: Rc<RefCell<Track>>,
         alive: Alive,
     ) -> (Self, oneshot::Receiver<()>) {
-        let (gone, is_gone) = oneshot::channel();
-        let body = Self {
-            outlet,
-            written,
-            over: false,
-            _alive: alive,
-            _gone: gone,
-        };
-        (body, is_gone)
+        let (flow, is_gone) = Flow::new(outlet, alive);
+        (Self { flow, written }, is_gone)
     }
 }
 
 impl Stream for Body {
-    type Item = Result<Bytes, std::io::Error>;
+    type Item = Piece;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        loop {
-            let most = self.written.borrow().room(CHUNK);
-            match std::task::ready!(self.outlet.poll_take(cx, most)) {
-                Taken::Batch(batch) => {
-                    let mut text = Vec::new();
-                    let mut written = self.written.borrow_mut();
-                    for item in batch {
-                        written.write(item.slot, item.offset, item.frame.payload(), &mut text);
-                    }
-                    if !text.is_empty() {
-                        return Poll::Ready(Some(Ok(text.into())));
-                    }
-                }
-                Taken::Ended(why) => {
-                    self.over = true;
-                    return Poll::Ready(last_words(&why).map(|words| Ok(words.whole())));
-                }
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let Self { flow, written } = self.get_mut();
+        let most = || written.borrow().room(CHUNK);
+        let text = |batch: VecDeque<Queued>| {
+            let (mut text, mut track) = (Vec::new(), written.borrow_mut());
+            for item in batch {
+                track.write(item.slot, item.offset, item.frame.payload(), &mut text);
             }
-        }
-    }
-}
-
-impl Drop for Body {
-    /// The socket is gone: whoever feeds it has nobody left to feed.
-    fn drop(&mut self) {
-        self.outlet.cut(Disconnect::ForceReconnect);
+            text.into()
+        };
+        flow.poll(cx, most, text, |why| last_words(why).map(|words| words.whole()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Clients that read slowly, or not at all.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -8,14 +9,14 @@ use serde_json::json;
 use signalbox_core::bus::questions::Question;
 use signalbox_core::live::history::publish_state;
 use signalbox_core::live::position::first_epoch;
-use signalbox_core::testing::eventually;
+use signalbox_core::testing::{eventually, store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio_tungstenite::client_async;
 
 use super::super::client::Timing;
-use super::Node;
 use super::websocket::Wire;
+use super::{Door, Node, settings};
 
 impl Wire {
     /// Of a client that reads only when it is asked to, and whose system takes little before that.
@@ -91,7 +92,9 @@ async fn without_pings() -> Node {
         ping: Duration::from_mins(10),
         ..Timing::default()
     };
-    Node::start_with(timing).await
+    let settings = settings(&[("TRANSPORTS__HTTP_STREAM", "true")]);
+    let (test, door) = (Arc::new(store().await), Arc::new(Door::new(&settings)));
+    Node::start_on(test, door, settings, timing, "127.0.0.1:0".parse().unwrap(), 0).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,5 +277,54 @@ async fn an_answer_that_waits_is_never_read_by_whoever_has_other_rights_by_then(
     // there is no close behind what was half written
     while let Some(Ok(message)) = wire.socket.next().await {
         assert!(!message.to_string().contains("\"history\""), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_cut_off_ends_at_once_in_the_middle_of_what_was_half_written() {
+    let node = without_pings().await;
+    node.person("another", &["users:read"]);
+    let mut quick = Wire::following(&node, "another").await;
+    let mut top = 0;
+    let connect = json!({"id": 1, "connect": {"token": "someone"}}).to_string();
+    let subscribe = json!({"id": 2, "subscribe": {"channel": "feed:users"}}).to_string();
+    let commands = format!("{connect}\n{subscribe}");
+    let length = commands.len();
+    for request in [
+        "GET /api/v1/stream?channel=feed:users HTTP/1.1\r\nhost: x\r\nauthorization: Bearer someone\r\n\r\n"
+            .to_owned(),
+        format!(
+            "POST /connection/http_stream HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{commands}"
+        ),
+    ] {
+        node.person("someone", &["users:read"]);
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let mut stream = socket.connect(node.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let queued = async || node.nodes.ask(Question::Node).await.nodes()[0].state.queue_bytes;
+        // the kernel takes some megabytes before anything has to wait; it takes nothing more where all of several batches waits
+        let (mut before, mut stuck) = (0, 0);
+        while stuck < 3 {
+            node.happen_in("feed:users", top + 1..top + 11, 2_000).await;
+            for _ in 0..10 {
+                top += 1;
+                assert_eq!(quick.publication().await["n"], top);
+            }
+            let waits = queued().await;
+            stuck = if waits >= before + 15_000 { stuck + 1 } else { 0 };
+            before = waits;
+        }
+        node.door.ban("someone");
+        // it reads again at once, as a client would that was only slow
+        let mut rest = Vec::new();
+        let end = tokio::time::timeout(Duration::from_mins(1), stream.read_to_end(&mut rest)).await;
+        let _ = end.expect("it is never ended");
+        let rest = String::from_utf8_lossy(&rest);
+        let last = &rest[rest.len() - 200..];
+        assert!(
+            !last.ends_with("\r\n0\r\n\r\n") && !last.contains("access ended"),
+            "what was half written was written to its end: {last}"
+        );
     }
 }

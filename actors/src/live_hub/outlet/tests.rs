@@ -1,6 +1,6 @@
-use std::sync::atomic::AtomicU32;
 use std::task::Wake;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::frame::ITEM_OVERHEAD;
@@ -297,4 +297,25 @@ fn what_shows_something_is_known_to_wait_until_more_is_taken_and_is_not_written_
     take(&outlet, 1000);
     outlet.cut(Disconnect::AccessEnded);
     assert!(outlet.is_severed());
+}
+
+#[test]
+fn what_is_passed_on_is_half_written_until_it_is_told_that_it_is_written_however_often_more_is_taken() {
+    let unwritten: Arc<AtomicBool> = Arc::default();
+    let outlet = Outlet::written_by(10_000, unwritten.clone());
+    outlet.push_at(frame("event"), 1, 1);
+    take(&outlet, 1000);
+    assert!(!outlet.holds_content(), "nothing of it was passed on");
+    unwritten.store(true, Ordering::Relaxed);
+    assert_eq!(take(&outlet, 1000), None);
+    assert!(outlet.holds_content());
+    unwritten.store(false, Ordering::Relaxed);
+    assert!(!outlet.holds_content());
+    assert_eq!(take(&outlet, 1000), None);
+    // what shows nothing may be read by anybody
+    outlet.push(frame("ping"));
+    take(&outlet, 1000);
+    unwritten.store(true, Ordering::Relaxed);
+    outlet.cut(Disconnect::AccessEnded);
+    assert!(!outlet.is_severed());
 }

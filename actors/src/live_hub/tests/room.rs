@@ -83,3 +83,41 @@ async fn a_part_of_the_past_before_a_place_above_the_top_ends_at_the_top() {
         [10, 9, 8]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_told_with_a_place_that_nothing_of_it_is_beyond_however_much_happens_meanwhile() {
+    let desk = Desk::open().await;
+    desk.append(1..=1).await;
+    let view = desk.wish(&[], None).view;
+    let publish = async {
+        for position in 2..=400 {
+            desk.append(position..=position).await;
+        }
+    };
+    let (mut publish, mut published) = (std::pin::pin!(publish), false);
+    let mut reverse = false;
+    while !published {
+        let past = Past {
+            since: None,
+            limit: 1_000,
+            bytes: usize::MAX,
+            reverse,
+        };
+        let channel = desk.channel();
+        let mut read = std::pin::pin!(desk.hub.history(&channel, &view, past));
+        let read = loop {
+            tokio::select! {
+                () = &mut publish, if !published => published = true,
+                read = &mut read => break read,
+            }
+        };
+        let (place, items) = read.unwrap().unwrap();
+        let offsets: Vec<_> = items.iter().map(|item| item.offset).collect();
+        let mut expected: Vec<_> = (1..=place.offset).collect();
+        if reverse {
+            expected.reverse();
+        }
+        assert_eq!(offsets, expected);
+        reverse = !reverse;
+    }
+}

@@ -1,5 +1,9 @@
 //! A shard that fails, a node that cannot vouch for itself, a reader that stalls.
 
+use signalbox_core::live::application::{
+    APPLICATION, Namespaces, Options as ChannelOptions, Publication as Said, broker,
+};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,4 +157,50 @@ async fn what_comes_while_a_mailbox_is_full_of_leaves_or_joins_is_given_by_the_n
     assert_eq!(numbers(&events(&outlet, 1).await), [2]);
     // else they are found when all is compared, every 10 s
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bus_lost_of_an_applications_channels_is_found_by_comparing_them_together() {
+    let test = store().await;
+    let kept = ChannelOptions {
+        history_size: 10,
+        history_ttl: Duration::from_mins(5),
+        ..ChannelOptions::default()
+    };
+    let named = [("chat".to_owned(), kept.clone())].into();
+    let namespaces = Arc::new(Namespaces::new(None, named, Duration::from_hours(1)));
+    let tree = Tree::start(Options::default()).unwrap();
+    let hub = LiveHub::supervise(&tree, &test.store, namespaces, 1).unwrap();
+    tree.start_all().await;
+    hub.vouch_until(Instant::now() + Duration::from_secs(600));
+    let mut followers = Vec::new();
+    for n in 0..20 {
+        let wish = Wish {
+            channel: ChannelKey {
+                organization: APPLICATION,
+                name: format!("chat:{n}").into(),
+            },
+            view: View::new(Sight::whole(ViewClass::of(&PermissionSet::default())), &Plain),
+            since: None,
+            keeps: Keeps::Stream,
+        };
+        let outlet = Outlet::new(1 << 20);
+        let following = hub.follow(&outlet, 1, wish).await.unwrap();
+        following.membership.release(following.place, false);
+        followers.push((outlet, following.membership));
+    }
+    // nobody carries it to this node
+    for n in 0..20 {
+        let publication = Said {
+            data: json!({"n": n}).to_string().into(),
+            ..Said::default()
+        };
+        let (bus, channel) = (&test.store.bus, format!("chat:{n}"));
+        broker::publish(bus, &channel, &kept, publication, broker::Extra::default())
+            .await
+            .unwrap();
+    }
+    for (n, (outlet, _)) in (0..).zip(&followers) {
+        assert_eq!(numbers(&events(outlet, 1).await), [n]);
+    }
 }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use redis::Script;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// How long the result of a publication is remembered under its idempotency key (Centrifugo's window).
@@ -262,6 +262,40 @@ pub async fn publish_run(
 /// [`BrokerError::Bus`].
 pub async fn position(bus: &Bus, channel: &str, options: &Options) -> Result<Position> {
     Ok(history(bus, channel, options, None, 0, false).await?.position)
+}
+
+/// Where each of `channels` stands, in one round trip; `None` for one whose stream has not begun, or has ended. What stands lasts
+/// from now on, as if it had been looked at alone ([`position`]).
+///
+/// # Errors
+/// [`BrokerError::Bus`].
+pub async fn positions<'a>(
+    bus: &Bus,
+    channels: impl Iterator<Item = (&'a str, Arc<Options>)>,
+) -> std::result::Result<Vec<Option<Position>>, Error> {
+    let mut pipe = redis::pipe();
+    let mut all = Vec::new();
+    for (channel, options) in channels {
+        let meta = bus.keys().live_meta(APPLICATION, channel);
+        all.push(options.has_history());
+        if options.has_history() {
+            pipe.cmd("HMGET").arg(&meta).arg("epoch").arg("top");
+            pipe.cmd("EXPIRE").arg(&meta).arg(meta_seconds(&options)).ignore();
+        }
+    }
+    let mut found = Vec::new();
+    // the driver sends no empty pipeline
+    if !pipe.is_empty() {
+        found = pipe
+            .query_async::<Vec<(Option<String>, Option<u64>)>>(&mut bus.shared())
+            .await?;
+    }
+    let mut found = found.into_iter();
+    let places = all.into_iter().map(|kept| match kept.then(|| found.next()) {
+        Some(Some((Some(epoch), Some(offset)))) => Some(Position { epoch, offset }),
+        _ => None,
+    });
+    Ok(places.collect())
 }
 
 /// Reads `channel`'s history: after `since` oldest first, or before it newest first when `reverse`; from the oldest or the

@@ -22,10 +22,10 @@ pub struct Name<'a> {
 
 impl<'a> Name<'a> {
     /// Takes `channel` apart; `None` for what no channel can be called (error 107): nothing, more than 255 bytes, anything
-    /// but printable ASCII. A colon behind `#` belongs to a user's id and not to a namespace.
+    /// with control characters. A colon behind `#` belongs to a user's id and not to a namespace. Users are called as they like:
+    /// what clients ask for themselves is ASCII all the same, as the protocol has it, and is judged elsewhere.
     pub fn parse(channel: &'a str) -> Option<Self> {
-        let printable = channel.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if channel.is_empty() || channel.len() > MAX_NAME || !printable {
+        if channel.is_empty() || channel.len() > MAX_NAME || channel.contains(char::is_control) {
             return None;
         }
         let bare = channel.strip_prefix('$');

@@ -41,11 +41,18 @@ fn a_name_is_taken_apart_into_privacy_namespace_and_rest() {
 }
 
 #[test]
-fn what_is_empty_too_long_or_not_printable_ascii_is_no_channels_name() {
-    for channel in ["", "chat:é", "chat:a\nb", "chat:\0", &"x".repeat(256)] {
+fn what_is_empty_too_long_or_not_printable_is_no_channels_name() {
+    for channel in [
+        "",
+        "chat:a\nb",
+        "chat:\0",
+        "chat:é\u{85}",
+        &"x".repeat(256),
+        &"é".repeat(128),
+    ] {
         assert_eq!(Name::parse(channel), None, "{channel:?}");
     }
-    assert!(Name::parse(&"x".repeat(255)).is_some());
+    assert!(Name::parse(&"x".repeat(255)).is_some() && Name::parse(&"é".repeat(127)).is_some());
 }
 
 #[test]
@@ -71,7 +78,11 @@ fn a_personal_channel_is_its_users_alone() {
     let personal = namespaces().with_personal_channels("chat");
     assert_eq!(personal.personal_channel("42").as_deref(), Some("chat:#42"));
     assert_eq!(personal.personal_channel("a:b").as_deref(), Some("chat:#a:b"));
-    for nobody in ["", "1,2", "a#b", "é"] {
+    assert_eq!(
+        personal.personal_channel("zoë 🦊").as_deref(),
+        Some("chat:#zoë 🦊")
+    );
+    for nobody in ["", "1,2", "a#b", "a\nb", &"é".repeat(125)] {
         assert_eq!(personal.personal_channel(nobody), None, "{nobody}");
     }
     assert_eq!(namespaces().personal_channel("42"), None);

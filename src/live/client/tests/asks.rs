@@ -10,7 +10,12 @@ fn publish(id: u32) -> Value {
 }
 
 impl Desk {
-    fn answered(&mut self, id: u32, slot: Option<u32>, result: Result<Answer, Refusal>) -> Vec<Value> {
+    pub(super) fn answered(
+        &mut self,
+        id: u32,
+        slot: Option<u32>,
+        result: Result<Answer, Refusal>,
+    ) -> Vec<Value> {
         self.client.answered(id, slot, result, self.now);
         told(&self.client.take_effects())
     }

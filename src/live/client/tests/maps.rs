@@ -229,3 +229,24 @@ fn a_map_that_is_read_counts_among_a_connections_channels_and_goes_on_at_the_lim
     let on = desk.says(subscribe(901, json!({"phase": 2, "cursor": "k9"})));
     assert_eq!(told(&on), [json!({"follow": 1, "channel": "board:1"})]);
 }
+
+#[test]
+fn a_renewal_gives_no_time_to_a_map_that_is_still_read() {
+    let minute = Some(Duration::from_secs(60));
+    let renewal = json!({"id": 8, "sub_refresh": {"channel": "board:1", "token": "new"}});
+    let first = || Followed {
+        lasts: minute,
+        ..page(STATE, "k9", at(7))
+    };
+    let mut desk = Desk::up();
+    desk.says(subscribe(2, json!({"phase": 2})));
+    desk.followed(1, Ok(first()));
+    // there is nothing to renew yet, and what was asked of a page before is not of this one
+    let refused = [error(8, ReplyError::PermissionDenied)];
+    assert_eq!(told(&desk.says(renewal)), refused);
+    let hour = Ok(Answer::Renewed(Some(Duration::from_secs(3600))));
+    assert_eq!(desk.answered(8, Some(1), hour), refused);
+    assert!(!desk.client.is_closed());
+    desk.later(61.0);
+    assert!(desk.client.is_closed(), "its time to go on is over");
+}

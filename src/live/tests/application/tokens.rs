@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use futures::StreamExt;
 use signalbox_core::bus::orders::Whom;
+use signalbox_core::bus::questions::Question;
 use signalbox_core::live::application::APPLICATION;
 use signalbox_core::testing::eventually;
 
@@ -313,4 +315,42 @@ async fn a_client_for_which_the_server_could_not_follow_a_channel_comes_back() {
     })
     .await;
     assert_eq!(wire.close().await, 3011);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_has_a_personal_channel_whatever_it_is_called_and_resumes_it_by_its_id() {
+    let node = node().await;
+    let mut wire = Wire::open(&node).await;
+    let connect = json!({"id": 1, "connect": {"token": of("zoë 🦊")}});
+    let subs = wire.ask(connect).await["connect"]["subs"].clone();
+    assert!(subs["me:#zoë 🦊"].is_object(), "{subs}");
+    node.publish("me:#zoë 🦊", json!("for you"), &[]).await;
+    let push = wire.push().await;
+    assert_eq!(
+        (&push["channel"], &push["pub"]["data"]),
+        (&json!("me:#zoë 🦊"), &json!("for you"))
+    );
+    // what a client asks for itself is ASCII, in the protocol
+    for channel in ["me:#zoë 🦊", "chat:zoë"] {
+        let reply = wire
+            .ask(json!({"id": 3, "subscribe": {"channel": channel}}))
+            .await;
+        assert_eq!(reply["error"]["code"], 107, "{channel}: {reply}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_that_only_listens_is_counted_as_what_it_is() {
+    let node = node().await;
+    let address = format!("ws://{}/connection/uni_websocket", node.address);
+    let connect = json!({"token": of("ada")}).to_string();
+    let address = reqwest::Url::parse_with_params(&address, [("cf_connect", connect)]).unwrap();
+    let (mut socket, _) = tokio_tungstenite::connect_async(address.as_str()).await.unwrap();
+    let hello = socket.next().await.unwrap().unwrap().to_string();
+    assert!(hello.contains("\"me:#ada\""), "{hello}");
+    let _beside = Wire::signed_in(&node, &of("bob")).await;
+    let told = node.nodes.ask(Question::Node).await;
+    let counted = &told.nodes()[0].state.transports;
+    let expected = [("uni_websocket".to_owned(), 1), ("websocket".to_owned(), 1)];
+    assert_eq!(*counted, expected.into());
 }

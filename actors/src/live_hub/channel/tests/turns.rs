@@ -149,3 +149,52 @@ fn a_run_with_a_hole_is_given_up_to_the_hole() {
     assert_eq!(channel.arrive_together(&run), Need::Read(2));
     assert_eq!(frames(&one), ["1 2"]);
 }
+
+#[test]
+fn whoever_leaves_is_forgotten_without_a_look_at_the_others_and_takes_nobodys_turn() {
+    let mut channel = Channel::default();
+    let mut members: Vec<_> = (0..6)
+        .map(|_| Follower::released(&mut channel, place("e", 0)))
+        .collect();
+    channel.arrive(publication("e", 1));
+    assert_eq!(channel.serve(3, &Turn::default(), Instant::now()), 3);
+    // one that had its turn, and one that had not; the second of the row has gone unheard
+    for gone in [0, 4] {
+        members[gone].subscriber.close();
+        assert!(!channel.leave(&members[gone].subscriber));
+        assert!(!channel.leave(&members[gone].subscriber), "once more");
+    }
+    members[1].subscriber.close();
+    assert_eq!(channel.members.len(), 4, "nobody else was looked at");
+    assert_eq!(
+        channel.serve(9, &Turn::default(), Instant::now()),
+        2,
+        "each of those who had not had it has their turn in this lap"
+    );
+    assert!(!channel.is_due());
+    for at in [2, 3, 5] {
+        assert_eq!(members[at].look(), [1], "{at}");
+    }
+    assert!(!channel.sweep());
+    assert_eq!(channel.members.len(), 3);
+    channel.arrive(publication("e", 2));
+    channel.serve(9, &Turn::default(), Instant::now());
+    for (at, is_last) in [(5, false), (2, false), (3, true)] {
+        assert_eq!(members[at].look(), [1, 2], "{at}");
+        members[at].subscriber.close();
+        assert_eq!(channel.leave(&members[at].subscriber), is_last);
+    }
+}
+
+#[test]
+fn who_leaves_before_it_was_released_is_waited_for_no_longer() {
+    let mut channel = Prompt::default();
+    let mut first = Follower::released(&mut channel, place("e", 0));
+    let joining = [Follower::joined(&mut channel), Follower::joined(&mut channel)];
+    channel.arrive(publication("e", 1));
+    channel.leave(&joining[0].subscriber);
+    assert_eq!(channel.recent.iter().count(), 1, "the other may need it");
+    channel.leave(&joining[1].subscriber);
+    assert_eq!(channel.recent.iter().count(), 0);
+    assert_eq!(first.look(), [1]);
+}

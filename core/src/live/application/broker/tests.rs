@@ -308,6 +308,37 @@ async fn an_idle_channel_keeps_its_epoch_and_one_whose_history_was_removed_its_o
 }
 
 #[tokio::test]
+async fn where_many_channels_stand_is_told_together_begins_none_and_makes_those_last_that_are_looked_at() {
+    let test = testing::store().await;
+    let (bus, options) = (&test.store.bus, Arc::new(kept(10)));
+    let mut stand = Vec::new();
+    for (channel, text) in [("a", "1"), ("b", "2"), ("a", "3")] {
+        let published = publish(bus, channel, &options, of(text), Extra::default());
+        stand.push(published.await.unwrap());
+    }
+    let meta = bus.keys().live_meta(APPLICATION, "a");
+    let seconds = async |command: &mut redis::Cmd| -> i64 {
+        command.arg(&meta).query_async(&mut bus.shared()).await.unwrap()
+    };
+    redis::cmd("EXPIRE")
+        .arg(&meta)
+        .arg(60)
+        .query_async::<()>(&mut bus.shared())
+        .await
+        .unwrap();
+    let unkept = Arc::new(Options::default());
+    let asked = ["a", "nobody's", "b"].map(|channel| (channel, options.clone()));
+    let all = [("kept nowhere", unkept.clone())].into_iter().chain(asked);
+    let told = positions(bus, all).await.unwrap();
+    assert_eq!(told, [None, Some(stand[2].clone()), None, Some(stand[1].clone())]);
+    assert!(seconds(&mut redis::cmd("TTL")).await > 3_000, "it lasts again");
+    let again = positions(bus, [("nobody's", options)].into_iter()).await;
+    assert_eq!(again.unwrap(), [None], "being asked for begins nothing");
+    let nothing = positions(bus, [("kept nowhere", unkept)].into_iter()).await;
+    assert_eq!(nothing.unwrap(), [None]);
+}
+
+#[tokio::test]
 async fn a_stream_that_redis_lost_begins_again_under_another_epoch_and_without_old_entries() {
     let test = testing::store().await;
     let (bus, options) = (&test.store.bus, kept(10));
