@@ -16,6 +16,7 @@ use crate::kernel::id::{ApiKeyId, UserId};
 use crate::kernel::page;
 use crate::live::position::{self, Cursor};
 use crate::people;
+use crate::users::find::{Found, MOST_FOUND};
 use crate::users::{self, rights};
 use secrecy::ExposeSecret;
 
@@ -45,6 +46,7 @@ pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<ApiKeyList>
     let which = Which {
         id: None,
         owner: query.owner,
+        hint: None,
         before: after.map(|end| (page::instant(end.micros), end.id)),
     };
     let mut keys = store::select(&mut tx, ctx.organization, which, limit as i64 + 1).await?;
@@ -71,6 +73,32 @@ pub async fn get(store: &Store, ctx: &Ctx, id: ApiKeyId) -> Result<OneApiKey> {
         key: one(store, &mut tx, ctx, &key).await?,
         position,
     })
+}
+
+/// Keys whose secret begins as `q` does, for whoever may see keys; nothing for anybody else. `q` may be more of the secret than lists
+/// show, of which no more is looked at.
+pub async fn by_prefix(store: &Store, ctx: &Ctx, q: &str) -> Result<Vec<Found>> {
+    let Some(hint) = secret::shown_of(q) else {
+        return Ok(Vec::new());
+    };
+    if !ctx.permissions.has("api_keys:read") {
+        return Ok(Vec::new());
+    }
+    let mut tx = store.db.read(ctx.organization).await?;
+    let which = Which {
+        hint: Some(hint),
+        ..Which::default()
+    };
+    let keys = store::select(&mut tx, ctx.organization, which, i64::from(MOST_FOUND)).await?;
+    Ok(keys
+        .into_iter()
+        .map(|key| Found {
+            kind: "api_key",
+            id: key.id.0,
+            user: key.owner,
+            label: key.name,
+        })
+        .collect())
 }
 
 /// Reads one page of a key's life, from the audit log, newest first.
