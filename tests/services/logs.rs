@@ -174,7 +174,8 @@ async fn a_log_line_of_what_somebody_does_as_another_names_the_operator_by_id_an
     let tokens = api.post("/auth/login", &credentials).await.1;
     api.token = tokens["access_token"].as_str().unwrap().to_owned();
     let operator = api.get("/me").await.1["user"]["id"].clone();
-    let person = json!({"email": format!("{PERSON}@example.com"), "name": PERSON});
+    let person =
+        json!({"email": format!("{PERSON}@example.com"), "name": PERSON, "password": format!("{SECRET} 2")});
     let (status, person) = api.post("/users", &person).await;
     assert_eq!(status, 201, "{person}");
     let path = format!("/users/{}/impersonate", person["id"].as_str().unwrap());
