@@ -10,6 +10,7 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::event::{Event, Subject};
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::live::application::{APPLICATION, Options, Publication, broker};
+use crate::people;
 use crate::users::rights;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -59,7 +60,7 @@ pub async fn disconnect(
         Some(user) => subject("user", user.0),
         None => subject("connection", id_of(&connection.client)),
     };
-    let event = event(
+    let mut event = event(
         "live.disconnected",
         "live.disconnect",
         subject,
@@ -68,6 +69,10 @@ pub async fn disconnect(
     .reason(reason)
     .detail("client", connection.client.as_str())
     .detail("reconnect", reconnect);
+    // the reason is sealed with the key of whom it is about; of the application's users the hub keeps none, and the words are the actor's
+    if let Some(person) = member.flatten().or(ctx.actor.user()) {
+        event = event.person(people::person(change.tx(), person).await?);
+    }
     change.record(event).await?;
     change.commit().await?;
     let order = Order::Disconnect {

@@ -3,6 +3,7 @@
 use crate::harness::{hub, problem};
 use reqwest::Method;
 use serde_json::{Value, json};
+use signalbox_core::testing;
 
 #[tokio::test]
 async fn named_people_are_changed_before_the_answer_and_a_filter_is_counted_confirmed_and_queued() {
@@ -89,4 +90,37 @@ async fn a_repeat_under_one_key_is_answered_as_before() {
     };
     let (first, second) = (ask().await, ask().await);
     assert_eq!((&first["done"], &first), (&json!(1), &second));
+}
+
+#[tokio::test]
+async fn while_an_act_on_many_runs_the_same_under_its_key_waits_its_turn_and_nobody_is_changed_twice() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    let people = hub.test.people(3).await;
+    let body = json!({"action": "ban", "reason": "Spam", "ids": people});
+    let ask = || {
+        let asked = hub.ask(Method::POST, "/users/bulk").bearer_auth(&owner.token);
+        asked.header("idempotency-key", "once").json(&body).send()
+    };
+    let begun = "SELECT count(*) FROM audit_logs WHERE action = 'users.bulk'";
+    // the first stands still on its way
+    let held = hub.test.lock("user_sessions IN SHARE ROW EXCLUSIVE MODE").await;
+    let asking = ask();
+    let first = async { asking.await.unwrap() };
+    let meanwhile = async {
+        testing::eventually("the first has begun", async || hub.test.count(begun).await == 1).await;
+        assert_eq!(
+            problem(ask().await.unwrap()).await,
+            (409, "idempotency.running".into())
+        );
+        drop(held);
+    };
+    let (first, ()) = tokio::join!(first, meanwhile);
+    assert_eq!(first.status(), 200);
+    let first: Value = first.json().await.unwrap();
+    assert_eq!(first["done"], 3);
+    let again = ask().await.unwrap();
+    assert_eq!(again.headers()["idempotent-replayed"], "true");
+    assert_eq!(again.json::<Value>().await.unwrap(), first);
+    assert_eq!(hub.test.count(begun).await, 2, "its beginning and its end");
 }

@@ -109,3 +109,59 @@ async fn of_uploads_sent_at_once_under_one_key_one_is_taken() {
     let again = upload(&hub, &who, "k1", b"email\na@x.example\n").await;
     assert_eq!(again.headers()["idempotent-replayed"], "true");
 }
+
+#[tokio::test]
+async fn roles_given_to_many_under_one_key_are_not_given_again_to_whoever_has_lost_them_since() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    let person = hub.test.person().await;
+    let role = hub
+        .test
+        .texts("SELECT id::text FROM roles WHERE name = 'viewer'")
+        .await
+        .remove(0);
+    let give = async || {
+        let asked = hub.ask(Method::POST, "/roles/assign").bearer_auth(&owner.token);
+        let body = json!({"users": [person], "give": [role]});
+        let answer = asked.header("idempotency-key", "k").json(&body).send().await;
+        answer.unwrap().json::<Value>().await.unwrap()
+    };
+    let first = give().await;
+    assert_eq!(first["items"][0]["done"], true);
+    let holders = format!("SELECT count(*) FROM user_roles WHERE user_id = '{person}'");
+    assert_eq!(hub.test.count(&holders).await, 1);
+    let taken = json!({"users": [person], "take": [role]});
+    assert_eq!(
+        hub.send(&owner, Method::POST, "/roles/assign", taken)
+            .await
+            .status(),
+        200
+    );
+    assert_eq!(give().await, first);
+    assert_eq!(hub.test.count(&holders).await, 0);
+}
+
+#[tokio::test]
+async fn a_job_that_is_ended_twice_under_one_key_is_shown_the_second_time_too() {
+    let hub = hub().await;
+    let owner = hub.owner().await;
+    let file = upload(&hub, &owner, "k1", b"email\na@x.example\n").await;
+    let import = file.json::<Value>().await.unwrap()["id"].clone();
+    let path = format!("/imports/{}/dry_run", import.as_str().unwrap());
+    let begun: Value = hub
+        .send(&owner, Method::POST, &path, json!({}))
+        .await
+        .json()
+        .await
+        .unwrap();
+    let path = format!("/jobs/{}/cancel", begun["job_id"].as_str().unwrap());
+    let end = async || {
+        let asked = hub.ask(Method::POST, &path).bearer_auth(&owner.token);
+        let answer = asked.header("idempotency-key", "k2").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json::<Value>().await.unwrap()
+    };
+    let first = end().await;
+    assert_eq!(first["state"], "cancelled");
+    assert_eq!(end().await, first);
+}

@@ -15,6 +15,7 @@ mod browsers;
 mod bulk;
 mod console;
 mod factors;
+mod find;
 mod grants;
 mod idempotency;
 mod impersonation;

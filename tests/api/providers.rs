@@ -99,6 +99,12 @@ impl Stage {
         self.come_back(&cookie, returned(&back)).await
     }
 
+    /// As [`Stage::sign_in`] of somebody who is let in; their token.
+    pub(in crate::api) async fn signed_in(&self, login: &str) -> String {
+        let tokens: Value = self.sign_in(login).await.json().await.unwrap();
+        tokens["access_token"].as_str().unwrap().to_owned()
+    }
+
     /// Sets an authenticator app up for `who`; its secret.
     async fn with_app(&self, who: &SignedIn) -> String {
         let wanted = json!({"kind": "totp"});

@@ -6,6 +6,7 @@ mod balancer;
 mod chaos;
 mod custody;
 mod drain;
+mod figures;
 mod followers;
 mod hostile;
 mod impersonation;

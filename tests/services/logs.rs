@@ -152,3 +152,57 @@ async fn v5_0_0_16_2_5_no_secret_and_nothing_personal_reaches_any_log_even_at_de
         }
     }
 }
+
+#[tokio::test]
+async fn a_log_line_of_what_somebody_does_as_another_names_the_operator_by_id_and_nobody_by_name() {
+    let folder = Folder::new();
+    let owner = format!("{PERSON}.owner@example.com");
+    let mut command = signalbox();
+    command
+        .env("SIGNALBOX__LOG__LEVEL", "signalbox=debug")
+        .env("SIGNALBOX__LOG__FORMAT", "json")
+        .env("SIGNALBOX__BOOTSTRAP__EMAIL", &owner)
+        .env("SIGNALBOX__BOOTSTRAP__PASSWORD", SECRET);
+    let mut hub = Hub::launch(command, folder.path());
+    hub.wait_until_ready();
+    let mut api = Api {
+        http: crate::harness::client(),
+        url: format!("http://{}", hub.address),
+        token: String::new(),
+    };
+    let credentials = json!({"email": owner, "password": SECRET});
+    let tokens = api.post("/auth/login", &credentials).await.1;
+    api.token = tokens["access_token"].as_str().unwrap().to_owned();
+    let operator = api.get("/me").await.1["user"]["id"].clone();
+    let person =
+        json!({"email": format!("{PERSON}@example.com"), "name": PERSON, "password": format!("{SECRET} 2")});
+    let (status, person) = api.post("/users", &person).await;
+    assert_eq!(status, 201, "{person}");
+    let path = format!("/users/{}/impersonate", person["id"].as_str().unwrap());
+    let (status, begun) = api.post(&path, &json!({"reason": "They report an error"})).await;
+    assert_eq!(status, 200, "{begun}");
+    api.token = begun["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(api.get("/me").await.0, 200);
+    // of every request that was answered: what it asked for, and who acted as somebody else
+    let mut answered = Vec::new();
+    eventually("the request as somebody else is in the log", || {
+        let lines = hub.said().lines();
+        let lines = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        answered = lines
+            .filter(|line| line["message"] == "answered")
+            .map(|line| (line["operation"].clone(), line["span"]["on_behalf_of"].clone()))
+            .collect();
+        answered.iter().any(|(_, by)| !by.is_null())
+    });
+    assert!(answered.contains(&(json!("me.get"), Value::Null)), "{answered:?}");
+    assert!(answered.contains(&(json!("me.get"), operator)), "{answered:?}");
+    assert_eq!(
+        answered.iter().filter(|(_, by)| !by.is_null()).count(),
+        1,
+        "{answered:?}"
+    );
+    // what the hub says to whoever starts it is no log: it names the owner once
+    let mut lines = hub.said().lines().filter(|line| !line.starts_with("Sign in as "));
+    assert!(lines.all(|line| !line.contains(PERSON) && !line.contains(SECRET)));
+    hub.stop();
+}

@@ -589,7 +589,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Find by exact id or e-mail address */
+        /**
+         * Find by exact id, e-mail address, IP address or beginning of an API key
+         * @description A person by id or e-mail address; open sessions by the IP address that they were opened from, for whoever may see sessions; API
+         *     keys by how they begin, for whoever may see API keys.
+         */
         get: operations["find.query"];
         put?: never;
         post?: never;
@@ -3588,7 +3592,7 @@ export interface components {
         };
         /** @description What was found. */
         Finds: {
-            /** @description Empty when nothing has this id or address, or nothing that the viewer may see. */
+            /** @description Empty when nothing has this id, address or beginning, or nothing that the viewer may see; at most 20, the newest. */
             items: components["schemas"]["Found"][];
         };
         /** @description Who has forgotten their password. */
@@ -3599,16 +3603,18 @@ export interface components {
              */
             email: string;
         };
-        /** @description Something with that id or address. */
+        /** @description Something that has what was asked for. */
         Found: {
-            /** @description `user`. */
+            /** @description `user`, `session` or `api_key`. */
             kind: string;
             /**
              * Format: uuid
              * @description Its id.
              */
             id: string;
-            /** @description Its name. */
+            /** @description The person: who it is, or whose. */
+            user: components["schemas"]["UserId"];
+            /** @description Its name; of a session its person's, empty where the viewer may not see it. */
             label: string;
         };
         /** @description How the organization is found. */
@@ -7581,7 +7587,10 @@ export interface operations {
     "find.query": {
         parameters: {
             query: {
-                /** @description An id, or an e-mail address, in full. */
+                /**
+                 * @description An id, an e-mail address or an IP address, in full; or an API key, of which no more is looked at than how it begins, such as
+                 *     `sbx_live_4fQz`.
+                 */
                 q: string;
             };
             header?: never;
@@ -11228,6 +11237,8 @@ export interface operations {
                 user?: components["schemas"]["UserId"];
                 /** @description Only of those who hold this role, themselves or through a team. */
                 role?: components["schemas"]["RoleId"];
+                /** @description Only those that were opened from this address. */
+                ip?: string;
                 /** @description Rows of a page, 1 to 1000; 50 when absent. */
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same filters. */

@@ -1,7 +1,7 @@
 //! Saying beforehand that a key comes to its end.
 
 use super::model::EXPIRING;
-use super::{CHANNEL, store};
+use super::{CHANNEL, service, store};
 use crate::Store;
 use crate::change::Change;
 use crate::kernel::ctx::Ctx;
@@ -57,6 +57,7 @@ pub async fn tend(store: &Store) -> Result<bool> {
     .patch(key.patch(now)?, key.acts(now))
     .data("name", key.name.as_str())
     .scope(Some(key.scope()), Some(key.scope()));
+    let event = service::of_owner(&mut change, key.owner, event).await?;
     change.record(event).await?;
     change.commit().await?;
     Ok(true)

@@ -21,7 +21,7 @@ pub use expiry::tend;
 pub use input::{ApiKeyChange, NewApiKey, Rotation};
 pub use model::{ApiKey, ApiKeyItem, ApiKeyList, KeyOwner, KeyState, OneApiKey, Revealed};
 pub use policy::{policy, policy_changed};
-pub use service::{Query, create, get, life, list, revoke, rotate, update};
+pub use service::{Query, by_prefix, create, get, life, list, revoke, rotate, update};
 pub use standing::{Use, find, find_by_hash, note_used, refused};
 
 /// Wire channel of the keys.

@@ -79,6 +79,16 @@ pub(super) fn hint(secret: &SecretString) -> String {
     text.chars().take(text.len() - BODY - CHECKSUM + SHOWN).collect()
 }
 
+/// As much of `text`, a key or how one begins, as lists show; `None` where it is less than that, or no key's.
+pub(super) fn shown_of(text: &str) -> Option<&str> {
+    let (environment, body) = text.strip_prefix(PRODUCT)?.split_once('_')?;
+    let whole = body.len() >= SHOWN
+        && text
+            .bytes()
+            .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+    whole.then(|| &text[..PRODUCT.len() + environment.len() + 1 + SHOWN])
+}
+
 fn of(environment: &str, bytes: &[u8; 32]) -> String {
     let said = format!("{PRODUCT}{environment}_{}", base62(bytes, BODY));
     let sum = checksum(&said);
@@ -131,6 +141,24 @@ mod tests {
         assert_eq!(read(&key, "live"), Err(NotAKey::Foreign));
         assert_eq!(read(&key[..key.len() - 1], "test"), Err(NotAKey::Garbled));
         assert!(looks_like(&key) && !looks_like("eyJhbGciOi"));
+    }
+
+    #[test]
+    fn of_whatever_is_pasted_no_more_is_looked_at_than_lists_show() {
+        let key = generate("live").unwrap();
+        let shown = hint(&key);
+        assert_eq!(shown_of(key.expose_secret()), Some(shown.as_str()));
+        assert_eq!(shown_of(&shown), Some(shown.as_str()));
+        for text in [
+            "sbx_live_4fQ",
+            "sbx_",
+            "sbx_live",
+            "live_4fQz9",
+            "sbx_live_ä\u{0}zz",
+            "",
+        ] {
+            assert_eq!(shown_of(text), None, "{text}");
+        }
     }
 
     proptest! {

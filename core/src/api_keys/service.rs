@@ -16,6 +16,7 @@ use crate::kernel::id::{ApiKeyId, UserId};
 use crate::kernel::page;
 use crate::live::position::{self, Cursor};
 use crate::people;
+use crate::users::find::{Found, MOST_FOUND};
 use crate::users::{self, rights};
 use secrecy::ExposeSecret;
 
@@ -45,6 +46,7 @@ pub async fn list(store: &Store, ctx: &Ctx, query: &Query) -> Result<ApiKeyList>
     let which = Which {
         id: None,
         owner: query.owner,
+        hint: None,
         before: after.map(|end| (page::instant(end.micros), end.id)),
     };
     let mut keys = store::select(&mut tx, ctx.organization, which, limit as i64 + 1).await?;
@@ -71,6 +73,32 @@ pub async fn get(store: &Store, ctx: &Ctx, id: ApiKeyId) -> Result<OneApiKey> {
         key: one(store, &mut tx, ctx, &key).await?,
         position,
     })
+}
+
+/// Keys whose secret begins as `q` does, for whoever may see keys; nothing for anybody else. `q` may be more of the secret than lists
+/// show, of which no more is looked at.
+pub async fn by_prefix(store: &Store, ctx: &Ctx, q: &str) -> Result<Vec<Found>> {
+    let Some(hint) = secret::shown_of(q) else {
+        return Ok(Vec::new());
+    };
+    if !ctx.permissions.has("api_keys:read") {
+        return Ok(Vec::new());
+    }
+    let mut tx = store.db.read(ctx.organization).await?;
+    let which = Which {
+        hint: Some(hint),
+        ..Which::default()
+    };
+    let keys = store::select(&mut tx, ctx.organization, which, i64::from(MOST_FOUND)).await?;
+    Ok(keys
+        .into_iter()
+        .map(|key| Found {
+            kind: "api_key",
+            id: key.id.0,
+            user: key.owner,
+            label: key.name,
+        })
+        .collect())
 }
 
 /// Reads one page of a key's life, from the audit log, newest first.
@@ -141,6 +169,7 @@ pub async fn create(store: &Store, ctx: &Ctx, environment: &str, new: &NewApiKey
     for (field, value) in told(&key) {
         event = event.changed(field, Value::Null, value);
     }
+    let event = of_owner(&mut change, owner, event).await?;
     change.record(event).await?;
     let answer = Revealed {
         key: one(store, change.tx(), ctx, &key).await?,
@@ -361,18 +390,16 @@ impl Act {
         let before = self.key.scope();
         let key = store::one(self.change.tx(), organization, self.key.id).await?;
         self.key = key.ok_or_else(|| Error::internal("a locked key is not there"))?;
-        let mut told = self.key.clone();
-        if let Some(reason) = told.revoked_reason.as_mut().filter(|reason| !reason.is_empty()) {
-            // it says what somebody thinks of the owner, and the logs stay
-            let owner = people::person(self.change.tx(), told.owner).await?;
-            let sealer = &self.change.store().sealer;
-            *reason = sealer.seal(owner, &Value::from(reason.as_str()))?;
-        }
         let mut event = event
-            .patch(told.patch(at)?, told.acts(at))
+            .patch(self.key.patch(at)?, self.key.acts(at))
             .scope(Some(before), Some(self.key.scope()));
         event.subject = self.key.subject();
-        event.reason = told.revoked_reason.filter(|reason| !reason.is_empty());
+        event.reason = self
+            .key
+            .revoked_reason
+            .clone()
+            .filter(|reason| !reason.is_empty());
+        let event = of_owner(&mut self.change, self.key.owner, event).await?;
         self.change.record(event).await?;
         let (version, reason) = match looked {
             Looked::Again => (Some(self.key.version), "api_key_changed"),
@@ -400,6 +427,22 @@ impl Act {
 
 fn event(kind: &'static str, action: &'static str, key: &ApiKey, text: &'static str) -> Event {
     Event::new(kind, action, key.subject(), CHANNEL, text).detail("name", key.name.as_str())
+}
+
+/// Has what `event` tells in people's words sealed with the key of `owner`: what they call their key, and why it was taken back. The
+/// logs stay when they are erased.
+pub(super) async fn of_owner(change: &mut Change, owner: UserId, mut event: Event) -> Result<Event> {
+    let owner = people::person(change.tx(), owner).await?;
+    let reason = event
+        .patch
+        .as_mut()
+        .and_then(|patch| patch.get_mut("revoked_reason"));
+    // a name among the changes and in the row, and the event's own reason, are sealed as a person's are
+    let told = [event.details.get_mut("name"), event.data.get_mut("name"), reason];
+    for value in told.into_iter().flatten().filter(|value| !value.is_null()) {
+        *value = Value::String(change.sealer().seal(owner, value)?);
+    }
+    Ok(event.person(owner))
 }
 
 /// What the audit log keeps of a key's terms.

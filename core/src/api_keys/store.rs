@@ -11,9 +11,11 @@ use uuid::Uuid;
 
 /// Which keys.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Which {
+pub(super) struct Which<'a> {
     pub id: Option<ApiKeyId>,
     pub owner: Option<UserId>,
+    /// How its secret begins.
+    pub hint: Option<&'a str>,
     /// Older than this: the end of the page before.
     pub before: Option<(OffsetDateTime, Uuid)>,
 }
@@ -22,7 +24,7 @@ pub(super) struct Which {
 pub(super) async fn select(
     connection: &mut PgConnection,
     organization: OrganizationId,
-    which: Which,
+    which: Which<'_>,
     limit: i64,
 ) -> Result<Vec<ApiKey>> {
     let (at, id) = which.before.unzip();
@@ -32,13 +34,14 @@ pub(super) async fn select(
              revoked_at, revoked_reason, version
            FROM api_keys
            WHERE organization_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR owner_id = $3)
-             AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5))
-           ORDER BY created_at DESC, id DESC LIMIT $6"#,
+             AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5)) AND ($6::text IS NULL OR hint = $6)
+           ORDER BY created_at DESC, id DESC LIMIT $7"#,
         organization.0,
         which.id.map(|id| id.0),
         which.owner.map(|id| id.0),
         at,
         id,
+        which.hint,
         limit,
     )
     .fetch_all(connection)

@@ -5,7 +5,7 @@ use super::step::{self, Step};
 use super::store::{self, New};
 use super::{CHUNK, Failures, MOST_FOUND, MOST_NAMED, MOST_RESET, QUEUE, events};
 use crate::Store;
-use crate::change::Change;
+use crate::change::{Change, Whole};
 use crate::jobs::NewJob;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, Kind, Result};
@@ -76,11 +76,7 @@ async fn count(store: &Store, ctx: &Ctx, people: &[UserId]) -> Result<BulkOutcom
 /// between them leaves undone shows.
 async fn each(store: &Store, ctx: &Ctx, new: &NewBulk, step: &Step, ids: &[UserId]) -> Result<BulkOutcome> {
     let (bulk, action) = (BulkId::new(), new.action);
-    // the key is of the whole, whose answer is kept at the end
-    let part = Ctx {
-        idempotency: None,
-        ..ctx.clone()
-    };
+    let (whole, part) = (Whole::begin(store, ctx).await?, Whole::part(ctx));
     let mut begun = Change::begin(store, &part).await?;
     let event = events::started(bulk, action, new.role, ids.len() as i64, ids);
     begun.record(event).await?;
@@ -102,7 +98,7 @@ async fn each(store: &Store, ctx: &Ctx, new: &NewBulk, step: &Step, ids: &[UserI
         items,
         ..BulkOutcome::default()
     };
-    let mut over = Change::begin(store, ctx).await?;
+    let mut over = whole.end(store, ctx).await?;
     over.record(events::finished(bulk, action, outcome.done, outcome.failed, 0))
         .await?;
     over.answer(200, &outcome).await?;

@@ -63,9 +63,9 @@ pub async fn find(store: &Store, ctx: &Ctx) -> Result<Option<Answer>> {
     }))
 }
 
-/// Takes the key for this transaction, or says that another request holds it. The lock ends with the transaction, so a
-/// request that dies leaves nothing behind.
-pub(super) async fn claim(connection: &mut PgConnection, ctx: &Ctx) -> Result<()> {
+/// Takes the key for this transaction, or says that another request holds it, or had it until a moment ago: then its answer is
+/// there for whoever asks again. The lock ends with the transaction, so a request that dies leaves nothing behind.
+pub(super) async fn claim(connection: &mut PgConnection, ctx: &Ctx, now: OffsetDateTime) -> Result<()> {
     let Some((asked, actor)) = asked(ctx) else {
         return Ok(());
     };
@@ -74,13 +74,26 @@ pub(super) async fn claim(connection: &mut PgConnection, ctx: &Ctx) -> Result<()
         r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "free!""#,
         name
     )
+    .fetch_one(&mut *connection)
+    .await?;
+    if !free {
+        return Err(running());
+    }
+    // a statement of its own: one that began before the other request's end would not see what that left
+    let answered = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+             SELECT FROM idempotency WHERE organization_id = $1 AND actor_id = $2 AND key = $3 AND created_at > $4) AS "answered!""#,
+        ctx.organization.0,
+        actor,
+        asked.key,
+        now - KEPT,
+    )
     .fetch_one(connection)
     .await?;
-    if free { Ok(()) } else { Err(running()) }
+    if answered { Err(running()) } else { Ok(()) }
 }
 
-/// Writes the answer. A row of a step before (an upload that commits its file first) is replaced; an answer that another
-/// request gave meanwhile is not.
+/// Writes the answer; one that another request gave meanwhile is not replaced.
 pub(super) async fn keep(
     connection: &mut PgConnection,
     store: &Store,
@@ -99,7 +112,7 @@ pub(super) async fn keep(
          ON CONFLICT (organization_id, actor_id, key) DO UPDATE
          SET operation = excluded.operation, request_hash = excluded.request_hash, status = excluded.status,
              answer = excluded.answer, created_at = excluded.created_at
-         WHERE old.created_at <= $9 OR (old.answer IS NULL AND old.request_hash = excluded.request_hash)",
+         WHERE old.created_at <= $9",
         ctx.organization.0,
         actor,
         asked.key,
@@ -215,7 +228,7 @@ fn opened(store: &Store, sealed: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Change;
+    use crate::change::{Change, Whole};
     use crate::kernel::ctx::Actor;
     use crate::kernel::event::{Event, Subject};
     use crate::testing::{self, TestStore};
@@ -271,6 +284,55 @@ mod tests {
         })
         .await;
         assert!(find(&test.store, &ctx).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_another_request_did_between_the_look_and_the_act_is_not_done_again() {
+        let test = testing::store().await;
+        let ctx = ctx(&test, "k").await;
+        // both have looked, and neither has found an answer
+        assert!(find(&test.store, &ctx).await.unwrap().is_none());
+        let mut first = Change::begin(&test.store, &ctx).await.unwrap();
+        act(&mut first).await;
+        first.commit().await.unwrap();
+        let second = Change::begin(&test.store, &ctx).await.unwrap_err();
+        assert_eq!(second.code, "idempotency.running");
+        let kept = find(&test.store, &ctx).await.unwrap().unwrap();
+        assert_eq!((kept.status, kept.body), (204, None));
+    }
+
+    #[tokio::test]
+    async fn an_act_of_several_changes_holds_its_key_through_all_of_them_and_not_longer_than_its_connection()
+    {
+        let test = testing::store().await;
+        let ctx = ctx(&test, "k").await;
+        let whole = Whole::begin(&test.store, &ctx).await.unwrap();
+        let mut part = Change::begin(&test.store, &Whole::part(&ctx)).await.unwrap();
+        act(&mut part).await;
+        part.commit().await.unwrap();
+        let second = Whole::begin(&test.store, &ctx).await.unwrap_err();
+        assert_eq!(second.code, "idempotency.running");
+        // as if the first one's machine had died
+        test.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .await;
+        let mut again = Whole::begin(&test.store, &ctx).await;
+        testing::eventually("the key is free", async || {
+            if again.is_err() {
+                again = Whole::begin(&test.store, &ctx).await;
+            }
+            again.is_ok()
+        })
+        .await;
+        drop(whole);
+        let mut end = again.unwrap().end(&test.store, &ctx).await.unwrap();
+        act(&mut end).await;
+        end.answer(200, &json!({"done": 1})).await.unwrap();
+        end.commit().await.unwrap();
+        let kept = find(&test.store, &ctx).await.unwrap().unwrap();
+        assert_eq!((kept.status, kept.body), (200, Some(json!({"done": 1}))));
     }
 
     #[tokio::test]

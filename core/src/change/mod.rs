@@ -26,6 +26,9 @@ mod enqueue;
 pub mod idempotency;
 pub mod ledger;
 mod touched;
+mod whole;
+
+pub use whole::Whole;
 
 /// Telling other nodes must not hold up the answer: their poll finds the row within 100 ms anyway.
 const TELL_TIMEOUT: Duration = Duration::from_millis(50);
@@ -56,8 +59,12 @@ impl Change {
     /// the same key is at work.
     pub async fn begin(store: &Store, ctx: &Ctx) -> Result<Self> {
         let mut tx = store.db.begin(ctx.organization).await?;
-        idempotency::claim(&mut tx, ctx).await?;
-        Ok(Self {
+        idempotency::claim(&mut tx, ctx, store.clock.now()).await?;
+        Ok(Self::within(tx, store, ctx))
+    }
+
+    fn within(tx: Tx, store: &Store, ctx: &Ctx) -> Self {
+        Self {
             tx,
             at: store.clock.now(),
             store: store.clone(),
@@ -67,7 +74,7 @@ impl Change {
             jobs: false,
             cancelled: None,
             answered: false,
-        })
+        }
     }
 
     /// Keeps what the request is about to be answered, so that a repeat under the same `Idempotency-Key` gets it again

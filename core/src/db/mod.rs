@@ -31,7 +31,7 @@ pub struct Options {
     pub url: String,
     /// A read-only replica's URL, if there is one.
     pub replica_url: Option<String>,
-    /// Connections at most, per pool; two more to the primary are kept free for revocations.
+    /// Connections at most, per pool; to the primary two more are kept free for revocations, and [`BESIDE`] may be opened beside.
     pub max_connections: u32,
 }
 
@@ -41,6 +41,9 @@ pub struct Db {
     primary: PgPool,
     /// Two connections that no request can take: one, and one for when that hangs.
     kept_free: PgPool,
+    /// For transactions that are open while their own request waits for others of its own: out of one pool they would wait for
+    /// each other.
+    beside: PgPool,
     replica: Option<PgPool>,
 }
 
@@ -55,6 +58,7 @@ impl Db {
         Ok(Self {
             primary,
             kept_free: pool(&options.url, 2).await?,
+            beside: beside(&options.url)?,
             replica,
         })
     }
@@ -101,6 +105,15 @@ impl Db {
         begin(&self.primary, "", &organization.to_string()).await
     }
 
+    /// For `Change` alone: stays open while its request does its work in other transactions, and without a snapshot, so that
+    /// it is in nobody's way. The server ends it when that takes longer than any request.
+    pub(crate) async fn begin_beside(&self, organization: OrganizationId) -> Result<Tx> {
+        let sql = format!(
+            "BEGIN; SET LOCAL signalbox.organization = '{organization}'; SET LOCAL idle_in_transaction_session_timeout = '10min'"
+        );
+        open(&self.beside, sql).await
+    }
+
     /// Answers when the database does.
     pub async fn ping(&self) -> Result<()> {
         sqlx::query_scalar!(r#"SELECT 1 AS "one!""#)
@@ -122,6 +135,7 @@ impl Db {
     pub async fn close(&self) {
         self.primary.close().await;
         self.kept_free.close().await;
+        self.beside.close().await;
         if let Some(replica) = &self.replica {
             replica.close().await;
         }
@@ -154,21 +168,33 @@ async fn open(pool: &PgPool, sql: String) -> Result<Tx> {
     }
 }
 
+/// Connections for transactions that are open beside others of their own request; they are opened when they are needed.
+const BESIDE: u32 = 4;
+
 async fn pool(url: &str, max_connections: u32) -> Result<PgPool> {
-    let options = PgConnectOptions::from_str(url)?
+    let pool = pool_options(max_connections).min_connections(1);
+    Ok(pool.connect_with(connection(url)?).await?)
+}
+
+fn beside(url: &str) -> Result<PgPool> {
+    Ok(pool_options(BESIDE).connect_lazy_with(connection(url)?))
+}
+
+fn connection(url: &str) -> Result<PgConnectOptions> {
+    Ok(PgConnectOptions::from_str(url)?
         .application_name("signalbox")
         .options([
             ("statement_timeout", "60s"),
             ("lock_timeout", "20s"),
             ("idle_in_transaction_session_timeout", "60s"),
-        ]);
-    Ok(PgPoolOptions::new()
+        ]))
+}
+
+fn pool_options(max_connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
         .max_connections(max_connections)
-        .min_connections(1)
         .acquire_timeout(Duration::from_secs(10))
         // a dead connection shows itself at the first statement; asking first costs a round trip each time
         .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(whole::join(connection)))
-        .connect_with(options)
-        .await?)
 }

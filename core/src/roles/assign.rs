@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::bus::control::{Revocation, RevocationKind};
-use crate::change::Change;
+use crate::change::{Change, Whole};
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::{Error, FieldError, Kind, Result};
 use crate::kernel::event::{Event, Severity};
@@ -11,6 +11,7 @@ use crate::kernel::permission::PermissionSet;
 use crate::users::deeds::Applied;
 use crate::users::{self, CHANNEL, User, UserItem, rights};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -58,7 +59,8 @@ pub struct BulkItem {
 }
 
 /// Gives and takes roles of many, one after another, each on its own: whoever cannot be changed keeps what they have and the
-/// others are changed. To ask again does no harm.
+/// others are changed. To ask again under the same `Idempotency-Key` changes nobody a second time, who may have been given or
+/// lost something else by then.
 pub async fn assign_many(store: &Store, ctx: &Ctx, bulk: &Bulk) -> Result<Vec<BulkItem>> {
     ctx.require("roles:assign")?;
     if bulk.users.is_empty() || bulk.users.len() > MANY {
@@ -76,9 +78,7 @@ pub async fn assign_many(store: &Store, ctx: &Ctx, bulk: &Bulk) -> Result<Vec<Bu
         });
         return Err(Error::invalid(faults.into()));
     }
-    let mut each = ctx.clone();
-    // the key is of the whole, which may be repeated anyway
-    each.idempotency = None;
+    let (whole, each) = (Whole::begin(store, ctx).await?, Whole::part(ctx));
     let mut items = Vec::with_capacity(bulk.users.len());
     for user in &bulk.users {
         let wanted = |present: &BTreeSet<RoleId>| {
@@ -101,6 +101,7 @@ pub async fn assign_many(store: &Store, ctx: &Ctx, bulk: &Bulk) -> Result<Vec<Bu
             detail: refused.map(|error| error.detail),
         });
     }
+    whole.answer(store, ctx, 200, &json!({"items": items})).await?;
     Ok(items)
 }
 

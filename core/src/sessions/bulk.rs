@@ -310,13 +310,16 @@ async fn record(
     {
         event = event.reason(reason.trim());
     }
+    // the reason says what somebody thinks of them; of many it is nobody's but whose words it is
+    let sealing = match whose {
+        Whose::Person(user) => Some(user),
+        Whose::Role(_) | Whose::Organization => change.ctx().actor.user(),
+    };
+    if let Some(user) = sealing {
+        event = event.person(people::person(change.tx(), user).await?);
+    }
     if let Whose::Person(user) = whose {
-        // the reason says what somebody thinks of them
-        let person = people::person(change.tx(), user).await?;
-        event = event
-            .person(person)
-            .also(format!("inbox:{user}"))
-            .data("user_id", json!(user));
+        event = event.also(format!("inbox:{user}")).data("user_id", json!(user));
     }
     change.record(event).await?;
     Ok(())

@@ -9,6 +9,8 @@ use crate::kernel::error::{Error, Result};
 use crate::kernel::id::{RoleId, SessionId, UserId};
 use crate::kernel::page;
 use crate::live::position::{self, Cursor, Position};
+use crate::users::find::{Found, MOST_FOUND};
+use ipnet::IpNet;
 use serde::Serialize;
 use std::net::IpAddr;
 use time::OffsetDateTime;
@@ -83,6 +85,8 @@ pub struct Query {
     pub user: Option<UserId>,
     /// Only of those who hold this role, themselves or through a team.
     pub role: Option<RoleId>,
+    /// Only those that were opened from this address.
+    pub ip: Option<IpAddr>,
     /// Rows of a page.
     pub limit: Option<u32>,
     /// End of the page before.
@@ -143,6 +147,28 @@ pub async fn list_all(store: &Store, ctx: &Ctx, places: &Places, query: &Query) 
     })
 }
 
+/// The newest open sessions that were opened from `ip`, for whoever may see sessions; nothing for anybody else.
+pub async fn from_address(store: &Store, ctx: &Ctx, ip: IpAddr) -> Result<Vec<Found>> {
+    if !ctx.permissions.has("sessions:read") {
+        return Ok(Vec::new());
+    }
+    let query = Query {
+        ip: Some(ip.to_canonical()),
+        ..Query::default()
+    };
+    let mut tx = store.db.primary(ctx.organization).await?;
+    let rows = rows(&mut tx, ctx, store.clock.now(), &query, None, MOST_FOUND).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Found {
+            kind: "session",
+            id: row.id,
+            user: UserId(row.user_id),
+            label: if row.named(ctx) { row.name } else { String::new() },
+        })
+        .collect())
+}
+
 /// As it stands in the database.
 struct Row {
     id: Uuid,
@@ -151,16 +177,19 @@ struct Row {
     created_at: OffsetDateTime,
     last_seen_at: OffsetDateTime,
     expires_at: OffsetDateTime,
-    ip: Option<ipnet::IpNet>,
+    ip: Option<IpNet>,
     user_agent: Option<String>,
     methods: Vec<String>,
     authenticated_at: OffsetDateTime,
 }
 
 impl Row {
+    fn named(&self, ctx: &Ctx) -> bool {
+        ctx.is_oneself(UserId(self.user_id)) || ctx.permissions.has("users:read")
+    }
+
     fn shown(self, ctx: &Ctx, places: &Places) -> Listed {
-        let user = UserId(self.user_id);
-        let named = ctx.is_oneself(user) || ctx.permissions.has("users:read");
+        let (user, named) = (UserId(self.user_id), self.named(ctx));
         let ip = self.ip.map(|net| net.addr());
         Listed {
             id: SessionId(self.id),
@@ -197,7 +226,7 @@ async fn rows(
         Row,
         r#"SELECT s.id, s.user_id, u.name, s.created_at, s.last_seen_at,
              least(s.expires_at, s.created_at + make_interval(secs => (t.value ->> 'absolute_seconds')::float8)) AS "expires_at!",
-             s.ip AS "ip: ipnet::IpNet", s.user_agent, s.methods,
+             s.ip AS "ip: IpNet", s.user_agent, s.methods,
              coalesce(s.authenticated_at, s.created_at) AS "authenticated_at!"
            FROM user_sessions s JOIN users u ON u.id = s.user_id JOIN organizations o ON o.id = s.organization_id
            LEFT JOIN organization_settings t ON t.organization_id = s.organization_id AND t.key = 'sessions'
@@ -208,14 +237,15 @@ async fn rows(
              AND ($3::uuid IS NULL OR s.user_id = $3)
              AND ($4::uuid IS NULL OR EXISTS (
                SELECT FROM held_roles r WHERE r.organization_id = $1 AND r.user_id = s.user_id AND r.role_id = $4))
-             AND ($5::timestamptz IS NULL OR (s.created_at, s.id) < ($5, $6))
-           ORDER BY s.created_at DESC, s.id DESC LIMIT $7"#,
+             AND ($5::timestamptz IS NULL OR (s.created_at, s.id) < ($5, $6)) AND ($7::inet IS NULL OR s.ip = $7)
+           ORDER BY s.created_at DESC, s.id DESC LIMIT $8"#,
         ctx.organization.0,
         now,
         query.user.map(|user| user.0),
         query.role.map(|role| role.0),
         at,
         id,
+        query.ip.map(IpNet::from) as Option<IpNet>,
         i64::from(limit),
     )
     .fetch_all(connection)
@@ -239,11 +269,13 @@ async fn totals(
              AND coalesce(s.created_at >= greatest(u.sessions_not_before, o.sessions_not_before), true)
              AND ($3::uuid IS NULL OR s.user_id = $3)
              AND ($4::uuid IS NULL OR EXISTS (
-               SELECT FROM held_roles r WHERE r.organization_id = $1 AND r.user_id = s.user_id AND r.role_id = $4))"#,
+               SELECT FROM held_roles r WHERE r.organization_id = $1 AND r.user_id = s.user_id AND r.role_id = $4))
+             AND ($5::inet IS NULL OR s.ip = $5)"#,
         ctx.organization.0,
         now,
         query.user.map(|user| user.0),
         query.role.map(|role| role.0),
+        query.ip.map(IpNet::from) as Option<IpNet>,
     )
     .fetch_one(connection)
     .await?;

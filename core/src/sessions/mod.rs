@@ -27,7 +27,7 @@ pub mod warm;
 pub use bulk::{EndedSessions, NotBefore, Whose, end_all, end_others};
 pub use expire::expire;
 pub use forget::forget_revocations;
-pub use list::{Listed, Owner, Query, SessionList, list, list_all};
+pub use list::{Listed, Owner, Query, SessionList, from_address, list, list_all};
 pub use service::{created, end, ended, revoke};
 pub use succeed::{HANDOVER, Successor, succeed};
 pub use timeouts::timeouts_changed;

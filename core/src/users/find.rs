@@ -1,21 +1,28 @@
-//! Finding one person by what somebody pasted: an id, or an e-mail address in full.
+//! Finding by what somebody pasted: a person by their id, or their e-mail address in full. What has sessions and keys found by theirs
+//! stands with those.
 
 use super::{check, store};
 use crate::Store;
 use crate::kernel::ctx::Ctx;
 use crate::kernel::error::Result;
+use crate::kernel::id::UserId;
 use crate::live::view::ViewClass;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Something with that id or address.
+/// Of one kind so many are found at most, the newest.
+pub const MOST_FOUND: u32 = 20;
+
+/// Something that has what was asked for.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Found {
-    /// `user`.
+    /// `user`, `session` or `api_key`.
     pub kind: &'static str,
     /// Its id.
     pub id: Uuid,
-    /// Its name.
+    /// The person: who it is, or whose.
+    pub user: UserId,
+    /// Its name; of a session its person's, empty where the viewer may not see it.
     pub label: String,
 }
 
@@ -41,6 +48,7 @@ pub async fn exactly(store: &Store, ctx: &Ctx, q: &str) -> Result<Vec<Found>> {
         .map(|user| Found {
             kind: "user",
             id: user.id.0,
+            user: user.id,
             label: user.name,
         })
         .into_iter()

@@ -5,6 +5,7 @@ use actix_web::{get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use signalbox_core::change::Change;
+use signalbox_core::db::PgConnection;
 use signalbox_core::jobs::{self, CHANNEL, Job, JobEvent, JobItem, JobState, store};
 use signalbox_core::kernel::ctx::Ctx;
 use signalbox_core::kernel::error::{Error, Result};
@@ -129,18 +130,24 @@ async fn cancel(state: web::Data<State>, caller: Caller, id: web::Path<JobId>) -
     caller.require("jobs:cancel")?;
     let mut change = Change::begin(&state.store, &caller).await?;
     change.cancel_job(*id).await?;
+    let one = read_through(change.tx(), &state, &caller, *id).await?;
+    change.answer(200, &one).await?;
     change.commit().await?;
-    Ok(web::Json(read(&state, &caller, *id).await?))
+    Ok(web::Json(one))
 }
 
 /// The job as whoever may look at it, or has just ended it, sees it.
 async fn read(state: &State, ctx: &Ctx, id: JobId) -> Result<OneJob> {
     let mut tx = state.store.db.primary(ctx.organization).await?;
-    let at = position::told(&mut tx, ctx, &jobs::channel(id)).await?;
-    let found = store::get(&mut tx, ctx.organization, id).await?;
+    read_through(&mut tx, state, ctx, id).await
+}
+
+async fn read_through(connection: &mut PgConnection, state: &State, ctx: &Ctx, id: JobId) -> Result<OneJob> {
+    let at = position::told(connection, ctx, &jobs::channel(id)).await?;
+    let found = store::get(connection, ctx.organization, id).await?;
     let job = found.ok_or_else(|| Error::not_found("job"))?;
-    let events = store::history(&mut tx, ctx.organization, id).await?;
-    let mut items = show(&mut tx, state, ctx, vec![job]).await?;
+    let events = store::history(connection, ctx.organization, id).await?;
+    let mut items = show(connection, state, ctx, vec![job]).await?;
     let job = items.pop().ok_or_else(|| Error::not_found("job"))?;
     Ok(OneJob {
         job,
@@ -152,7 +159,7 @@ async fn read(state: &State, ctx: &Ctx, id: JobId) -> Result<OneJob> {
 
 /// Puts names to those who asked, and says what the viewer may do.
 async fn show(
-    connection: &mut signalbox_core::db::PgConnection,
+    connection: &mut PgConnection,
     state: &State,
     ctx: &Ctx,
     found: Vec<Job>,

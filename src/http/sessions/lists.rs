@@ -9,6 +9,7 @@ use signalbox_core::bus::questions::Question;
 use signalbox_core::kernel::error::Error;
 use signalbox_core::kernel::id::{OrganizationId, RoleId, UserId};
 use signalbox_core::sessions::{self, Listed, SessionList};
+use std::net::IpAddr;
 
 /// Open sessions of one person.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -68,6 +69,9 @@ pub(super) struct Asked {
     user: Option<UserId>,
     /// Only of those who hold this role, themselves or through a team.
     role: Option<RoleId>,
+    /// Only those that were opened from this address.
+    #[param(value_type = Option<String>)]
+    ip: Option<IpAddr>,
     /// Rows of a page, 1 to 1000; 50 when absent.
     limit: Option<u32>,
     /// `next_cursor` of the page before, with the same filters.
@@ -92,6 +96,8 @@ pub(super) async fn all(
     let query = sessions::Query {
         user: asked.user,
         role: asked.role,
+        // as it is kept
+        ip: asked.ip.map(|ip| ip.to_canonical()),
         limit: asked.limit,
         cursor: asked.cursor,
     };

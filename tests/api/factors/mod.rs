@@ -38,13 +38,15 @@ pub(super) async fn told(answer: Response, status: u16) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
+/// Begins to set an authenticator app up, which counts once it is confirmed.
+pub(super) async fn begin_app(hub: &Hub, who: &SignedIn) -> Value {
+    let begun = post(hub, Some(who), "/me/factors", json!({"kind": "totp"})).await;
+    told(begun, 200).await
+}
+
 /// Sets an authenticator app up; its secret and the recovery codes, where it is the first factor.
 pub(super) async fn with_app(hub: &Hub, who: &SignedIn) -> (String, Vec<String>) {
-    let begun = told(
-        post(hub, Some(who), "/me/factors", json!({"kind": "totp"})).await,
-        200,
-    )
-    .await;
+    let begun = begin_app(hub, who).await;
     let secret = begun["secret"].as_str().unwrap().to_owned();
     assert!(begun["url"].as_str().unwrap().contains(&secret), "{begun}");
     let confirmation = json!({"enrollment": begun["enrollment"], "name": "App", "code": now(hub, &secret)});

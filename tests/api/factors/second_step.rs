@@ -1,6 +1,6 @@
 //! What is owed after the password: codes of an app, codes on paper, and what wrong ones cost.
 
-use super::{alerts, codes, login, now, post, show, signed_in, ticket, told, totp, with_app};
+use super::{alerts, begin_app, codes, login, now, post, show, signed_in, ticket, told, totp, with_app};
 use crate::harness::{PASSWORD, hub, hub_with, problem, problem_in_full};
 use futures::future::join_all;
 use reqwest::Method;
@@ -194,11 +194,7 @@ async fn a_recovery_code_counts_once_and_new_ones_replace_the_old() {
 async fn an_app_counts_only_once_it_is_confirmed_and_no_second_time() {
     let hub = hub().await;
     let (who, other) = (hub.someone(&[]).await, hub.someone(&[]).await);
-    let begun = told(
-        post(&hub, Some(&who), "/me/factors", json!({"kind": "totp"})).await,
-        200,
-    )
-    .await;
+    let begun = begin_app(&hub, &who).await;
     assert_eq!(login(&hub, &who.email).await.status(), 200, "nothing counts yet");
     let secret = begun["secret"].as_str().unwrap();
     let with = |code: String| json!({"enrollment": begun["enrollment"], "name": "App", "code": code});
@@ -220,11 +216,7 @@ async fn an_app_counts_only_once_it_is_confirmed_and_no_second_time() {
         "the code that confirmed it is used up"
     );
     hub.clock.advance(Duration::minutes(9));
-    let begun = told(
-        post(&hub, Some(&other), "/me/factors", json!({"kind": "totp"})).await,
-        200,
-    )
-    .await;
+    let begun = begin_app(&hub, &other).await;
     hub.clock.advance(Duration::minutes(11));
     let late = told(login(&hub, &other.email).await, 200).await;
     let other = signed_in(&other, &late);
@@ -274,8 +266,7 @@ async fn of_factors_that_were_begun_together_no_more_are_kept_than_a_person_may_
     let who = hub.someone(&[]).await;
     let mut begun = Vec::new();
     for _ in 0..21 {
-        let wanted = json!({"kind": "totp"});
-        begun.push(told(post(&hub, Some(&who), "/me/factors", wanted).await, 200).await);
+        begun.push(begin_app(&hub, &who).await);
     }
     let mut statuses = Vec::new();
     for one in &begun {

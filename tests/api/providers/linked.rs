@@ -49,6 +49,18 @@ impl Stage {
             .await
             .unwrap()
     }
+
+    /// Takes away the link by which `through` is open, with which that ends, and nothing else.
+    async fn unlink_ends(&self, who: &SignedIn, through: &SignedIn) {
+        assert_eq!(self.hub.get(through, "/me").await.status(), 200);
+        let linked = self.linked(who).await;
+        assert_eq!(self.unlink(who, &linked["items"][0]["id"]).await.status(), 204);
+        assert_eq!(
+            problem(self.hub.get(through, "/me").await).await,
+            (401, "auth.session_ended".into())
+        );
+        assert_eq!(self.hub.get(who, "/me").await.status(), 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,14 +83,12 @@ async fn somebody_links_their_account_signs_in_through_it_and_takes_the_link_awa
     assert_eq!(after["items"][0]["may_unlink"], true);
 
     // its address is not verified, which does not matter to a link
-    let answer = stage.sign_in("bob").await;
-    let tokens: Value = answer.json().await.unwrap();
-    let through = tokens["access_token"].as_str().unwrap();
+    let through = stage.signed_in("bob").await;
     let ask = async || {
         stage
             .hub
             .ask(Method::GET, "/me")
-            .bearer_auth(through)
+            .bearer_auth(&through)
             .send()
             .await
             .unwrap()
@@ -104,10 +114,8 @@ async fn somebody_links_their_account_signs_in_through_it_and_takes_the_link_awa
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_way_in_is_never_taken_away() {
     let stage = Stage::set(json!({"provision": true})).await;
-    let answer = stage.sign_in("ada").await;
-    let tokens: Value = answer.json().await.unwrap();
     let mut who = stage.owner.clone();
-    who.token = tokens["access_token"].as_str().unwrap().to_owned();
+    who.token = stage.signed_in("ada").await;
     let linked = stage.linked(&who).await;
     assert_eq!(linked["items"][0]["may_unlink"], false);
     let id = &linked["items"][0]["id"];
@@ -160,21 +168,13 @@ async fn what_is_open_through_an_account_ends_with_the_link_after_a_new_proof_to
     let stage = Stage::set(json!({})).await;
     let who = stage.hub.someone(&["viewer"]).await;
     assert_eq!(stage.link(&who, "bob").await.status(), 204);
-    let tokens: Value = stage.sign_in("bob").await.json().await.unwrap();
     let mut through = who.clone();
-    through.token = tokens["access_token"].as_str().unwrap().to_owned();
+    through.token = stage.signed_in("bob").await;
     let proof = json!({"kind": "password", "password": PASSWORD});
     let proved = stage.hub.send(&through, Method::POST, "/me/prove", proof).await;
     let proved: Value = proved.json().await.unwrap();
     through.token = proved["access_token"].as_str().unwrap().to_owned();
-    assert_eq!(stage.hub.get(&through, "/me").await.status(), 200);
-    let linked = stage.linked(&who).await;
-    assert_eq!(stage.unlink(&who, &linked["items"][0]["id"]).await.status(), 204);
-    assert_eq!(
-        problem(stage.hub.get(&through, "/me").await).await,
-        (401, "auth.session_ended".into())
-    );
-    assert_eq!(stage.hub.get(&who, "/me").await.status(), 200);
+    stage.unlink_ends(&who, &through).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,12 +185,5 @@ async fn what_is_open_through_an_account_ends_with_the_link_where_a_second_facto
     let secret = stage.with_app(&who).await;
     let mut through = who.clone();
     through.token = stage.sign_in_with_code("bob", &secret).await;
-    assert_eq!(stage.hub.get(&through, "/me").await.status(), 200);
-    let linked = stage.linked(&who).await;
-    assert_eq!(stage.unlink(&who, &linked["items"][0]["id"]).await.status(), 204);
-    assert_eq!(
-        problem(stage.hub.get(&through, "/me").await).await,
-        (401, "auth.session_ended".into())
-    );
-    assert_eq!(stage.hub.get(&who, "/me").await.status(), 200);
+    stage.unlink_ends(&who, &through).await;
 }

@@ -8,11 +8,6 @@ use serde_json::{Value, json};
 use signalbox_core::testing::code;
 
 impl Stage {
-    pub(in crate::api) async fn signed_in(&self, login: &str) -> String {
-        let tokens: Value = self.sign_in(login).await.json().await.unwrap();
-        tokens["access_token"].as_str().unwrap().to_owned()
-    }
-
     pub(in crate::api) async fn status(&self, token: &str) -> u16 {
         let asked = self
             .hub
@@ -35,6 +30,17 @@ impl Stage {
             .unwrap()
     }
 
+    /// The provider says that ada has signed out, and is heard; the token that said it.
+    async fn ended(&mut self, jti: &str) -> String {
+        let said = self.logout(jti);
+        let token = self
+            .identity
+            .token(said, json!({"typ": "logout+jwt"}), "provider")
+            .await;
+        assert_eq!(self.tell(&token).await.status(), 200);
+        token
+    }
+
     pub(in crate::api) fn logout(&self, jti: &str) -> Value {
         let now = self.hub.clock.now().unix_timestamp();
         json!({
@@ -52,12 +58,7 @@ async fn a_logout_token_ends_every_session_of_its_person_through_the_provider_an
         stage.signed_in("ada").await,
         stage.signed_in("eve").await,
     );
-    let said = stage.logout("j-1");
-    let token = stage
-        .identity
-        .token(said, json!({"typ": "logout+jwt"}), "provider")
-        .await;
-    assert_eq!(stage.tell(&token).await.status(), 200);
+    let token = stage.ended("j-1").await;
     assert_eq!((stage.status(&one).await, stage.status(&two).await), (401, 401));
     assert_eq!(
         (stage.status(&other).await, stage.status(&stage.owner.token).await),
@@ -171,12 +172,7 @@ async fn what_the_provider_ends_has_ended_too_for_who_proved_again_meanwhile_who
     let proved: Value = proved.json().await.unwrap();
     let proved = proved["access_token"].as_str().unwrap();
     assert_eq!(stage.status(proved).await, 200);
-    let said = stage.logout("j-1");
-    let token = stage
-        .identity
-        .token(said, json!({"typ": "logout+jwt"}), "provider")
-        .await;
-    assert_eq!(stage.tell(&token).await.status(), 200);
+    stage.ended("j-1").await;
     assert_eq!(stage.status(proved).await, 401);
     assert_eq!(stage.status(&session).await, 401, "and what ran out still");
 }
@@ -196,12 +192,7 @@ async fn what_the_provider_ends_ends_days_later_too_where_a_second_factor_came_i
     // with which sign-ins that led to nothing are forgotten
     stage.signed_in("eve").await;
     assert_eq!(stage.status(&session).await, 200);
-    let said = stage.logout("j-1");
-    let token = stage
-        .identity
-        .token(said, json!({"typ": "logout+jwt"}), "provider")
-        .await;
-    assert_eq!(stage.tell(&token).await.status(), 200);
+    stage.ended("j-1").await;
     assert_eq!(stage.status(&session).await, 401);
 }
 
@@ -212,12 +203,7 @@ async fn whoever_owes_a_second_factor_when_the_provider_ends_their_sign_in_gets_
     who.token = stage.signed_in("ada").await;
     let secret = stage.with_app(&who).await;
     let owed: Value = stage.sign_in("ada").await.json().await.unwrap();
-    let said = stage.logout("j-1");
-    let token = stage
-        .identity
-        .token(said, json!({"typ": "logout+jwt"}), "provider")
-        .await;
-    assert_eq!(stage.tell(&token).await.status(), 200);
+    stage.ended("j-1").await;
     stage.hub.clock.advance(time::Duration::minutes(1));
     let proof = json!({"kind": "totp", "code": code(&secret, stage.hub.clock.now())});
     let ticket = &owed["factor_needed"]["ticket"];

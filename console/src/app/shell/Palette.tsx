@@ -57,53 +57,87 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** An id or an address in full: the hub knows by these what a search by letters would not find. */
-const WHOLE = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^\s@]+@[^\s@]+)$/i;
+/** An id, an e-mail address or an IP address in full: the hub knows by these what a search by letters would not find. */
+const WHOLE = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^\s@]+@[^\s@]+|\d{1,3}(\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f:.]+)$/i;
+/** How an API key begins. Should more of one be pasted, the rest stays here. */
+const KEY = /^sbx_[a-z]+_[0-9A-Za-z]{4}/;
 
 /** The hub has found them already: `FOUND` lets them pass the palette's own filter. */
 function People({ text, pick }: { text: string; pick: (run: () => void) => () => void }) {
   const navigate = useNavigate();
   const me = useMe();
   const may = opening(me).includes("users:read");
+  const mayFind = may || me.permissions.some((name) => name === "sessions:read" || name === "api_keys:read");
   const wanted = useLater(text.trim(), 150);
   const asked = { gcTime: 30_000, staleTime: 0 };
+  const key = KEY.exec(wanted)?.[0];
+  const q = key ?? wanted;
   const exact = useQuery({
     ...asked,
-    queryKey: ["find", "exact", wanted],
-    queryFn: ({ signal }) => must(api.GET("/api/v1/find", { params: { query: { q: wanted } }, signal })),
-    enabled: may && WHOLE.test(wanted),
+    queryKey: ["find", "exact", q],
+    queryFn: ({ signal }) => must(api.GET("/api/v1/find", { params: { query: { q } }, signal })),
+    enabled: mayFind && (key !== undefined || WHOLE.test(wanted)),
   });
   const near = useQuery({
     ...asked,
     queryKey: ["find", "near", wanted],
     queryFn: ({ signal }) => must(api.GET("/api/v1/users", { params: { query: { q: wanted, limit: 6 } }, signal })),
-    enabled: may && wanted.length >= 2,
+    enabled: may && key === undefined && wanted.length >= 2,
   });
   if (wanted !== text.trim()) return null;
   const users = near.data?.items ?? [];
   const shown = new Set(users.map((user) => user.id));
-  const found = (exact.data?.items ?? []).filter((item) => item.kind === "user" && !shown.has(item.id));
-  if (users.length + found.length === 0) return null;
+  const items = exact.data?.items ?? [];
+  const found = items.filter((item) => item.kind === "user" && !shown.has(item.id));
+  const sessions = items.filter((item) => item.kind === "session");
+  const keys = items.filter((item) => item.kind === "api_key");
   const open = (id: string) => pick(() => void navigate({ to: "/users/$id", params: { id } }));
   return (
-    <Command.Group heading={t("nav.users")} className={css.group}>
-      {found.map((item) => (
-        <Command.Item key={item.id} value={item.id} keywords={[FOUND]} onSelect={open(item.id)} className={css.item}>
-          <Face name={item.label} id={item.id} />
-          <span>
-            {item.label} <small>{wanted}</small>
-          </span>
-        </Command.Item>
-      ))}
-      {users.map((user) => (
-        <Command.Item key={user.id} value={user.id} keywords={[FOUND]} onSelect={open(user.id)} className={css.item}>
-          <Face name={user.name} id={user.id} />
-          <span>
-            {user.name} <small>{user.email ?? ""}</small>
-          </span>
-          <StatePill state={user.status} />
-        </Command.Item>
-      ))}
-    </Command.Group>
+    <>
+      {sessions.length > 0 && (
+        <Command.Group heading={t("nav.sessions")} className={css.group}>
+          {sessions.map((item) => (
+            <Command.Item key={item.id} value={item.id} keywords={[FOUND]} onSelect={pick(() => void navigate({ to: "/sessions", search: { user: item.user } as never }))} className={css.item}>
+              <Face name={item.label} id={item.user} />
+              <span>
+                {item.label || item.user} <small>{wanted}</small>
+              </span>
+            </Command.Item>
+          ))}
+        </Command.Group>
+      )}
+      {keys.length > 0 && (
+        <Command.Group heading={t("nav.apiKeys")} className={css.group}>
+          {keys.map((item) => (
+            <Command.Item key={item.id} value={item.id} keywords={[FOUND]} onSelect={pick(() => void navigate({ to: "/keys", search: { open: item.id } as never }))} className={css.item}>
+              <span>
+                {item.label} <small>{q}</small>
+              </span>
+            </Command.Item>
+          ))}
+        </Command.Group>
+      )}
+      {users.length + found.length > 0 && (
+        <Command.Group heading={t("nav.users")} className={css.group}>
+          {found.map((item) => (
+            <Command.Item key={item.id} value={item.id} keywords={[FOUND]} onSelect={open(item.id)} className={css.item}>
+              <Face name={item.label} id={item.id} />
+              <span>
+                {item.label} <small>{wanted}</small>
+              </span>
+            </Command.Item>
+          ))}
+          {users.map((user) => (
+            <Command.Item key={user.id} value={user.id} keywords={[FOUND]} onSelect={open(user.id)} className={css.item}>
+              <Face name={user.name} id={user.id} />
+              <span>
+                {user.name} <small>{user.email ?? ""}</small>
+              </span>
+              <StatePill state={user.status} />
+            </Command.Item>
+          ))}
+        </Command.Group>
+      )}
+    </>
   );
 }

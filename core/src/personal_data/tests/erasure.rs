@@ -360,3 +360,61 @@ async fn an_erasure_leaves_alone_what_names_an_address_that_somebody_else_has_by
     assert_eq!(world.work(erasure.job_id, false).await, JobState::Succeeded);
     assert_eq!(world.test.count("SELECT count(*) FROM file_chunks").await, 1);
 }
+
+#[tokio::test]
+async fn a_reason_that_is_about_nobody_in_particular_is_read_until_whoever_gave_it_is_erased() {
+    let world = World::new().await;
+    let (store, organization) = (&world.test.store, world.test.organization);
+    let operator = world.test.person().await;
+    world.test.hold(operator, "owner").await;
+    let ctx = world.test.acting(operator).await;
+    let role = world
+        .test
+        .texts("SELECT id::text FROM roles WHERE name = 'viewer'")
+        .await[0]
+        .parse()
+        .unwrap();
+    let wanted = sessions::NotBefore {
+        not_before: None,
+        reason: Some("canary-role".to_owned()),
+    };
+    sessions::end_all(store, &ctx, Whose::Role(role), &wanted)
+        .await
+        .unwrap();
+    let wanted = sessions::NotBefore {
+        not_before: Some(time::OffsetDateTime::UNIX_EPOCH),
+        reason: Some("canary-organization".to_owned()),
+    };
+    sessions::end_all(store, &ctx, Whose::Organization, &wanted)
+        .await
+        .unwrap();
+    let connection = Connection {
+        client: "c".to_owned(),
+        organization: crate::live::application::APPLICATION,
+        user: "somebody of the application".to_owned(),
+    };
+    connections::disconnect(store, &ctx, &connection, "canary-application", false)
+        .await
+        .unwrap();
+    assert_eq!(world.holding("canary-").await, [] as [&str; 0]);
+    let reasons = async || {
+        let query = crate::audit::search::Query {
+            actor: Some(operator.0),
+            ..Default::default()
+        };
+        let read = crate::audit::search::list(store, &world.owner, &query)
+            .await
+            .unwrap();
+        let reasons: BTreeSet<Option<String>> = read.items.into_iter().map(|entry| entry.reason).collect();
+        reasons
+    };
+    let told = ["canary-application", "canary-organization", "canary-role"].map(|why| Some(why.to_owned()));
+    assert_eq!(reasons().await, BTreeSet::from(told));
+    world
+        .test
+        .sql(format!(
+            "UPDATE users SET seal_salt = gen_random_uuid() WHERE organization_id = '{organization}' AND id = '{operator}'"
+        ))
+        .await;
+    assert_eq!(reasons().await, BTreeSet::from([None]));
+}

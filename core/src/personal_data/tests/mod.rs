@@ -4,6 +4,9 @@ mod export;
 
 use super::held::{Erase, HELD, LEFT_OUT};
 use super::*;
+use crate::api_keys::{self, NewApiKey};
+use crate::bulk;
+use crate::connections::{self, Connection};
 use crate::files::Upload;
 use crate::jobs::JobState;
 use crate::kernel::ctx::Ctx;
@@ -11,7 +14,6 @@ use crate::kernel::id::{ApiKeyId, JobId, UserId};
 use crate::sessions::{self, NotBefore, Whose};
 use crate::testing::{self, TestStore};
 use crate::users::{NewUser, UserItem, service};
-use crate::{api_keys, bulk};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -101,13 +103,41 @@ impl World {
         self.test
             .sql(format!(
                 "INSERT INTO api_keys (id, organization_id, name, owner_id, hint, hash, scopes)
-                 VALUES ('{key}', '{}', 'Revoked', '{user}', 'sbx', 'revoked', '{{users:read}}')",
+                 VALUES ('{key}', '{}', 'canary-revoked-key', '{user}', 'sbx', 'revoked', '{{users:read}}')",
                 self.test.organization
             ))
             .await;
+        let called = serde_json::from_value(json!({"name": "canary-renamed-key"})).unwrap();
+        api_keys::update(store, &self.owner, key, None, &called)
+            .await
+            .unwrap();
         api_keys::revoke(store, &self.owner, key, "canary-revoked")
             .await
             .unwrap();
+        let connection = Connection {
+            client: "c".to_owned(),
+            organization: self.test.organization,
+            user: user.to_string(),
+        };
+        connections::disconnect(store, &self.owner, &connection, "canary-disconnected", false)
+            .await
+            .unwrap();
+        self.made_a_key(user).await;
+    }
+
+    /// A key that they made themselves, which comes to its end.
+    async fn made_a_key(&self, user: UserId) {
+        let mut ctx = self.test.acting(user).await;
+        ctx.permissions = ["api_keys:manage", "users:read"].into_iter().collect();
+        let end = self.test.store.clock.now() + time::Duration::days(3);
+        let new: NewApiKey = serde_json::from_value(json!({
+            "name": "canary-own-key", "scopes": ["users:read"],
+            "expires_at": end.format(&time::format_description::well_known::Rfc3339).unwrap()}))
+        .unwrap();
+        api_keys::create(&self.test.store, &ctx, "live", &new)
+            .await
+            .unwrap();
+        assert!(api_keys::tend(&self.test.store).await.unwrap());
     }
 
     async fn work(&self, job: JobId, export: bool) -> JobState {
