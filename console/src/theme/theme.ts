@@ -46,6 +46,7 @@ export const theme = createTheme({
       variants: [
         { props: { variant: "outlined", color: "error" }, style: { color: "var(--bad)", borderColor: "var(--bad)", "&:hover": { borderColor: "var(--bad)", backgroundColor: "var(--bad-tint)" } } },
         { props: { variant: "text", color: "primary" }, style: { color: "var(--text)" } },
+        { props: { variant: "text", color: "error" }, style: { color: "var(--bad)", "&:hover": { backgroundColor: "var(--bad-tint)" } } },
       ],
     },
     MuiIconButton: { defaultProps: { size: "small" }, styleOverrides: { root: { ...touch, width: 32, height: 32, borderRadius: 6, color: "var(--muted)", "&:hover": { backgroundColor: "var(--hover)", color: "var(--text)" }, "&.Mui-focusVisible": { outline: "2px solid var(--accent)" } } } },

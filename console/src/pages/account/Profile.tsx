@@ -1,6 +1,9 @@
 /** Who I am here: what I say of myself, who sees it, my wallets, my address. */
 import { useQuery } from "@tanstack/react-query";
+import { api, must, once } from "../../api/client";
 import { asProblem } from "../../api/problem";
+import type { NewWallet, Wallet } from "../../api/types";
+import { queries } from "../../app/queries";
 import { useMe } from "../../auth/session";
 import { roleName, t } from "../../i18n";
 import "../../i18n/joining";
@@ -11,6 +14,15 @@ import { privacyQuery, profileQuery } from "./profile";
 import { ProfileForm } from "./ProfileForm";
 import { PrivacyForm } from "./PrivacyForm";
 import { Wallets } from "./Wallets";
+
+const link = async (wallet: NewWallet) => {
+  queries.setQueryData(profileQuery.queryKey, await must(api.POST("/api/v1/me/wallets", { params: { header: once() } as never, body: wallet })));
+};
+
+const unlink = async ({ id }: Wallet) => {
+  await must(api.DELETE("/api/v1/me/wallets/{id}", { params: { path: { id } } }));
+  await queries.invalidateQueries({ queryKey: profileQuery.queryKey });
+};
 
 export default function Profile() {
   const me = useMe();
@@ -33,7 +45,7 @@ export default function Profile() {
       {error && <ErrorState problem={asProblem(error)} retry={() => void Promise.all([profile.refetch(), privacy.refetch()])} />}
       {!error && (!profile.data || !privacy.data) && <Lines count={4} height={44} />}
       {profile.data && <ProfileForm key={profile.data.version} profile={profile.data} />}
-      {profile.data && <Wallets profile={profile.data} />}
+      {profile.data && <Wallets wallets={profile.data.wallets ?? []} why={null} link={link} unlink={unlink} />}
       {privacy.data && <PrivacyForm privacy={privacy.data} />}
     </>
   );
