@@ -44,6 +44,10 @@ await check("who acts as somebody sees it in every tab, may only look, and comes
   await page.getByTestId("acting").waitFor();
   for (const tab of [page, other]) await until("live as them too", () => tab.locator("[data-state=live]").count());
   await shot(page, "acting");
+  // What is the person's own is not offered, and then refused, to somebody who acts as them.
+  await other.goto(`${BASE}/account?section=sign-in`);
+  await other.getByText("are theirs alone and are not shown here").waitFor();
+  equal([await other.getByLabel("Current password").count(), await other.getByRole("button", { name: "Sign out" }).count()], [0, 0], "what is theirs alone");
   await page.getByRole("button", { name: "Allow changes" }).click();
   await page.getByLabel("Reason").fill("They asked me to");
   await page.getByRole("dialog").getByRole("button", { name: "Allow changes" }).click();

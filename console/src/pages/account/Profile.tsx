@@ -1,4 +1,5 @@
 /** Who I am here: what I say of myself, who sees it, my wallets, my address. */
+import Alert from "@mui/material/Alert";
 import { useQuery } from "@tanstack/react-query";
 import { api, must, once } from "../../api/client";
 import { asProblem } from "../../api/problem";
@@ -26,9 +27,6 @@ const unlink = async ({ id }: Wallet) => {
 
 export default function Profile() {
   const me = useMe();
-  const profile = useQuery(profileQuery);
-  const privacy = useQuery(privacyQuery);
-  const error = profile.error ?? privacy.error;
   return (
     <>
       <Card title={t("account.about")}>
@@ -36,11 +34,23 @@ export default function Profile() {
           facts={[
             [t("field.name"), me.user.name],
             [t("field.organization"), me.organization.name],
-            [t("field.roles"), me.roles.map(roleName).join(", ")],
+            [t("field.roles"), me.roles.map(roleName).join(", ") || null],
             [t("field.session"), <Id key="id" value={me.session_id ?? ""} />],
           ]}
         />
       </Card>
+      {me.impersonation ? <Alert severity="info" icon={false}>{t("account.theirs", { name: me.user.name })}</Alert> : <Own />}
+    </>
+  );
+}
+
+/** What only the person has a hand in. */
+function Own() {
+  const profile = useQuery(profileQuery);
+  const privacy = useQuery(privacyQuery);
+  const error = profile.error ?? privacy.error;
+  return (
+    <>
       <Email />
       {error && <ErrorState problem={asProblem(error)} retry={() => void Promise.all([profile.refetch(), privacy.refetch()])} />}
       {!error && (!profile.data || !privacy.data) && <Lines count={4} height={44} />}
