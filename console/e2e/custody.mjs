@@ -61,6 +61,18 @@ await check("who acts as somebody sees it in every tab, may only look, and comes
   await context.close();
 });
 
+await check("where nothing can be done to the person one has chosen, the bar says why", async () => {
+  const context = await browser.newContext(wide);
+  const { page, faults } = await watched(context);
+  await signIn(page, OWNER);
+  await page.goto(`${BASE}/users?q=${encodeURIComponent(OWNER.email)}`);
+  await until("one row", () => grid(page).locator("[role=rowgroup] [role=row][id]").count().then((n) => n === 1));
+  await grid(page).locator("[role=rowgroup] [role=row][id] input[type=checkbox]").first().check();
+  await page.getByRole("toolbar").getByText("You cannot act on this person").waitFor();
+  equal([await page.getByRole("toolbar").getByRole("button").count(), faults], [1, []], "buttons but the one that clears, and faults");
+  await context.close();
+});
+
 await check("all that match are counted, confirmed, and changed by a job", async () => {
   const department = `Dept ${stamp}`;
   for (let n = 0; n < 3; n += 1) await person(`Many${n}`, undefined, { department });

@@ -1,0 +1,1 @@
+import{an as e,cn as t}from"./shared-Bz2Qumkv.js";var n=100;function r(r){return(i,a)=>t(e.GET(`/api/v1/audit`,{params:{query:{...r,limit:n,...i&&{cursor:i}}},signal:a}))}export{r as t};
