@@ -44,6 +44,10 @@ await check("who acts as somebody sees it in every tab, may only look, and comes
   await page.getByTestId("acting").waitFor();
   for (const tab of [page, other]) await until("live as them too", () => tab.locator("[data-state=live]").count());
   await shot(page, "acting");
+  // What is the person's own is not offered, and then refused, to somebody who acts as them.
+  await other.goto(`${BASE}/account?section=sign-in`);
+  await other.getByText("are theirs alone and are not shown here").waitFor();
+  equal([await other.getByLabel("Current password").count(), await other.getByRole("button", { name: "Sign out" }).count()], [0, 0], "what is theirs alone");
   await page.getByRole("button", { name: "Allow changes" }).click();
   await page.getByLabel("Reason").fill("They asked me to");
   await page.getByRole("dialog").getByRole("button", { name: "Allow changes" }).click();
@@ -54,6 +58,18 @@ await check("who acts as somebody sees it in every tab, may only look, and comes
   await until("nobody acts in any tab", async () => (await page.getByTestId("acting").count()) + (await other.getByTestId("acting").count()) === 0);
   const me = await page.evaluate(() => fetch("/api/v1/me").then((answer) => answer.json()));
   equal([me.user.email, me.impersonation ?? null], [OWNER.email, null], "oneself again");
+  await context.close();
+});
+
+await check("where nothing can be done to the person one has chosen, the bar says why", async () => {
+  const context = await browser.newContext(wide);
+  const { page, faults } = await watched(context);
+  await signIn(page, OWNER);
+  await page.goto(`${BASE}/users?q=${encodeURIComponent(OWNER.email)}`);
+  await until("one row", () => grid(page).locator("[role=rowgroup] [role=row][id]").count().then((n) => n === 1));
+  await grid(page).locator("[role=rowgroup] [role=row][id] input[type=checkbox]").first().check();
+  await page.getByRole("toolbar").getByText("You cannot act on this person").waitFor();
+  equal([await page.getByRole("toolbar").getByRole("button").count(), faults], [1, []], "buttons but the one that clears, and faults");
   await context.close();
 });
 

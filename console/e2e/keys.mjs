@@ -1,6 +1,7 @@
 /**
- * API keys and addresses: a key is made and its secret shown once, it lets a program in, what others do to it shows in the open
- * list, it is revoked and lets nobody in; a network that would shut out whoever allows it is refused with the reason.
+ * API keys, addresses and signing keys: a key is made and its secret shown once, it lets a program in, what others do to it shows in the open
+ * list, it is revoked and lets nobody in; a network that would shut out whoever allows it is refused with the reason;
+ * tokens are signed with a new key and nobody is signed out.
  */
 import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
 
@@ -115,6 +116,67 @@ await check("a network that would shut out whoever allows it is refused, and one
   await page.getByRole("button", { name: "Remove" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await page.getByRole("heading", { name: "Every address is allowed" }).waitFor();
+});
+
+await check("tokens are signed with a new key: the page says what happens, nobody is signed out, and it shows by itself when the key signs", async () => {
+  await page.goto(`${BASE}/signing-keys`);
+  const rows = page.getByTestId("signing-keys").getByRole("listitem");
+  await rows.filter({ hasText: "Signing now" }).waitFor();
+  await page.getByRole("button", { name: /jwks\.json/ }).click();
+  const address = await until("the clipboard to have it", async () => (await page.evaluate(() => navigator.clipboard.readText())).match(/^http.*/)?.[0]);
+  equal(address, `${BASE}/.well-known/jwks.json`, "the address that is copied");
+  const known = async () => (await (await fetch(address)).json()).keys.map(({ kid }) => kid);
+  const before = await known();
+  const act = page.getByRole("button", { name: "Rotate" });
+  // One rotation after the other, a minute apart: whoever ran this file a moment ago waits.
+  await until("a key that signs", async () => (await act.getAttribute("aria-disabled")) === null, 120_000);
+  await act.click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("Nobody is signed out.").waitFor();
+  // The hub lets it sign in a minute; here the page is told of a moment, and must look again after it.
+  let asked = 0;
+  await page.route(/\/api\/v1\/signing-keys$/, async (route) => {
+    const answer = await route.fetch();
+    const { items } = await answer.json();
+    const [next, signs, ...rest] = items;
+    if (next.state !== "next") return route.fulfill({ response: answer });
+    asked += 1;
+    next.active_from = new Date(Date.now() + (asked === 1 ? 500 : -500)).toISOString();
+    if (asked > 1) [next.state, signs.state] = ["signs", "verifies"];
+    return route.fulfill({ response: answer, json: { items: [next, signs, ...rest] } });
+  });
+  await dialog.getByRole("button", { name: "Rotate" }).click();
+  await rows.first().getByText("Signs soon").waitFor();
+  equal(await act.getAttribute("aria-disabled"), "true", "the button while the new key does not sign");
+  // it keeps its place and its focus, so that it can be asked why
+  await act.click({ force: true });
+  await page.getByRole("status").getByText("The newest key does not sign yet.").waitFor();
+  await rows.first().getByText("Signing now").waitFor();
+  await rows.nth(1).getByText("Still accepted").waitFor();
+  await page.unroute(/\/api\/v1\/signing-keys$/);
+  const after = await known();
+  equal([after.length, before.every((kid) => after.includes(kid))], [before.length + 1, true], "the keys that programs read");
+  equal((await call("GET", "/users", undefined, owner)).status, 200, "a token of before");
+});
+
+await check("who may look at signing keys and not rotate them reads why; who may not look has no such page", async () => {
+  const roles = (await (await call("GET", "/roles", undefined, owner)).json()).items;
+  const seen = async (role) => {
+    const person = { name: `${role} ${stamp}`, email: `${role}.${stamp}@example.com`, password: "a long one to remember" };
+    equal((await call("POST", "/users", { ...person, roles: [roles.find((one) => one.name === role).id] }, owner)).status, 201, "somebody made");
+    const other = await watched(await browser.newContext({ viewport: { width: 1440, height: 900 } }));
+    await signIn(other.page, person);
+    await other.page.goto(`${BASE}/users`);
+    await other.page.getByRole("navigation").getByRole("link", { name: "Users", exact: true }).waitFor();
+    return other;
+  };
+  const admin = await seen("admin");
+  await admin.page.getByRole("link", { name: "Signing keys" }).click();
+  await admin.page.getByTestId("signing-keys").waitFor();
+  await admin.page.getByRole("button", { name: "Rotate" }).click({ force: true });
+  await admin.page.getByRole("status").getByText("You need the permission signing_keys:rotate for this.").waitFor();
+  const viewer = await seen("viewer");
+  equal([await viewer.page.getByRole("link", { name: "Signing keys" }).count(), admin.faults, viewer.faults], [0, [], []], "the link of a viewer, and faults");
 });
 
 await check("nothing broke on the way", () => equal(faults, [], "faults"));

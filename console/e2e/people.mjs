@@ -1,6 +1,6 @@
 /**
  * People: somebody is invited, follows the link of the mail and is in; has forgotten the password and chooses another by a link;
- * decides who sees what they say of themselves; the organization's settings are changed. The mails are read in the development
+ * decides who sees what they say of themselves; wallets are linked by them and by whoever may; the organization's settings are changed. The mails are read in the development
  * outbox, as whoever tries the hub reads them.
  */
 import { BASE, check, equal, finish, open, OWNER, signIn, until, watched } from "./browser.mjs";
@@ -11,6 +11,7 @@ const ada = { name: `Ada ${stamp}`, email: `ada.${stamp}@example.com`, password:
 const again = "battery staple horse";
 /** What a refused request leaves in the browser's console; nothing else is excused. */
 const REFUSED = /\b(410)\b|Gone/;
+let made = 0;
 
 const owner = await watched(await browser.newContext({ viewport: { width: 1440, height: 900 } }));
 await signIn(owner.page);
@@ -25,7 +26,8 @@ async function somebody(role) {
   };
   const { access_token: token } = await call("POST", "/auth/login", OWNER);
   const { items } = await call("GET", "/roles", undefined, token);
-  const person = { name: `Other ${stamp}`, email: `other.${stamp}@example.com`, password: "a long one to remember" };
+  made += 1;
+  const person = { name: `Other ${made} ${stamp}`, email: `other.${made}.${stamp}@example.com`, password: "a long one to remember" };
   await call("POST", "/users", { ...person, roles: [items.find((one) => one.name === role).id] }, token);
   return person;
 }
@@ -99,6 +101,62 @@ await check("what they say of themselves shows to others as they decide", async 
   await seenByOthers.getByText("Countess").waitFor();
   await seenByOthers.getByText("Not shown to you").waitFor();
   equal([await seenByOthers.getByText("Private words").count(), await seenByOthers.getByText(/^Shown to/).count(), viewer.faults], [0, 0, []], "what is not shown to others");
+});
+
+await check("a wallet is linked to somebody by whoever may: what is wrong is told at its field, whose it is already too", async () => {
+  const { page, faults } = owner;
+  const address = (end) => `0x${end.padStart(40, "0")}`;
+  const [hersNow, taken] = [address(`a${Date.now()}`), address(`b${Date.now()}`)];
+  const { user } = await hers.page.evaluate(async () => (await fetch("/api/v1/me", { headers: { "X-Signalbox-Client": "console" } })).json());
+  await page.goto(`${BASE}/users/${user.id}?tab=about`);
+  const listed = (where) => where.getByTestId("wallets").getByRole("listitem");
+  const dialog = page.getByRole("dialog");
+  const field = dialog.getByLabel("Address");
+  const link = (one = page) => one.getByRole("button", { name: "Link wallet" }).first().click();
+  await page.getByText("No wallets linked.").waitFor();
+  await link();
+  equal(await dialog.getByRole("button", { name: "Link wallet" }).isDisabled(), true, "the button without an address");
+  await field.fill("0x123");
+  await field.press("Enter");
+  await dialog.getByText("An address here is 0x and 40 hex digits.").waitFor();
+  equal(await field.getAttribute("aria-invalid"), "true", "the field that is wrong");
+  await field.fill(taken);
+  await dialog.getByLabel("What you call it").fill("Payouts");
+  await dialog.getByRole("button", { name: "Link wallet" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await listed(page).filter({ hasText: "Payouts" }).filter({ hasText: new RegExp(taken, "i") }).waitFor();
+  // What she links herself shows on her page while it is looked at, and is refused to everybody else.
+  await hers.page.goto(`${BASE}/account`);
+  await link(hers.page);
+  await hers.page.getByRole("dialog").getByLabel("Address").fill(hersNow);
+  await hers.page.getByRole("dialog").getByRole("button", { name: "Link wallet" }).click();
+  await listed(page).nth(1).waitFor();
+  equal([await listed(hers.page).count(), await listed(page).count()], [2, 2], "wallets that she and the owner see");
+  const before = faults.length;
+  await page.goto(`${BASE}/account`);
+  await link();
+  await field.fill(taken);
+  await dialog.getByRole("button", { name: "Link wallet" }).click();
+  await dialog.getByText("This wallet is linked to a person already").waitFor();
+  equal([await field.getAttribute("aria-invalid"), await dialog.getByRole("alert").count()], ["true", 0], "where it is told");
+  equal(faults.splice(before).filter((fault) => !/\b409\b/.test(fault)), [], "faults");
+  await page.keyboard.press("Escape");
+  await page.goto(`${BASE}/users/${user.id}?tab=about`);
+  await listed(page).filter({ hasText: "Payouts" }).getByRole("button", { name: "Unlink" }).click();
+  await dialog.getByText(new RegExp(taken, "i")).waitFor();
+  await dialog.getByRole("button", { name: "Unlink" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await until("one to be left", async () => (await listed(page).count()) === 1);
+  // Whoever may only look sees why.
+  const viewer = await watched(await browser.newContext({ viewport: { width: 1440, height: 900 } }));
+  await signIn(viewer.page, await somebody("viewer"));
+  await viewer.page.goto(`${BASE}/users/${user.id}?tab=about`);
+  await listed(viewer.page).waitFor();
+  const off = viewer.page.getByRole("button", { name: "Link wallet" });
+  equal([await off.getAttribute("aria-disabled"), await viewer.page.getByRole("button", { name: "Unlink" }).count()], ["true", 0], "what a viewer can press");
+  await off.click({ force: true });
+  await viewer.page.getByRole("status").getByText("You need the permission profiles:update for this.").waitFor();
+  equal(viewer.faults, [], "faults");
 });
 
 await check("a forgotten password is replaced by a link, and the session of before is over", async () => {

@@ -69,5 +69,7 @@ export type Organization = Ok<"/api/v1/organization", "get">;
 export type Invitation = Ok<"/api/v1/invitations", "get">["items"][number];
 export type Profile = Ok<"/api/v1/me/profile", "get">;
 export type Wallet = NonNullable<Profile["wallets"]>[number];
+export type NewWallet = Body<"/api/v1/users/{id}/wallets", "post">;
+export type SigningKey = Ok<"/api/v1/signing-keys", "get">["items"][number];
 export type Privacy = Ok<"/api/v1/me/privacy", "get">;
 export type IpRule = IpRules["items"][number];

@@ -83,11 +83,12 @@ const system = createRoute({ ...below, path: "/system", component: lazyRouteComp
 const keys = createRoute({ ...below, path: "/keys", validateSearch: texts("open", "create"), component: lazyRouteComponent(() => import("../pages/keys/ApiKeys")) });
 const addresses = createRoute({ ...below, path: "/addresses", component: lazyRouteComponent(() => import("../pages/addresses/Addresses")) });
 const providers = createRoute({ ...below, path: "/providers", component: lazyRouteComponent(() => import("../pages/providers/Providers")) });
+const signing = createRoute({ ...below, path: "/signing-keys", component: lazyRouteComponent(() => import("../pages/signing/SigningKeys")) });
 const invitations = createRoute({ ...below, path: "/invitations", validateSearch: texts("create"), component: lazyRouteComponent(() => import("../pages/invitations/Invitations")) });
 const settings = createRoute({ ...below, path: "/settings", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/settings/Settings")) });
 const account = createRoute({ ...below, path: "/account", validateSearch: texts("section"), component: lazyRouteComponent(() => import("../pages/account/Account")) });
 
-const tree = root.addChildren([signIn, callback, invitation, forgot, reset, confirmEmail, signUp, confirmSignUp, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, sessions, audit, keys, addresses, providers, system, invitations, settings, account])]);
+const tree = root.addChildren([signIn, callback, invitation, forgot, reset, confirmEmail, signUp, confirmSignUp, shell.addChildren([overview, events, connections, channels, users, user, roles, role, teams, refusal, imports, newImport, oneImport, jobs, job, sessions, audit, keys, addresses, providers, signing, system, invitations, settings, account])]);
 
 export const router = createRouter({ routeTree: tree, defaultPreload: "intent", defaultPreloadStaleTime: 0, scrollRestoration: false });
 

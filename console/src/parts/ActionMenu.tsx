@@ -3,6 +3,7 @@ import ListItemIcon from "@mui/material/ListItemIcon";
 import Menu from "@mui/material/Menu";
 import MenuItem from "@mui/material/MenuItem";
 import { Icon, type IconName } from "./Icon";
+import css from "./parts.module.css";
 
 export interface MenuAction {
   id: string;
@@ -10,6 +11,8 @@ export interface MenuAction {
   icon?: IconName;
   /** Makes the entry a box to tick; the menu then stays open. */
   checked?: boolean;
+  /** Takes something away: told by its colour, as on a button. */
+  danger?: boolean;
   run: () => void;
 }
 
@@ -19,6 +22,7 @@ export default function ActionMenu({ anchor, actions, onClose }: { anchor: HTMLE
       {actions.map((action) => (
         <MenuItem
           key={action.id}
+          className={action.danger ? css.danger : undefined}
           {...(action.checked !== undefined && { role: "menuitemcheckbox", "aria-checked": action.checked })}
           onClick={() => {
             if (action.checked === undefined) onClose();

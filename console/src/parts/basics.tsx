@@ -89,9 +89,10 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
-export function Id({ value }: { value: string }) {
+/** `whole`: what must be read letter by letter takes more lines and is not cut off. */
+export function Id({ value, whole }: { value: string; whole?: boolean }) {
   return (
-    <button type="button" className={css.id} onClick={() => void copy(value)} title={value} aria-label={t("id.copy", { id: value })}>
+    <button type="button" className={`${css.id} ${whole ? css.whole : ""}`} onClick={() => void copy(value)} title={value} aria-label={t("id.copy", { id: value })}>
       <span>{value}</span>
       <Icon name="copy" small />
     </button>

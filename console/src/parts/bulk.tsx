@@ -43,7 +43,7 @@ export async function each<T>(items: T[], act: (item: T) => Promise<unknown>, to
 export function BulkFrame({ label, count, clear, children }: { label: string; count: number; clear: () => void; children: ReactNode }) {
   useOffer([{ id: "list.clear", keys: "escape", label: t("bulk.clear"), group: t("keys.list"), run: clear, keyOnly: true }]);
   return (
-    <div className={css.bulk} role="toolbar" aria-label={label}>
+    <div className={css.bulk} data-bulk role="toolbar" aria-label={label}>
       <span aria-live="polite">{t("bulk.selected", { n: count })}</span>
       {children}
       <Button variant="text" onClick={clear}>{t("bulk.clear")}</Button>

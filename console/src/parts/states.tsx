@@ -23,8 +23,12 @@ export function EmptyState({ icon, title, text, children, heading: Heading = "h2
   );
 }
 
+/** Refused because one acts as somebody else: neither a role nor another try would help. */
+const isTheirs = ({ code }: Problem): boolean => code === "impersonation.never";
+
 function words(problem: Problem): [TextId, TextId, IconName] {
   if (problem.offline) return ["error.offline.title", "error.offline.text", "warn"];
+  if (isTheirs(problem)) return ["error.acting.title", "error.acting.text", "account"];
   if (problem.status === 403) return ["error.forbidden.title", "error.forbidden.text", "ban"];
   if (problem.status === 404 || problem.status === 410) return ["error.missing.title", "error.missing.text", "search"];
   return ["error.failed.title", "error.failed.text", "warn"];
@@ -39,7 +43,7 @@ export function ErrorState({ problem, retry }: { problem: Problem; retry?: () =>
       </span>
       <h2>{t(title)}</h2>
       <p>{t(text)}</p>
-      {!problem.offline && problem.code !== "internal" && <p className={css.small}>{problem.message}</p>}
+      {!problem.offline && !isTheirs(problem) && problem.code !== "internal" && <p className={css.small}>{problem.message}</p>}
       {problem.unexpected && problem.traceId && (
         <p className={css.row}>
           <span className={css.small}>{t("error.trace")}</span>
@@ -47,7 +51,7 @@ export function ErrorState({ problem, retry }: { problem: Problem; retry?: () =>
         </p>
       )}
       <Refusal problem={problem} />
-      {retry && (
+      {retry && !isTheirs(problem) && (
         <div className={css.stateActions}>
           <Button variant="outlined" onClick={retry} startIcon={<Icon name="refresh" small />}>
             {t("error.retry")}

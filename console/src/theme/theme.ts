@@ -46,6 +46,7 @@ export const theme = createTheme({
       variants: [
         { props: { variant: "outlined", color: "error" }, style: { color: "var(--bad)", borderColor: "var(--bad)", "&:hover": { borderColor: "var(--bad)", backgroundColor: "var(--bad-tint)" } } },
         { props: { variant: "text", color: "primary" }, style: { color: "var(--text)" } },
+        { props: { variant: "text", color: "error" }, style: { color: "var(--bad)", "&:hover": { backgroundColor: "var(--bad-tint)" } } },
       ],
     },
     MuiIconButton: { defaultProps: { size: "small" }, styleOverrides: { root: { ...touch, width: 32, height: 32, borderRadius: 6, color: "var(--muted)", "&:hover": { backgroundColor: "var(--hover)", color: "var(--text)" }, "&.Mui-focusVisible": { outline: "2px solid var(--accent)" } } } },
@@ -55,6 +56,8 @@ export const theme = createTheme({
         root: {
           minHeight: 32, backgroundColor: "var(--surface)", font: "var(--type-body)",
           "& fieldset": { borderColor: "var(--line-strong)" },
+          "&.Mui-disabled": { backgroundColor: "var(--idle-tint)" },
+          "&.Mui-disabled .MuiOutlinedInput-notchedOutline": { borderColor: "var(--line)" },
           "&:hover:not(.Mui-disabled, .Mui-error, .Mui-focused) .MuiOutlinedInput-notchedOutline": { borderColor: "var(--faint)" },
           "&.Mui-focused .MuiOutlinedInput-notchedOutline": { borderColor: "var(--accent)", borderWidth: 2 },
         },
@@ -64,6 +67,8 @@ export const theme = createTheme({
       },
     },
     MuiCheckbox: { defaultProps: { size: "small" }, styleOverrides: { root: { padding: 6, color: "var(--faint)", "&.Mui-focusVisible": { outline: "2px solid var(--accent)", outlineOffset: -4 } } } },
+    // The box stands below the edge of the fields, not beside it.
+    MuiFormControlLabel: { styleOverrides: { root: { marginLeft: -8 } } },
     // A form between the paper and its parts: what is long scrolls, and the buttons stay in sight.
     MuiDialog: { styleOverrides: { container: { outline: 0 }, paper: { ...paper, outline: 0, borderRadius: 12, margin: 16, width: "calc(100% - 32px)", "& > form": { display: "flex", flexDirection: "column", minHeight: 0 } } } },
     MuiDialogTitle: { styleOverrides: { root: { font: "var(--type-section)", padding: "16px 20px 12px" } } },

@@ -4,7 +4,7 @@ import type { TextId } from "../../i18n";
 import type { IconName } from "../../parts/Icon";
 
 export interface Page {
-  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/sessions" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/providers" | "/system" | "/invitations" | "/settings";
+  to: "/" | "/events" | "/connections" | "/channels" | "/users" | "/roles" | "/teams" | "/sessions" | "/imports" | "/jobs" | "/audit" | "/keys" | "/addresses" | "/providers" | "/signing-keys" | "/system" | "/invitations" | "/settings";
   name: TextId;
   icon: IconName;
   /** Null for everybody. */
@@ -50,6 +50,7 @@ export const GROUPS: { name: TextId; pages: Page[] }[] = [
       { to: "/keys", name: "nav.apiKeys", icon: "key", permission: "api_keys:read", letter: "k" },
       { to: "/addresses", name: "nav.addresses", icon: "network", permission: "ip_rules:read", letter: "n" },
       { to: "/providers", name: "nav.providers", icon: "lock", permission: "providers:read", letter: "p" },
+      { to: "/signing-keys", name: "nav.signing", icon: "seal", permission: "signing_keys:read", letter: "y" },
       { to: "/system", name: "nav.system", icon: "system", permission: "system:read", letter: "s" },
       { to: "/settings", name: "nav.settings", icon: "settings", permission: "settings:read", letter: "," },
     ],

@@ -25,9 +25,12 @@ export default function Account() {
       title={t("account.title")}
       name={t("account.title")}
       actions={
-        <Button variant="outlined" startIcon={<Icon name="out" small />} onClick={() => void leaveNow()}>
-          {t("signout")}
-        </Button>
+        // whoever acts as somebody ends that, and is signed out of nothing
+        !me.impersonation && (
+          <Button variant="outlined" startIcon={<Icon name="out" small />} onClick={() => void leaveNow()}>
+            {t("signout")}
+          </Button>
+        )
       }
     >
       {me.must_change_password && <Alert severity="warning" icon={false}>{t("account.mustChange")}</Alert>}

@@ -45,7 +45,7 @@ export default function YourData() {
         <p className={parts.muted}>{t("data.text")}</p>
         <ErrorLine problem={problem} />
         <div>
-          <Button variant="outlined" onClick={() => void gather()} loading={busy} disabled={Boolean(me.impersonation)}>{t("data.gather")}</Button>
+          <Button variant="outlined" onClick={() => void gather()} loading={busy}>{t("data.gather")}</Button>
         </div>
         {query.error ? <ErrorState problem={asProblem(query.error)} retry={() => void query.refetch()} /> : !query.data ? <Lines count={2} height={44} /> : items.length === 0 ? <p className={parts.note}>{t("data.none")}</p> : (
           <ul className={css.exports}>

@@ -108,7 +108,7 @@ function One({ provider, onChange, onDelete }: { provider: Provider; onChange: (
 
 /** What must be told to the provider. */
 function Registered({ provider }: { provider: Provider }) {
-  if (!provider.redirect_uri) return <p className={parts.muted}>{t("providers.address.none")}</p>;
+  if (!provider.redirect_uri) return <p className={parts.stale}>{t("providers.address.none")}</p>;
   return (
     <>
       <div>

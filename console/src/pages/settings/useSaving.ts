@@ -3,8 +3,8 @@ import { asProblem, type Problem } from "../../api/problem";
 import { t } from "../../i18n";
 import { toast } from "../../parts/toast";
 
-/** Saving a form: what is wrong with it by field, and whether it is on its way. */
-export function useSaving(save: () => Promise<unknown>) {
+/** Saving a form: what is wrong with it by field, and whether it is on its way. `said` once it is saved. */
+export function useSaving(save: () => Promise<unknown>, said = t("settings.saved")) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const submit = async (event: React.FormEvent) => {
@@ -13,7 +13,7 @@ export function useSaving(save: () => Promise<unknown>) {
     setProblem(null);
     try {
       await save();
-      toast(t("settings.saved"));
+      toast(said);
     } catch (error) {
       setProblem(asProblem(error));
     } finally {

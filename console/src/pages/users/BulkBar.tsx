@@ -9,6 +9,7 @@ import "../../i18n/custody";
 import "../../i18n/people";
 import type { Filters } from "../../live/kinds";
 import { BulkFrame, type Outcome, Outcomes } from "../../parts/bulk";
+import parts from "../../parts/parts.module.css";
 import { toast } from "../../parts/toast";
 import { told } from "../../parts/undo";
 import type { Selection } from "../../parts/useSelection";
@@ -68,6 +69,7 @@ export default function BulkBar({ selection, filters, total, loaded }: Props) {
           </Button>
         )}
         {!all && able.length > 0 && <Button variant="outlined" onClick={() => setRoles(true)}>{t("bulk.roles")}</Button>}
+        {!all && able.length === 0 && offered.length === 0 && <p className={parts.muted}>{t("bulk.none", { n: users.length })}</p>}
         <BulkMenu offered={offered} onAct={setAct} />
       </BulkFrame>
       {act && (

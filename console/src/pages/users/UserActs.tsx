@@ -25,12 +25,8 @@ import { sessionsQuery } from "../sessions/queries";
 
 type Asked = "ban" | "unban" | "reset" | "factors" | "delete" | "actAs" | "gather" | "erase" | null;
 
-export interface Act extends MenuAction {
-  danger?: boolean;
-}
-
 interface Acts {
-  acts: Act[];
+  acts: MenuAction[];
   /** The dialogs behind the acts; to be rendered beside them. */
   questions: ReactNode;
   /** Whether one of them is open. */
@@ -44,8 +40,8 @@ export function useUserActs(user: User): Acts {
   const impact = useImpact(user.id, asked);
   const close = () => setAsked(null);
   const banned = user.status === "banned";
-  const act = (id: Exclude<Asked, null | "actAs" | "gather" | "erase">, icon: Act["icon"], danger = false): Act => ({ id, label: t(`act.${id}`), icon, danger, run: () => setAsked(id) });
-  const acts: Act[] = [];
+  const act = (id: Exclude<Asked, null | "actAs" | "gather" | "erase">, icon: MenuAction["icon"], danger = false): MenuAction => ({ id, label: t(`act.${id}`), icon, danger, run: () => setAsked(id) });
+  const acts: MenuAction[] = [];
   if (!user.gone) {
     if (!banned && may("users.ban")) acts.push(act("ban", "ban", true));
     if (banned && (may("users.unban") || may("users.ban"))) acts.push(act("unban", "check"));

@@ -1,1 +1,0 @@
-import{Ft as e}from"./vendor-DAAU_1el.js";var t=e(),n=new Intl.DateTimeFormat(void 0,{dateStyle:`medium`}),r=e=>n.format(new Date(e)),i=({at:e})=>(0,t.jsx)(`time`,{dateTime:e,title:new Date(e).toLocaleString(),children:r(e)});export{r as n,i as t};

@@ -1,1 +1,0 @@
-var e={narrow:`_narrow_twqa3_1`,split:`_split_twqa3_2`,sections:`_sections_twqa3_4`,list:`_list_twqa3_9`};export{e as t};

@@ -1,1 +1,0 @@
-var e={rules:`_rules_ansb7_1`};export{e as t};

@@ -1,1 +1,0 @@
-import{an as e,cn as t}from"./shared-BreR15FT.js";var n=100;function r(r){return(i,a)=>t(e.GET(`/api/v1/audit`,{params:{query:{...r,limit:n,...i&&{cursor:i}}},signal:a}))}export{r as t};
