@@ -204,12 +204,12 @@ impl Stored {
         past: Past,
     ) -> Result<Option<(Place, Vec<Item>)>> {
         let since = past.since.as_ref();
-        let part = match (since, past.reverse) {
+        let stretch = match (since, past.reverse) {
             (since, false) => Part::After(since.map_or(0, |since| since.offset)),
             (since, true) => Part::Before(since.map(|since| since.offset)),
         };
         // place and publications of one instant: none is beyond the place
-        let (history, place) = self.look_at(key, part, past.limit, usize::MAX).await?;
+        let (history, place) = self.look_at(key, stretch, past.limit, usize::MAX).await?;
         if since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != place.epoch) {
             return Ok(None);
         }
