@@ -1,0 +1,1 @@
+var e={narrow:`_narrow_s6obw_1`,split:`_split_s6obw_2`,sections:`_sections_s6obw_4`,list:`_list_s6obw_9`,stacked:`_stacked_s6obw_13`,none:`_none_s6obw_14`,below:`_below_s6obw_15`};export{e as t};

@@ -1,0 +1,1 @@
+var e={form:`_form_10j94_1`,others:`_others_10j94_2`,instead:`_instead_10j94_5`,choice:`_choice_10j94_6`,picture:`_picture_10j94_11`,typed:`_typed_10j94_13`,codes:`_codes_10j94_14`,list:`_list_10j94_15`,what:`_what_10j94_18`,demanded:`_demanded_10j94_21`};export{e as t};

@@ -1,0 +1,1 @@
+var e={steps:`_steps_ovhbb_1`,past:`_past_ovhbb_6`,drop:`_drop_ovhbb_8`,over:`_over_ovhbb_9`,body:`_body_ovhbb_12`,mapping:`_mapping_ovhbb_13`,preview:`_preview_ovhbb_15`,counts:`_counts_ovhbb_20`,bad:`_bad_ovhbb_24`,dock:`_dock_ovhbb_26`,rise:`_rise_ovhbb_1`,dockHead:`_dockHead_ovhbb_28`};export{e as t};

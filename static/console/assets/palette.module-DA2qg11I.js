@@ -1,0 +1,1 @@
+var e={paper:`_paper_padw5_1`,palette:`_palette_padw5_2`,input:`_input_padw5_4`,list:`_list_padw5_17`,empty:`_empty_padw5_18`,group:`_group_padw5_19`,item:`_item_padw5_21`,sheet:`_sheet_padw5_36`,foot:`_foot_padw5_40`};export{e as t};

@@ -1,0 +1,1 @@
+var e={page:`_page_ubz5n_1`,card:`_card_ubz5n_2`,mark:`_mark_ubz5n_6`,form:`_form_ubz5n_7`,ways:`_ways_ubz5n_8`,others:`_others_ubz5n_10`,back:`_back_ubz5n_11`,failed:`_failed_ubz5n_12`,or:`_or_ubz5n_13`,why:`_why_ubz5n_14`};export{e as t};

@@ -1,0 +1,1 @@
+var e={tabs:`_tabs_eqkid_1`,who:`_who_eqkid_6`,acts:`_acts_eqkid_10`,tab:`_tab_eqkid_1`,tabBar:`_tabBar_eqkid_13`,conflict:`_conflict_eqkid_15`,roles:`_roles_eqkid_21`,list:`_list_eqkid_22`,pairs:`_pairs_eqkid_27`,more:`_more_eqkid_30`,keys:`_keys_eqkid_33`,trail:`_trail_eqkid_35`,sessions:`_sessions_eqkid_36`,to:`_to_eqkid_37`,note:`_note_eqkid_38`};export{e as t};
