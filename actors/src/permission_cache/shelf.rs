@@ -130,7 +130,9 @@ mod tests {
                     shelf.insert(*user, Arc::new(rights));
                 }
             }
-            readers.into_iter().for_each(|reader| reader.join().unwrap());
+            for reader in readers {
+                reader.join().unwrap();
+            }
         });
     }
 }
