@@ -35,32 +35,34 @@ export default function Preferences() {
   return (
     <>
       <Card title={t("account.appearance")}>
-        <Choice
-          label={t("account.scheme")}
-          value={scheme}
-          onValue={paint}
-          options={[
-            { value: "system", label: t("account.scheme.system") },
-            { value: "light", label: t("account.scheme.light") },
-            { value: "dark", label: t("account.scheme.dark") },
-          ]}
-        />
-        <Choice
-          label={t("account.density")}
-          value={density}
-          onValue={space}
-          options={[
-            { value: "comfortable", label: t("account.density.comfortable") },
-            { value: "compact", label: t("account.density.compact") },
-          ]}
-        />
-        <Choice
-          label={t("account.zone")}
-          value={zone}
-          onValue={move}
-          note={t("account.kept")}
-          options={[{ value: DEVICE, label: t("account.zone.device", { zone: deviceZone() }) }, ...zones().map((zone) => ({ value: zone, label: zone.replaceAll("_", " ") }))]}
-        />
+        <div className={parts.stack}>
+          <Choice
+            label={t("account.scheme")}
+            value={scheme}
+            onValue={paint}
+            options={[
+              { value: "system", label: t("account.scheme.system") },
+              { value: "light", label: t("account.scheme.light") },
+              { value: "dark", label: t("account.scheme.dark") },
+            ]}
+          />
+          <Choice
+            label={t("account.density")}
+            value={density}
+            onValue={space}
+            options={[
+              { value: "comfortable", label: t("account.density.comfortable") },
+              { value: "compact", label: t("account.density.compact") },
+            ]}
+          />
+          <Choice
+            label={t("account.zone")}
+            value={zone}
+            onValue={move}
+            note={t("account.kept")}
+            options={[{ value: DEVICE, label: t("account.zone.device", { zone: deviceZone() }) }, ...zones().map((zone) => ({ value: zone, label: zone.replaceAll("_", " ") }))]}
+          />
+        </div>
       </Card>
       <Card title={t("account.keyboard")}>
         <FormControlLabel control={<Checkbox checked={single} onChange={(event) => turn(event.target.checked)} />} label={t("account.single")} />
