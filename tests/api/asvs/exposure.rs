@@ -171,7 +171,9 @@ fn v5_0_0_14_3_3_a_browser_keeps_no_token_and_nothing_personal_in_its_storage() 
         "auth/acting.ts",   // since when one acts as somebody else
         "auth/session.ts",  // the line that says why a session ended
         "keys/registry.ts", // whether single keys are shortcuts
+        "parts/times.ts",   // the time zone that times are told in
         "parts/useHidden.ts", // which columns are hidden
+        "theme/density.ts", // how close rows stand
         "theme/scheme.ts",  // light or dark
     ]);
     let mut found = BTreeSet::new();
