@@ -290,7 +290,10 @@ async fn a_refresh_token_that_somebody_else_uses_again_ends_what_is_open_of_its_
     let (status, next_of_family) = post("/auth/refresh", "her browser", &held).await;
     assert_eq!(status, StatusCode::OK, "{next_of_family}");
     let (mut renewed, _) = desk.socket("", json!({"token": token(&next_of_family)})).await;
-    assert!(desk.connections("websocket").await >= 3 && desk.connections("event_stream").await == 1);
+    signalbox_core::testing::eventually("all that is open is counted", async || {
+        desk.connections("websocket").await >= 3 && desk.connections("event_stream").await == 1
+    })
+    .await;
 
     let (status, refused) = post("/auth/refresh", "a thief", &held).await;
     assert_eq!(
