@@ -48,7 +48,7 @@ const GROUPS = [
   { name: "controls", test: /@mui\/material\/(esm\/)?(Button|ButtonBase|IconButton|CircularProgress|Skeleton|OutlinedInput|InputBase|InputLabel|FormControl|TextareaAutosize|styles|utils|colors|className|zero-styled)\//, priority: 2 },
   { name: "overlays", test: /@mui\/material\/(esm\/)?(Modal|Dialog\w*|Backdrop|Fade|Paper|Portal|Unstable_TrapFocus|FormControlLabel|Checkbox|internal\/SwitchBase|Typography|Alert)\//, priority: 1 },
   { name: "samples", test: /src\/(live\/(useSamples|samples)|i18n\/live|parts\/(PauseButton|Stale))/, priority: 0 },
-  { name: "shared", test: /src\/(api|auth|i18n\/(index|en)|keys|live\/(?!useSamples|samples|exchange\/(local|exchange|channel|socket))|theme|parts\/(basics|Icon|states|Field|toast|Meter|use\w+|parts\.module|meter\.module))/, priority: 1 },
+  { name: "shared", test: /src\/(api|auth\/(?!factors|webauthn|providers)|i18n\/(index|en)|keys|live\/(?!useSamples|samples|exchange\/(local|exchange|channel|socket))|theme|parts\/(basics|Icon|states|Field|toast|Meter|use\w+|parts\.module|meter\.module))/, priority: 1 },
 ];
 
 const hub = process.env.SIGNALBOX_HUB ?? "http://127.0.0.1:8080";

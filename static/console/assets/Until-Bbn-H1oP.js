@@ -1,1 +1,0 @@
-import{Bt as e,Rt as t}from"./shared-P3aBmKGo.js";import{Ft as n}from"./vendor-DAAU_1el.js";var r=n(),i=({at:n})=>(0,r.jsx)(`time`,{dateTime:n,title:e(n),children:t(n)});export{i as t};

@@ -1,0 +1,1 @@
+import{gt as e,vt as t}from"./shared-B_GTE8k_.js";import{Ft as n}from"./vendor-DAAU_1el.js";var r=n(),i=({at:n})=>(0,r.jsx)(`time`,{dateTime:n,title:t(n),children:e(n)});export{i as t};

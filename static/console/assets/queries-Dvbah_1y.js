@@ -1,0 +1,1 @@
+import{Xt as e,qt as t}from"./shared-B_GTE8k_.js";var n=100;function r(r){return(i,a)=>e(t.GET(`/api/v1/audit`,{params:{query:{...r,limit:n,...i&&{cursor:i}}},signal:a}))}export{r as t};

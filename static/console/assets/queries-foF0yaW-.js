@@ -1,1 +1,0 @@
-import{hn as e,vn as t}from"./shared-P3aBmKGo.js";var n=100;function r(r){return(i,a)=>t(e.GET(`/api/v1/audit`,{params:{query:{...r,limit:n,...i&&{cursor:i}}},signal:a}))}export{r as t};
